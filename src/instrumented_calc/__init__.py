@@ -1,0 +1,36 @@
+"""The flight recorder for atomistic simulation.
+
+Wrapping a calculator turns every *real* `calculate()` into a record; records stream to a *journal* (one
+JSONL file); *analysis* turns a journal into numbers and findings; *reporting* shows them. Nothing else.
+
+```python
+from instrumented_calc import ProfiledCalculator
+
+atoms.calc = ProfiledCalculator(EMT())
+```
+
+Importing this package pulls in neither ASE nor numpy: public names are resolved when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from instrumented_calc.run import ProfiledCalculator, profiled, recording, span
+
+__version__ = "0.1.0"
+
+__all__ = ["ProfiledCalculator", "profiled", "recording", "span"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("instrumented_calc.run"), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

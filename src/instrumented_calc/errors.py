@@ -1,0 +1,44 @@
+"""Every error that instrumented-calc raises on purpose.
+
+```
+InstrumentedCalcError
+├── NotACalculatorError   (also TypeError)   what was wrapped cannot be profiled
+├── AlreadyProfiledError  (also ValueError)  the calculator already records elsewhere
+├── JournalPathError      (also OSError)     no journal can be written there
+├── JournalReadError      (also ValueError)  the file is no journal that can be used
+├── TargetError           (also ValueError)  a `--require` expression cannot be read
+└── ModelError            (also ValueError)  a model cannot be built as asked
+```
+
+Each message is one line: what is wrong, where, and how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class InstrumentedCalcError(Exception):
+    """What all errors of this package have in common."""
+
+
+class NotACalculatorError(InstrumentedCalcError, TypeError):
+    """Raised when something is wrapped that has no `calculate` nor `evaluate`."""
+
+
+class AlreadyProfiledError(InstrumentedCalcError, ValueError):
+    """Raised when a profiled calculator is wrapped again for another journal."""
+
+
+class JournalPathError(InstrumentedCalcError, OSError):
+    """Raised while wrapping, when the journal could not be written where it is wanted."""
+
+
+class JournalReadError(InstrumentedCalcError, ValueError):
+    """Raised when a file cannot be read as a journal."""
+
+
+class TargetError(InstrumentedCalcError, ValueError):
+    """Raised when a user's target such as ``p95/mean<2`` cannot be understood."""
+
+
+class ModelError(InstrumentedCalcError, ValueError):
+    """Raised when a model's weights or settings cannot be used."""

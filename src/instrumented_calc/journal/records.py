@@ -1,0 +1,413 @@
+"""The records of a journal: these Structs *are* the schema.
+
+A journal is one JSON object a line. The first record is `run_start`, the second `fields` (which
+describes every field, so that a reader needs no package), the last, when the run could end, `run_end`.
+Times are integers in nanoseconds on the run's own monotonic clock, whose zero is `run_start`; memory
+is in bytes; the unit is part of the name. A field that is absent was not measured, except for the
+fields of kind *carried*, which are written only when they change.
+
+History of the format (the number after the slash is the major version; readers accept unknown keys and
+unknown events of their own major version):
+
+- `instrumented-calc/1`: first version.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+SCHEMA = "instrumented-calc/1"
+MAJOR_VERSION = 1
+
+# 32 buckets an octave: a latency is known to +-1.6 % from its bucket alone.
+HISTOGRAM_BITS = 5
+
+
+def _meta(meaning: str, unit: str = "", kind: str = "value") -> Meta:
+    return Meta(description=meaning, extra_json_schema={"x-unit": unit, "x-kind": kind})
+
+
+class Call(Struct, tag="call", tag_field="event", gc=False):
+    """One real `calculate()` (or `evaluate()`) of a wrapped calculator."""
+
+    index: Annotated[int, _meta("Number of the call in its run, from 0, in order of start", "1")]
+    lane: (
+        Annotated[int, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")]
+        | UnsetType
+    ) = UNSET
+    phase: (
+        Annotated[int, _meta("Driver that asked for the call, see `phase`", kind="carried")]
+        | None
+        | UnsetType
+    ) = UNSET
+    parent: (
+        Annotated[int, _meta("Index of the recorded call inside which this one ran")] | UnsetType
+    ) = UNSET
+    start_ns: Annotated[int, _meta("Start of the call", "ns")] = 0
+    wall_ns: Annotated[int, _meta("Duration of the call", "ns")] = 0
+    gap_ns: (
+        Annotated[
+            int, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")
+        ]
+        | UnsetType
+    ) = UNSET
+    n_atoms: Annotated[int, _meta("Number of atoms", "1", "carried")] | None | UnsetType = UNSET
+    properties: (
+        Annotated[list[str], _meta("Properties that were asked for", kind="carried")]
+        | None
+        | UnsetType
+    ) = UNSET
+    changes: (
+        Annotated[
+            list[str],
+            _meta(
+                "ASE's system_changes; empty: nothing moved since the previous call", kind="carried"
+            ),
+        ]
+        | None
+        | UnsetType
+    ) = UNSET
+    step: (
+        Annotated[int, _meta("Steps that the driver had completed when the call was made", "1")]
+        | UnsetType
+    ) = UNSET
+    components: (
+        Annotated[
+            dict[str, int],
+            _meta("Exclusive host time of each named part; the rest of wall_ns is other", "ns"),
+        ]
+        | UnsetType
+    ) = UNSET
+    observers_ns: (
+        Annotated[
+            int, _meta("Time spent in the attached driver's observers since the last row", "ns")
+        ]
+        | UnsetType
+    ) = UNSET
+    energy_ev: (
+        Annotated[float, _meta("Potential energy, if it was a host number", "eV")] | UnsetType
+    ) = UNSET
+    failure: Annotated[str, _meta("Class of the exception that ended the call")] | UnsetType = UNSET
+    gc_ns: Annotated[int, _meta("Garbage collection during the call", "ns")] | UnsetType = UNSET
+    gc_generation: (
+        Annotated[int, _meta("Oldest generation collected during the call")] | UnsetType
+    ) = UNSET
+    cpu_ns: (
+        Annotated[int, _meta("CPU time of the process, all threads", "ns", "sampled, cumulative")]
+        | UnsetType
+    ) = UNSET
+    rss_bytes: Annotated[int, _meta("Resident memory", "byte", "sampled")] | UnsetType = UNSET
+    minor_faults: (
+        Annotated[int, _meta("Page faults served without I/O", "1", "sampled, cumulative")]
+        | UnsetType
+    ) = UNSET
+    major_faults: (
+        Annotated[int, _meta("Page faults that needed I/O", "1", "sampled, cumulative")] | UnsetType
+    ) = UNSET
+    preemptions: (
+        Annotated[int, _meta("Involuntary context switches", "1", "sampled, cumulative")]
+        | UnsetType
+    ) = UNSET
+    self_ns: (
+        Annotated[
+            int, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")
+        ]
+        | UnsetType
+    ) = UNSET
+    sliced: (
+        Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")]
+        | UnsetType
+    ) = UNSET
+
+
+class Slice(Struct, tag="slice", tag_field="event", gc=False):
+    """Exact counts and sums of the calls of a stretch of time, once a journal has outgrown its limit."""
+
+    start_ns: Annotated[int, _meta("Start of the first call in the slice", "ns")]
+    end_ns: Annotated[int, _meta("End of the last call in the slice", "ns")]
+    calls: Annotated[int, _meta("Outermost calls, failed ones included", "1")]
+    nested: Annotated[int, _meta("Calls inside other recorded calls; in no sum below", "1")]
+    failed: Annotated[int, _meta("Outermost calls that raised; in no time below", "1")]
+    unchanged: Annotated[int, _meta("Calls whose system_changes were empty", "1")]
+    wall_ns: Annotated[int, _meta("Sum of the durations", "ns")]
+    gap_ns: Annotated[int, _meta("Sum of the gaps before the calls", "ns")]
+    min_ns: Annotated[int, _meta("Shortest call", "ns")]
+    max_ns: Annotated[int, _meta("Longest call", "ns")]
+    squares_ns2: Annotated[float, _meta("Sum of the squared durations", "ns^2")]
+    atom_calls: Annotated[int, _meta("Sum of n_atoms over the calls that know it", "1")]
+    histogram: Annotated[
+        list[tuple[int, int]],
+        _meta(
+            "Pairs (bucket, calls). A bucket b holds durations d in ns with"
+            " b = d for d < 64, else b = 32*(k-6) + (d >> (k-6)), k = bit length of d"
+        ),
+    ]
+    phase: Annotated[int, _meta("Driver that asked for the calls")] | None | UnsetType = UNSET
+    first_step: Annotated[int, _meta("Smallest step of a call", "1")] | UnsetType = UNSET
+    last_step: Annotated[int, _meta("Largest step of a call", "1")] | UnsetType = UNSET
+    components: (
+        Annotated[dict[str, int], _meta("Sums of exclusive host times", "ns")] | UnsetType
+    ) = UNSET
+    observers_ns: (
+        Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType
+    ) = UNSET
+
+
+class Library(Struct):
+    """One installed library that matters for a run's figures."""
+
+    name: str
+    version: str
+
+
+class ThreadPool(Struct):
+    """One native thread pool, as threadpoolctl sees it."""
+
+    library: Annotated[str, _meta("User API of the pool: blas, openmp, ...")]
+    implementation: Annotated[str, _meta("openblas, mkl, libgomp, ...")]
+    threads: Annotated[int, _meta("Threads that it uses now", "1")]
+    version: str | None = None
+
+
+class Environment(Struct, omit_defaults=True):
+    """The machine and software of a run; what could not be found out is absent."""
+
+    host: Annotated[str, _meta("Host name")] | UnsetType = UNSET
+    platform: Annotated[str, _meta("Operating system and architecture")] | UnsetType = UNSET
+    python: Annotated[str, _meta("Python implementation and version")] | UnsetType = UNSET
+    cpu: Annotated[str, _meta("Processor model")] | UnsetType = UNSET
+    cpu_count: Annotated[int, _meta("Logical processors of the machine", "1")] | UnsetType = UNSET
+    affinity: (
+        Annotated[int, _meta("Logical processors that this process may use", "1")] | UnsetType
+    ) = UNSET
+    cgroup_cpus: (
+        Annotated[float, _meta("CPU quota of the cgroup, in processors", "1")] | UnsetType
+    ) = UNSET
+    memory_bytes: Annotated[int, _meta("Physical memory", "byte")] | UnsetType = UNSET
+    cgroup_memory_bytes: (
+        Annotated[int, _meta("Memory limit of the cgroup", "byte")] | UnsetType
+    ) = UNSET
+    threads_wanted: (
+        Annotated[dict[str, str], _meta("Thread variables of the environment, as they were set")]
+        | UnsetType
+    ) = UNSET
+    threads_effective: (
+        Annotated[list[ThreadPool], _meta("Native thread pools at the first call")] | UnsetType
+    ) = UNSET
+    torch_threads: (
+        Annotated[list[int], _meta("torch threads: intra-op, inter-op", "1")] | UnsetType
+    ) = UNSET
+    torch: (
+        Annotated[dict[str, Any], _meta("torch's default dtype, matmul precision and devices")]
+        | UnsetType
+    ) = UNSET
+    libraries: Annotated[list[Library], _meta("Versions of installed libraries")] | UnsetType = UNSET
+    scheduler: (
+        Annotated[dict[str, str], _meta("Batch system: name, job id, ...")] | UnsetType
+    ) = UNSET
+
+
+class RunStart(Struct, tag="run_start", tag_field="event"):
+    """Line 1 of every journal."""
+
+    schema: Annotated[str, _meta("Name and major version of the format")]
+    run_id: Annotated[str, _meta("Unique id of the run")]
+    started: Annotated[str, _meta("UTC time at which the run's clock was zero, ISO 8601")]
+    pid: Annotated[int, _meta("Process id")]
+    version: Annotated[str, _meta("Version of instrumented-calc")]
+    command: Annotated[list[str], _meta("Command line of the process")] | UnsetType = UNSET
+    directory: Annotated[str, _meta("Working directory at the first call")] | UnsetType = UNSET
+    settings: Annotated[dict[str, Any], _meta("Settings of the recorder")] | UnsetType = UNSET
+    parent_run_id: (
+        Annotated[str, _meta("Run of the process that forked or pickled this one")] | UnsetType
+    ) = UNSET
+    rank: Annotated[int, _meta("MPI rank")] | UnsetType = UNSET
+    series: (
+        Annotated[str, _meta("What links the parts of a requeued job: job id or INSTRUMENTED_CALC_SERIES")]
+        | UnsetType
+    ) = UNSET
+    continues: (
+        Annotated[bool, _meta("The journal's file vanished during the run; this one goes on")]
+        | UnsetType
+    ) = UNSET
+    environment: Annotated[Environment, _meta("The machine and its software")] = msgspec.field(
+        default_factory=Environment
+    )
+
+
+class FieldMeaning(Struct):
+    """Description of one field of one event."""
+
+    event: str
+    name: str
+    unit: str
+    kind: str
+    meaning: str
+
+
+class Fields(Struct, tag="fields", tag_field="event"):
+    """Line 2: what every field of the journal means."""
+
+    fields: Annotated[list[FieldMeaning], _meta("One entry a field")]
+
+
+class Lane(Struct, tag="lane", tag_field="event"):
+    """One wrapped calculator, written at its first call."""
+
+    lane: Annotated[int, _meta("Number of the lane")]
+    calculator: Annotated[str, _meta("Class of the calculator, with its module")]
+    seen_by: Annotated[
+        str,
+        _meta(
+            "How calls are seen: `twin` (every calculate), `instance` (calculate patched on the"
+            " instance) or `get_property` (only what was asked from outside; includes cache hits)"
+        ),
+    ]
+    n_atoms: Annotated[int, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
+    formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
+    model: (
+        Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType
+    ) = UNSET
+
+
+class Phase(Struct, tag="phase", tag_field="event"):
+    """A driver (integrator or optimizer) began to ask for forces."""
+
+    phase: Annotated[int, _meta("Number of the phase")]
+    driver: Annotated[str, _meta("Class of the driver")]
+    kind: Annotated[str, _meta("`md`, `optimizer` or `dynamics`")]
+    index: Annotated[int, _meta("First call that is known to belong to the phase", "1")]
+    ensemble: Annotated[str, _meta("NVE, NVT or NPT")] | UnsetType = UNSET
+    timestep_fs: Annotated[float, _meta("MD time step", "fs")] | UnsetType = UNSET
+
+
+class Notice(Struct, tag="notice", tag_field="event"):
+    """Something that happened to the recording, or a user's own mark."""
+
+    kind: Annotated[str, _meta("Stable kebab-case name of the notice")]
+    text: Annotated[str, _meta("What happened, for people")]
+    time_ns: Annotated[int, _meta("When", "ns")] | UnsetType = UNSET
+    run_id: Annotated[str, _meta("Run that the notice belongs to")] | UnsetType = UNSET
+    level: Annotated[str, _meta("`info` or `warning`")] | UnsetType = UNSET
+    details: Annotated[dict[str, Any], _meta("Figures of the notice")] | UnsetType = UNSET
+
+
+class Counters(Struct):
+    """What is counted but has no rows; totals since the run began."""
+
+    calls: Annotated[int, _meta("Real calculations that ended, nested and failed ones too", "1")] = 0
+    nested: Annotated[int, _meta("Calls inside other recorded calls", "1")] = 0
+    failed: Annotated[int, _meta("Calls that raised an exception", "1")] = 0
+    get_property: Annotated[int, _meta("get_property() calls from outside a calculation", "1")] = 0
+    cache_hits: Annotated[int, _meta("get_property() calls answered without a calculation", "1")] = 0
+    not_implemented: Annotated[int, _meta("PropertyNotImplementedError answers", "1")] = 0
+    lost_rows: Annotated[int, _meta("Rows that could not be written", "1")] = 0
+    faults: Annotated[int, _meta("Faults of the recorder itself", "1")] = 0
+    self_ns: Annotated[int, _meta("The recorder's own time", "ns")] = 0
+
+
+class Tally(Struct, tag="counters", tag_field="event"):
+    """The counters while the run goes on, every few seconds, so that a cut journal has them too."""
+
+    time_ns: Annotated[int, _meta("When", "ns")]
+    counters: Annotated[Counters, _meta("Totals since the run began")]
+
+
+class RunEnd(Struct, tag="run_end", tag_field="event"):
+    """The last record, when the run could end."""
+
+    reason: Annotated[
+        str, _meta("`closed`, `collected` (no calculator left), `exit` or the name of a signal")
+    ]
+    time_ns: Annotated[int, _meta("End of the run", "ns")]
+    ended: Annotated[str, _meta("UTC time, ISO 8601")]
+    counters: Annotated[Counters, _meta("Totals of the run")]
+    run_id: Annotated[str, _meta("Run that ends")] | UnsetType = UNSET
+    observers_ns: (
+        Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType
+    ) = UNSET
+
+
+Record: TypeAlias = Call | Slice | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
+RECORDS: tuple[type[Struct], ...] = (
+    RunStart,
+    Fields,
+    Lane,
+    Phase,
+    Call,
+    Slice,
+    Tally,
+    Notice,
+    RunEnd,
+)
+
+
+def bucket_of(wall_ns: int) -> int:
+    """Return the histogram bucket of a duration.
+
+    Args:
+        wall_ns: A duration, in ns, not negative.
+
+    Returns:
+        The bucket's number: 32 buckets an octave, exact below 64 ns.
+    """
+    shift = wall_ns.bit_length() - HISTOGRAM_BITS - 1
+    return wall_ns if shift <= 0 else (shift << HISTOGRAM_BITS) + (wall_ns >> shift)
+
+
+def bucket_bounds(bucket: int) -> tuple[int, int]:
+    """Return the durations that a histogram bucket holds.
+
+    Args:
+        bucket: A number made by `bucket_of`.
+
+    Returns:
+        The smallest duration and the first one beyond the bucket, in ns.
+    """
+    if bucket < 2 << HISTOGRAM_BITS:
+        return bucket, bucket + 1
+    shift = (bucket >> HISTOGRAM_BITS) - 1
+    mantissa = bucket - (shift << HISTOGRAM_BITS)
+    return mantissa << shift, (mantissa + 1) << shift
+
+
+def describe_fields() -> Fields:
+    """Return the journal's second record, made from the Structs above."""
+    meanings = []
+    for record in RECORDS:
+        schema = msgspec.json.schema(record)["$defs"][record.__name__]
+        event = schema["properties"]["event"]["enum"][0]
+        for name, described in schema["properties"].items():
+            if name == "event":
+                continue
+            known = next(
+                (
+                    part
+                    for part in (described, *described.get("anyOf", ()))
+                    if "description" in part
+                ),
+                {},
+            )
+            meanings.append(
+                FieldMeaning(
+                    event=event,
+                    name=name,
+                    unit=known.get("x-unit", ""),
+                    kind=known.get("x-kind", "value"),
+                    meaning=known.get("description", ""),
+                )
+            )
+    return Fields(fields=meanings)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of one line of a journal (draft 2020-12)."""
+    schema = msgspec.json.schema(Record)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": SCHEMA,
+        **schema,
+    }
