@@ -1,0 +1,148 @@
+"""Finds who asks for forces: the integrator or optimizer, its step counter and its time step.
+
+A driver is found by looking up the stack of the thread that calls, and only in frames of ASE's own modules.
+It is looked for again when its step counter stops moving, so that relax -> NVT -> NPT become three phases.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+# Looking up a stack costs microseconds: never more often than every so many calls once it was in vain.
+RAREST_SEARCH = 16
+RAREST_CHECK = 8
+
+DRIVER_MODULES = ("ase.optimize", "ase.md", "ase.mep", "ase.ga", "ase._4.optimize")
+
+ENSEMBLES = {
+    "VelocityVerlet": "NVE",
+    "Langevin": "NVT",
+    "LangevinBAOAB": "NVT",
+    "Andersen": "NVT",
+    "Bussi": "NVT",
+    "NVTBerendsen": "NVT",
+    "NoseHooverChainNVT": "NVT",
+    "NPTBerendsen": "NPT",
+    "Inhomogeneous_NPTBerendsen": "NPT",
+    "NPT": "NPT",
+    "IsotropicMTKNPT": "NPT",
+    "MTKNPT": "NPT",
+    "MelchionnaNPT": "NPT",
+}
+
+
+class DriverWatch:
+    """Follows the driver of one wrapped calculator.
+
+    Attributes:
+        phase: Number of the driver's phase, as the recorder gave it; None while none is known.
+    """
+
+    __slots__ = ("_given", "_last_step", "_pause", "_reference", "_stalled", "_until_search", "phase")
+
+    def __init__(self) -> None:
+        self._reference: weakref.ref[Any] | None = None
+        self._given = False
+        self._last_step = -1
+        self._stalled = 0
+        self._pause = 1
+        self._until_search = 1
+        self.phase: int | None = None
+
+    def give(self, driver: Any, phase: int) -> None:
+        """Follow this driver."""
+        self._reference = weakref.ref(driver)
+        self._last_step = -1
+        self._stalled = 0
+        self._pause = 1
+        self.phase = phase
+
+    def driver(self) -> Any | None:
+        """Return the driver, if it is known and still lives."""
+        return None if self._reference is None else self._reference()
+
+    def search(self) -> Any | None:
+        """Return a driver that should be followed from this call on, if there is a new one."""
+        current = self.driver()
+        if current is None:
+            if self._reference is not None:
+                self._reference = None
+                self.phase = None
+                self._until_search = self._pause = 1
+            self._until_search -= 1
+            if self._until_search > 0:
+                return None
+            found = find_driver()
+            self._until_search = self._pause
+            self._pause = min(2 * self._pause, RAREST_SEARCH)
+            return found
+        if current.nsteps != self._last_step:
+            self._last_step = current.nsteps
+            self._stalled = 0
+            return None
+        self._stalled += 1
+        if self._stalled < self._pause:
+            return None
+        self._stalled = 0
+        found = find_driver()
+        if found is current or found is None:
+            self._pause = min(2 * self._pause, RAREST_CHECK)
+            return None
+        return found
+
+
+def find_driver() -> Any | None:
+    """Return the innermost ASE dynamics on the stack of this thread, else on that of the main thread."""
+    found = _in_stack(sys._getframe(1))  # noqa: SLF001 - the documented way to a stack
+    if found is None and threading.current_thread() is not threading.main_thread():
+        # NEB's threads: the optimizer waits in the main thread.
+        frames = sys._current_frames()  # noqa: SLF001 - likewise
+        found = _in_stack(frames.get(threading.main_thread().ident or 0))
+    return found
+
+
+def _in_stack(frame: FrameType | None) -> Any | None:
+    while frame is not None:
+        names = frame.f_code.co_varnames
+        if (
+            names
+            and names[0] == "self"
+            and frame.f_globals.get("__name__", "").startswith(DRIVER_MODULES)
+        ):
+            candidate = frame.f_locals.get("self")
+            if isinstance(getattr(candidate, "nsteps", None), int) and hasattr(candidate, "irun"):
+                return candidate
+        frame = frame.f_back
+    return None
+
+
+def describe(driver: Any) -> dict[str, Any]:
+    """Return what a `phase` record says of a driver.
+
+    Args:
+        driver: An ASE dynamics or optimizer.
+
+    Returns:
+        `driver` (class name) and `kind`; for MD also `ensemble`, where the class tells it, and
+        `timestep_fs`.
+    """
+    name = type(driver).__name__
+    md = getattr(sys.modules.get("ase.md.md"), "MolecularDynamics", ())
+    optimizer = getattr(sys.modules.get("ase.optimize.optimize"), "Optimizer", ())
+    if isinstance(driver, optimizer):
+        return {"driver": name, "kind": "optimizer"}
+    if not isinstance(driver, md):
+        return {"driver": name, "kind": "dynamics"}
+    from ase import units  # noqa: PLC0415 - ASE is loaded: a driver of its kind exists
+
+    described = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
+    ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")
+    if ensemble:
+        described["ensemble"] = ensemble
+    return described

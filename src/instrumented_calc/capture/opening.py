@@ -1,0 +1,49 @@
+"""The records that open a journal: who runs what, where, and what the fields mean."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from instrumented_calc import __version__
+from instrumented_calc.capture.environment import environment, mpi_rank, series
+from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.recorder import Recorder
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has."""
+    return uuid.uuid4().hex[:16]
+
+
+def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
+    """Return a run's first two records.
+
+    Args:
+        recorder: The run, with its start time set.
+    """
+    start = RunStart(
+        schema=SCHEMA,
+        run_id=recorder.run_id,
+        started=recorder.started.isoformat(timespec="milliseconds"),
+        pid=os.getpid(),
+        version=__version__,
+        command=list(sys.orig_argv),
+        directory=os.getcwd(),  # noqa: PTH109 - a string is wanted
+        settings=msgspec.to_builtins(recorder.settings),
+        environment=environment(),
+    )
+    if recorder.parent_run_id is not None:
+        start.parent_run_id = recorder.parent_run_id
+    rank, linked = mpi_rank(), series()
+    if rank is not None:
+        start.rank = rank
+    if linked is not None:
+        start.series = linked
+    return start, describe_fields()

@@ -1,0 +1,120 @@
+"""The batch system that runs this process, as its environment variables tell."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Per batch system what we call a thing and the variable that holds it. The one for `job_id` decides
+# whether the system runs this process.
+VARIABLES = {
+    "Slurm": {
+        "job_id": "SLURM_JOB_ID",
+        "job_name": "SLURM_JOB_NAME",
+        "array_id": "SLURM_ARRAY_JOB_ID",
+        "array_index": "SLURM_ARRAY_TASK_ID",
+        "node": "SLURMD_NODENAME",
+        "partition": "SLURM_JOB_PARTITION",
+        "restarts": "SLURM_RESTART_COUNT",
+    },
+    "PBS": {
+        "job_id": "PBS_JOBID",
+        "job_name": "PBS_JOBNAME",
+        "array_index": "PBS_ARRAY_INDEX",
+        "queue": "PBS_QUEUE",
+    },
+    "LSF": {
+        "job_id": "LSB_JOBID",
+        "job_name": "LSB_JOBNAME",
+        "array_index": "LSB_JOBINDEX",
+        "queue": "LSB_QUEUE",
+    },
+}
+CONDOR_ATTRIBUTES = {
+    "job_id": "GlobalJobId",
+    "cluster": "ClusterId",
+    "process": "ProcId",
+    "starts": "NumJobStarts",
+}
+RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK")
+
+
+def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the batch system's name, the job's id and what else it says.
+
+    Args:
+        variables: The process's environment.
+
+    Returns:
+        The keys of `VARIABLES` that are set, and `name`; empty outside a batch job.
+    """
+    for name, known in VARIABLES.items():
+        if known["job_id"] in variables:
+            told = {
+                key: variables[variable] for key, variable in known.items() if variable in variables
+            }
+            if told.get("array_index") == "0" and name == "LSF":
+                del told["array_index"]  # LSF's way to say that the job is no array
+            return {"name": name, **told}
+    if "_CONDOR_SCRATCH_DIR" in variables:
+        return {"name": "HTCondor", **_condor(variables)}
+    return {}
+
+
+def series(variables: Mapping[str, str] = os.environ) -> str | None:
+    """Return what links the parts of a job that was stopped and queued again.
+
+    Args:
+        variables: The process's environment.
+
+    Returns:
+        INSTRUMENTED_CALC_SERIES if it is set, else the batch system and the job's id, which stays the
+        same when the job is queued again; None outside a batch job.
+    """
+    named = variables.get("INSTRUMENTED_CALC_SERIES")
+    if named:
+        return named
+    job = scheduler(variables)
+    if "job_id" not in job:
+        return None
+    index = f"[{job['array_index']}]" if "array_index" in job else ""
+    return f"{job['name']} {job['job_id']}{index}"
+
+
+def mpi_rank(variables: Mapping[str, str] = os.environ) -> int | None:
+    """Return the process's rank among its MPI siblings.
+
+    Args:
+        variables: The process's environment.
+
+    Returns:
+        The rank, from 0; None where the process was not started as one of several.
+    """
+    for name in RANKS:
+        if variables.get(name, "").isdigit():
+            return int(variables[name])
+    # A batch script and a job of one task carry SLURM_PROCID=0 as well, and neither is a rank.
+    tasks, rank = variables.get("SLURM_NTASKS", ""), variables.get("SLURM_PROCID", "")
+    if "SLURM_STEP_ID" in variables and tasks.isdigit() and int(tasks) > 1 and rank.isdigit():
+        return int(rank)
+    return None
+
+
+def _condor(variables: Mapping[str, str]) -> dict[str, str]:
+    """Read the job's description, because HTCondor puts no job id in the environment."""
+    told = {"slot": variables["_CONDOR_SLOT"]} if "_CONDOR_SLOT" in variables else {}
+    try:
+        description = Path(
+            variables.get("_CONDOR_JOB_AD") or f"{variables['_CONDOR_SCRATCH_DIR']}/.job.ad"
+        ).read_text(encoding="utf-8")
+    except OSError:
+        return told
+    attributes = dict(re.findall(r'^(\w+) = "?(.*?)"?$', description, re.MULTILINE))
+    return {
+        key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes
+    } | told

@@ -1,0 +1,123 @@
+"""What this package and an integration say to each other.
+
+An integration is a package that knows one model library. It names itself under the entry-point group
+`instrumented_calc.integrations` and is asked what it knows of a calculator. The core learns no model's name from
+it, only answers; importing an integration must import no model library.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from importlib import metadata
+from typing import Any, Protocol
+
+GROUP = "instrumented_calc.integrations"
+# A calculator made of nothing but these has no model that an integration could know.
+PLAIN = frozenset({"abc", "ase", "builtins", "typing"})
+
+
+class Integration(Protocol):
+    """One model library, as far as its calculators are profiled."""
+
+    def knows(self, calc: Any) -> bool:
+        """Tell whether the calculator is of this library.
+
+        Args:
+            calc: Any calculator. Decide by what it has: no import, no calculation.
+        """
+        ...
+
+    def describe(self, calc: Any) -> dict[str, Any]:
+        """Return the evidence about the calculator's model, for its record in the journal.
+
+        Args:
+            calc: A calculator that this integration knows.
+
+        Returns:
+            Any of: `name` and `library` (for people), `parameters` (a number), `dtype`, `device`,
+            `compiled` (whether torch.compile or a like took effect), `precision`; more keys of JSON's
+            types are kept. What is not known is left out.
+        """
+        ...
+
+
+def describe_model(calc: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the evidence about a calculator's model.
+
+    Args:
+        calc: The bare calculator.
+
+    Returns:
+        What an integration says or, without one, what can be said of any torch module that the
+        calculator holds; and one line for each integration that failed.
+    """
+    troubles: list[str] = []
+    integration = find_integration(calc, troubles)
+    if integration is not None:
+        try:
+            return integration.describe(calc), troubles
+        except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+            troubles.append(_trouble(integration, "cannot describe", calc, error))
+    try:
+        return _describe_torch_module(calc), troubles
+    except Exception as error:  # noqa: BLE001 - a lazy module has no parameters to count, for one
+        troubles.append(_trouble(describe_model, "cannot describe", calc, error))
+        return {}, troubles
+
+
+def find_integration(calc: Any, troubles: list[str] | None = None) -> Integration | None:
+    """Return the installed integration that knows a calculator.
+
+    Args:
+        calc: The bare calculator.
+        troubles: Takes one line for each integration that could not be imported or asked.
+
+    Returns:
+        The first that knows it; None if there is none, and for calculators of ASE's own, without
+        asking.
+    """
+    troubles = [] if troubles is None else troubles
+    if all(cls.__module__.partition(".")[0] in PLAIN for cls in type(calc).__mro__):
+        return None
+    for entry_point in installed():
+        try:
+            integration: Integration = entry_point.load()
+            if integration.knows(calc):
+                return integration
+        except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+            troubles.append(_trouble(entry_point.value, "skipped for", calc, error))
+    return None
+
+
+@cache
+def installed() -> tuple[metadata.EntryPoint, ...]:
+    """Return the integrations of this Python environment, not yet imported."""
+    return tuple(metadata.entry_points(group=GROUP))
+
+
+def _trouble(who: Any, what: str, calc: Any, error: Exception) -> str:
+    name = who if isinstance(who, str) else getattr(who, "__module__", type(who).__module__)
+    return f"integration {name} {what} {type(calc).__name__}: {type(error).__name__}: {error}"
+
+
+def _describe_torch_module(calc: Any) -> dict[str, Any]:
+    """Describe the largest torch module that a calculator holds, without importing torch."""
+    nn = getattr(sys.modules.get("torch"), "nn", None)
+    if nn is None:
+        return {}
+    held = list(getattr(calc, "__dict__", {}).values())
+    held += [member for value in held if isinstance(value, (list, tuple)) for member in value]
+    sizes = {
+        value: sum(parameter.numel() for parameter in value.parameters())
+        for value in held
+        if isinstance(value, nn.Module)
+    }
+    if not sizes:
+        return {}
+    module = max(sizes, key=sizes.__getitem__)
+    evidence: dict[str, Any] = {"name": type(module).__name__, "parameters": sizes[module]}
+    first = next(module.parameters(), None)
+    if first is not None:
+        evidence |= {"dtype": str(first.dtype).removeprefix("torch."), "device": str(first.device)}
+    return evidence

@@ -1,0 +1,265 @@
+"""A run: composes capture, analysis and reporting. What users import comes from here.
+
+Capture never imports the reading side; it is handed `_print_summary` for a run's end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture import calculator as twins
+from instrumented_calc.capture import proxy as proxies
+from instrumented_calc.capture.active import span
+from instrumented_calc.capture.notices import people_logger
+from instrumented_calc.capture.observers import attach
+from instrumented_calc.capture.recorder import ENDED, Recorder, Settings
+from instrumented_calc.errors import AlreadyProfiledError, NotACalculatorError
+from instrumented_calc.journal.writer import check_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.capture.lanes import Lane
+
+__all__ = ["Handle", "ProfiledCalculator", "Run", "profiled", "recording", "span"]
+
+DEFAULT_JOURNAL = "run.jsonl"
+SUMMARY_BYTES = 60_000_000  # about what can be read and analysed in a second
+
+_shared: list[Recorder] = []  # the process's run, if one is open
+
+
+class _Profiled(type):
+    def __instancecheck__(cls, candidate: object) -> bool:
+        return _lane_of(candidate) is not None
+
+
+class ProfiledCalculator(metaclass=_Profiled):
+    """Wraps a calculator so that every real `calculate()` of it is recorded.
+
+    What is returned behaves in every respect like the calculator that was passed, which itself stays
+    un-instrumented. Wrapping is free: the journal is made at the first call. Wrap last, assign last.
+
+    ```python
+    atoms.calc = ProfiledCalculator(EMT())
+    ```
+
+    Args:
+        calc: Any ASE calculator.
+        journal: Journal of a run of its own. Without it the calculator joins the process's run, whose
+            journal is `run.jsonl` in the working directory. A name that is taken is numbered, never
+            overwritten.
+        overhead_budget: Share of the wall time that the recorder may take before it samples less.
+        max_journal: Size in bytes past which rows give way to exact sums per second.
+        summary: Whether a summary is printed on stderr when the run ends. By default it is, but for
+            worker processes, MPI ranks other than 0 and under pytest.
+
+    Raises:
+        NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.
+        AlreadyProfiledError: `calc` is profiled already, and `journal` names another journal.
+        JournalPathError: The journal's directory is missing or cannot be written.
+    """
+
+    def __new__(
+        cls,
+        calc: Any,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        overhead_budget: float = 0.01,
+        max_journal: int = 256_000_000,
+        summary: bool | None = None,
+    ) -> Any:
+        """Return the wrapped calculator; with `INSTRUMENTED_CALC=off` the calculator itself."""
+        if os.environ.get("INSTRUMENTED_CALC", "").lower() in ("off", "0"):
+            return calc
+        _check_calculator(calc)
+        lane = _lane_of(calc)
+        if lane is not None:
+            return _already(calc, lane, journal)
+        path = Path.cwd() / (DEFAULT_JOURNAL if journal is None else journal)
+        settings = Settings(
+            path=str(path),
+            own_run=journal is not None,
+            overhead_budget=overhead_budget,
+            max_journal=max_journal,
+            summary=summary,
+        )
+        recorder = _recorder(settings)
+        if twins.can_be_twinned(calc):
+            return twins.twin(calc, recorder)
+        return proxies.proxy(calc, recorder)
+
+
+@contextmanager
+def profiled(
+    calc: Any, journal: str | os.PathLike[str] | None = None, **options: Any
+) -> Iterator[Any]:
+    """Profile a calculator in a `with` block and end its run there.
+
+    ```python
+    with profiled(EMT(), "run.jsonl") as atoms.calc:
+        VelocityVerlet(atoms, 5 * units.fs).run(100)
+    ```
+
+    Args:
+        calc: Any ASE calculator.
+        journal: Journal of the run.
+        **options: As for `ProfiledCalculator`.
+
+    Yields:
+        The wrapped calculator.
+    """
+    wrapped = ProfiledCalculator(calc, journal=journal, **options)
+    try:
+        yield wrapped
+    finally:
+        recording(wrapped).close()
+
+
+class Run:
+    """A run as its user sees it; of a bare calculator it is inert."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+
+    @property
+    def path(self) -> Path | None:
+        """The journal, or None before the first call."""
+        return None if self._recorder is None else self._recorder.path
+
+    def close(self) -> None:
+        """End the run: later calls pass through without being recorded."""
+        if self._recorder is not None:
+            self._recorder.end("closed")
+
+    def summary(self) -> str:
+        """Return the run's summary so far, or an empty text before the first call."""
+        if self._recorder is None or self.path is None:
+            return ""
+        self._recorder.flush()
+        return _summary_of(self.path)
+
+    def attach(self, dyn: Any) -> None:
+        """Name the driver of the run and time its observers apart from the integrator.
+
+        Args:
+            dyn: An ASE MolecularDynamics or Optimizer, before its `run`.
+        """
+        if self._recorder is not None:
+            attach(self._recorder, dyn)
+
+    def mark(self, text: str) -> None:
+        """Write a note of the user's own into the journal."""
+        if self._recorder is not None:
+            self._recorder.mark(text)
+
+
+class Handle:
+    """What a calculator's recording has counted so far.
+
+    Attributes:
+        run: The run that the calculator belongs to.
+    """
+
+    def __init__(self, lane: Lane | None) -> None:
+        self._lane = lane
+        self.run = Run(None if lane is None else lane.recorder)
+
+    @property
+    def calls(self) -> int:
+        """Real calculations of this calculator."""
+        return 0 if self._lane is None else self._lane.calls
+
+    @property
+    def failed(self) -> int:
+        """Calculations that raised."""
+        return 0 if self._lane is None else self._lane.failed
+
+    @property
+    def cache_hits(self) -> int:
+        """Property requests that were answered without a calculation."""
+        return 0 if self._lane is None else self._lane.cache_hits
+
+    def close(self) -> None:
+        """End the run that the calculator belongs to."""
+        self.run.close()
+
+
+def recording(calc: Any) -> Handle:
+    """Return the handle of a calculator's recording.
+
+    Args:
+        calc: A profiled calculator; a bare one gets an inert handle.
+
+    Raises:
+        NotACalculatorError: `calc` is no calculator.
+    """
+    _check_calculator(calc)
+    return Handle(_lane_of(calc))
+
+
+def _lane_of(candidate: Any) -> Lane | None:
+    lane = twins.lane_of(candidate)
+    return proxies.lane_of(candidate) if lane is None else lane
+
+
+def _check_calculator(calc: Any) -> None:
+    if isinstance(calc, type):
+        message = f"{calc.__name__} is a class; pass a calculator: ProfiledCalculator({calc.__name__}(...))"
+        raise NotACalculatorError(message)
+    if not (callable(getattr(calc, "calculate", None)) or callable(getattr(calc, "evaluate", None))):
+        kind = type(calc).__name__
+        message = (
+            f"{kind} object is no calculator: it has neither calculate() nor evaluate(); "
+            "pass what you would assign to atoms.calc"
+        )
+        raise NotACalculatorError(message)
+
+
+def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> Any:
+    settings = lane.recorder.settings
+    if journal is not None and str(Path.cwd() / journal) != settings.path:
+        message = (
+            f"this calculator already records to {settings.path}; wrap the bare calculator to "
+            f"record to {journal}"
+        )
+        raise AlreadyProfiledError(message)
+    people_logger().warning("a profiled calculator was wrapped again: it is left as it is")
+    return calc
+
+
+def _recorder(settings: Settings) -> Recorder:
+    if settings.own_run:
+        check_directory(Path(settings.path))
+        return Recorder(settings, on_end=_print_summary)
+    if not _shared or _shared[0].state is ENDED:
+        check_directory(Path(settings.path))
+        _shared[:] = [Recorder(settings, on_end=_print_summary)]
+    return _shared[0]
+
+
+def _print_summary(recorder: Recorder) -> None:
+    wanted = recorder.settings.summary
+    if wanted is None:
+        wanted = "pytest" not in sys.modules
+    if not wanted or recorder.is_worker or recorder.path is None:
+        return
+    try:
+        text = _summary_of(recorder.path)
+    except Exception as error:  # noqa: BLE001 - a guest must not change how the script ends
+        text = f"instrumented-calc: no summary ({error}); try: instrumented-calc report {recorder.path}"
+    # Looked up late: a stream that was bound earlier may be closed by now.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)  # noqa: T201 - the one line of output of a run's end
+
+
+def _summary_of(path: Path) -> str:
+    if path.stat().st_size > SUMMARY_BYTES:
+        return f"{path.name}  complete; too long to read back now\nnext      instrumented-calc report {path}"
+    from instrumented_calc.reporting.closing import closing_summary  # noqa: PLC0415 - numpy, once
+
+    return closing_summary(path)
