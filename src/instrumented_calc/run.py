@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture import calculator as twins
 from instrumented_calc.capture import proxy as proxies
 from instrumented_calc.capture.active import span
+from instrumented_calc.capture.environment import mpi_rank
 from instrumented_calc.capture.notices import people_logger
 from instrumented_calc.capture.observers import attach
 from instrumented_calc.capture.recorder import ENDED, Recorder, Settings
@@ -246,7 +247,7 @@ def _print_summary(recorder: Recorder) -> None:
     wanted = recorder.settings.summary
     if wanted is None:
         wanted = "pytest" not in sys.modules
-    if not wanted or recorder.is_worker or recorder.path is None:
+    if not wanted or recorder.is_worker or mpi_rank() or recorder.path is None:
         return
     try:
         text = _summary_of(recorder.path)

@@ -1,7 +1,9 @@
 """What the current thread is calculating, and the user's own spans inside it.
 
-Each thread has a stack of entries `[row, recorder, inside_ns]`: one for every recorded call that is open,
-and one for every span inside. `inside_ns` sums what inner entries took, so that every time is exclusive.
+Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
+An entry is the list `[index, recorder, inside_ns, components, gc_ns, gc_generation]`; `inside_ns` sums what
+inner entries took, so that every time is exclusive. The last three are UNSET until there is something
+to say; a span's entry has its call's entry in the place of `components`.
 """
 
 from __future__ import annotations
@@ -51,10 +53,11 @@ class span:  # noqa: N801 - a context manager that reads like a function
         if not stack:
             self._entry: Entry | None = None
             return self
-        row, recorder, _ = stack[-1]
-        self._entry = entry = [row, recorder, 0]
+        outer = stack[-1]
+        call = outer[3] if type(outer[3]) is list else outer
+        self._entry = entry = [outer[0], outer[1], 0, call]
         stack.append(entry)
-        self._start: int = recorder.clock()
+        self._start: int = outer[1].clock()
         return self
 
     def __exit__(
@@ -67,14 +70,14 @@ class span:  # noqa: N801 - a context manager that reads like a function
         entry = self._entry
         if entry is None:
             return
-        row, recorder, inside = entry
+        _, recorder, inside, call = entry
         elapsed = recorder.clock() - self._start
         stack = active.stack
         while stack and stack.pop() is not entry:
             pass  # an inner span that was never left
         if stack:
             stack[-1][2] += elapsed
-        components = row.components
+        components = call[3]
         if components is UNSET:
-            row.components = components = {}
+            call[3] = components = {}
         components[self._name] = components.get(self._name, 0) + elapsed - inside

@@ -10,7 +10,6 @@ un-instrumented. What cannot share its state gets a proxy, see `proxy`.
 from __future__ import annotations
 
 import functools
-import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +59,14 @@ del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]
 
 # The twin of each calculator that has one. A twin's lane holds its calculator, so the ids stay true.
 _twins: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-# Weak in both directions, since a twin's class holds the calculator's.
+# Weak in both directions, since a twin's class holds the calculator's. Two classes for each: methods found in
+# the instance's dictionary need a descriptor, which costs each call 0.1 us.
 _classes: weakref.WeakKeyDictionary[type, weakref.ref[type]] = weakref.WeakKeyDictionary()
+_classes_if_patched: weakref.WeakKeyDictionary[type, weakref.ref[type]] = (
+    weakref.WeakKeyDictionary()
+)
+RECORDED = ("calculate", "evaluate")
+_set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
 
 def can_be_twinned(calculator: Any) -> bool:
@@ -92,23 +97,31 @@ def lane_of(face: Any) -> Lane | None:
 
 
 def _empty(cls: type) -> Any:
-    reference = _classes.get(cls)
-    made = None if reference is None else reference()
-    if made is None:
-        made = _make_class(cls)
-        _classes[cls] = weakref.ref(made)
-    return object.__new__(made)
+    return object.__new__(_class_for(cls, patched=False))
 
 
 def _adopt(face: Any, calculator: Any, lane: Lane) -> None:
     if twin_of(calculator) is None:
         object.__setattr__(calculator, "__dict__", dict(vars(calculator)))
-    object.__setattr__(face, "__dict__", vars(calculator))
+    state = vars(calculator)
+    object.__setattr__(face, "__dict__", state)
     _slot.__set__(face, lane)
     _twins[id(calculator)] = face
+    if any(name in state for name in RECORDED):
+        _set_class(face, _class_for(type(calculator), patched=True))
 
 
-def _make_class(cls: type) -> type:
+def _class_for(cls: type, *, patched: bool) -> type:
+    classes = _classes_if_patched if patched else _classes
+    reference = classes.get(cls)
+    made = None if reference is None else reference()
+    if made is None:
+        made = _make_class(cls, patched=patched)
+        classes[cls] = weakref.ref(made)
+    return made
+
+
+def _make_class(cls: type, *, patched: bool) -> type:
     namespace: dict[str, Any] = {
         "__doc__": cls.__doc__,
         "__module__": cls.__module__,
@@ -117,11 +130,13 @@ def _make_class(cls: type) -> type:
         # type(twin)(...) builds a plain calculator, as twin.__class__(...) does
         "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),
     }
-    for name in ("calculate", "evaluate"):
+    for name in RECORDED:
         if hasattr(cls, name):
-            namespace[name] = RecordedMethod(name, getattr(cls, name))
+            method = recorded(getattr(cls, name), _lane_of)
+            namespace[name] = PatchedMethod(name, method) if patched else method
     if hasattr(cls, "get_property"):
-        namespace["get_property"] = counted(cls.get_property, _lane_of)
+        get_property = counted(cls.get_property, _lane_of)
+        namespace["get_property"] = get_property if patched else _watching(cls, get_property)
     if cls.__eq__ is object.__eq__:
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))
@@ -135,31 +150,41 @@ def _make_class(cls: type) -> type:
     return type(cls)(cls.__name__, (Twin, cls), namespace)
 
 
-class RecordedMethod:
-    """A method that stays recorded, also where it is patched on the instance.
+def _watching(cls: type, get_property: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `get_property` that notices a `calculate` that was patched after wrapping."""
+
+    @functools.wraps(get_property)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if "calculate" in self.__dict__:
+            _set_class(self, _class_for(cls, patched=True))
+        return get_property(self, *args, **kwargs)
+
+    return method
+
+
+class PatchedMethod:
+    """A method that stays recorded where it is patched on the instance.
 
     As a data descriptor it wins over the instance's dictionary, and runs what it finds there.
 
     Args:
         name: `calculate` or `evaluate`.
-        real: The calculator class's own function.
+        method: The recorded method of the class, for when the patch is taken back.
     """
 
-    def __init__(self, name: str, real: Callable[..., Any]) -> None:
+    def __init__(self, name: str, method: Callable[..., Any]) -> None:
         self._name = name
-        self._recorded = recorded(real, _lane_of)
+        self._method = method
 
     def __get__(self, face: Any, owner: type | None = None) -> Any:
         """Return the recorded method, bound."""
-        if face is None:
-            return self._recorded
-        patched = face.__dict__.get(self._name)
-        if patched is None:
-            return types.MethodType(self._recorded, face)
+        patch = None if face is None else face.__dict__.get(self._name)
+        if patch is None:
+            return self._method.__get__(face, owner)
 
-        @functools.wraps(patched)
+        @functools.wraps(patch)
         def unbound(_: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return patched(*args, **kwargs)
+            return patch(*args, **kwargs)
 
         return functools.partial(recorded(unbound, _lane_of), face)
 

@@ -1,4 +1,4 @@
-"""The limits that control groups put on this process: on a shared node they, not the machine, are what a job has."""
+"""The limits of control groups: on a shared node they, not the machine, are what a job has."""
 
 from __future__ import annotations
 
@@ -41,12 +41,11 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     Returns:
         The limit, in bytes; None where there is none.
     """
-    limits = []
+    limits: list[int] = []
     for folder in _folders("memory", root):
-        for word in _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes"):
-            if word != "max" and int(word) < physical_bytes:
-                limits.append(int(word))
-    return min(limits, default=None)
+        words = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+        limits += [int(word) for word in words if word != "max"]
+    return min((limit for limit in limits if limit < physical_bytes), default=None)
 
 
 def _folders(controller: str, root: Path) -> Iterator[Path]:

@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 # Looking up a stack costs microseconds: never more often than every so many calls once it was in vain.
@@ -41,51 +42,47 @@ class DriverWatch:
     """Follows the driver of one wrapped calculator.
 
     Attributes:
+        reference: Gives the driver, or None if none is known or it is gone.
+        last_step: Its step counter at the last call.
+        countdown: Calls until a driver is looked for again, while none is known.
         phase: Number of the driver's phase, as the recorder gave it; None while none is known.
     """
 
-    __slots__ = ("_given", "_last_step", "_pause", "_reference", "_stalled", "_until_search", "phase")
+    __slots__ = ("_pause", "_stalled", "countdown", "last_step", "phase", "reference")
 
     def __init__(self) -> None:
-        self._reference: weakref.ref[Any] | None = None
-        self._given = False
-        self._last_step = -1
-        self._stalled = 0
-        self._pause = 1
-        self._until_search = 1
+        self.reference: Callable[[], Any] = _no_driver
+        self.last_step = -1
         self.phase: int | None = None
+        self._stalled = 0
+        self.countdown = self._pause = 1
 
-    def give(self, driver: Any, phase: int) -> None:
-        """Follow this driver."""
-        self._reference = weakref.ref(driver)
-        self._last_step = -1
+    def follow(self, driver: Any, phase: int) -> None:
+        """Follow this driver from now on."""
+        self.reference = weakref.ref(driver)
+        self.last_step = -1
+        self.phase = phase
         self._stalled = 0
         self._pause = 1
-        self.phase = phase
+        self.countdown = 0  # once it is gone, the next call looks for another
 
-    def driver(self) -> Any | None:
-        """Return the driver, if it is known and still lives."""
-        return None if self._reference is None else self._reference()
+    def search(self, current: Any) -> Any | None:
+        """Look for a driver, now and then, because none is known or the step counter did not move.
 
-    def search(self) -> Any | None:
-        """Return a driver that should be followed from this call on, if there is a new one."""
-        current = self.driver()
+        Args:
+            current: The driver that is followed, or None.
+
+        Returns:
+            A driver that should be followed from this call on, if there is a new one.
+        """
         if current is None:
-            if self._reference is not None:
-                self._reference = None
+            if self.phase is not None:  # it is gone
+                self.reference = _no_driver
                 self.phase = None
-                self._until_search = self._pause = 1
-            self._until_search -= 1
-            if self._until_search > 0:
-                return None
-            found = find_driver()
-            self._until_search = self._pause
+                self._pause = 1
+            self.countdown = self._pause
             self._pause = min(2 * self._pause, RAREST_SEARCH)
-            return found
-        if current.nsteps != self._last_step:
-            self._last_step = current.nsteps
-            self._stalled = 0
-            return None
+            return find_driver()
         self._stalled += 1
         if self._stalled < self._pause:
             return None
@@ -95,6 +92,10 @@ class DriverWatch:
             self._pause = min(2 * self._pause, RAREST_CHECK)
             return None
         return found
+
+
+def _no_driver() -> None:
+    return None
 
 
 def find_driver() -> Any | None:

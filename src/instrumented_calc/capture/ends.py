@@ -70,7 +70,7 @@ def end_all(reason: str) -> None:
 
 def _on_sigterm(number: int, frame: Any) -> None:  # noqa: ARG001 - Python's signature of a handler
     for recorder in tuple(_open_runs):
-        if recorder.interrupted_write(_die_of_sigterm):
+        if recorder.interrupted(_die_of_sigterm):
             return
     _die_of_sigterm()
 

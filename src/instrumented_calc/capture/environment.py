@@ -1,7 +1,7 @@
 """What a run ran on: the machine, its limits, its threads and its software.
 
-One function a source. A source that fails, or has nothing to say, leaves its key absent: an unknown is
-never a zero. Nothing here imports a library for the first time or wakes a GPU.
+One function a source. A source that fails, or has nothing to say, leaves its key absent: an unknown
+is never a zero. Nothing here is the first to import torch, and nothing wakes a GPU.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ def _python() -> str:
 
 
 def _cpu() -> str | None:
-    # Not the whole file: the kernel makes it as it is read, at some cost on a node of 256 processors.
+    # Not the whole file: the kernel makes it as it is read, which takes long on 256 processors.
     with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         for line in lines:
             key, _, value = line.partition(":")
@@ -147,19 +148,19 @@ def _threads_effective() -> list[ThreadPool]:
 
 
 def _torch_threads() -> list[int] | None:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     return torch and [torch.get_num_threads(), torch.get_num_interop_threads()]
 
 
 def _torch_state() -> dict[str, Any]:
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     if torch is None:
         return {}
     return _found(
         {
             "default_dtype": lambda: str(torch.get_default_dtype()).removeprefix("torch."),
             "float32_matmul_precision": torch.get_float32_matmul_precision,
-            "tf32_matmul": lambda: torch.backends.cuda.matmul.allow_tf32,
+            "tf32_matmul": lambda: _tf32(torch.backends.cuda.matmul),
             "tf32_cudnn": lambda: torch.backends.cudnn.allow_tf32,
             "deterministic": torch.are_deterministic_algorithms_enabled,
             "cuda_version": lambda: torch.version.cuda,
@@ -167,6 +168,12 @@ def _torch_state() -> dict[str, Any]:
             "devices": lambda: _cuda_devices(torch),
         }
     )
+
+
+def _tf32(backend: Any) -> bool:
+    # The old name raises once a program has used the new one (torch 2.9), the new one never does.
+    precision = getattr(backend, "fp32_precision", None)
+    return bool(backend.allow_tf32) if precision is None else bool(precision == "tf32")
 
 
 def _driver_version() -> str | None:
@@ -183,5 +190,5 @@ def _cuda_devices(torch: Any) -> list[str]:
 
 
 def _libraries() -> list[Library]:
-    versions = _found({name: lambda name=name: metadata.version(name) for name in LIBRARIES})  # type: ignore[misc]
+    versions = _found({name: partial(metadata.version, name) for name in LIBRARIES})
     return [Library(name, version) for name, version in versions.items()]

@@ -9,6 +9,7 @@ from instrumented_calc.integration import describe_model
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
+    from instrumented_calc.capture.outbox import Context
     from instrumented_calc.capture.recorder import Recorder
 
 
@@ -24,9 +25,8 @@ class Lane:
     Attributes:
         calls: Real calculations that ended.
         failed: Those that raised.
-        get_property: Calls of `get_property` from outside.
-        cache_hits: Those answered without a calculation.
-        not_implemented: Those answered with PropertyNotImplementedError.
+        cache_hits: Property requests that were answered without a calculation.
+        context: What the lane's calls have in common at present.
         watch: Follows the driver that asks for forces.
         described_in: The run's token, once the lane's record is written.
     """
@@ -36,10 +36,9 @@ class Lane:
         "cache_hits",
         "calculator",
         "calls",
+        "context",
         "described_in",
         "failed",
-        "get_property",
-        "not_implemented",
         "number",
         "recorder",
         "seen_by",
@@ -53,8 +52,8 @@ class Lane:
         self.calculator = calculator
         self.seen_by = seen_by
         self.number = next(recorder.lane_numbers) if number is None else number
-        self.calls = self.failed = 0
-        self.get_property = self.cache_hits = self.not_implemented = 0
+        self.calls = self.failed = self.cache_hits = 0
+        self.context: Context | None = None
         self.watch = DriverWatch()
         self.described_in: Any = None
         recorder.open_lanes += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 def new_run_id() -> str:
     """Return an id that no other run has."""
     return uuid.uuid4().hex[:16]
+
+
+def journal_path(recorder: Recorder) -> Path:
+    """Return where a run's journal is wanted: workers and MPI ranks have journals of their own."""
+    path = Path(recorder.settings.path)
+    rank = mpi_rank()
+    if recorder.parent_run_id is not None:
+        return path.with_stem(f"{path.stem}.pid{os.getpid()}")
+    return path.with_stem(f"{path.stem}.rank{rank}") if rank else path
 
 
 def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:

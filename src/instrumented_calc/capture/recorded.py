@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from instrumented_calc.capture.active import active
+from instrumented_calc.capture.recorder import RECORDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,53 +31,56 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
     @functools.wraps(real)
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         lane = lane_of(self)
-        stack = active.stack
-        depth = len(stack)
-        try:
-            entry = lane.recorder.begin(stack)
-        except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
-            lane.recorder.fault("start of a call", fault)
-            entry = None
-        if entry is None:
+        recorder = lane.recorder
+        if recorder.state is not RECORDING and not recorder.ready():
             return real(self, *args, **kwargs)
+        stack = active.stack
+        entry = [recorder.next_index(), recorder, 0, UNSET, UNSET, UNSET]
+        stack.append(entry)
+        clock = recorder.clock
+        start = clock()
         try:
             returned = real(self, *args, **kwargs)
         except BaseException as failure:
-            del stack[depth:]
-            _close(entry, lane, self, args, kwargs, None, failure)
+            end = clock()
+            _close(lane, entry, self, args, kwargs, start, end, None, failure)
             raise
-        finally:
-            del stack[depth:]  # also what an interrupt left open
-        _close(entry, lane, self, args, kwargs, returned, None)
+        end = clock()
+        if kwargs or len(args) != 3 or stack.pop() is not entry:  # noqa: PLR2004 - as ASE calls
+            _close(lane, entry, self, args, kwargs, start, end, returned, None)
+            return returned
+        try:
+            recorder.finish(lane, entry, stack, self, args, start, end, returned, None)
+        except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
+            recorder.fault("end of a call", fault)
         return returned
 
     return method
 
 
 def _close(
-    entry: Entry,
     lane: Lane,
+    entry: Entry,
     calculator: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    start: int,
+    end: int,
     returned: Any,
     failure: BaseException | None,
 ) -> None:
+    """Finish a call that is not as ASE makes them: by keyword, by a few arguments, or failed."""
     try:
-        atoms = args[0] if args else kwargs.get("atoms")
-        if atoms is None:
-            atoms = getattr(calculator, "atoms", None)
-        results = getattr(calculator, "results", None)
-        if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
-            results = getattr(returned, "properties", None)
-        lane.recorder.finish(
-            entry,
-            lane,
-            atoms,
+        stack = active.stack
+        while any(open_ is entry for open_ in stack):
+            stack.pop()  # the call, and spans inside that were never left
+        arguments: tuple[Any, Any, Any] = (
+            args[0] if args else kwargs.get("atoms"),
             args[1] if len(args) > 1 else kwargs.get("properties"),
-            args[2] if len(args) > 2 else kwargs.get("system_changes"),  # noqa: PLR2004 - ASE's third
-            results,
-            failure,
+            args[2] if len(args) > 2 else kwargs.get("system_changes"),  # noqa: PLR2004 - the third
+        )
+        lane.recorder.finish(
+            lane, entry, stack, calculator, arguments, start, end, returned, failure
         )
     except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
         lane.recorder.fault("end of a call", fault)
@@ -93,12 +99,10 @@ def counted(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callabl
         lane = lane_of(self)
         counters = lane.recorder.counters
         before = lane.calls
-        lane.get_property += 1
         counters.get_property += 1
         try:
             answer = real(self, *args, **kwargs)
         except NotImplementedError:  # ASE's PropertyNotImplementedError is one
-            lane.not_implemented += 1
             counters.not_implemented += 1
             raise
         if lane.calls == before and answer is not None:

@@ -1,8 +1,8 @@
 """Makes one row of every real `calculate()`: the hot path, and the life of a run around it.
 
 A recorder costs nothing until its first call: then it makes the journal, captures the environment and
-starts a small daemon thread that hands waiting rows to the kernel. A fault of its own is told once,
-counted, and the user's run goes on.
+starts a small daemon thread that drains the outbox. A fault of its own is told once, counted, and the
+user's run goes on.
 """
 
 from __future__ import annotations
@@ -22,33 +22,30 @@ from instrumented_calc.capture import ends
 from instrumented_calc.capture.active import active
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.driver import describe as describe_driver
-from instrumented_calc.capture.environment import mpi_rank
 from instrumented_calc.capture.notices import Notices
-from instrumented_calc.capture.opening import new_run_id, opening_records
+from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
+from instrumented_calc.capture.outbox import Context, Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
-from instrumented_calc.capture.thinning import Thinner
-from instrumented_calc.journal.records import Call, Counters, Notice, Phase, RunEnd, Tally
+from instrumented_calc.journal.records import Call, Counters, Phase, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from instrumented_calc.capture.active import Entry
     from instrumented_calc.capture.lanes import Lane
 
-WRITE_AT_ONCE_NS = 10_000_000  # after that long without a write a row is written by the call itself
+WRITE_AT_ONCE_NS = 10_000_000  # after that long without a write, a call writes its row itself
 SAMPLE_EVERY_NS = 10_000_000
 RAREST_SAMPLE_NS = 10_000_000_000
-PULSE_S = 0.2  # what fast calls have batched is written at least this often
+PULSE_S = 0.2  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
-SLICE_ROOM = 0.08  # of max_journal: what slices may add when the limit is reached
-ENERGY_TYPES = {"float", "int", "float64", "float32", "float16", "longdouble"}
+HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
-_UNKNOWN: Any = object()
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -76,6 +73,7 @@ class Recorder:
         settings: What the user set.
         clock: Monotonic clock in ns; tests inject an exact one.
         on_end: Called once with the recorder when its journal is complete.
+        parent_run_id: For a worker: the run of the process that it came from.
     """
 
     def __init__(
@@ -91,10 +89,8 @@ class Recorder:
         self.on_end = on_end
         self.parent_run_id = parent_run_id
         self.run_id = new_run_id()
-        self.counters = Counters()
         self.lane_numbers = itertools.count()
         self.open_lanes = 0
-        self.abandoned = False
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
         self._get_ready()
@@ -102,223 +98,193 @@ class Recorder:
 
     def _get_ready(self) -> None:
         self.state = WAITING
-        self.path: Path | None = None
+        self.counters = Counters()
+        self.next_index = itertools.count().__next__
         self.observers_ns = 0
         self.calculated_ns = 0
-        self._pid = os.getpid()
-        self._start_lock = threading.RLock()
+        self.self_ns = 0
+        self.head: tuple[Any, ...] = ()
+        self._lock = threading.RLock()  # for what happens now and then; never held on the hot path
         self._writer: JournalWriter | None = None
+        self._outbox: Outbox = None  # type: ignore[assignment] - made by _open(), before any call
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._abandoned = False
         self._origin = 0
-        self._index = itertools.count()
-        self._last_end = 0
-        self._last_write = self._last_sample = self._last_tally = 0
+        self._last_end = self._last_write = self._last_sample = self._last_tally = 0
         self._sample_every = SAMPLE_EVERY_NS
+        self._start_cost = 0
+        self._lost_told = 0
         self._described: set[int] = set()
-        self._descriptions: list[bytes] = []
+        self._descriptions: list[Any] = []
         self._phases: list[tuple[weakref.ref[Any], int]] = []
         self._phase_numbers = itertools.count(1)
-        self._thinner: Thinner | None = None
-        self._slice_phase: int | None = None
-        self._lost_told = 0
-        self._forget_carried()
-
-    def _forget_carried(self) -> None:
-        self._lane = self._phase = self._n_atoms = self._properties = self._changes = _UNKNOWN
 
     # -- the hot path ---------------------------------------------------------------------------------
 
-    def begin(self, stack: list[Entry]) -> Entry | None:
-        """Open a call.
-
-        Args:
-            stack: The thread's stack of open entries.
-
-        Returns:
-            The entry to hand to `finish`, or None if nothing is recorded.
-        """
-        entered = self.clock()
-        if self.state is not RECORDING and (self.state is ENDED or not self._start()):
-            return None
-        row = Call(next(self._index))
-        if stack:
-            outer = stack[-1]
-            if outer[1] is self:
-                row.parent = outer[0].index
-        entry = [row, self, 0]
-        stack.append(entry)
-        start = self.clock()
-        row.start_ns = start - self._origin
-        self.counters.self_ns += start - entered
-        return entry
-
     def finish(
         self,
-        entry: Entry,
         lane: Lane,
-        atoms: Any,
-        properties: Any,
-        changes: Any,
-        results: Any,
+        entry: Entry,
+        stack: list[Entry],
+        calculator: Any,
+        arguments: tuple[Any, Any, Any],
+        start: int,
+        end: int,
+        returned: Any,
         failure: BaseException | None,
     ) -> None:
-        """Close a call and write its row.
+        """Make the row of a call that has ended.
 
         Args:
-            entry: What `begin` returned; already off the thread's stack.
             lane: The wrapped calculator's lane.
-            atoms: The atoms that were calculated, or None.
-            properties: What was asked for, or None if it was left to the calculator.
-            changes: ASE's system_changes, or None if they are not known.
-            results: The calculator's results.
-            failure: The exception that ended the call.
+            entry: The call's entry, already off the thread's stack.
+            stack: The thread's stack.
+            calculator: The wrapped calculator.
+            arguments: Atoms, properties and system_changes; None for what was not given.
+            start: When the call began, in ns of the clock.
+            end: When it ended.
+            returned: What it returned.
+            failure: The exception that ended it.
         """
-        end = self.clock() - self._origin
-        row: Call = entry[0]
-        wall = end - row.start_ns
-        row.wall_ns = wall
-        counters = self.counters
-        if failure is not None:
-            row.failure = type(failure).__qualname__
-        elif results:
-            energy = results.get("energy")
-            if type(energy).__name__ in ENERGY_TYPES:
-                row.energy_ev = float(energy)
+        atoms, properties, changes = arguments
+        if atoms is None:
+            atoms = getattr(calculator, "atoms", None)
         watch = lane.watch
-        found = watch.search()
-        if found is not None:
-            self._enter_phase(found, watch, row.index)
-        driver = watch.driver()
-        if driver is None and self._given_driver is not None:
-            driver = self._given_driver()
-            if driver is not None:
-                self._enter_phase(driver, watch, row.index)
+        driver = watch.reference()
+        step: Any = UNSET
+        if driver is None:
+            watch.countdown -= 1
+            if watch.countdown <= 0:
+                driver = self._look_for_driver(watch, None, entry[0])
+        elif driver.nsteps == watch.last_step:
+            driver = self._look_for_driver(watch, driver, entry[0])
         if driver is not None:
-            row.step = driver.nsteps
-        if lane.described_in is not self._described:
-            self._describe_lane(lane, atoms)
+            step = watch.last_step = driver.nsteps
         n_atoms = None if atoms is None else len(atoms)
-        with self._writer.lock:  # type: ignore[union-attr] - begin() has made it
-            counters.calls += 1
-            lane.calls += 1
-            if failure is not None:
-                counters.failed += 1
-                lane.failed += 1
-            if row.parent is UNSET:
-                gap = row.start_ns - self._last_end
-                if gap >= 0 and self._last_end:
-                    row.gap_ns = gap
-                if end > self._last_end:
-                    self._last_end = end
-                self.calculated_ns += wall
-                if self.observers_ns:
-                    row.observers_ns, self.observers_ns = self.observers_ns, 0
-            else:
-                counters.nested += 1
-            if end - self._last_sample >= self._sample_every:
-                self._sample(row, end)
-            if self._thinner is None or self._thin(row, changes, n_atoms, watch.phase):
-                self._carry(row, lane.number, watch.phase, n_atoms, properties, changes)
-                if not self._writer.append(self._encode(row)):  # type: ignore[union-attr]
-                    self._forget_carried()
-        if end - self._last_write >= WRITE_AT_ONCE_NS:
-            self._write_at_once(end)
-        counters.self_ns += self.clock() - self._origin - end
+        context = lane.context
+        if (
+            context is None
+            or changes != context.changes
+            or n_atoms != context.n_atoms
+            or properties != context.properties
+            or watch.phase != context.phase
+        ):
+            context = self._new_context(lane, atoms, n_atoms, properties, changes)
+        energy: Any = UNSET
+        if failure is None:
+            results = getattr(calculator, "results", None)
+            if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
+                results = getattr(returned, "properties", None)
+            if results:
+                energy = results.get("energy", UNSET)
+                if type(energy) is not float and energy is not UNSET:
+                    energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
+        parent: Any = UNSET
+        gap: Any = UNSET
+        if stack:
+            parent = self._inside(stack, end - start)
+        if parent is UNSET:
+            before = self._last_end
+            if before and start >= before:
+                gap = start - before
+            self._last_end = end
+            self.calculated_ns += end - start
+        row = Call(
+            entry[0],
+            context,  # type: ignore[arg-type] - the outbox puts the carried fields in its place
+            UNSET,
+            parent,
+            start - self._origin,
+            end - start,
+            gap,
+            UNSET,
+            UNSET,
+            UNSET,
+            step,
+            entry[3],
+            UNSET,
+            energy,
+            UNSET,
+            entry[4],
+            entry[5],
+        )
+        if failure is not None:
+            self._note_failure(row, lane, failure)
+        if self.observers_ns and parent is UNSET:
+            row.observers_ns, self.observers_ns = self.observers_ns, 0
+        lane.calls += 1
+        if end - self._last_sample >= self._sample_every:
+            self._sample(row, end)
+        self._append(row)
+        if end - self._last_write >= WRITE_AT_ONCE_NS and self._direct:
+            self._last_write = end
+            self._outbox.drain(timeout=0)
+        self.self_ns += self.clock() - end
 
-    def _carry(
-        self,
-        row: Call,
-        lane: int,
-        phase: int | None,
-        n_atoms: int | None,
-        properties: Sequence[str] | None,
-        changes: Sequence[str] | None,
-    ) -> None:
-        if lane != self._lane:
-            row.lane = self._lane = lane
-        if phase != self._phase:
-            row.phase = self._phase = phase
-        if n_atoms != self._n_atoms:
-            row.n_atoms = self._n_atoms = n_atoms
-        if properties != self._properties:
-            # Copied: a caller may change its list later.
-            self._properties = None if properties is None else properties[:]
-            row.properties = None if properties is None else _names(properties)
-        if changes != self._changes:
-            self._changes = None if changes is None else changes[:]
-            row.changes = None if changes is None else _names(changes)
+    def _inside(self, stack: list[Entry], wall: int) -> Any:
+        """Return the index of the recorded call of this run inside which a call ran."""
+        stack[-1][2] += wall
+        for outer in reversed(stack):
+            if outer[1] is self:
+                self.counters.nested += 1
+                return outer[0]
+        return UNSET
 
     # -- now and then ---------------------------------------------------------------------------------
+
+    def _new_context(
+        self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
+    ) -> Context:
+        if lane.described_in is not self._described:
+            self._describe_lane(lane, atoms)
+        # Lists are copied: their owners may change them later.
+        lane.context = context = Context(
+            lane.number,
+            lane.watch.phase,
+            n_atoms,
+            properties if properties is None else properties[:],
+            changes if changes is None else changes[:],
+        )
+        return context
+
+    def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
+        row.failure = type(failure).__qualname__
+        if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
+            lane.failed += 1
+            self.counters.failed += 1
 
     def _sample(self, row: Call, end: int) -> None:
         self._last_sample = end
         self._probe.sample(row)
-        row.self_ns = self.counters.self_ns
-        over = self.counters.self_ns - self._start_cost > self.settings.overhead_budget * end
-        if over and self._sample_every < RAREST_SAMPLE_NS and end > 100 * SAMPLE_EVERY_NS:
+        row.self_ns = spent = self.self_ns
+        elapsed = end - self._origin
+        over = spent - self._start_cost > self.settings.overhead_budget * elapsed
+        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
             self._sample_every *= 2
             self.notices.info(
                 "sampling-thinned",
-                f"the recorder took more than its budget; samples now every "
-                f"{self._sample_every / 1e9:g} s",
+                "the recorder took more than its budget; the process is sampled every "
+                f"{self._sample_every / 1e9:g} s from here on",
                 sample_every_ns=self._sample_every,
             )
 
-    def _write_at_once(self, end: int) -> None:
-        self._last_write = end
-        writer = self._writer
-        if writer is None:
-            return
-        if writer.direct:
-            writer.flush(timeout=0)
-        if self._thinner is None and writer.size >= self.settings.max_journal:
-            with writer.lock:
-                self._thinner = Thinner(int(SLICE_ROOM * self.settings.max_journal))
-                self._forget_carried()
-            self.notices.info(
-                "journal-thinned",
-                f"the journal reached {self.settings.max_journal} bytes: from here on exact sums "
-                "per slice, and whole rows only of slow, failed and sampled calls",
-            )
-
-    def _thin(self, row: Call, changes: Any, n_atoms: int | None, phase: int | None) -> bool:
-        thinner = self._thinner
-        assert thinner is not None  # noqa: S101 - for the type checker; the caller has looked
-        if phase != self._slice_phase:
-            self._write_slice()
-            self._slice_phase = phase
-        whole = thinner.add(row, changes, n_atoms)
-        if thinner.due(row.start_ns + row.wall_ns):
-            self._write_slice()
-        if whole:
-            row.sliced = True
-            self._forget_carried()
-        return whole
-
-    def _write_slice(self) -> None:
-        if self._thinner is None:
-            return
-        part = self._thinner.take(self._slice_phase)
-        if part is not None:
-            before = self._writer.size  # type: ignore[union-attr] - a thinner needs a journal
-            self.write(part)
-            # Whole rows and everything else that came since count as well.
-            self._thinner.spent(self._writer.size - min(before, self._sliced_size))  # type: ignore[union-attr]
-            self._sliced_size = self._writer.size  # type: ignore[union-attr]
-
-    def _enter_phase(self, driver: Any, watch: DriverWatch, index: int) -> None:
-        for reference, number in reversed(self._phases):
-            if reference() is driver:
-                watch.give(driver, number)
-                return
-        number = next(self._phase_numbers)
-        watch.give(driver, number)
-        self._phases = [(r, n) for r, n in self._phases[-64:] if r() is not None]
-        self._phases.append((weakref.ref(driver), number))
-        if number <= DESCRIBED_LIMIT:
-            described = Phase(phase=number, index=index, **describe_driver(driver))
-            self._keep_description(self._encode(described))
+    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
+        found = watch.search(current)
+        if found is None and current is None and self._given_driver is not None:
+            found = self._given_driver()
+        if found is None:
+            return current
+        with self._lock:
+            number = next((n for known, n in reversed(self._phases) if known() is found), None)
+            if number is None:
+                number = next(self._phase_numbers)
+                self._phases = [pair for pair in self._phases[-64:] if pair[0]() is not None]
+                self._phases.append((weakref.ref(found), number))
+                if number <= DESCRIBED_LIMIT:
+                    self._describe(Phase(phase=number, index=index, **describe_driver(found)))
+            watch.follow(found, number)
+        return found
 
     def _describe_lane(self, lane: Lane, atoms: Any) -> None:
         lane.described_in = self._described
@@ -326,32 +292,13 @@ class Recorder:
             return
         self._described.add(lane.number)
         record, troubles = lane.describe(atoms)
-        self._keep_description(self._encode(record))
+        self._describe(record)
         for trouble in troubles:
             self.notices.warn("integration-failed", trouble)
 
-    def _keep_description(self, line: bytes) -> None:
-        with self._writer.lock:  # type: ignore[union-attr] - only called while recording
-            self._descriptions.append(line)
-            self._writer.append(line)  # type: ignore[union-attr]
-
-    def write(self, record: Any) -> None:
-        """Append a record that is no call.
-
-        Args:
-            record: One of the Structs of `journal.records`; a notice gets its time here.
-        """
-        if self._writer is None:
-            return
-        if isinstance(record, Notice):
-            record.time_ns = self.clock() - self._origin
-        with self._writer.lock:
-            self._writer.append(self._encode(record))
-
-    def mark(self, text: str) -> None:
-        """Write a note of the user's own."""
-        if self.state is RECORDING:
-            self.notices.info("mark", text)
+    def _describe(self, record: Any) -> None:
+        self._descriptions.append(record)
+        self._append(record)
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
         """Take the driver that the user named, where none is found on the stack.
@@ -363,60 +310,79 @@ class Recorder:
         self._given_driver = weakref.ref(driver)
         self._undo.append(undo)
 
+    def mark(self, text: str) -> None:
+        """Write a note of the user's own."""
+        if self.state is RECORDING:
+            self.notices.info("mark", text)
+
     def flush(self) -> None:
         """Hand all rows so far to the kernel."""
-        if self._writer is not None and self.state is RECORDING:
-            self._writer.flush()
+        if self.state is RECORDING:
+            self._outbox.drain()
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Count a fault of the recorder itself and tell it once."""
+        self.counters.faults += 1
+        if self.counters.faults == 1 and self.state is RECORDING:
+            self.notices.warn(
+                "recorder-fault",
+                f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, some "
+                "rows are missing; please report it",
+            )
+
+    @property
+    def path(self) -> Path | None:
+        """The journal, once there is one."""
+        return None if self._writer is None else self._writer.path
 
     @property
     def is_worker(self) -> bool:
-        """Whether this is a worker process or an MPI rank other than 0."""
-        return self.parent_run_id is not None or bool(mpi_rank())
+        """Whether this process was forked, or spawned with a calculator, from one with a run."""
+        return self.parent_run_id is not None
 
     # -- the life of a run ----------------------------------------------------------------------------
 
-    def _start(self) -> bool:
-        """Make the journal, at the first call; tell whether calls are recorded."""
-        with self._start_lock:
+    def ready(self) -> bool:
+        """Tell whether calls are recorded; the first call makes the journal."""
+        if self.state is ENDED:
+            return False
+        with self._lock:
             if self.state is not WAITING:
                 return self.state is RECORDING
             began = self.clock()
-            self.notices = Notices(self.run_id, self.write)
+            self.notices = Notices(self.run_id, self._say)
             try:
                 self._open()
             except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
                 self.state = ENDED
+                ends.forget(self)
                 self.notices.warn("no-journal", f"nothing is recorded: {error}", journal=False)
                 return False
             self.state = RECORDING
-            self._start_cost = self.counters.self_ns = self.clock() - began
+            self._start_cost = self.self_ns = self.clock() - began
             self._pulse_on()
             ends.watch()
             return True
 
     def _open(self) -> None:
-        from pathlib import Path  # noqa: PLC0415 - once a run
-
-        self._encode = msgspec.json.Encoder().encode
-        path = Path(self.settings.path)
-        if self.parent_run_id is not None:
-            path = path.with_stem(f"{path.stem}.pid{os.getpid()}")
-        elif mpi_rank():
-            path = path.with_stem(f"{path.stem}.rank{mpi_rank()}")
-        self._writer = JournalWriter(path, on_trouble=self._trouble)
-        self.path = self._writer.path
-        self._sliced_size = self.settings.max_journal
-        self._origin = self.clock()
+        self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
+        self._direct = self._writer.direct
+        self._outbox = Outbox(self._writer, self.settings.max_journal)
+        self._append = self._outbox.rows.append
         self.started = datetime.now(timezone.utc)
-        self._head = opening_records(self)
-        for record in self._head:
-            self.write(record)
+        self._origin = self.clock()
+        self.head = opening_records(self)
+        self._outbox.rows.extend(self.head)
         self._probe = ProcessProbe()
         self._garbage = GarbageProbe(self.clock)
-        self._writer.flush()
+        self._outbox.drain()
 
     def _trouble(self, text: str) -> None:
         self.notices.warn("journal-trouble", text, journal=False)
+
+    def _say(self, notice: Any) -> None:
+        notice.time_ns = self.clock() - self._origin
+        self._append(notice)
 
     def _pulse_on(self) -> None:
         self._stop.clear()
@@ -437,76 +403,58 @@ class Recorder:
             try:
                 self._beat()
             except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
-                self.fault("journal thread", error)
+                self.fault("journal's thread", error)
 
     def _beat(self) -> None:
-        if self.abandoned:
+        if self._abandoned:
             self.end("collected")
+        if self.state is not RECORDING or self._writer is None:
             return
-        writer = self._writer
-        if writer is None or self.state is not RECORDING:
-            return
-        now = self.clock() - self._origin
-        with writer.lock:
-            if self._thinner is not None and self._thinner.due(now):
-                self._write_slice()
+        now = self.clock()
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
-            if self._thinner is None:
-                self.write(Tally(time_ns=now, counters=self._counted()))
-            if writer.vanished():
-                self._go_on_elsewhere(writer)
-        lost = writer.lost
-        if writer.flush() and lost > self._lost_told:
+            if not self._outbox.thinned:
+                self._append(Tally(time_ns=now - self._origin, counters=self._counted()))
+            if self._writer.vanished():
+                self._go_on_elsewhere(self._writer)
+        self._outbox.drain()
+        lost = self._writer.lost
+        if lost > self._lost_told:
             self._lost_told = lost
-            self.notices.info("rows-lost", f"{lost} rows could not be written", lost_rows=lost)
+            self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
 
     def _counted(self) -> Counters:
+        counters = msgspec.structs.replace(self.counters, self_ns=self.self_ns)
         if self._writer is not None:
-            self.counters.lost_rows = self._writer.lost
-        return self.counters
+            counters.calls = self._outbox.calls
+            counters.lost_rows = self._writer.lost
+        return counters
 
     def _go_on_elsewhere(self, writer: JournalWriter) -> None:
         old = writer.path
-        with writer.lock:
-            try:
-                writer.reopen()
-            except OSError as error:
-                self._trouble(f"{old} was removed and cannot be made again: {error}")
-                return
-            self.path = writer.path
-            self._head[0].continues = True
-            for record in self._head:
-                writer.append(self._encode(record))
-            for line in self._descriptions:
-                writer.append(line)
-            self._forget_carried()
+        self.head[0].continues = True
+        try:
+            self._outbox.restart_in([*self.head, *self._descriptions])
+        except OSError as error:
+            self._trouble(f"{old} was removed and cannot be made again: {error}")
+            return
+        self._lost_told = writer.lost
         self.notices.warn(
             "journal-removed",
-            f"{old} was removed while it was written; {writer.lost} rows are gone, going on in "
+            f"{old} was removed while it was written: {writer.lost} rows are gone, going on in "
             f"{writer.path}",
             lost_rows=writer.lost,
         )
-
-    def fault(self, where: str, error: BaseException) -> None:
-        """Count a fault of the recorder itself and tell it once."""
-        self.counters.faults += 1
-        if self.counters.faults == 1 and self.state is RECORDING:
-            self.notices.warn(
-                "recorder-fault",
-                f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, some "
-                "rows are missing; please report it",
-            )
 
     def end(self, reason: str, *, timeout: float = -1, report: bool = True) -> None:
         """Complete the journal, once.
 
         Args:
             reason: `closed`, `collected`, `exit` or the name of a signal.
-            timeout: Seconds to wait for a write in progress.
+            timeout: Seconds to wait for a write in progress; -1: as long as it takes.
             report: Whether `on_end` is called.
         """
-        with self._start_lock:
+        with self._lock:
             was, self.state = self.state, ENDED
             ends.forget(self)
         if was is not RECORDING or self._writer is None:
@@ -515,49 +463,50 @@ class Recorder:
         self._garbage.close()
         for undo in self._undo:
             undo()
-        now = self.clock() - self._origin
-        ended = RunEnd(
+        if self._outbox.drain(timeout=timeout, closing=True):
+            self._append(self._last_record(reason))
+            self._outbox.drain()
+            self._writer.close()
+        self._probe.close()
+        if report and self.on_end is not None:
+            self.on_end(self)
+
+    def _last_record(self, reason: str) -> RunEnd:
+        record = RunEnd(
             reason=reason,
-            time_ns=now,
+            time_ns=self.clock() - self._origin,
             ended=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             counters=self._counted(),
             run_id=self.run_id,
         )
         if self.observers_ns:
-            ended.observers_ns = self.observers_ns
-        with self._writer.lock:
-            self._write_slice()
-            self._writer.append(self._encode(ended))
-        self._writer.flush(timeout=timeout)
-        self._writer.close()
-        self._probe.close()
-        if report and self.on_end is not None:
-            self.on_end(self)
+            record.observers_ns = self.observers_ns
+        return record
 
     def let_go(self) -> None:
         """Note that a wrapped calculator is gone; the last one of a run of its own ends the run."""
         self.open_lanes -= 1
-        if self.open_lanes > 0 or not self.settings.own_run or self.parent_run_id is not None:
+        if self.open_lanes > 0 or not self.settings.own_run or self.is_worker:
             return
-        # Collected in the middle of our own work, or in another thread's: the journal's thread does it.
-        self.abandoned = True
-        if not active.stack and self._start_lock.acquire(blocking=False):
+        # Collected in the middle of our own work or in another thread's: the pulse does it.
+        self._abandoned = True
+        if not active.stack and self._lock.acquire(blocking=False):
             try:
                 self.end("collected")
             finally:
-                self._start_lock.release()
+                self._lock.release()
 
-    def interrupted_write(self, then: Callable[[], None]) -> bool:
+    def interrupted(self, then: Callable[[], None]) -> bool:
         """Have a signal handler's work done after the write that it interrupted, if there is one."""
-        return self._writer is not None and self._writer.interrupted(then)
+        return self._writer is not None and self._outbox.interrupted(then)
 
     # -- fork -----------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
         """Leave nothing in memory and no thread that a child could inherit half-way."""
-        if self.state is RECORDING and self._writer is not None:
+        if self.state is RECORDING:
             self._pulse_off()
-            self._writer.flush(timeout=1)
+            self._outbox.drain(timeout=1)
 
     def after_fork_in_parent(self) -> None:
         """Start the journal's thread again."""
@@ -566,19 +515,14 @@ class Recorder:
 
     def after_fork_in_child(self) -> None:
         """Become a run of the child's own, which opens its journal at the child's first call."""
-        if self._writer is not None:
-            self._writer.abandon()
+        if self.state is RECORDING and self._writer is not None:
+            self._writer.close()
             self._probe.close()
             self._garbage.close()
         if self.state is ENDED:
             return
         self.parent_run_id = self.run_id
         self.run_id = new_run_id()
-        self.counters = Counters()
         self.on_end = None
         active.stack.clear()
         self._get_ready()
-
-
-def _names(names: Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else [str(name) for name in names]

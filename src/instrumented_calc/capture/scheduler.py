@@ -73,8 +73,8 @@ def series(variables: Mapping[str, str] = os.environ) -> str | None:
         variables: The process's environment.
 
     Returns:
-        INSTRUMENTED_CALC_SERIES if it is set, else the batch system and the job's id, which stays the
-        same when the job is queued again; None outside a batch job.
+        INSTRUMENTED_CALC_SERIES if it is set, else the batch system and the job's id, which stays
+        the same when the job is queued again; None outside a batch job.
     """
     named = variables.get("INSTRUMENTED_CALC_SERIES")
     if named:

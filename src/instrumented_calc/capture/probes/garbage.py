@@ -36,12 +36,13 @@ class GarbageProbe:
         stack = active.stack
         if not stack:
             return
-        row = stack[-1][0]
+        innermost = stack[-1]
+        call = innermost[3] if type(innermost[3]) is list else innermost
         elapsed = self._clock() - self._start
-        row.gc_ns = elapsed + (0 if row.gc_ns is UNSET else row.gc_ns)
+        call[4] = elapsed + (0 if call[4] is UNSET else call[4])
         generation = info["generation"]
-        if row.gc_generation is UNSET or generation > row.gc_generation:
-            row.gc_generation = generation
+        if call[5] is UNSET or generation > call[5]:
+            call[5] = generation
 
     def close(self) -> None:
         """Stop listening; other listeners stay as they are."""

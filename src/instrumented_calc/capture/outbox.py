@@ -1,0 +1,205 @@
+"""Rows on their way to the journal: what the hot path appends, this carries, thins, encodes and writes.
+
+`rows` is a plain list: appending to it is atomic and all that a calculating thread pays for a row. One
+thread at a time drains it, under a lock that the hot path never waits for. A row comes with its `Context`
+in the place of its lane; what its context shares with that of the row before is not written again.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from instrumented_calc.capture.thinning import Thinner
+from instrumented_calc.journal.records import Call, Notice, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.journal.writer import JournalWriter
+
+SLICE_ROOM = 0.08  # of the journal's limit: what slices may add once it is reached
+
+
+class Context(Struct, frozen=True):
+    """What consecutive calls of a lane have in common: the carried fields of a row."""
+
+    lane: int
+    phase: int | None
+    n_atoms: int | None
+    properties: Any
+    changes: Any
+
+
+class Outbox:
+    """The way of one run's rows to its journal.
+
+    Args:
+        writer: The journal's file.
+        limit: Size in bytes past which calls are summed into slices.
+
+    Attributes:
+        rows: Where records of any kind are appended, from any thread.
+        calls: Calls that have passed.
+    """
+
+    def __init__(self, writer: JournalWriter, limit: int) -> None:
+        self.rows: list[Any] = []
+        self.calls = 0
+        self._writer = writer
+        self._limit = limit
+        self._lock = threading.RLock()
+        self._draining: int | None = None
+        self._afterwards: Callable[[], None] | None = None
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._thinner: Thinner | None = None
+        self._last: Context | None = None
+        self._sliced_phase: int | None = None
+        self._size_at_slice = 0
+
+    def drain(self, *, timeout: float = -1, closing: bool = False) -> bool:
+        """Hand all rows to the kernel.
+
+        Args:
+            timeout: Seconds to wait for another thread that is draining; 0: do not wait; -1: for ever.
+            closing: Whether the last slice is closed too.
+
+        Returns:
+            Whether this thread had its turn.
+        """
+        if not self._lock.acquire(blocking=timeout != 0, timeout=timeout if timeout > 0 else -1):
+            return False
+        try:
+            self._draining = threading.get_ident()
+            self._drain(closing=closing)
+        finally:
+            self._draining = None
+            self._lock.release()
+        afterwards, self._afterwards = self._afterwards, None
+        if afterwards is not None:
+            afterwards()
+        return True
+
+    def _drain(self, *, closing: bool) -> None:
+        rows = self.rows
+        taken = rows[:]
+        del rows[: len(taken)]
+        out = self._carry(taken) if self._thinner is None else self._thin(taken, self._thinner)
+        if self._thinner is not None and closing:
+            self._slice(self._thinner, out)
+        if out and not self._writer.write(self._encode(out)):
+            self._last = None
+        elif not out:
+            self._writer.write(b"")  # what a full disk has refused before
+        if self._thinner is None and self._writer.size >= self._limit:
+            self._start_thinning()
+
+    def _carry(self, rows: list[Any]) -> list[Any]:
+        """Take from each row what the row before has said already."""
+        last = self._last
+        for row in rows:
+            if type(row) is Call:
+                self.calls += 1
+                context: Any = row.lane
+                if context is last:
+                    row.lane = UNSET
+                else:
+                    _fill(row, context, last)
+                    last = context
+        self._last = last
+        return rows
+
+    def _thin(self, rows: list[Any], thinner: Thinner) -> list[Any]:
+        out: list[Any] = []
+        for row in rows:
+            if type(row) is not Call:
+                out.append(row)
+                continue
+            self.calls += 1
+            context: Any = row.lane
+            if context.phase != self._sliced_phase:
+                self._slice(thinner, out)
+                self._sliced_phase = context.phase
+            if thinner.add(row, context.changes, context.n_atoms):
+                _fill(row, context, None)
+                row.sliced = True
+                out.append(row)
+            if thinner.due(row.start_ns + row.wall_ns):
+                self._slice(thinner, out)
+        return out
+
+    def _slice(self, thinner: Thinner, out: list[Any]) -> None:
+        part: Slice | None = thinner.take(self._sliced_phase)
+        if part is not None:
+            out.append(part)
+            thinner.spent(self._writer.size - self._size_at_slice)
+            self._size_at_slice = self._writer.size
+
+    def _start_thinning(self) -> None:
+        self._thinner = Thinner(int(SLICE_ROOM * self._limit))
+        self._size_at_slice = self._writer.size
+        self._last = None
+        self.rows.append(
+            Notice(
+                kind="journal-thinned",
+                level="info",
+                text=f"the journal reached {self._limit} bytes: from here on exact sums per slice, "
+                "and whole rows only of slow, failed and sampled calls",
+            )
+        )
+
+    @property
+    def thinned(self) -> bool:
+        """Whether calls are summed into slices by now."""
+        return self._thinner is not None
+
+    def interrupted(self, then: Callable[[], None]) -> bool:
+        """Let a signal handler wait until the draining that it interrupted is done.
+
+        Args:
+            then: What is called afterwards.
+
+        Returns:
+            Whether this thread was draining; if not, `then` is not kept.
+        """
+        if self._draining != threading.get_ident():
+            return False
+        self._afterwards = then
+        return True
+
+    def restart_in(self, head: list[Any]) -> None:
+        """Go on in a new file, beginning with these records.
+
+        Args:
+            head: The records that open a journal, and what has been described so far.
+
+        Raises:
+            JournalPathError: No file can be made.
+        """
+        with self._lock:
+            self._writer.reopen()
+            self._last = None
+            self._writer.write(self._encode(head))
+
+
+def _fill(row: Call, context: Context, last: Context | None) -> None:
+    row.lane = UNSET
+    if last is None or context.lane != last.lane:
+        row.lane = context.lane
+    if last is None or context.phase != last.phase:
+        row.phase = context.phase
+    if last is None or context.n_atoms != last.n_atoms:
+        row.n_atoms = context.n_atoms
+    if last is None or context.properties != last.properties:
+        row.properties = _names(context.properties)
+    if last is None or context.changes != last.changes:
+        row.changes = _names(context.changes)
+
+
+def _names(names: Any) -> list[str] | None:
+    if names is None:
+        return None
+    return [names] if isinstance(names, str) else [str(name) for name in names]
