@@ -1,8 +1,8 @@
 """What this package and an integration say to each other.
 
-An integration is a package that knows one model library. It names itself under the entry-point group
-`instrumented_calc.integrations` and is asked what it knows of a calculator. The core learns no model's name from
-it, only answers; importing an integration must import no model library.
+An integration is a package that knows one model library. It names itself under the entry-point
+group `instrumented_calc.integrations` and is asked what it knows of a calculator. Importing an
+integration must import no model library.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Integration(Protocol):
 
         Returns:
             Any of: `name` and `library` (for people), `parameters` (a number), `dtype`, `device`,
-            `compiled` (whether torch.compile or a like took effect), `precision`; more keys of JSON's
-            types are kept. What is not known is left out.
+            `compiled` (whether torch.compile took effect), `precision`; more keys are kept. Values
+            are of JSON's types; what is not known is left out.
         """
         ...
 
@@ -58,11 +58,11 @@ def describe_model(calc: Any) -> tuple[dict[str, Any], list[str]]:
         try:
             return integration.describe(calc), troubles
         except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
-            troubles.append(_trouble(integration, "cannot describe", calc, error))
+            troubles.append(_trouble(type(integration).__module__, "cannot describe", calc, error))
     try:
         return _describe_torch_module(calc), troubles
     except Exception as error:  # noqa: BLE001 - a lazy module has no parameters to count, for one
-        troubles.append(_trouble(describe_model, "cannot describe", calc, error))
+        troubles.append(_trouble("for torch modules", "cannot describe", calc, error))
         return {}, troubles
 
 
@@ -81,24 +81,29 @@ def find_integration(calc: Any, troubles: list[str] | None = None) -> Integratio
     if all(cls.__module__.partition(".")[0] in PLAIN for cls in type(calc).__mro__):
         return None
     for entry_point in installed():
-        try:
-            integration: Integration = entry_point.load()
-            if integration.knows(calc):
-                return integration
-        except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
-            troubles.append(_trouble(entry_point.value, "skipped for", calc, error))
+        integration = _ask(entry_point, calc, troubles)
+        if integration is not None:
+            return integration
     return None
 
 
 @cache
 def installed() -> tuple[metadata.EntryPoint, ...]:
-    """Return the integrations of this Python environment, not yet imported."""
-    return tuple(metadata.entry_points(group=GROUP))
+    """Return the integrations of this Python environment by name, not yet imported."""
+    return tuple(sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name))
 
 
-def _trouble(who: Any, what: str, calc: Any, error: Exception) -> str:
-    name = who if isinstance(who, str) else getattr(who, "__module__", type(who).__module__)
-    return f"integration {name} {what} {type(calc).__name__}: {type(error).__name__}: {error}"
+def _ask(entry_point: metadata.EntryPoint, calc: Any, troubles: list[str]) -> Integration | None:
+    try:
+        integration: Integration = entry_point.load()
+        return integration if integration.knows(calc) else None
+    except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+        troubles.append(_trouble(entry_point.value, "skipped for", calc, error))
+        return None
+
+
+def _trouble(who: str, what: str, calc: Any, error: Exception) -> str:
+    return f"integration {who} {what} {type(calc).__name__}: {type(error).__name__}: {error}"
 
 
 def _describe_torch_module(calc: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from instrumented_calc.errors import AlreadyProfiledError, NotACalculatorError
 from instrumented_calc.journal.writer import check_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from instrumented_calc.capture.lanes import Lane
 
@@ -233,14 +233,33 @@ def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> A
     return calc
 
 
+def profile_assigned(journal: str | os.PathLike[str] | None = None) -> Callable[[], None]:
+    """Profile every calculator that is assigned to an `Atoms` from now on, in the process's run.
+
+    Args:
+        journal: Journal of the run; `run.jsonl` by default.
+
+    Returns:
+        A function that ends the wrapping; the run goes on.
+
+    Raises:
+        JournalPathError: The journal's directory is missing or cannot be written.
+    """
+    from instrumented_calc.capture.assignment import wrap_assigned  # noqa: PLC0415 - loads ASE
+
+    _recorder(Settings(path=str(Path.cwd() / (journal or DEFAULT_JOURNAL))))
+    return wrap_assigned(ProfiledCalculator)
+
+
 def _recorder(settings: Settings) -> Recorder:
-    if settings.own_run:
-        check_directory(Path(settings.path))
-        return Recorder(settings, on_end=_print_summary)
-    if not _shared or _shared[0].state is ENDED:
-        check_directory(Path(settings.path))
-        _shared[:] = [Recorder(settings, on_end=_print_summary)]
-    return _shared[0]
+    shared = not settings.own_run
+    if shared and _shared and _shared[0].state is not ENDED:
+        return _shared[0]
+    check_directory(Path(settings.path))
+    recorder = Recorder(settings, on_end=_print_summary)
+    if shared:
+        _shared[:] = [recorder]
+    return recorder
 
 
 def _print_summary(recorder: Recorder) -> None:
@@ -253,9 +272,10 @@ def _print_summary(recorder: Recorder) -> None:
         text = _summary_of(recorder.path)
     except Exception as error:  # noqa: BLE001 - a guest must not change how the script ends
         text = f"instrumented-calc: no summary ({error}); try: instrumented-calc report {recorder.path}"
-    # Looked up late: a stream that was bound earlier may be closed by now.
+    # Looked up late: a stream that was bound earlier may be closed by now, and so may this one.
     if sys.stderr is not None:
-        print(text, file=sys.stderr)  # noqa: T201 - the one line of output of a run's end
+        with suppress(Exception):
+            print(text, file=sys.stderr)  # noqa: T201 - the one line of output of a run's end
 
 
 def _summary_of(path: Path) -> str:

@@ -135,8 +135,7 @@ def _make_class(cls: type, *, patched: bool) -> type:
             method = recorded(getattr(cls, name), _lane_of)
             namespace[name] = PatchedMethod(name, method) if patched else method
     if hasattr(cls, "get_property"):
-        get_property = counted(cls.get_property, _lane_of)
-        namespace["get_property"] = get_property if patched else _watching(cls, get_property)
+        namespace["get_property"] = counted(cls.get_property, _lane_of, _notice_patch)
     if cls.__eq__ is object.__eq__:
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))
@@ -150,16 +149,9 @@ def _make_class(cls: type, *, patched: bool) -> type:
     return type(cls)(cls.__name__, (Twin, cls), namespace)
 
 
-def _watching(cls: type, get_property: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a `get_property` that notices a `calculate` that was patched after wrapping."""
-
-    @functools.wraps(get_property)
-    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if "calculate" in self.__dict__:
-            _set_class(self, _class_for(cls, patched=True))
-        return get_property(self, *args, **kwargs)
-
-    return method
+def _notice_patch(face: Any) -> None:
+    """Keep a `calculate` recorded that was patched on the instance after wrapping."""
+    _set_class(face, _class_for(type(_lane_of(face).calculator), patched=True))
 
 
 class PatchedMethod:
@@ -205,8 +197,12 @@ def _copying(name: str) -> Callable[..., Any]:
 
     def method(self: Any, *memo: Any) -> Any:
         lane = _lane_of(self)
+        face = _empty(type(lane.calculator))
+        for copied in memo:  # the calculator may refer back to its twin
+            copied[id(self)] = face
         calculator = getattr(lane.calculator, name)(*memo)
-        face = _empty(type(calculator))
+        if type(calculator) is not type(lane.calculator):
+            face = _empty(type(calculator))
         _adopt(face, calculator, Lane(lane.recorder, calculator, "twin", lane.number))
         return face
 

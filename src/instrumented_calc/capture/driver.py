@@ -110,13 +110,9 @@ def find_driver() -> Any | None:
 
 def _in_stack(frame: FrameType | None) -> Any | None:
     while frame is not None:
-        names = frame.f_code.co_varnames
-        if (
-            names
-            and names[0] == "self"
-            and frame.f_globals.get("__name__", "").startswith(DRIVER_MODULES)
-        ):
-            candidate = frame.f_locals.get("self")
+        if frame.f_globals.get("__name__", "").startswith(DRIVER_MODULES):
+            names = frame.f_code.co_varnames
+            candidate = frame.f_locals.get("self") if names[:1] == ("self",) else None
             if isinstance(getattr(candidate, "nsteps", None), int) and hasattr(candidate, "irun"):
                 return candidate
         frame = frame.f_back

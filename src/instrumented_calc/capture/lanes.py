@@ -25,7 +25,9 @@ class Lane:
     Attributes:
         calls: Real calculations that ended.
         failed: Those that raised.
-        cache_hits: Property requests that were answered without a calculation.
+        asked: Calls of `get_property`.
+        cache_hits: Those that were answered without a calculation.
+        not_implemented: Those that were answered with PropertyNotImplementedError.
         context: What the lane's calls have in common at present.
         watch: Follows the driver that asks for forces.
         described_in: The run's token, once the lane's record is written.
@@ -33,12 +35,14 @@ class Lane:
 
     __slots__ = (
         "__weakref__",
+        "asked",
         "cache_hits",
         "calculator",
         "calls",
         "context",
         "described_in",
         "failed",
+        "not_implemented",
         "number",
         "recorder",
         "seen_by",
@@ -52,15 +56,20 @@ class Lane:
         self.calculator = calculator
         self.seen_by = seen_by
         self.number = next(recorder.lane_numbers) if number is None else number
-        self.calls = self.failed = self.cache_hits = 0
+        self.start_counting()
         self.context: Context | None = None
         self.watch = DriverWatch()
         self.described_in: Any = None
-        recorder.open_lanes += 1
+        recorder.lanes.add(self)
+
+    def start_counting(self) -> None:
+        """Count from zero: at the beginning, and in a forked child."""
+        self.calls = self.failed = 0
+        self.asked = self.cache_hits = self.not_implemented = 0
 
     def __del__(self) -> None:
         """Tell the run that the calculator is gone."""
-        self.recorder.let_go()
+        self.recorder.let_go(self)
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
         """Return the lane's record, and what went wrong while it was made.

@@ -7,6 +7,7 @@ logger where structlog has been configured. Each kind is told to people once a r
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class Notices:
             self._note("warning", kind, text, details)
         if kind not in self._told:
             self._told.add(kind)
-            people_logger().warning(text, kind=kind, run_id=self._run_id, **details)
+            # Nobody may be listening: stderr closed, or a user's logger that fails.
+            with suppress(Exception):
+                people_logger().warning(text, kind=kind, run_id=self._run_id, **details)
 
     def _note(self, level: str, kind: str, text: str, details: dict[str, Any]) -> None:
         from instrumented_calc.journal.records import Notice  # noqa: PLC0415 - off the hot path
@@ -63,7 +66,7 @@ def people_logger() -> Any:
     if structlog.is_configured():
         return structlog.get_logger("instrumented_calc")
     return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        structlog.ReturnLogger() if sys.stderr is None else structlog.PrintLogger(sys.stderr),
         processors=[_plain_line],
     )
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from instrumented_calc.capture.thinning import Thinner
-from instrumented_calc.journal.records import Call, Notice, Slice
+from instrumented_calc.journal.records import Call, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,6 @@ class Outbox:
         self._encode = msgspec.json.Encoder().encode_lines
         self._thinner: Thinner | None = None
         self._last: Context | None = None
-        self._sliced_phase: int | None = None
         self._size_at_slice = 0
 
     def drain(self, *, timeout: float = -1, closing: bool = False) -> bool:
@@ -87,15 +86,34 @@ class Outbox:
         rows = self.rows
         taken = rows[:]
         del rows[: len(taken)]
-        out = self._carry(taken) if self._thinner is None else self._thin(taken, self._thinner)
-        if self._thinner is not None and closing:
-            self._slice(self._thinner, out)
-        if out and not self._writer.write(self._encode(out)):
+        try:
+            out = self._carry(taken) if self._thinner is None else self._thin(taken, self._thinner)
+            if self._thinner is not None and closing:
+                self._slice(self._thinner, out)
+            lines = self._lines(out)
+        except BaseException:  # Ctrl-C
+            self._writer.lost += len(taken)
+            self._last = None
+            raise
+        if out and not self._writer.write(lines):
             self._last = None
         elif not out:
             self._writer.write(b"")  # what a full disk has refused before
         if self._thinner is None and self._writer.size >= self._limit:
             self._start_thinning()
+
+    def _lines(self, out: list[Any]) -> bytes:
+        try:
+            return self._encode(out)
+        except TypeError:  # one row holds what JSON cannot: the others are kept
+            kept = []
+            for row in out:
+                try:
+                    kept.append(self._encode([row]))
+                except TypeError:
+                    self._writer.lost += 1
+                    self._last = None
+            return b"".join(kept)
 
     def _carry(self, rows: list[Any]) -> list[Any]:
         """Take from each row what the row before has said already."""
@@ -120,10 +138,7 @@ class Outbox:
                 continue
             self.calls += 1
             context: Any = row.lane
-            if context.phase != self._sliced_phase:
-                self._slice(thinner, out)
-                self._sliced_phase = context.phase
-            if thinner.add(row, context.changes, context.n_atoms):
+            if thinner.add(row, context.phase, context.changes, context.n_atoms):
                 _fill(row, context, None)
                 row.sliced = True
                 out.append(row)
@@ -132,9 +147,9 @@ class Outbox:
         return out
 
     def _slice(self, thinner: Thinner, out: list[Any]) -> None:
-        part: Slice | None = thinner.take(self._sliced_phase)
-        if part is not None:
-            out.append(part)
+        parts = thinner.take()
+        if parts:
+            out.extend(parts)
             thinner.spent(self._writer.size - self._size_at_slice)
             self._size_at_slice = self._writer.size
 
@@ -156,6 +171,11 @@ class Outbox:
         """Whether calls are summed into slices by now."""
         return self._thinner is not None
 
+    @property
+    def draining_here(self) -> bool:
+        """Whether this very thread is draining."""
+        return self._draining == threading.get_ident()
+
     def interrupted(self, then: Callable[[], None]) -> bool:
         """Let a signal handler wait until the draining that it interrupted is done.
 
@@ -165,7 +185,7 @@ class Outbox:
         Returns:
             Whether this thread was draining; if not, `then` is not kept.
         """
-        if self._draining != threading.get_ident():
+        if not self.draining_here:
             return False
         self._afterwards = then
         return True

@@ -80,15 +80,21 @@ class Proxy:
         return _empty, (type(_inner(self)),), Contents(_lane_of(self))
 
     def __setstate__(self, state: Any) -> None:
-        """Become the stand-in of a copied calculator."""
-        adopt(self, *state.unpack("proxy"))
+        """Become the stand-in of a copied calculator, or pass a state on to the calculator."""
+        if isinstance(state, Contents):
+            adopt(self, *state.unpack("proxy"))
+        else:
+            _inner(self).__setstate__(state)
 
     def __del__(self) -> None:
         """Take back what was patched on the calculator."""
         try:
-            vars(_inner(self)).pop("calculate", None)
+            lane = _lane_of(self)
+            patch = vars(lane.calculator).get("calculate")
         except (AttributeError, TypeError):
-            pass  # nothing could be patched there
+            return  # nothing could be patched there
+        if isinstance(patch, InstancePatch) and patch.lane is lane:
+            patch.take_back()
 
 
 _member = Proxy.__dict__["_lane"]
@@ -97,21 +103,53 @@ _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 
 
 class InstancePatch:
-    """A recorded `calculate` on one instance; copies and pickles of the instance get the plain one."""
+    """A recorded `calculate` on one instance; copies and pickles of the instance get the plain one.
 
-    def __init__(self, method: Callable[..., Any], calculator: Any) -> None:
-        self._method = method
-        self._calculator = calculator
-        functools.update_wrapper(self, method)
+    Args:
+        lane: The lane of the calculator.
+
+    Attributes:
+        lane: Likewise.
+        own: A `calculate` that was patched on the instance by others, and is run here.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        calculator = lane.calculator
+        found = vars(calculator).get("calculate")
+        if isinstance(found, InstancePatch):
+            found = found.own
+        plain = types.MethodType(type(calculator).calculate, calculator)
+        self.lane = lane
+        self.own = None if found == plain else found  # a copy has got the plain one
+        run = plain if self.own is None else self.own
+
+        def calculate(_: Any, /, *args: Any, **kwargs: Any) -> Any:
+            return run(*args, **kwargs)
+
+        self._method = recorded(calculate, lambda _: lane)
+        functools.update_wrapper(self, run)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run and record."""
-        return self._method(self._calculator, *args, **kwargs)
+        return self._method(self.lane.calculator, *args, **kwargs)
 
     def __reduce__(self) -> Any:
         """Leave the recording behind."""
-        calculator = self._calculator
-        return types.MethodType, (type(calculator).calculate, calculator)
+        if self.own is not None:
+            return _itself, (self.own,)
+        return getattr, (self.lane.calculator, "calculate")
+
+    def take_back(self) -> None:
+        """Leave the instance as it was."""
+        state = vars(self.lane.calculator)
+        if self.own is None:
+            del state["calculate"]
+        else:
+            state["calculate"] = self.own
+
+
+def _itself(thing: Any) -> Any:
+    return thing
 
 
 def proxy(calculator: Any, recorder: Recorder) -> Any:
@@ -132,8 +170,7 @@ def adopt(face: Any, calculator: Any, lane: Lane) -> None:
     cls = type(calculator)
     lane.seen_by = "get_property"
     if hasattr(calculator, "__dict__") and hasattr(cls, "calculate"):
-        method = recorded(cls.calculate, lambda _: lane)
-        vars(calculator)["calculate"] = InstancePatch(method, calculator)
+        vars(calculator)["calculate"] = InstancePatch(lane)
         lane.seen_by = "instance"
 
 
@@ -152,46 +189,48 @@ def _make(cls: type) -> type:
     namespace: dict[str, Any] = {"__slots__": (), "__module__": cls.__module__, "__doc__": cls.__doc__}
     for name in DUNDERS:
         if hasattr(cls, name) and getattr(cls, name) is not getattr(object, name, None):
-            namespace[name] = _delegated(name)
+            namespace[name] = _delegated(cls, name)
     if cls.__dictoffset__ != 0 and hasattr(cls, "calculate"):  # `adopt` patches the instance
         if hasattr(cls, "get_property"):
-            namespace["get_property"] = counted(_delegated("get_property"), _lane_of)
+            namespace["get_property"] = counted(
+                _delegated(cls, "get_property"), _lane_of, lambda _: None
+            )
     else:
-        namespace.update({name: _asked(name) for name in ASKED if hasattr(cls, name)})
+        namespace.update({name: _asked(cls, name) for name in ASKED if hasattr(cls, name)})
         if hasattr(cls, "calculate"):
-            namespace["calculate"] = recorded(_delegated("calculate"), _lane_of)
+            namespace["calculate"] = recorded(_delegated(cls, "calculate"), _lane_of)
     if hasattr(cls, "evaluate"):
-        namespace["evaluate"] = recorded(_delegated("evaluate"), _lane_of)
+        namespace["evaluate"] = recorded(_delegated(cls, "evaluate"), _lane_of)
     return type(cls.__name__, (Proxy,), namespace)
 
 
-def _delegated(name: str) -> Callable[..., Any]:
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _delegated(cls: type, name: str) -> Callable[..., Any]:
+    @functools.wraps(getattr(cls, name))
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         found = getattr(_inner(self), name)(*args, **kwargs)
         # `with proxy as p` gives the proxy where the calculator gives itself
         return self if found is _inner(self) else found
 
-    method.__name__ = name
     return method
 
 
-def _asked(name: str) -> Callable[..., Any]:
+def _asked(cls: type, name: str) -> Callable[..., Any]:
     """Return a getter that is recorded as if it were the calculation that it may have caused."""
-    delegated = _delegated(name)
+    delegated = _delegated(cls, name)
 
-    def calculate(self: Any, atoms: Any, properties: Any, changes: Any, *args: Any, **kw: Any) -> Any:  # noqa: ARG001, PLR0913 - what is recorded
-        return delegated(self, *args, **kw)
+    def calculate(self: Any, _: Any, __: Any, ___: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return delegated(self, *args, **kwargs)  # the rest is what is recorded
 
     record = recorded(calculate, _lane_of)
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(delegated)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         asked = ASKED[name]
         if asked is None:
-            asked = args[0] if args else kwargs["name"]
+            asked = args[0] if args else kwargs.get("name")
             atoms = args[1] if len(args) > 1 else kwargs.get("atoms")
         else:
             atoms = args[0] if args else kwargs.get("atoms")
         return record(self, atoms, [asked], None, *args, **kwargs)
 
-    method.__name__ = name
     return method

@@ -7,6 +7,7 @@ user's run goes on.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.active import Entry
     from instrumented_calc.capture.lanes import Lane
 
-WRITE_AT_ONCE_NS = 10_000_000  # after that long without a write, a call writes its row itself
+WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
 SAMPLE_EVERY_NS = 10_000_000
+SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
 RAREST_SAMPLE_NS = 10_000_000_000
+END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
 PULSE_S = 0.2  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
@@ -90,7 +93,7 @@ class Recorder:
         self.parent_run_id = parent_run_id
         self.run_id = new_run_id()
         self.lane_numbers = itertools.count()
-        self.open_lanes = 0
+        self.lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
         self._get_ready()
@@ -110,8 +113,14 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = False
+        # A call that a fork found open is the parent's: what this process would make of it is dropped.
+        self._append: Callable[[Any], object] = _drop
+        self._direct = False
+        self._ending: int | None = None  # the thread that completes the journal
+        self._ended = threading.Event()
+        self._afterwards: Callable[[], None] | None = None
         self._origin = 0
-        self._last_end = self._last_write = self._last_sample = self._last_tally = 0
+        self._last_end = self._last_row = self._next_sample = self._last_tally = 0
         self._sample_every = SAMPLE_EVERY_NS
         self._start_cost = 0
         self._lost_told = 0
@@ -214,12 +223,12 @@ class Recorder:
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
         lane.calls += 1
-        if end - self._last_sample >= self._sample_every:
+        if end >= self._next_sample:
             self._sample(row, end)
         self._append(row)
-        if end - self._last_write >= WRITE_AT_ONCE_NS and self._direct:
-            self._last_write = end
+        if end - self._last_row >= WRITE_AT_ONCE_NS and self._direct:
             self._outbox.drain(timeout=0)
+        self._last_row = end
         self.self_ns += self.clock() - end
 
     def _inside(self, stack: list[Entry], wall: int) -> Any:
@@ -238,13 +247,8 @@ class Recorder:
     ) -> Context:
         if lane.described_in is not self._described:
             self._describe_lane(lane, atoms)
-        # Lists are copied: their owners may change them later.
         lane.context = context = Context(
-            lane.number,
-            lane.watch.phase,
-            n_atoms,
-            properties if properties is None else properties[:],
-            changes if changes is None else changes[:],
+            lane.number, lane.watch.phase, n_atoms, _kept(properties), _kept(changes)
         )
         return context
 
@@ -255,7 +259,7 @@ class Recorder:
             self.counters.failed += 1
 
     def _sample(self, row: Call, end: int) -> None:
-        self._last_sample = end
+        began = self.clock()
         self._probe.sample(row)
         row.self_ns = spent = self.self_ns
         elapsed = end - self._origin
@@ -268,6 +272,8 @@ class Recorder:
                 f"{self._sample_every / 1e9:g} s from here on",
                 sample_every_ns=self._sample_every,
             )
+        cost = self.clock() - began
+        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
@@ -324,11 +330,12 @@ class Recorder:
         """Count a fault of the recorder itself and tell it once."""
         self.counters.faults += 1
         if self.counters.faults == 1 and self.state is RECORDING:
-            self.notices.warn(
-                "recorder-fault",
-                f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, some "
-                "rows are missing; please report it",
-            )
+            with contextlib.suppress(Exception):  # the journal may be what is at fault
+                self.notices.warn(
+                    "recorder-fault",
+                    f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, "
+                    "some rows are missing; please report it",
+                )
 
     @property
     def path(self) -> Path | None:
@@ -375,7 +382,8 @@ class Recorder:
         self._outbox.rows.extend(self.head)
         self._probe = ProcessProbe()
         self._garbage = GarbageProbe(self.clock)
-        self._outbox.drain()
+        if self._direct:
+            self._outbox.drain()
 
     def _trouble(self, text: str) -> None:
         self.notices.warn("journal-trouble", text, journal=False)
@@ -386,10 +394,15 @@ class Recorder:
 
     def _pulse_on(self) -> None:
         self._stop.clear()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._pulse, name="instrumented-calc journal", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads are to be had: the calls do all writing
+            self._direct = True
+        else:
+            self._thread = thread
 
     def _pulse_off(self) -> None:
         thread, self._thread = self._thread, None
@@ -400,10 +413,13 @@ class Recorder:
     def _pulse(self) -> None:
         stop = self._stop
         while not stop.wait(PULSE_S):
+            began = time.thread_time_ns()
             try:
                 self._beat()
             except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
                 self.fault("journal's thread", error)
+            # It runs beside the calls, but while it encodes it holds the interpreter.
+            self.self_ns += time.thread_time_ns() - began
 
     def _beat(self) -> None:
         if self._abandoned:
@@ -424,7 +440,10 @@ class Recorder:
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
 
     def _counted(self) -> Counters:
+        """Return the counters of now: those of lanes that are gone, and of those that live."""
         counters = msgspec.structs.replace(self.counters, self_ns=self.self_ns)
+        for lane in tuple(self.lanes):
+            _add(counters, lane)
         if self._writer is not None:
             counters.calls = self._outbox.calls
             counters.lost_rows = self._writer.lost
@@ -455,21 +474,37 @@ class Recorder:
             report: Whether `on_end` is called.
         """
         with self._lock:
+            if self.state is RECORDING:
+                self._ending = threading.get_ident()
             was, self.state = self.state, ENDED
-            ends.forget(self)
         if was is not RECORDING or self._writer is None:
+            ends.forget(self)
+            if self._ending not in (None, threading.get_ident()):
+                self._ended.wait(END_PATIENCE_S if timeout < 0 else timeout)
             return
+        try:
+            self._complete(self._writer, reason, timeout)
+        finally:
+            self._ending = None
+            ends.forget(self)
+            self._ended.set()
+        afterwards, self._afterwards = self._afterwards, None
+        if afterwards is not None:
+            afterwards()
+        if report and self.on_end is not None:
+            self.on_end(self)
+
+    def _complete(self, writer: JournalWriter, reason: str, timeout: float) -> None:
         self._pulse_off()
         self._garbage.close()
         for undo in self._undo:
             undo()
+        self._append = _drop  # calls that are open in other threads end too late to be counted
         if self._outbox.drain(timeout=timeout, closing=True):
-            self._append(self._last_record(reason))
+            self._outbox.rows.append(self._last_record(reason))
             self._outbox.drain()
-            self._writer.close()
+            writer.close()
         self._probe.close()
-        if report and self.on_end is not None:
-            self.on_end(self)
 
     def _last_record(self, reason: str) -> RunEnd:
         record = RunEnd(
@@ -483,21 +518,27 @@ class Recorder:
             record.observers_ns = self.observers_ns
         return record
 
-    def let_go(self) -> None:
+    def let_go(self, lane: Lane) -> None:
         """Note that a wrapped calculator is gone; the last one of a run of its own ends the run."""
-        self.open_lanes -= 1
-        if self.open_lanes > 0 or not self.settings.own_run or self.is_worker:
+        self.lanes.discard(lane)
+        _add(self.counters, lane)
+        if self.lanes or not self.settings.own_run or self.is_worker:
             return
         # Collected in the middle of our own work or in another thread's: the pulse does it.
         self._abandoned = True
-        if not active.stack and self._lock.acquire(blocking=False):
+        if active.stack or (self._writer is not None and self._outbox.draining_here):
+            return
+        if self._lock.acquire(blocking=False):
             try:
                 self.end("collected")
             finally:
                 self._lock.release()
 
     def interrupted(self, then: Callable[[], None]) -> bool:
-        """Have a signal handler's work done after the write that it interrupted, if there is one."""
+        """Have a signal handler's work done after the write or end that it interrupted, if there is one."""
+        if self._ending == threading.get_ident():
+            self._afterwards = then
+            return True
         return self._writer is not None and self._outbox.interrupted(then)
 
     # -- fork -----------------------------------------------------------------------------------------
@@ -506,7 +547,8 @@ class Recorder:
         """Leave nothing in memory and no thread that a child could inherit half-way."""
         if self.state is RECORDING:
             self._pulse_off()
-            self._outbox.drain(timeout=1)
+            if self._direct:
+                self._outbox.drain(timeout=1)
 
     def after_fork_in_parent(self) -> None:
         """Start the journal's thread again."""
@@ -520,9 +562,28 @@ class Recorder:
             self._probe.close()
             self._garbage.close()
         if self.state is ENDED:
+            self._ending = None  # the thread that was at it stayed behind
+            ends.forget(self)
             return
         self.parent_run_id = self.run_id
         self.run_id = new_run_id()
         self.on_end = None
-        active.stack.clear()
+        active.stack = []  # a new one: calls that are open here have hold of theirs
         self._get_ready()
+
+
+def _drop(_: Any) -> None:
+    pass
+
+
+def _kept(names: Any) -> Any:
+    """Return names that stay as they are, whatever their owner does with his list."""
+    if isinstance(names, list):
+        return names[:]
+    return frozenset(names) if isinstance(names, set) else names
+
+
+def _add(counters: Counters, lane: Lane) -> None:
+    counters.get_property += lane.asked
+    counters.cache_hits += lane.cache_hits
+    counters.not_implemented += lane.not_implemented

@@ -1,7 +1,7 @@
 """The calls of a journal as columns: what analysis computes on.
 
-One million rows take about 50 MB as columns and ten times that as objects, so rows are decoded a chunk
-at a time and their fields appended here. Fields that most rows lack are kept sparse.
+One million rows take about 50 MB as columns and ten times that as objects, so rows are decoded a
+chunk at a time and their fields appended here. Fields that most rows lack are kept sparse.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A field that has no value in a row: all measured values are at least 0.
 ABSENT = -1
+# Rows to handle at once where a computation on a whole column would need another column.
+BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,9 @@ class Sparse:
 class Calls:
     """One entry a `call` row, in the order of the file.
 
-    Integer columns hold -1 where a field was not measured; carried fields are filled forward. The
-    integers may be 32 or 64 bits wide: sum them with `.sum(dtype=np.int64)`.
+    Integer columns hold -1 where a field was not measured; carried fields are filled forward. To
+    spare memory the integers are as narrow as 16 bits where that suffices: sums are safe with
+    `.sum(dtype=np.int64)`, other arithmetic after `.astype(np.int64)`.
 
     Attributes:
         index: Number of the call in its run.
@@ -60,7 +63,7 @@ class Calls:
         change_sets: The combinations of changes; `()` means that nothing had moved.
         components: Exclusive time in each named part, ns; 0 where a call spent nothing there.
         split: True where a row has components.
-        sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...). All hold integers.
+        sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...), all integers.
         failures: Class of the exception of failed calls.
     """
 
@@ -115,15 +118,15 @@ class Column:
 
     __slots__ = ("_fill", "_used", "_values")
 
-    def __init__(self, capacity: int, *, wide: bool = False, fill: int = ABSENT) -> None:
+    def __init__(self, capacity: int, dtype: type = np.int32, fill: int = ABSENT) -> None:
         """Reserve room; memory is taken only as values arrive."""
-        self._values = np.empty(capacity, dtype=np.int64 if wide else np.int32)
+        self._values: Any = np.empty(capacity, dtype=dtype)
         self._used = 0
         self._fill = fill
 
     def extend(self, values: Integers) -> None:
         """Append values, each within 64 bits."""
-        if self._values.dtype == np.int32 and len(values) and not _fits(values):
+        if self._values.dtype == np.int32 and len(values) and not _fits(values, np.int32):
             self._values = self._values.astype(np.int64)
         self._reserve(self._used + len(values))
         self._values[self._used : self._used + len(values)] = values
@@ -138,7 +141,8 @@ class Column:
 
     def finished(self) -> Integers:
         """Return the values."""
-        return self._values[: self._used]
+        found: Integers = self._values[: self._used]
+        return found
 
     def _reserve(self, length: int) -> None:
         if length > len(self._values):
@@ -147,6 +151,12 @@ class Column:
             self._values = grown
 
 
-def _fits(values: Integers) -> bool:
-    limits = np.iinfo(np.int32)
+def narrowed(values: Integers) -> Integers:
+    """Return integers in the narrowest type, 16 bits at least, that holds them."""
+    fitting = (kind for kind in (np.int16, np.int32) if not len(values) or _fits(values, kind))
+    return values.astype(next(fitting, np.int64))
+
+
+def _fits(values: Integers, dtype: type) -> bool:
+    limits = np.iinfo(dtype)
     return bool(values.max() <= limits.max and values.min() >= limits.min)

@@ -1,7 +1,7 @@
 """Read a journal, fast and forgivingly.
 
-A journal may be growing, cut short, or damaged: every good record is used, every bad line is counted.
-Only a file that does not begin as a journal does is refused.
+A journal may be growing, cut short, or damaged: every good record is used, every bad line is
+counted. Only a file that does not begin as a journal does is refused.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def read_start(line: bytes, path: Path) -> records.RunStart:
         raise JournalReadError(message)
     try:
         found = msgspec.json.decode(line)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         message = f"{where}: no journal, {_looks_like(line)}; give a journal such as run.jsonl"
         raise JournalReadError(message) from error
     if not isinstance(found, dict) or found.get("event") != "run_start":
@@ -161,7 +161,16 @@ def _check_version(schema: Any, where: str) -> None:
 
 def _essentials(found: dict[str, Any], where: str) -> records.RunStart:
     """Keep what identifies the run when an optional field is of an unexpected type."""
-    essential = ("event", "schema", "run_id", "started", "pid", "version", "parent_run_id", "series")
+    essential = (
+        "event",
+        "schema",
+        "run_id",
+        "started",
+        "pid",
+        "version",
+        "parent_run_id",
+        "series",
+    )
     try:
         kept = {name: found[name] for name in essential if name in found}
         return msgspec.convert(kept, records.RunStart)
@@ -181,16 +190,18 @@ def _read_body(file: BinaryIO, reading: _Reading, size: int) -> None:
         reading.add(chunk)
 
 
-_KINDS: dict[str, type[msgspec.Struct]] = {
+KINDS: dict[str, type[msgspec.Struct]] = {
     str(kind.__struct_config__.tag): kind for kind in records.RECORDS
 }
 
 
 # What msgspec raises for bytes that are no record: JSON, UTF-8, or nested too deeply.
-_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Kind(msgspec.Struct):
+class Kind(msgspec.Struct):
+    """The key that all records share."""
+
     event: str
 
 
@@ -200,8 +211,8 @@ class _Reading:
     def __init__(self, start: records.RunStart, size: int) -> None:
         self._start = start
         self._rows = RowCollector(size // SHORT_ROW_BYTES + 16)
-        self._kind = msgspec.json.Decoder(_Kind).decode
-        self._decoders = {event: msgspec.json.Decoder(kind) for event, kind in _KINDS.items()}
+        self._kind = msgspec.json.Decoder(Kind).decode
+        self._decoders = {event: msgspec.json.Decoder(kind) for event, kind in KINDS.items()}
         self._lines = 1
         self._lanes: dict[int, records.Lane] = {}
         self._phases: dict[int, records.Phase] = {}
@@ -215,7 +226,7 @@ class _Reading:
         self._unknown: Counter[str] = Counter()
 
     def add(self, chunk: bytes) -> None:
-        """Add a chunk that begins at the start of a line; only the file's last may end within one."""
+        """Add a chunk that begins at the start of a line; only the last may end within one."""
         whole = chunk.endswith(b"\n") and chunk.startswith(CALL)
         if not (whole and self._add_rows(chunk)):
             self._add_mixed(chunk)
@@ -224,7 +235,7 @@ class _Reading:
     def _add_rows(self, block: bytes) -> bool:
         try:
             self._rows.add(block)
-        except _UNDECODABLE:
+        except UNDECODABLE:
             return False
         return True
 
@@ -249,7 +260,7 @@ class _Reading:
             return
         try:
             self._add_record(line)
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             if last:
                 self._torn = True
                 return

@@ -1,7 +1,7 @@
 """Decode `call` rows into columns, quickly.
 
-Most rows carry nothing but the five plain fields, so those are taken from all rows at once, and only
-rows with more commas than plain fields explain are looked at for the others.
+Most rows carry nothing but the five plain fields, so those are taken from all rows at once, and
+only rows with more commas than plain fields explain are looked at for the others.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse
+from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from instrumented_calc.journal.columns import Integers
 
 # What numpy can hold; a larger number makes the row a bad one.
 _Measured = Annotated[int, Meta(ge=0, le=2**62)]
@@ -36,11 +38,11 @@ class Row(Struct, tag="call", tag_field="event", gc=False):
     wall_ns: _Measured
     gap_ns: _Signed = ABSENT
     step: _Signed = ABSENT
-    lane: _Measured | None | UnsetType = UNSET
-    phase: _Measured | None | UnsetType = UNSET
-    n_atoms: _Measured | None | UnsetType = UNSET
-    properties: list[str] | None | UnsetType = UNSET
-    changes: list[str] | None | UnsetType = UNSET
+    lane: _Measured | UnsetType | None = UNSET
+    phase: _Measured | UnsetType | None = UNSET
+    n_atoms: _Measured | UnsetType | None = UNSET
+    properties: list[str] | UnsetType | None = UNSET
+    changes: list[str] | UnsetType | None = UNSET
     components: dict[str, _Measured] | None = None
     parent: _Measured | None = None
     failure: str | None = None
@@ -89,12 +91,12 @@ class RowCollector:
         self._decode_lines = msgspec.json.Decoder(Row).decode_lines
         self._capacity = capacity
         self._count = 0
-        self._plain = {name: Column(capacity, wide=name == "start_ns") for name in _PLAIN}
-        self._carried = {name: Column(capacity) for name in _CARRIED}
-        self._current = dict.fromkeys(_CARRIED, ABSENT)
+        self._plain = {
+            name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in _PLAIN
+        }
         self._sets: dict[str, dict[tuple[str, ...], int]] = {"properties": {}, "changes": {}}
         self._components: dict[str, Column] = {}
-        self._split = Column(capacity, fill=0)
+        self._split = Column(capacity, np.int8, fill=0)
         self._sparse: dict[str, tuple[Column, Column]] = {}
         self._failures: tuple[list[int], list[str]] = ([], [])
 
@@ -128,29 +130,23 @@ class RowCollector:
         """Add what the rows at some places have beyond the plain fields."""
         if any(rows[place].components for place in rich):
             self._add_components(first, [row.components or {} for row in rows])
-        found = [(place, _optional(rows[place])) for place in rich]
-        found = [(place, values) for place, values in found if values != _NOTHING]
         by_field: dict[str, list[tuple[int, Any]]] = {}
-        for place, values in found:
+        for place in rich:
+            values = _optional(rows[place])
+            if values == _NOTHING:
+                continue
             for name, value, nothing in zip(_OPTIONAL, values, _NOTHING, strict=True):
+                # UNSET and None are single objects
                 if value is not nothing:
                     by_field.setdefault(name, []).append((place, value))
-        for name in _CARRIED:
-            self._carry(name, len(rows), by_field.pop(name, []))
         for place, value in by_field.pop("failure", []):
             self._failures[0].append(first + place)
             self._failures[1].append(value)
         for name, entries in by_field.items():
-            numbers, values = self._sparse.setdefault(name, (Column(0), Column(0)))
+            numbers, measured = self._sparse.setdefault(name, (Column(0), Column(0)))
             numbers.extend(np.array([place for place, _ in entries]) + first)
-            values.extend(np.array([value for _, value in entries], dtype=np.int64))
-
-    def _carry(self, name: str, length: int, changes: list[tuple[int, Any]]) -> None:
-        """Repeat a carried field's value until the row that changes it."""
-        codes = [self._current[name], *(self._coded(name, value) for _, value in changes)]
-        edges = [0, *(place for place, _ in changes), length]
-        self._carried[name].extend(np.repeat(np.array(codes, dtype=np.int64), np.diff(edges)))
-        self._current[name] = codes[-1]
+            codes = [self._coded(name, value) for _, value in entries]
+            measured.extend(np.array(codes, dtype=np.int64))
 
     def _coded(self, name: str, value: Any) -> int:
         if value is None:
@@ -184,16 +180,24 @@ class RowCollector:
         """Return all columns."""
         for column in (self._split, *self._components.values()):
             column.fill_to(self._count)
-        columns = {**self._plain, **self._carried}
         return Calls(
-            **{name: column.finished() for name, column in columns.items()},
+            **{name: column.finished() for name, column in self._plain.items()},
+            **{name: self._filled_forward(name) for name in _CARRIED},
             property_sets=tuple(self._sets["properties"]),
             change_sets=tuple(self._sets["changes"]),
             components={name: column.finished() for name, column in self._components.items()},
-            split=self._split.finished().astype(np.bool_),
+            split=self._split.finished().view(np.bool_),
             sparse={
                 name: Sparse(numbers.finished(), values.finished())
                 for name, (numbers, values) in self._sparse.items()
+                if name not in _CARRIED
             },
             failures=Sparse(np.array(self._failures[0], np.int64), self._failures[1]),
         )
+
+    def _filled_forward(self, name: str) -> Integers:
+        """Repeat a carried field's values until the rows that change them."""
+        places, codes = self._sparse.get(name, (Column(0), Column(0)))
+        edges = np.concatenate([[0], places.finished(), [self._count]])
+        values = np.concatenate([[ABSENT], codes.finished()])
+        return np.repeat(narrowed(values), np.diff(edges))

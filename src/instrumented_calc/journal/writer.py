@@ -6,6 +6,7 @@ most one torn line, and what `os.write` has taken survives it. Nothing is ever f
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # What may wait in memory while the disk does not take it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
+LAST_STREAM = 2  # descriptors of stdin, stdout and stderr
 NETWORK_FILE_SYSTEMS = frozenset(
     "9p afs beegfs ceph cifs fuse gfs gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 panfs pvfs2 "
     "smb3 smbfs wekafs".split()
@@ -48,6 +50,8 @@ class JournalWriter:
         self._on_trouble = on_trouble
         self._waiting = b""
         self._failing = False
+        self._interrupted = False
+        self._bytes_in_file = 0
         self._rows_in_file = 0
         self.size = 0
         self.lost = 0
@@ -63,20 +67,21 @@ class JournalWriter:
             False if the lines were dropped, because too much was waiting already; then what later
             rows take from earlier ones has to be written again.
         """
-        if len(self._waiting) > WAITING_LIMIT:
+        if self._fd < 0 or len(self._waiting) > WAITING_LIMIT:
             self.lost += lines.count(b"\n")
             lines = b""
             kept = False
         else:
             self.size += len(lines)
             kept = True
+        if self._interrupted and self._fd >= 0:
+            self._interrupted = False
+            self._taken(max(os.fstat(self._fd).st_size - self._bytes_in_file, 0))
         # A full disk may have cut a line: its rest goes first.
         self._waiting += lines
         try:
-            while self._waiting:
-                written = os.write(self._fd, self._waiting)
-                self._rows_in_file += self._waiting.count(b"\n", 0, written)
-                self._waiting = self._waiting[written:]
+            while self._waiting and self._fd >= 0:
+                self._taken(os.write(self._fd, self._waiting))
             self._failing = False
         except OSError as error:
             if not self._failing:
@@ -84,7 +89,15 @@ class JournalWriter:
                 self._on_trouble(
                     f"{self.path}: {error.strerror}; the run goes on, rows are lost until there is room"
                 )
+        except BaseException:  # Ctrl-C: the kernel may have taken lines without our being told
+            self._interrupted = True
+            raise
         return kept
+
+    def _taken(self, size: int) -> None:
+        self._rows_in_file += self._waiting.count(b"\n", 0, size)
+        self._bytes_in_file += size
+        self._waiting = self._waiting[size:]
 
     def vanished(self) -> bool:
         """Tell whether the journal's name no longer leads to the file that is written."""
@@ -104,13 +117,17 @@ class JournalWriter:
         self._fd, self.path = fd, path
         self._identity = _identity(os.fstat(fd))
         self.lost += self._rows_in_file + self._waiting.count(b"\n")
-        self._rows_in_file = 0
+        self._rows_in_file = self._bytes_in_file = 0
         self._waiting = b""
+        self._interrupted = False
 
     def close(self) -> None:
-        """Close the file; what is still waiting is counted as lost."""
+        """Close the file; what is still waiting, or comes later, is counted as lost."""
         self.lost += self._waiting.count(b"\n")
-        os.close(self._fd)
+        self._waiting = b""
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1  # its number may soon be another file's
+            os.close(fd)
 
 
 def check_directory(path: Path) -> None:
@@ -166,12 +183,22 @@ def _create(path: Path) -> tuple[int, Path]:
     while True:
         candidate = numbered(path, number)
         try:
-            return os.open(candidate, flags, 0o666), candidate
+            return _beyond_streams(os.open(candidate, flags, 0o666)), candidate
         except FileExistsError:
             number += 1
         except OSError as error:
             message = f"{candidate}: {error.strerror}; pass journal= with a path that can be written"
             raise JournalPathError(message) from error
+
+
+def _beyond_streams(fd: int) -> int:
+    """Keep clear of 0, 1 and 2: where stderr is closed, what is written to it would end up here."""
+    if fd > LAST_STREAM:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STREAM + 1)
+    finally:
+        os.close(fd)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -1,0 +1,74 @@
+"""NVE molecular dynamics of silicon with Orb-v2, recorded.
+
+    python examples/orb_md.py                          # seeded random weights, made once
+    python examples/orb_md.py orb-v2-20241011.ckpt     # weights that were downloaded before
+
+Random weights cost exactly what trained ones do; only their forces mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from ase import Atoms, units
+from ase.build import bulk
+from ase.md.verlet import VelocityVerlet
+
+from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc_orb import OrbCalculator, random_weights
+
+RANDOM_WEIGHTS = Path("orb_v2_random.ckpt")
+ATOMS_PER_CELL = 8
+
+
+def main() -> None:
+    """Run the dynamics and tell what to do next."""
+    options = parse_options()
+    atoms = silicon(options.atoms)
+    orb = OrbCalculator(
+        "orb-v2",
+        weights_path=options.weights or seeded_weights(),
+        compile=False,  # to compile takes minutes on a CPU
+        device=options.device,
+    )
+    atoms.calc = ProfiledCalculator(orb)
+    VelocityVerlet(atoms, 1 * units.fs).run(options.steps)
+
+    run = recording(atoms.calc).run
+    run.close()
+    print(f"next: instrumented-calc report {shlex.quote(run.path.name)}")
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", nargs="?", help="file or URL of Orb-v2's weights")
+    parser.add_argument("--steps", type=int, default=10, help="MD steps of 1 fs")
+    parser.add_argument("--atoms", type=int, default=64, help="8, 64, 216, 512, ...")
+    parser.add_argument("--device", help="cpu, cuda, ...; the GPU if there is one by default")
+    return parser.parse_args()
+
+
+def silicon(n_atoms: int) -> Atoms:
+    """Return a cube of diamond silicon, shaken so that it moves."""
+    edge = round((n_atoms / ATOMS_PER_CELL) ** (1 / 3))
+    if edge**3 * ATOMS_PER_CELL != n_atoms:
+        message = f"--atoms {n_atoms}: a cube of silicon has 8, 64, 216, 512, ... atoms"
+        raise SystemExit(message)
+    atoms = bulk("Si", cubic=True).repeat(edge)
+    atoms.rattle(0.05, seed=0)
+    return atoms
+
+
+def seeded_weights() -> Path:
+    """Return random weights, made the first time."""
+    if not RANDOM_WEIGHTS.exists():
+        print(f"no weights given: random ones (seed 0) go to {RANDOM_WEIGHTS}")
+        random_weights(RANDOM_WEIGHTS)
+    return RANDOM_WEIGHTS
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How memory and CPU use went over a run: an ordinary reading, no verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from instrumented_calc.journal.columns import Calls
+
+FEWEST_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident memory of the process at the sampled calls, in bytes.
+
+    Attributes:
+        start_bytes: First sample.
+        end_bytes: Last sample.
+        peak_bytes: Largest sample; what came and went between samples is not in it.
+        slope_bytes: Least-squares growth per step, or per call where there are no steps; None with
+            fewer than three samples.
+        per: `step` or `call`.
+        samples: Number of samples.
+    """
+
+    start_bytes: int
+    end_bytes: int
+    peak_bytes: int
+    slope_bytes: float | None
+    per: str
+    samples: int
+
+
+def measure_memory(calls: Calls) -> Memory | None:
+    """Return the reading, None when memory was not sampled."""
+    sparse = calls.sparse.get("rss_bytes")
+    if sparse is None or not len(sparse):
+        return None
+    steps = calls.step[sparse.rows]
+    single_driver = bool(np.all(steps >= 0) and np.all(np.diff(steps) >= 0))
+    along = (steps if single_driver else calls.index[sparse.rows]).astype(np.float64)
+    return Memory(
+        start_bytes=int(sparse.values[0]),
+        end_bytes=int(sparse.values[-1]),
+        peak_bytes=int(sparse.values.max()),
+        slope_bytes=_slope(along, sparse.values.astype(np.float64)),
+        per="step" if single_driver else "call",
+        samples=len(sparse),
+    )
+
+
+def _slope(along: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:
+    distance = along - along.mean()
+    # Not `distance @ distance`: the linear algebra library would start threads and take 30 MB.
+    spread = float(np.square(distance).sum())
+    if len(along) < FEWEST_SAMPLES or not spread:
+        return None
+    return float((distance * (values - values.mean())).sum()) / spread
+
+
+def cpu_per_wall(calls: Calls) -> float | None:
+    """Return the processors kept busy on average: CPU over wall time between the samples."""
+    sparse = calls.sparse.get("cpu_ns")
+    if sparse is None or not len(sparse):
+        return None
+    first, last = int(sparse.rows[0]), int(sparse.rows[-1])
+    wall = _end(calls, last) - _end(calls, first)
+    return (int(sparse.values[-1]) - int(sparse.values[0])) / wall if wall > 0 else None
+
+
+def _end(calls: Calls, row: int) -> int:
+    return int(calls.start_ns[row]) + int(calls.wall_ns[row])

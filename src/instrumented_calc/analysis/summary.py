@@ -1,0 +1,296 @@
+"""What a run did, in numbers: everything that a report shows, computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.breakdown import Breakdown, break_down
+from instrumented_calc.analysis.drift import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.latency import (
+    Latency,
+    SlowCall,
+    Warmup,
+    measure_latency,
+    slowest_calls,
+    steady_calls,
+)
+from instrumented_calc.analysis.selection import Selection, select
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.columns import Integers
+    from instrumented_calc.journal.reader import Journal
+    from instrumented_calc.journal.records import Lane, Phase
+
+NS_PER_S = 1e9
+S_PER_DAY = 86_400
+FS_PER_NS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a driver went, from its first call's start to its last call's end.
+
+    Attributes:
+        steps: Completed steps.
+        wall_ns: That wall time.
+        simulated_fs: Simulated time; None without a known timestep.
+    """
+
+    steps: int
+    wall_ns: int
+    simulated_fs: float | None = None
+
+    @property
+    def ms_per_step(self) -> float:
+        """Wall time per step, ms."""
+        return self.wall_ns / self.steps / 1e6
+
+    @property
+    def steps_per_s(self) -> float:
+        """Steps per second of wall time."""
+        return self.steps / self.wall_ns * NS_PER_S
+
+    @property
+    def ns_per_day(self) -> float | None:
+        """Simulated nanoseconds per day of wall time."""
+        if self.simulated_fs is None:
+            return None
+        return self.simulated_fs / FS_PER_NS / (self.wall_ns / NS_PER_S) * S_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSummary:
+    """One driver's part of a run; None where something was not measured."""
+
+    phase: Phase
+    calls: int
+    wall_ns: int
+    speed: Speed | None
+    latency: Latency | None
+    breakdown: Breakdown | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSummary:
+    """One wrapped calculator: its calls, nested ones too (thinned calls do not tell their lane)."""
+
+    number: int
+    lane: Lane | None
+    calls: int
+    wall_ns: int
+    median_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    """How often the calculator was asked, and how often it really computed.
+
+    Attributes:
+        calls: Outermost calls, failed ones too.
+        nested: Calls inside other recorded calls.
+        failed: Outermost calls that raised.
+        per_step: Calls per completed step.
+        per_geometry: Calls per distinct geometry: above 1 something is computed again.
+        get_property: Questions from outside a calculation.
+        cache_hits: Those answered without a calculation.
+        not_implemented: Those answered by PropertyNotImplementedError.
+    """
+
+    calls: int
+    nested: int
+    failed: int
+    per_step: float | None
+    per_geometry: float | None
+    get_property: int | None
+    cache_hits: int | None
+    not_implemented: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One journal in numbers; None where something was not measured."""
+
+    journal: Journal
+    wall_ns: int | None
+    evaluations: Evaluations
+    speed: Speed | None
+    us_per_atom: float | None
+    latency: Latency | None
+    warmup: Warmup | None
+    slowest: list[SlowCall]
+    breakdown: Breakdown | None
+    phases: list[PhaseSummary]
+    lanes: list[LaneSummary]
+    failures: dict[str, int]
+    memory: Memory | None
+    cpu_per_wall: float | None
+
+
+def summarize(journal: Journal) -> Summary:
+    """Compute everything that a report shows of one journal."""
+    calls = journal.calls
+    whole = select(journal)
+    steady, warmup = steady_calls(calls)
+    latency = measure_latency(calls, steady, journal.slices)
+    edges = whole.edges_ns
+    phases = _phases(journal, whole, steady)
+    speed = _total_speed([phase.speed for phase in phases])
+    return Summary(
+        journal=journal,
+        wall_ns=edges[1] - edges[0] if edges else None,
+        evaluations=_evaluations(journal, whole, phases, speed),
+        speed=speed,
+        us_per_atom=_us_per_atom(whole, steady),
+        latency=latency,
+        warmup=warmup,
+        slowest=slowest_calls(calls, steady, latency.median_ns) if latency else [],
+        breakdown=break_down(whole, list(journal.phases.values())),
+        phases=phases,
+        lanes=_lanes(journal),
+        failures=dict(Counter(_outermost_failures(journal)).most_common()),
+        memory=measure_memory(calls),
+        cpu_per_wall=cpu_per_wall(calls),
+    )
+
+
+def _phases(journal: Journal, whole: Selection, steady: Integers) -> list[PhaseSummary]:
+    found = []
+    for number, phase in sorted(journal.phases.items()):
+        alone = len(journal.phases) == 1 and bool(np.all(journal.calls.phase == number))
+        selection = whole if alone else select(journal, number)
+        edges = selection.edges_ns
+        if edges is None:
+            continue
+        ours = steady if alone else steady[selection.mask[steady]]
+        found.append(
+            PhaseSummary(
+                phase=phase,
+                calls=_count(selection),
+                wall_ns=edges[1] - edges[0],
+                speed=_speed(selection, phase, edges[1] - edges[0]),
+                latency=measure_latency(journal.calls, ours, selection.slices),
+                breakdown=break_down(selection, [phase]),
+            )
+        )
+    return found
+
+
+def _count(selection: Selection) -> int:
+    """Return the number of outermost calls, thinned ones too."""
+    rows = selection.rows
+    unsliced = len(rows) - int(selection.calls.sliced[rows].sum())
+    return unsliced + sum(each.calls for each in selection.slices)
+
+
+def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
+    """Count the steps of a phase.
+
+    In MD a call made after k completed steps belongs to the step from k to k + 1, and the first
+    call of a fresh run, which gives the initial forces, shares k = 0 with the first step. An
+    optimizer's call after k steps gives the forces of the geometry that step k made.
+    """
+    steps = selection.calls.step[selection.rows]
+    steps = steps[steps >= 0]
+    edges = [int(steps.min()), int(steps.max())] if len(steps) else []
+    for each in selection.slices:
+        edges += [step for step in (each.first_step, each.last_step) if isinstance(step, int)]
+    if not edges or wall_ns <= 0:
+        return None
+    done = max(edges) - min(edges)
+    if phase.kind == "md" and _count(selection) > 1:
+        done += 1
+    if not done:
+        return None
+    if phase.kind == "md" and isinstance(phase.timestep_fs, (int, float)):
+        return Speed(done, wall_ns, done * phase.timestep_fs)
+    return Speed(done, wall_ns)
+
+
+def _total_speed(speeds: list[Speed | None]) -> Speed | None:
+    """Add up phases; simulated time per day is about MD phases alone where others took part."""
+    known = [speed for speed in speeds if speed is not None]
+    simulating = [speed for speed in known if speed.simulated_fs is not None]
+    counted = simulating or known
+    if not counted:
+        return None
+    simulated = sum(speed.simulated_fs or 0.0 for speed in simulating) if simulating else None
+    return Speed(
+        sum(speed.steps for speed in counted), sum(speed.wall_ns for speed in counted), simulated
+    )
+
+
+def _evaluations(
+    journal: Journal, whole: Selection, phases: list[PhaseSummary], speed: Speed | None
+) -> Evaluations:
+    calls, counters = journal.calls, journal.counters
+    stepping = [phase for phase in phases if phase.speed is not None]
+    if speed is not None and speed.simulated_fs is not None:
+        stepping = [phase for phase in stepping if phase.speed and phase.speed.simulated_fs]
+    nested = calls.nested & ~calls.sliced
+    failed = int((calls.failed & ~calls.nested & ~calls.sliced).sum())
+    return Evaluations(
+        calls=_count(whole),
+        nested=int(nested.sum()) + sum(each.nested for each in journal.slices),
+        failed=failed + sum(each.failed for each in journal.slices),
+        per_step=sum(phase.calls for phase in stepping) / speed.steps if speed else None,
+        per_geometry=_per_geometry(whole),
+        get_property=counters.get_property if counters else None,
+        cache_hits=counters.cache_hits if counters else None,
+        not_implemented=counters.not_implemented if counters else None,
+    )
+
+
+def _per_geometry(whole: Selection) -> float | None:
+    """Return calls per geometry: a call for which nothing had changed repeats the one before."""
+    calls = whole.calls
+    counted = ~(calls.nested | calls.sliced)
+    if not counted.any() or bool(((calls.changes < 0) & counted).any()):
+        return None
+    unchanged = calls.change_sets.index(()) if () in calls.change_sets else None
+    repeats = 0 if unchanged is None else int(((calls.changes == unchanged) & counted).sum())
+    repeats += sum(each.unchanged for each in whole.slices)
+    total = _count(whole)
+    return total / (total - repeats) if total > repeats else None
+
+
+def _us_per_atom(whole: Selection, steady: Integers) -> float | None:
+    """Return the steady calls' time over the atoms that they computed, in us."""
+    calls = whole.calls
+    counted = np.zeros(len(calls), dtype=np.bool_)
+    counted[steady] = True
+    counted &= ~calls.sliced & (calls.n_atoms > 0)
+    known = [each for each in whole.slices if each.atom_calls]
+    atoms = int(calls.n_atoms.sum(dtype=np.int64, where=counted))
+    atoms += sum(each.atom_calls for each in known)
+    wall = int(calls.wall_ns.sum(dtype=np.int64, where=counted))
+    wall += sum(each.wall_ns for each in known)
+    return wall / atoms / 1e3 if atoms else None
+
+
+def _lanes(journal: Journal) -> list[LaneSummary]:
+    calls = journal.calls
+    numbers = np.unique(calls.lane)
+    found = []
+    for number in numbers[numbers >= 0].tolist():
+        wall = calls.wall_ns if len(numbers) == 1 else calls.wall_ns[calls.lane == number]
+        found.append(
+            LaneSummary(
+                number=number,
+                lane=journal.lanes.get(number),
+                calls=len(wall),
+                wall_ns=int(wall.sum(dtype=np.int64)),
+                median_ns=float(np.median(wall)),
+            )
+        )
+    return sorted(found, key=lambda lane: -lane.wall_ns)
+
+
+def _outermost_failures(journal: Journal) -> list[str]:
+    nested = journal.calls.nested
+    failures = journal.calls.failures
+    rows = failures.rows.tolist()
+    return [name for row, name in zip(rows, failures.values, strict=True) if not nested[row]]

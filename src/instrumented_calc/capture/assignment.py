@@ -1,0 +1,42 @@
+"""Wraps every calculator that a program assigns to an `Atoms`, for scripts that are not to be edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.calculator import twin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wrap_assigned(wrap: Callable[[Any], Any]) -> Callable[[], None]:
+    """Replace the setter of `Atoms.calc` by one that wraps.
+
+    A calculator that has been assigned before keeps its wrapper. Calculators that only hold results
+    (SinglePointCalculator) never calculate and stay as they are.
+
+    Args:
+        wrap: Wraps one calculator.
+
+    Returns:
+        A function that puts the original setter back.
+    """
+    from ase import Atoms  # noqa: PLC0415 - only here
+    from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - likewise
+
+    original = Atoms.calc
+
+    def assign(atoms: Any, calc: Any) -> None:
+        plain = calc is None or isinstance(calc, SinglePointCalculator)
+        if not plain and hasattr(calc, "calculate"):
+            known = twin_of(calc)
+            calc = wrap(calc) if known is None else known
+        original.fset(atoms, calc)
+
+    Atoms.calc = property(original.fget, assign, original.fdel, original.__doc__)
+
+    def undo() -> None:
+        Atoms.calc = original
+
+    return undo

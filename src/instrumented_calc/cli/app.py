@@ -1,0 +1,50 @@
+"""The commands, assembled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from instrumented_calc import __version__
+from instrumented_calc.cli.demo import demo
+from instrumented_calc.cli.report import report
+from instrumented_calc.cli.run import CONTEXT, run
+from instrumented_calc.cli.schema import schema
+from instrumented_calc.cli.validate import validate
+
+# In the order in which `--help` lists them.
+COMMANDS = (report, validate, schema)
+
+
+def build_app() -> typer.Typer:
+    """Return the command line with all its commands."""
+    app = typer.Typer(
+        name="instrumented-calc",
+        help="The flight recorder for atomistic simulation.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Plain help: it is quick, and reads the same in a pipe.
+        rich_markup_mode=None,
+    )
+    app.callback()(_options)
+    app.command()(demo)
+    app.command(context_settings=CONTEXT)(run)
+    for command in COMMANDS:
+        app.command()(command)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"instrumented-calc {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Profile ASE calculators inside live molecular dynamics."""

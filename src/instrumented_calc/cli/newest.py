@@ -1,0 +1,40 @@
+"""Which journal a user means who names none, or an old one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import JournalReadError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATTERN = "run*.jsonl"
+
+
+def newest_journal(directory: Path) -> Path:
+    """Return the journal that was written to last.
+
+    Raises:
+        JournalReadError: If there is none.
+    """
+    found = sorted(directory.glob(PATTERN), key=_written)
+    if not found:
+        message = f"no {PATTERN} in {directory.resolve()}; give the path of a journal"
+        raise JournalReadError(message)
+    return found[-1]
+
+
+def newer_journal(path: Path) -> Path | None:
+    """Return the newest journal beside one that is older than it, else None."""
+    if not path.is_file():
+        return None
+    newer = [each for each in path.parent.glob(PATTERN) if _written(each) > _written(path)]
+    return max(newer, key=_written, default=None)
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

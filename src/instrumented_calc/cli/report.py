@@ -1,0 +1,98 @@
+"""`instrumented-calc report`: numbers from journals."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instrumented_calc.cli.newest import newer_journal, newest_journal
+from instrumented_calc.errors import JournalReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.targets import Outcome
+
+
+class Format(str, Enum):
+    """How a report is written."""
+
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+
+
+def report(
+    journals: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN.JSONL", help="Journals; the newest one here by default."),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.text,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TARGET", help="Exit with 1 unless met, e.g. 'p95/mean<2'."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+) -> None:
+    """Report on journals: speed, latency, where the time went, memory."""
+    # `--help` stays quick
+    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415
+    from instrumented_calc.analysis.targets import check_target, parse_target  # noqa: PLC0415
+    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415
+
+    targets = [parse_target(text) for text in require or []]
+    paths = journals or [_newest_here()]
+    if len(paths) == 1:
+        _mention_newer(paths[0])
+    summaries = [summarize(read_journal(path)) for path in paths]
+    outcomes = [[check_target(each, summary) for each in targets] for summary in summaries]
+    text = _render(summaries, outcomes if targets else [], form)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text)
+    if any(outcome.verdict != "passed" for checked in outcomes for outcome in checked):
+        raise typer.Exit(1)
+
+
+def _newest_here() -> Path:
+    path = newest_journal(Path())
+    typer.echo(f"reporting on {path}, the newest journal here", err=True)
+    return path
+
+
+def _mention_newer(path: Path) -> None:
+    newer = newer_journal(path)
+    if newer is not None:
+        typer.echo(f"note: {newer} is newer than {path}", err=True)
+
+
+def _render(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]], form: Format) -> str:
+    # only the form that was asked for
+    if form is Format.json:
+        from instrumented_calc.reporting.json_form import render_json  # noqa: PLC0415
+
+        return render_json(summaries, outcomes)
+    from instrumented_calc.reporting.report import build_report  # noqa: PLC0415
+
+    document = build_report(summaries, outcomes)
+    if form is Format.markdown:
+        from instrumented_calc.reporting.markdown import render_markdown  # noqa: PLC0415
+
+        return render_markdown(document)
+    from instrumented_calc.reporting.text import render_text  # noqa: PLC0415
+
+    return render_text(document)
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write {output}: {error.strerror}; give another --output"
+        raise JournalReadError(message) from error
+    typer.echo(f"wrote {output}", err=True)

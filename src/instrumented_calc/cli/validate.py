@@ -1,0 +1,37 @@
+"""`instrumented-calc validate`: check journals against the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.validation import Validation
+
+
+def validate(
+    journals: Annotated[list[Path], typer.Argument(metavar="RUN.JSONL", help="Journals.")],
+) -> None:
+    """Check every line of journals against the schema; exit code 1 if one breaks it."""
+    from instrumented_calc.journal.validation import validate_journal  # noqa: PLC0415 - quick `--help`
+
+    checked = [validate_journal(path) for path in journals]
+    for each in checked:
+        typer.echo(_verdict(each))
+        for problem in each.problems:
+            typer.echo(f"{each.path}:{problem.number}: {problem.reason}", err=True)
+    if not all(each.valid for each in checked):
+        raise typer.Exit(1)
+
+
+def _verdict(checked: Validation) -> str:
+    records = sum(checked.events.values())
+    if not checked.valid:
+        return f"{checked.path}: not valid, {checked.problem_count} lines break the schema"
+    state = "valid" if checked.complete else "valid, partial"
+    tail = ", last line cut short" if checked.torn else ""
+    unknown = sum(checked.unknown_events.values())
+    ignored = f", {unknown} of unknown kinds" if unknown else ""
+    return f"{checked.path}: {state}, {records:,} records{ignored}{tail}"

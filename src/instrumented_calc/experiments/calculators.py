@@ -1,0 +1,72 @@
+"""Calculators by the name that a user types: `emt`, `lj`, `package.module:factory`."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _emt() -> Any:
+    from ase.calculators.emt import EMT  # noqa: PLC0415 - only what is asked for is loaded
+
+    return EMT()
+
+
+def _lennard_jones() -> Any:
+    from ase.calculators.lj import LennardJones  # noqa: PLC0415 - likewise
+
+    # Copper: Halicioglu and Pound, phys. stat. sol. (a) 30, 619 (1975).
+    return LennardJones(sigma=2.338, epsilon=0.4093, rc=2.5 * 2.338, smooth=True)
+
+
+def _morse() -> Any:
+    from ase.calculators.morse import MorsePotential  # noqa: PLC0415 - likewise
+
+    # Copper: Girifalco and Weizer, Phys. Rev. 114, 687 (1959); rho0 is alpha * r0.
+    return MorsePotential(epsilon=0.3429, r0=2.866, rho0=1.3588 * 2.866)
+
+
+KNOWN: dict[str, Callable[[], Any]] = {"emt": _emt, "lj": _lennard_jones, "morse": _morse}
+
+
+def build_calculator(spec: str) -> Any:
+    """Build a calculator from its name.
+
+    Args:
+        spec: One of `KNOWN`, or `package.module:factory`, whose factory is called without arguments;
+            the working directory is searched as well.
+
+    Raises:
+        ModelError: The name is not known, or the factory cannot be imported or fails.
+    """
+    if spec in KNOWN:
+        return KNOWN[spec]()
+    if ":" not in spec:
+        near = difflib.get_close_matches(spec, KNOWN, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        message = (
+            f"unknown calculator {spec!r}{hint} known: {', '.join(KNOWN)}, or package.module:factory"
+        )
+        raise ModelError(message)
+    return _from_factory(spec)
+
+
+def _from_factory(spec: str) -> Any:
+    module_name, _, name = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        factory = getattr(import_module(module_name), name)
+        return factory()
+    except Exception as error:
+        message = f"calculator {spec!r} cannot be built: {type(error).__name__}: {error}"
+        raise ModelError(message) from error

@@ -1,0 +1,44 @@
+"""The demonstration: real molecular dynamics of copper, profiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.experiments.calculators import build_calculator
+from instrumented_calc.experiments.systems import copper
+from instrumented_calc.run import profiled, recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TIMESTEP_FS = 5.0  # heavy atoms: a twentieth of copper's shortest period, 135 fs
+
+
+def run_demo(
+    spec: str, *, n_atoms: int, steps: int, journal: Path, on_step: Callable[[int], None]
+) -> tuple[Path, int]:
+    """Run NVE dynamics of copper at 300 K with a profiled calculator.
+
+    Args:
+        spec: Calculator, see `build_calculator`.
+        n_atoms: Number of atoms that is wanted; the nearest that whole cells allow is taken.
+        steps: Number of steps of 5 fs.
+        journal: Journal to make; numbered if the name is taken.
+        on_step: Called after each step with the steps done.
+
+    Returns:
+        The journal, and the true number of atoms.
+    """
+    from ase import units  # noqa: PLC0415 - the command line stays light
+    from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - likewise
+
+    atoms = copper(n_atoms)
+    with profiled(build_calculator(spec), journal) as atoms.calc:
+        run = recording(atoms.calc).run
+        dynamics = VelocityVerlet(atoms, TIMESTEP_FS * units.fs)
+        dynamics.attach(lambda: on_step(dynamics.nsteps))
+        run.attach(dynamics)
+        dynamics.run(steps)
+        path = run.path
+    return path, len(atoms)

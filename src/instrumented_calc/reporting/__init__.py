@@ -1,0 +1,1 @@
+"""Numbers in, text out: every function returns a string, none prints."""

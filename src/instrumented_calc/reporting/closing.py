@@ -1,0 +1,197 @@
+"""The summary that a run prints when it ends: at most 14 plain lines, each backed by evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.quantities import (
+    bytes_of,
+    count,
+    duration,
+    elapsed,
+    figures,
+    percent,
+    percents,
+    plural,
+    time_unit,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instrumented_calc.analysis.breakdown import Breakdown
+    from instrumented_calc.analysis.summary import Speed, Summary
+
+MOST_LINES = 14
+LABEL_WIDTH = 10
+COMPONENTS_SHOWN = 5
+PHASES_SHOWN = 3
+NOTICES_SHOWN = 2
+
+
+def closing_summary(path: Path) -> str:
+    """Read a journal back and summarise it.
+
+    Args:
+        path: The journal of a run that has just ended.
+
+    Raises:
+        JournalReadError: If it cannot be read.
+    """
+    return closing_text(summarize(read_journal(path)))
+
+
+def closing_text(summary: Summary) -> str:
+    """Return at most 14 lines of plain text about a run."""
+    lines = [identity.file_line(summary.journal)]
+    if subject := _subject(summary):
+        lines.append(subject)
+    labelled = (
+        ("speed", _speed(summary)),
+        ("calls", _calls(summary)),
+        ("slowest", _slowest(summary)),
+        ("model", _model(summary.breakdown)),
+        ("outside", _outside(summary.breakdown)),
+        ("memory", _memory(summary)),
+        ("failed", _failures(summary)),
+        ("lost", _losses(summary)),
+        *(("notice", notice) for notice in _notices(summary)),
+    )
+    lines += [_labelled(label, text) for label, text in labelled if text]
+    path = identity.one_line(summary.journal.path)
+    return "\n".join(
+        [*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")]
+    )
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<{LABEL_WIDTH}}{text}"
+
+
+def _subject(summary: Summary) -> str:
+    lanes = [each.lane for each in summary.lanes if each.lane is not None]
+    if not lanes:
+        return ""
+    model, *details = identity.model_words(lanes[0])
+    words = [model]
+    if len(lanes) > 1:
+        words.append(f"and {plural(len(lanes) - 1, 'other calculator')}")
+    if system := identity.system_words(lanes[0]):
+        words.append(system)
+    phases = [identity.phase_words(each.phase) for each in summary.phases]
+    if phases:
+        more = f" (+ {len(phases) - PHASES_SHOWN} more)" if len(phases) > PHASES_SHOWN else ""
+        words.append(" -> ".join(phases[:PHASES_SHOWN]) + more)
+    return "  ".join([*words, *details])
+
+
+def _speed(summary: Summary) -> str:
+    speed: Speed | None = summary.speed
+    if speed is None:
+        return ""
+    words = [] if speed.ns_per_day is None else [f"{figures(speed.ns_per_day)} ns/day"]
+    words += [
+        f"{figures(speed.steps_per_s)} steps/s",
+        f"{figures(speed.ms_per_step)} ms/step",
+        f"{plural(speed.steps, 'step')} in {elapsed(speed.wall_ns)}",
+    ]
+    return "   ".join(words)
+
+
+def _calls(summary: Summary) -> str:
+    evaluations, latency = summary.evaluations, summary.latency
+    words = []
+    if latency is not None:
+        times = (latency.median_ns, latency.p95_ns, latency.p99_ns)
+        size, unit = time_unit(times)
+        median, p95, p99 = (figures(time / size) for time in times)
+        words.append(f"median {median}  p95 {p95}  p99 {p99} {unit}")
+    if latency is not None and latency.cv is not None:
+        words[-1] += f"  CV {percent(latency.cv, 0)}"
+    if summary.us_per_atom is not None:
+        words.append(f"{figures(summary.us_per_atom)} us/atom")
+    if evaluations.per_step is not None:
+        words.append(f"{evaluations.per_step:.2f} per step")
+    else:
+        words.append(plural(evaluations.calls, "call"))
+    return "   ".join([*words, f"{count(evaluations.failed)} failed"])
+
+
+def _slowest(summary: Summary) -> str:
+    words = []
+    if summary.slowest:
+        slow = summary.slowest[0]
+        where = f"call {count(slow.index)}" if slow.step is None else f"step {count(slow.step)}"
+        words.append(f"{duration(slow.wall_ns)} at {where} ({slow.cause or 'no cause recorded'})")
+    if summary.warmup is not None:
+        warmup = summary.warmup
+        words.append(
+            f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, shown apart"
+        )
+    return "; ".join(words)
+
+
+def _shares(breakdown: Breakdown) -> list[tuple[str, str, str]]:
+    """Return kind, name and share in percent of each part; all shares add up to 100.0."""
+    if not breakdown.wall_ns:
+        return []
+    shares = percents([part.wall_ns / breakdown.wall_ns for part in breakdown.parts])
+    parts = zip(breakdown.parts, shares, strict=True)
+    return [(part.kind, identity.one_line(part.name), share) for part, share in parts]
+
+
+def _model(breakdown: Breakdown | None) -> str:
+    if breakdown is None:
+        return ""
+    inside = [part for part in _shares(breakdown) if part[0] in {"component", "calculator"}]
+    shown, rest = inside[:COMPONENTS_SHOWN], inside[COMPONENTS_SHOWN:]
+    words = [f"{name} {share} %" for _, name, share in shown]
+    if rest:
+        words.append(f"rest {sum(float(share) for *_, share in rest):.1f} %")
+    if breakdown.concurrency > 1:
+        words.append(f"({figures(breakdown.concurrency)} calls at a time)")
+    return "  ".join(words)
+
+
+def _outside(breakdown: Breakdown | None) -> str:
+    if breakdown is None:
+        return ""
+    parts = [part for part in _shares(breakdown) if part[0] not in {"component", "calculator"}]
+    words = [f"{name} {share} %" for _, name, share in parts]
+    return "  ".join([*words, "(all rows = 100.0 % of wall)"]) if words else ""
+
+
+def _memory(summary: Summary) -> str:
+    memory = summary.memory
+    if memory is None:
+        return ""
+    words = [f"host peak {bytes_of(memory.peak_bytes)}"]
+    if memory.slope_bytes is not None:
+        words.append(f"{memory.slope_bytes / 1e3:+.1f} kB/{memory.per} (no verdict)")
+    return "   ".join(words)
+
+
+def _failures(summary: Summary) -> str:
+    classes = [f"{count(n)} x {identity.one_line(name)}" for name, n in summary.failures.items()]
+    return ", ".join(classes)
+
+
+def _losses(summary: Summary) -> str:
+    journal = summary.journal
+    words = [plural(journal.bad_lines, "unreadable line")] if journal.bad_lines else []
+    if journal.counters and journal.counters.lost_rows:
+        words.append(plural(journal.counters.lost_rows, "row") + " not written")
+    if journal.counters and journal.counters.faults:
+        words.append(plural(journal.counters.faults, "fault") + " of the recorder")
+    return ", ".join(words)
+
+
+def _notices(summary: Summary) -> list[str]:
+    warnings = [each for each in summary.journal.notices if each.level == "warning"]
+    shown = [identity.one_line(each.text) for each in warnings[:NOTICES_SHOWN]]
+    if len(warnings) > NOTICES_SHOWN:
+        shown[-1] += f" (+ {len(warnings) - NOTICES_SHOWN} more)"
+    return shown

@@ -1,0 +1,46 @@
+"""Which journals belong together: the parts of a requeued job, and a process with its workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Journals that belong together, in order of start; `name` is None for a journal of its own."""
+
+    name: str | None
+    summaries: tuple[Summary, ...]
+
+
+def group_journals(summaries: Sequence[Summary]) -> list[Group]:
+    """Group journals by job series, and workers with the run that made them."""
+    members: dict[str, list[Summary]] = {}
+    by_run = {each.journal.start.run_id: each for each in summaries}
+    for each in summaries:
+        members.setdefault(_key(each, by_run), []).append(each)
+    groups = []
+    for key, found in members.items():
+        found.sort(key=lambda each: each.journal.start.started)
+        groups.append(Group(key if len(found) > 1 else None, tuple(found)))
+    return groups
+
+
+def _key(summary: Summary, by_run: dict[str, Summary]) -> str:
+    start = summary.journal.start
+    if start.series:
+        return f"series {start.series}"
+    seen = set()
+    while start.parent_run_id and start.run_id not in seen:
+        seen.add(start.run_id)
+        parent = by_run.get(start.parent_run_id)
+        if parent is None:
+            return f"run {start.parent_run_id}"
+        start = parent.journal.start
+    return f"series {start.series}" if start.series else f"run {start.run_id}"

@@ -1,0 +1,89 @@
+"""What a journal is about, in words: its state, its machine, its model and its system."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.reporting.quantities import bytes_of
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.reader import Journal
+    from instrumented_calc.journal.records import Lane, Phase
+
+PARAMETER_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def one_line(text: object) -> str:
+    """Return text from a journal on one line and without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+
+
+def state(journal: Journal) -> str:
+    """Say whether the journal is whole."""
+    if journal.end is not None:
+        return "complete"
+    if journal.start.parent_run_id:
+        return "ended with its pool"
+    return "partial: no run_end"
+
+
+def file_line(journal: Journal) -> str:
+    """Name the file, its state and size, the host and the job."""
+    environment = journal.start.environment
+    parts = [f"{journal.path.name}  {state(journal)}, {bytes_of(journal.size_bytes)}"]
+    if environment.host:
+        parts.append(one_line(environment.host))
+    scheduler = environment.scheduler or {}
+    if "job_id" in scheduler:
+        parts.append(f"job {one_line(scheduler['job_id'])}")
+    return "  ".join(parts)
+
+
+def command(journal: Journal) -> str | None:
+    """Return the command line of the run."""
+    return one_line(shlex.join(journal.start.command)) if journal.start.command else None
+
+
+def model_words(lane: Lane) -> list[str]:
+    """Return what is known of a lane's model, the most telling first.
+
+    A lane's evidence may have `name`, `parameters`, `precision`, `compiled` and `library`.
+    """
+    model: dict[str, Any] = lane.model or {}
+    name = one_line(model.get("name") or lane.calculator.rpartition(".")[2])
+    parameters = model.get("parameters")
+    if isinstance(parameters, int) and parameters > 0:
+        name += f" {_parameters(parameters)}"
+    words = [name]
+    if model.get("precision"):
+        words.append(one_line(model["precision"]))
+    if isinstance(model.get("compiled"), bool):
+        words.append("compiled" if model["compiled"] else "EAGER (not compiled)")
+    if model.get("library"):
+        words.append(one_line(model["library"]))
+    return words
+
+
+def _parameters(number: int) -> str:
+    size, unit = next((known for known in PARAMETER_UNITS if number >= known[0]), (1, ""))
+    return f"{number / size:.1f}{unit}" if unit else str(number)
+
+
+def system_words(lane: Lane) -> str | None:
+    """Return the system of a lane at its first call."""
+    if lane.formula and lane.n_atoms:
+        return f"{one_line(lane.formula)} ({lane.n_atoms} atoms)"
+    if lane.n_atoms:
+        return f"{lane.n_atoms} atoms"
+    return one_line(lane.formula) if lane.formula else None
+
+
+def phase_words(phase: Phase) -> str:
+    """Return driver, ensemble and timestep of a phase."""
+    words = [one_line(phase.driver.rpartition(".")[2])]
+    if phase.ensemble:
+        words.append(one_line(phase.ensemble))
+    if isinstance(phase.timestep_fs, (int, float)):
+        words.append(f"{phase.timestep_fs:g} fs")
+    return " ".join(words)

@@ -1,0 +1,103 @@
+"""A report for machines: units in the names, null where nothing was measured."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.reporting import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.latency import Latency
+    from instrumented_calc.analysis.summary import Speed, Summary
+    from instrumented_calc.analysis.targets import Outcome
+
+SCHEMA = "instrumented-calc-report/1"
+
+
+def render_json(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]] = ()) -> str:
+    """Return the report as one JSON object, indented, that ends with a newline.
+
+    Args:
+        summaries: One a journal.
+        outcomes: The users' targets, checked for each journal; empty without targets.
+    """
+    checked = list(outcomes) or [[] for _ in summaries]
+    document = {
+        "schema": SCHEMA,
+        "journals": [
+            {**_journal(summary), "targets": [_outcome(each) for each in ours]}
+            for summary, ours in zip(summaries, checked, strict=True)
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def _journal(summary: Summary) -> dict[str, Any]:
+    journal = summary.journal
+    return {
+        "file": str(journal.path),
+        "state": identity.state(journal),
+        "size_bytes": journal.size_bytes,
+        "torn": journal.torn,
+        "bad_lines": journal.bad_lines,
+        "unknown_events": journal.unknown_events,
+        "run": journal.start,
+        "counters": journal.counters,
+        "notices": journal.notices,
+        "wall_ns": summary.wall_ns,
+        "speed": _speed(summary.speed),
+        "us_per_atom": summary.us_per_atom,
+        "latency": _latency(summary.latency),
+        "warmup": summary.warmup,
+        "slowest": summary.slowest,
+        "breakdown": summary.breakdown,
+        "phases": [
+            {
+                "phase": each.phase,
+                "calls": each.calls,
+                "wall_ns": each.wall_ns,
+                "speed": _speed(each.speed),
+                "latency": _latency(each.latency),
+                "breakdown": each.breakdown,
+            }
+            for each in summary.phases
+        ],
+        "lanes": summary.lanes,
+        "evaluations": summary.evaluations,
+        "failures": summary.failures,
+        "memory": summary.memory,
+        "cpu_per_wall": summary.cpu_per_wall,
+    }
+
+
+def _speed(speed: Speed | None) -> dict[str, Any] | None:
+    if speed is None:
+        return None
+    return {
+        "steps": speed.steps,
+        "wall_ns": speed.wall_ns,
+        "ms_per_step": speed.ms_per_step,
+        "steps_per_s": speed.steps_per_s,
+        "ns_per_day": speed.ns_per_day,
+    }
+
+
+def _latency(latency: Latency | None) -> dict[str, Any] | None:
+    if latency is None:
+        return None
+    plain = {field.name: getattr(latency, field.name) for field in fields(latency)}
+    ratios = {"cv": latency.cv, "p95_over_mean": latency.p95_over_mean}
+    return {**plain, **ratios, "p99_over_mean": latency.p99_over_mean}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "target": outcome.target.text,
+        "measured": outcome.measured,
+        "verdict": outcome.verdict,
+    }

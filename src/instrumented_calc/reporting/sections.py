@@ -1,0 +1,307 @@
+"""What a report says about one journal, section by section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.quantities import (
+    NOT_MEASURED,
+    bytes_of,
+    count,
+    duration,
+    elapsed,
+    figures,
+    number,
+    percent,
+    percents,
+    plural,
+    time_unit,
+)
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.breakdown import Breakdown
+    from instrumented_calc.analysis.latency import Latency
+    from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
+
+LANES_SHOWN = 20
+NOTICES_SHOWN = 10
+
+
+def sections_of(summary: Summary) -> list[Section]:
+    """Return all sections that have something to say."""
+    made = [
+        _run(summary),
+        _warnings(summary),
+        _speed(summary),
+        _latency(summary),
+        _phases(summary.phases),
+        _lanes(summary.lanes),
+        _breakdown(summary.breakdown, summary.phases),
+        _slowest(summary),
+        _evaluations(summary),
+        _failures(summary),
+        _memory(summary),
+    ]
+    return [section for section in made if section is not None]
+
+
+def _run(summary: Summary) -> Section:
+    journal, start = summary.journal, summary.journal.start
+    environment = start.environment
+    pairs = [
+        ("file", identity.file_line(journal)),
+        ("started", identity.one_line(start.started)),
+        ("command", identity.command(journal)),
+        ("processor", environment.cpu and identity.one_line(environment.cpu)),
+        ("versions", _versions(summary)),
+    ]
+    for lane in summary.lanes[:1]:
+        if lane.lane is not None:
+            words = identity.model_words(lane.lane)
+            system = identity.system_words(lane.lane)
+            pairs.append(("calculator", "  ".join([*words, *([system] if system else [])])))
+    return Section("Run", (Facts(tuple((name, str(value)) for name, value in pairs if value)),))
+
+
+def _versions(summary: Summary) -> str:
+    start = summary.journal.start
+    known = [f"instrumented-calc {identity.one_line(start.version)}"]
+    if start.environment.python:
+        known.append(identity.one_line(start.environment.python))
+    libraries = start.environment.libraries or []
+    known += [identity.one_line(f"{library.name} {library.version}") for library in libraries]
+    return ", ".join(known)
+
+
+def _warnings(summary: Summary) -> Section | None:
+    journal, counters = summary.journal, summary.journal.counters
+    lines = []
+    if journal.partial and not journal.start.parent_run_id:
+        tail = "; its last line is cut short" if journal.torn else ""
+        lines.append(f"The journal has no run_end: the run goes on, or was killed{tail}.")
+    if journal.bad_lines:
+        lines.append(f"{plural(journal.bad_lines, 'unreadable line')} left out:")
+        lines += [f"{journal.path.name}:{bad.number}: {bad.reason}" for bad in journal.first_bad]
+    if counters and counters.lost_rows:
+        lines.append(
+            f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them."
+        )
+    if counters and counters.faults:
+        lines.append(f"{plural(counters.faults, 'fault')} of the recorder itself.")
+    for event, seen in journal.unknown_events.items():
+        lines.append(f"{plural(seen, 'record')} of the unknown kind {identity.one_line(event)!r}.")
+    lines += [identity.one_line(each.text) for each in journal.notices[:NOTICES_SHOWN]]
+    if len(journal.notices) > NOTICES_SHOWN:
+        lines.append(f"and {plural(len(journal.notices) - NOTICES_SHOWN, 'other notice')}")
+    return Section("Notices", (Paragraph(tuple(lines)),)) if lines else None
+
+
+def _speed(summary: Summary) -> Section:
+    wall = NOT_MEASURED if summary.wall_ns is None else elapsed(summary.wall_ns)
+    pairs = [("wall time", f"{wall}, from the first call's start to the last one's end")]
+    if summary.wall_ns is None:
+        pairs = [("wall time", wall)]
+    speed: Speed | None = summary.speed
+    pairs += [
+        ("steps", NOT_MEASURED if speed is None else count(speed.steps)),
+        ("ms/step", NOT_MEASURED if speed is None else figures(speed.ms_per_step)),
+        ("steps/s", NOT_MEASURED if speed is None else figures(speed.steps_per_s)),
+        ("ns/day", NOT_MEASURED if speed is None else number(speed.ns_per_day)),
+        ("us/atom", number(summary.us_per_atom)),
+    ]
+    return Section("Speed", (Facts(tuple(pairs)),))
+
+
+def _latency(summary: Summary) -> Section:
+    latency = summary.latency
+    if latency is None:
+        return Section("Latency", (Paragraph((NOT_MEASURED,)),))
+    remarks = [
+        f"{plural(latency.calls, 'steady call')}: outermost, successful, after the warm-up.",
+        "   ".join(
+            (
+                f"CV {percent(latency.cv)}",
+                f"p95/mean {number(latency.p95_over_mean)}",
+                f"p99/mean {number(latency.p99_over_mean)}",
+            )
+        ),
+    ]
+    if not latency.exact:
+        remarks.append("Part of the rows were thinned: percentiles are known to +-1.6 %.")
+    warmup = summary.warmup
+    if warmup is not None:
+        remarks.append(
+            f"Warm-up: {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)} in all,"
+            f" the first {duration(warmup.first_ns)}."
+        )
+    return Section("Latency", (_latency_table([("steady", latency)]), Paragraph(tuple(remarks))))
+
+
+def _latency_table(named: list[tuple[str, Latency]]) -> Table:
+    size, unit = time_unit([latency.median_ns for _, latency in named])
+    rows = []
+    for name, each in named:
+        times = (
+            each.mean_ns,
+            each.std_ns,
+            each.min_ns,
+            each.median_ns,
+            each.p90_ns,
+            each.p95_ns,
+            each.p99_ns,
+            each.p999_ns,
+            each.max_ns,
+        )
+        rows.append((name, *("-" if time is None else figures(time / size) for time in times)))
+    headings = ("mean", "std", "min", "median", "p90", "p95", "p99", "p99.9", "max")
+    return Table((f"in {unit}", *headings), tuple(rows))
+
+
+def _phases(phases: list[PhaseSummary]) -> Section | None:
+    if len(phases) < 2:  # noqa: PLR2004 - a single phase is the run
+        return None
+    rows = []
+    for each in phases:
+        speed = each.speed
+        rows.append(
+            (
+                f"{each.phase.phase} {identity.phase_words(each.phase)}",
+                count(each.calls),
+                "-" if speed is None else count(speed.steps),
+                elapsed(each.wall_ns),
+                "-" if speed is None else figures(speed.ms_per_step),
+                "-" if speed is None or speed.ns_per_day is None else figures(speed.ns_per_day),
+            )
+        )
+    table = Table(("phase", "calls", "steps", "wall", "ms/step", "ns/day"), tuple(rows))
+    named = [
+        (f"{each.phase.phase} {identity.phase_words(each.phase)}", each.latency)
+        for each in phases
+        if each.latency is not None
+    ]
+    latency = (_latency_table([(name, known) for name, known in named if known]),) if named else ()
+    return Section("Phases", (table, *latency))
+
+
+def _lanes(lanes: list[LaneSummary]) -> Section | None:
+    if len(lanes) < 2:  # noqa: PLR2004 - a single calculator is the run
+        return None
+    size, unit = time_unit([lane.median_ns for lane in lanes])
+    rows = [
+        (
+            f"{lane.number} {identity.model_words(lane.lane)[0] if lane.lane else '?'}",
+            (identity.system_words(lane.lane) if lane.lane else None) or "-",
+            count(lane.calls),
+            elapsed(lane.wall_ns),
+            figures(lane.median_ns / size),
+        )
+        for lane in lanes[:LANES_SHOWN]
+    ]
+    if rest := lanes[LANES_SHOWN:]:
+        calls, wall = sum(lane.calls for lane in rest), sum(lane.wall_ns for lane in rest)
+        rows.append((f"{len(rest)} others", "-", count(calls), elapsed(wall), "-"))
+    table = Table(("calculator", "system", "calls", "time", f"median, {unit}"), tuple(rows))
+    return Section("Calculators", (table,))
+
+
+def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Section | None:
+    if breakdown is None or not breakdown.wall_ns:
+        return None
+    blocks: list[Table | Paragraph] = [_breakdown_table("whole run", breakdown)]
+    if len(phases) > 1:
+        blocks += [
+            _breakdown_table(
+                f"phase {each.phase.phase} {identity.phase_words(each.phase)}", each.breakdown
+            )
+            for each in phases
+            if each.breakdown is not None and each.breakdown.wall_ns
+        ]
+    remarks = []
+    if breakdown.concurrency > 1:
+        remarks.append(
+            f"Calls overlapped, {figures(breakdown.concurrency)} at a time on average: the"
+            " calculator's time is when any ran, shared out in proportion."
+        )
+    if breakdown.estimated:
+        remarks.append("Overlapping calls were thinned: the calculator's time is an estimate.")
+    if not breakdown.of_kind("component"):
+        remarks.append("One pass: no components of the calculator were recorded.")
+    if not any(part.kind == "profiler" for part in breakdown.parts):
+        remarks.append(f"Profiler: {NOT_MEASURED}.")
+    return Section(
+        "Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else []))
+    )
+
+
+def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
+    parts, wall = breakdown.parts, breakdown.wall_ns
+    size, unit = time_unit([part.wall_ns for part in parts])
+    shares = percents([part.wall_ns / wall for part in parts])
+    rows = [
+        (identity.one_line(part.name), figures(part.wall_ns / size), share)
+        for part, share in zip(parts, shares, strict=True)
+    ]
+    rows.append(("wall", figures(wall / size), "100.0"))
+    return Table((title, unit, "% of wall"), tuple(rows))
+
+
+def _slowest(summary: Summary) -> Section | None:
+    if not summary.slowest:
+        return None
+    size, unit = time_unit([slow.wall_ns for slow in summary.slowest])
+    rows = tuple(
+        (
+            count(slow.index),
+            "-" if slow.step is None else count(slow.step),
+            figures(slow.wall_ns / size),
+            slow.cause or "no cause recorded",
+        )
+        for slow in summary.slowest
+    )
+    return Section("Slowest steady calls", (Table(("call", "step", unit, "cause"), rows),))
+
+
+def _evaluations(summary: Summary) -> Section:
+    seen = summary.evaluations
+    counted = (
+        ("calculations", seen.calls),
+        ("nested calculations", seen.nested),
+        ("failed", seen.failed),
+        ("get_property calls", seen.get_property),
+        ("cache hits", seen.cache_hits),
+        ("not implemented", seen.not_implemented),
+    )
+    pairs = [(name, NOT_MEASURED if n is None else count(n)) for name, n in counted]
+    pairs.append(("calculations per step", number(seen.per_step)))
+    pairs.append(("calculations per geometry", number(seen.per_geometry)))
+    return Section("Evaluations", (Facts(tuple(pairs)),))
+
+
+def _failures(summary: Summary) -> Section | None:
+    if not summary.failures:
+        return None
+    rows = tuple((identity.one_line(name), count(n)) for name, n in summary.failures.items())
+    return Section("Failures", (Table(("exception", "calls"), rows),))
+
+
+def _memory(summary: Summary) -> Section:
+    memory = summary.memory
+    cpu = summary.cpu_per_wall
+    busy = NOT_MEASURED if cpu is None else f"{figures(cpu)} processors busy on average"
+    if memory is None:
+        return Section("Memory and CPU", (Facts((("host memory", NOT_MEASURED), ("CPU", busy))),))
+    slope = NOT_MEASURED
+    if memory.slope_bytes is not None:
+        slope = f"{memory.slope_bytes / 1e3:+.3f} kB/{memory.per}, least squares, no verdict"
+    pairs = (
+        (
+            "host memory",
+            f"{bytes_of(memory.start_bytes)} at first, {bytes_of(memory.end_bytes)} last",
+        ),
+        ("peak", f"{bytes_of(memory.peak_bytes)} of {plural(memory.samples, 'sample')}"),
+        ("slope", slope),
+        ("CPU", busy),
+    )
+    return Section("Memory and CPU", (Facts(pairs),))

@@ -1,0 +1,180 @@
+"""Added time per force call: ours beside cProfile and ASE's LoggingCalculator, in one run.
+
+    python tests/benchmarks/overhead.py [--rounds 40]
+
+Each round times base / variant / base in one process, in thread CPU time, the variants in random order; the
+table shows medians over the rounds of the added time, and its ratio to the base. Trust ratios more than
+figures: the first line says how fast this machine's clock can be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import os
+import random
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import units
+from ase.build import bulk
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.emt import EMT
+from ase.calculators.loggingcalc import LoggingCalculator
+from ase.md.verlet import VelocityVerlet
+
+from instrumented_calc import ProfiledCalculator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class BarePython:
+    """No ASE at all: get_forces() calls calculate(), which sets two attributes."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, Any] = {}
+        self.atoms = None
+        self._forces = np.zeros((4, 3))
+
+    def get_forces(self, atoms: Any) -> Any:
+        self.calculate(atoms, ["forces"], ["positions"])
+        return self.results["forces"]
+
+    def calculate(self, atoms: Any, properties: Any, system_changes: Any) -> None:
+        self.results["energy"] = -1.5
+        self.results["forces"] = self._forces
+
+
+class Trivial(Calculator):
+    """A real ASE calculator that calculates nothing: ASE's own work is all of its time."""
+
+    implemented_properties = ("energy", "forces")  # type: ignore[assignment]
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": -1.5, "forces": np.zeros((len(self.atoms), 3))}
+
+
+@dataclass
+class Workload:
+    """What is timed: `prepare(wrap)` returns a function that makes `calls` force calls."""
+
+    name: str
+    calls: int
+    prepare: Callable[[Callable[[Any], Any]], Callable[[], None]]
+    logging: bool = True
+    goal: str = ""
+
+
+def bare_python(wrap: Callable[[Any], Any]) -> Callable[[], None]:
+    calc, atoms = wrap(BarePython()), bulk("Cu", cubic=True)
+
+    def block() -> None:
+        get_forces = calc.get_forces
+        for _ in range(2000):
+            get_forces(atoms)
+
+    return block
+
+
+def trivial(wrap: Callable[[Any], Any]) -> Callable[[], None]:
+    atoms = bulk("Cu", cubic=True) * 2
+    atoms.calc = wrap(Trivial())
+
+    def block() -> None:
+        positions = atoms.positions
+        for _ in range(100):
+            positions[0, 0] += 1e-6
+            atoms.get_forces()
+
+    return block
+
+
+def dynamics(repeat: int, steps: int) -> Callable[[Callable[[Any], Any]], Callable[[], None]]:
+    def prepare(wrap: Callable[[Any], Any]) -> Callable[[], None]:
+        atoms = bulk("Cu", cubic=True) * repeat
+        atoms.rattle(0.02, seed=1)
+        atoms.calc = wrap(EMT())
+        md = VelocityVerlet(atoms, 2 * units.fs)
+        return lambda: md.run(steps)
+
+    return prepare
+
+
+WORKLOADS = (
+    Workload("bare Python", 2000, bare_python, logging=False, goal="<= 1.5 us"),
+    Workload("trivial ASE, 32 atoms", 100, trivial, goal="<= 5 us"),
+    Workload("EMT, 4 atoms, MD", 40, dynamics(1, 40), goal="<= 1.5 %"),
+    Workload("EMT, 32 atoms, MD", 20, dynamics(2, 20), goal="<= 0.5 %"),
+)
+
+
+def cpu(block: Callable[[], None]) -> int:
+    start = time.thread_time_ns()
+    block()
+    return time.thread_time_ns() - start
+
+
+def under_cprofile(block: Callable[[], None]) -> Callable[[], None]:
+    def profiled_block() -> None:
+        profiler = cProfile.Profile()
+        profiler.enable()
+        try:
+            block()
+        finally:
+            profiler.disable()
+
+    return profiled_block
+
+
+def measure(workload: Workload, rounds: int) -> None:
+    base = workload.prepare(lambda calc: calc)
+    variants = {
+        "instrumented-calc": workload.prepare(ProfiledCalculator),
+        "cProfile": under_cprofile(workload.prepare(lambda calc: calc)),
+    }
+    if workload.logging:
+        variants["LoggingCalculator"] = workload.prepare(LoggingCalculator)
+    for block in (base, *variants.values()):
+        block()
+    added: dict[str, list[float]] = {name: [] for name in variants}
+    bases: list[float] = []
+    for _ in range(rounds):
+        for name in random.sample(list(variants), len(variants)):
+            before, taken, after = cpu(base), cpu(variants[name]), cpu(base)
+            bases += [before / workload.calls, after / workload.calls]
+            added[name].append((taken - (before + after) / 2) / workload.calls)
+    per_call = statistics.median(bases)
+    print(f"{workload.name:24s}{per_call / 1e3:10.2f} us", end="")
+    for name in ("instrumented-calc", "cProfile", "LoggingCalculator"):
+        if name not in added:
+            print(f"{'-':>26s}", end="")
+            continue
+        extra = statistics.median(added[name])
+        print(f"{extra / 1e3:+12.2f} us {100 * extra / per_call:+8.2f} %", end="")
+    print(f"   {workload.goal}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=40)
+    rounds = parser.parse_args().rounds
+    os.chdir(tempfile.mkdtemp())
+    reads = [cpu(lambda: [time.perf_counter_ns() for _ in range(1000)]) / 1000 for _ in range(50)]
+    print(f"one clock reading: {statistics.median(reads):.0f} ns; added per call, {rounds} rounds")
+    print(f"{'':24s}{'base':>13s}{'instrumented-calc':>26s}{'cProfile':>26s}{'LoggingCalculator':>26s}   goal")
+    for workload in WORKLOADS:
+        measure(workload, rounds)
+    print(f"journal: {Path('run.jsonl').stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""CPU seconds and peak memory of `instrumented-calc report` on a million rows, in fresh processes.
+
+    python tests/benchmarks/report_speed.py [rows] [repeats]
+
+To hold: 1 s and 100 MB for basic rows, 2 s and 130 MB with six components a row.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from make_journal import write_journal
+
+GOALS = {0: (1.0, 100.0), 6: (2.0, 130.0)}
+
+
+def measure(journal: Path) -> tuple[float, float]:
+    """Return CPU seconds and peak resident MB (10^6 byte) of one report."""
+    command = [sys.executable, "-m", "instrumented_calc", "report", str(journal)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"report failed with exit code {process.returncode}")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
+
+
+def main() -> None:
+    """Print the table."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    print(f"{rows:,} rows, torn tail, mixed events; median [min, max] of {repeats}")
+    with tempfile.TemporaryDirectory() as folder:
+        for components, (goal_s, goal_mb) in GOALS.items():
+            journal = Path(folder) / "run.jsonl"
+            write_journal(journal, rows=rows, components=components)
+            runs = [measure(journal) for _ in range(repeats)]
+            cpu = sorted(seconds for seconds, _ in runs)
+            print(
+                f"{components} components  {journal.stat().st_size / 1e6:.0f} MB"
+                f"  CPU {statistics.median(cpu):.2f} [{cpu[0]:.2f}, {cpu[-1]:.2f}] s"
+                f" (hold {goal_s}),  peak {max(mb for _, mb in runs):.0f} MB (hold {goal_mb:.0f})"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The command line, in process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import instrumented_calc
+from instrumented_calc.cli import main
+
+GOLDEN = Path(__file__).parents[1] / "journal" / "golden" / "v1.jsonl"
+# For child processes: the package under test, wherever they run.
+SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "run.jsonl"
+    shutil.copy(GOLDEN, path)
+    return path
+
+
+def test_report_prints_text(run, capsys):
+    assert main(["report", str(run)]) == 0
+    assert "Where the time went" in capsys.readouterr().out
+
+
+def test_report_without_a_path_takes_the_newest_and_says_which(run, capsys):
+    newer = run.with_name("run-2.jsonl")
+    shutil.copy(GOLDEN, newer)
+    os.utime(run, (1, 1))
+    assert main(["report"]) == 0
+    seen = capsys.readouterr()
+    assert "run-2.jsonl" in seen.err
+    assert seen.out.startswith("Report on run-2.jsonl")
+
+
+def test_report_on_an_old_journal_mentions_the_newer_one(run, capsys):
+    shutil.copy(GOLDEN, run.with_name("run-2.jsonl"))
+    os.utime(run, (1, 1))
+    assert main(["report", "run.jsonl"]) == 0
+    assert "run-2.jsonl is newer than run.jsonl" in capsys.readouterr().err
+
+
+def test_report_without_any_journal_is_an_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 1
+    assert capsys.readouterr().err.startswith("error: no run*.jsonl in ")
+
+
+def test_report_as_json_and_markdown(run, capsys):
+    assert main(["report", str(run), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["journals"][0]["speed"]["steps"] == 4
+    assert main(["report", str(run), "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("# Report on run.jsonl")
+
+
+def test_report_writes_a_file(run, tmp_path, capsys):
+    assert main(["report", str(run), "--output", "report.txt"]) == 0
+    assert (tmp_path / "report.txt").read_text().startswith("Report on")
+    assert capsys.readouterr().out == ""
+    assert main(["report", str(run), "--output", "no/such/report.txt"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("p95/mean<2", 0), ("max<1ns", 1), ("failed==2", 0), ("ns_per_day<0", 1)]
+)
+def test_a_target_decides_the_exit_code(run, capsys, target, code):
+    assert main(["report", str(run), "--require", target]) == code
+    assert target in capsys.readouterr().out
+
+
+def test_a_target_without_evidence_is_not_met(run, capsys):
+    run.write_bytes(b"".join(GOLDEN.read_bytes().splitlines(keepends=True)[:2]))
+    assert main(["report", str(run), "--require", "us_per_atom<10"]) == 1
+    assert "not enough evidence" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["report", "none.jsonl"], 1),
+        (["report", "."], 1),
+        (["report", "run.jsonl", "--require", "speed>1"], 2),
+        (["report", "run.jsonl", "--format", "pdf"], 2),
+        (["report", "run.jsonl", "--nonsense"], 2),
+        (["repot"], 2),
+        (["validate"], 2),
+    ],
+)
+def test_errors_are_one_line_on_stderr(run, capsys, arguments, code):
+    assert main(arguments) == code
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.startswith("error: ")
+    assert seen.err.count("\n") == 1
+
+
+def test_validate_tells_valid_from_not(run, capsys):
+    assert main(["validate", str(run)]) == 0
+    assert capsys.readouterr().out == f"{run}: valid, 14 records\n"
+    run.write_bytes(GOLDEN.read_bytes()[:-9])
+    assert main(["validate", str(run)]) == 0
+    assert "valid, partial" in capsys.readouterr().out
+    run.write_bytes(GOLDEN.read_bytes() + b"junk\n")
+    assert main(["validate", str(run)]) == 1
+    assert f"{run}:15: " in capsys.readouterr().err
+
+
+def test_schema_is_json(capsys):
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "instrumented-calc/1"
+
+
+def test_help_and_version(capsys):
+    assert main(["--help"]) == 0
+    assert "report" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("instrumented-calc ")
+
+
+def test_help_loads_no_heavy_library():
+    code = (
+        "import sys; from instrumented_calc.cli import main; main(['--help']);"
+        "print([m for m in ('numpy', 'ase', 'structlog', 'msgspec', 'rich') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=SOURCE)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_closed_pipe_is_no_error(run):
+    command = [sys.executable, "-m", "instrumented_calc", "report", str(run)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=SOURCE) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+    assert told == b""
+    assert process.returncode == 1

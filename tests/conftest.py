@@ -1,0 +1,78 @@
+"""Every test works in a directory of its own, and leaves the process as it found it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from instrumented_calc.capture import ends
+from instrumented_calc.capture.active import active
+from instrumented_calc.capture.recorder import Recorder, Settings
+from tests.support import ExactClock, journal_threads, open_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# What a batch system or a user may have set around the tests, and what would change a journal.
+FOREIGN = ("INSTRUMENTED_CALC", "SLURM_", "PBS_", "LSB_", "OMPI_", "PMI", "MV2_", "_CONDOR_")
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test in an empty directory, without settings from outside."""
+    for name in list(os.environ):
+        if name.startswith(FOREIGN):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(working_directory: Path) -> Iterator[None]:
+    """End every run after the test and prove that nothing of the recorder is left in the process."""
+    before = _hooks()
+    yield
+    ends.end_all("test")
+    for thread in journal_threads():
+        thread.join(timeout=10)
+    assert journal_threads() == []
+    assert active.stack == []
+    assert open_files() == []
+    assert _hooks() == before
+
+
+def _hooks() -> dict[str, object]:
+    return {
+        # hypothesis has one too
+        "gc": [listen for listen in gc.callbacks if "hypothesis" not in listen.__module__],
+        "SIGTERM": signal.getsignal(signal.SIGTERM),
+        "threading": (threading.gettrace(), threading.getprofile()),
+        "einsum": np.einsum,
+        "einsum's code": np.einsum.__wrapped__.__code__,
+        "Atoms.calc": vars(Atoms)["calc"],
+        "Atoms": frozenset(vars(Atoms)) - {"__slotnames__"},  # noted there by Python's copy
+    }
+
+
+@pytest.fixture
+def exact_clock() -> ExactClock:
+    """Give a clock that advances only when it is told to."""
+    return ExactClock()
+
+
+@pytest.fixture
+def make_recorder(working_directory: Path) -> Callable[..., Recorder]:
+    """Give a maker of recorders, for tests that inject a clock or a fault."""
+
+    def make(name: str = "run.jsonl", **options: object) -> Recorder:
+        return Recorder(Settings(path=str(working_directory / name), own_run=True), **options)
+
+    return make

@@ -1,0 +1,227 @@
+"""Reading journals: whole, cut, damaged and foreign ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal import reader, records, rows
+from instrumented_calc.journal.reader import read_journal
+
+GOLDEN = Path(__file__).parent / "golden" / "v1.jsonl"
+START = records.RunStart(
+    schema=records.SCHEMA, run_id="r", started="2026-01-01T00:00:00Z", pid=1, version="0.1.0"
+)
+
+
+def lines(*made: records.Record) -> bytes:
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in (START, *made))
+
+
+def call(index: int, **fields) -> records.Call:
+    return records.Call(index=index, start_ns=100 * index, wall_ns=50, **fields)
+
+
+def read(folder: Path, content: bytes) -> reader.Journal:
+    path = folder / "run.jsonl"
+    path.write_bytes(content)
+    return read_journal(path)
+
+
+def test_the_golden_journal_of_version_1_reads_for_ever():
+    journal = read_journal(GOLDEN)
+    calls = journal.calls
+    assert calls.index.tolist() == [0, 1, 3, 2, 4, 7]
+    assert calls.wall_ns.tolist() == [400, 300, 100, 300, 200, 400]
+    assert calls.gap_ns.tolist() == [-1, 100, -1, 100, 100, 100]
+    assert calls.step.tolist() == [0, 0, 1, 1, 1, 3]
+    assert calls.n_atoms.tolist() == [4] * 6
+    assert [calls.change_sets[code] for code in calls.changes] == [
+        ("positions", "numbers", "cell", "pbc"),
+        ("positions",),
+        ("positions",),
+        ("positions",),
+        (),
+        ("positions",),
+    ]
+    assert calls.components["forces"].tolist() == [200, 150, 0, 150, 0, 0]
+    assert calls.split.tolist() == [True, True, False, True, False, False]
+    assert calls.nested.tolist() == [False, False, True, False, False, False]
+    assert calls.sliced.tolist() == [False] * 5 + [True]
+    assert calls.failures.values == ["RuntimeError"]
+    assert calls.sparse["rss_bytes"].rows.tolist() == [0, 3]
+    assert calls.sparse["gc_generation"].values.tolist() == [2]
+    assert journal.lanes[0].formula == "Cu4"
+    assert journal.phases[0].timestep_fs == 2.0
+    assert len(journal.slices) == 1
+    assert journal.notices[0].text == "equilibrated"
+    assert journal.counters.cache_hits == 5
+    assert journal.end.reason == "closed"
+    assert not journal.partial
+    assert not journal.torn
+    assert journal.bad_lines == 0
+
+
+def test_carried_fields_hold_until_they_change_and_null_means_unknown(tmp_path):
+    made = [call(0, lane=1, n_atoms=8), call(1), call(2, n_atoms=None), call(3), call(4, n_atoms=9)]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.lane.tolist() == [1] * 5
+    assert calls.n_atoms.tolist() == [8, 8, -1, -1, 9]
+    assert calls.phase.tolist() == [-1] * 5
+
+
+def test_carried_fields_hold_across_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 200)
+    made = [call(0, n_atoms=8), *(call(n) for n in range(1, 30)), call(30, n_atoms=9), call(31)]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.n_atoms.tolist() == [8] * 30 + [9, 9]
+    assert calls.index.tolist() == list(range(32))
+
+
+def test_a_row_with_an_optional_field_in_place_of_a_usual_one_is_not_overlooked(tmp_path):
+    made = [
+        call(0, gap_ns=1, step=0, energy_ev=1.0),
+        call(1, gap_ns=1, step=0, rss_bytes=5),
+        call(2, parent=1),
+    ]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.sparse["rss_bytes"].rows.tolist() == [1]
+    assert calls.nested.tolist() == [False, False, True]
+
+
+def test_long_durations_widen_their_column(tmp_path):
+    made = [call(0, gap_ns=1), call(1, gap_ns=10**13, components={"a": 10**12})]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.gap_ns.tolist() == [1, 10**13]
+    assert calls.components["a"].tolist() == [0, 10**12]
+
+
+def test_component_names_beyond_the_limit_share_a_column(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "MOST_COMPONENTS", 2)
+    parts = {"a": 1, "b": 2, "c": 3, "d": 4}
+    calls = read(tmp_path, lines(call(0, components=parts), call(1))).calls
+    assert calls.components[rows.REMAINING_COMPONENTS].tolist() == [7, 0]
+    assert sum(int(column.sum()) for column in calls.components.values()) == 10
+
+
+def test_a_torn_tail_is_no_bad_line(tmp_path):
+    journal = read(tmp_path, lines(call(0)) + b'{"event":"call","index":1,"sta')
+    assert journal.torn
+    assert journal.partial
+    assert journal.bad_lines == 0
+    assert len(journal.calls) == 1
+
+
+def test_a_last_line_that_lacks_only_its_newline_counts(tmp_path):
+    journal = read(tmp_path, lines(call(0), call(1))[:-1])
+    assert len(journal.calls) == 2
+    assert not journal.torn
+
+
+def test_bad_lines_are_counted_with_their_numbers(tmp_path):
+    good = lines(call(0), call(1)).splitlines(keepends=True)
+    junk = [b'{"event":"call","index":-1}\n', b"\xff\xfe\n", b"[1]\n", b'{"event":"call",\n']
+    journal = read(tmp_path, b"".join([*good[:2], *junk, good[2]]))
+    assert len(journal.calls) == 2
+    assert journal.bad_lines == 4
+    assert [bad.number for bad in journal.first_bad] == [3, 4, 5, 6]
+
+
+def test_unknown_events_and_keys_are_ignored_and_counted(tmp_path):
+    later = b'{"event":"contractions","x":1}\n'
+    later += b'{"event":"call","index":0,"start_ns":1,"wall_ns":2,"new":3}\n'
+    journal = read(tmp_path, lines() + later)
+    assert journal.unknown_events == {"contractions": 1}
+    assert journal.calls.wall_ns.tolist() == [2]
+
+
+def test_keys_in_another_order_are_read_too(tmp_path):
+    other = b'{"wall_ns":2,"index":1,"start_ns":1,"event":"call"}\n'
+    journal = read(tmp_path, lines(call(0)) + other + lines(call(2)).splitlines(keepends=True)[1])
+    assert journal.calls.index.tolist() == [0, 1, 2]
+
+
+def test_a_journal_without_calls_is_a_journal(tmp_path):
+    journal = read(tmp_path, lines())
+    assert len(journal.calls) == 0
+    assert journal.partial
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "empty"),
+        (b"\x7fELF\0\0", "binary data"),
+        (b"step energy\n1 2\n", "begins with 'step energy'"),
+        (b'{"event":"call","index":0}\n', "begins with a 'call' record"),
+        (b"[1, 2]\n", "JSON of another kind"),
+        (b'{"event":"run_start","sche', "cut short"),
+        (b'{"event":"run_start","schema":"instrumented-calc/2"}\n', "newer instrumented-calc"),
+        (b'{"event":"run_start","schema":"other/1"}\n', "none of ours"),
+        (b'{"event":"run_start","schema":"instrumented-calc/1"}\n', "unusable `run_start`"),
+    ],
+)
+def test_what_is_no_journal_is_refused_in_one_line(tmp_path, content, told):
+    with pytest.raises(JournalReadError) as caught:
+        read(tmp_path, content)
+    assert told in str(caught.value)
+    assert "run.jsonl" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_directory_are_refused(tmp_path):
+    with pytest.raises(JournalReadError, match="No such file"):
+        read_journal(tmp_path / "none.jsonl")
+    with pytest.raises(JournalReadError, match="directory"):
+        read_journal(tmp_path)
+
+
+def test_an_odd_environment_does_not_spoil_the_journal(tmp_path):
+    content = lines(call(0)).replace(b'"environment":{}', b'"environment":{"cpu_count":"many"}')
+    journal = read(tmp_path, content)
+    assert journal.start.run_id == "r"
+    assert len(journal.calls) == 1
+
+
+@settings(deadline=None, max_examples=150)
+@given(cut=st.integers(0, GOLDEN.stat().st_size))
+def test_a_journal_cut_anywhere_keeps_its_complete_rows(tmp_path_factory, cut):
+    content = GOLDEN.read_bytes()[:cut]
+    complete = [line for line in content.split(b"\n")[:-1] if line.startswith(b'{"event":"call"')]
+    try:
+        journal = read(tmp_path_factory.mktemp("cut"), content)
+    except JournalReadError:
+        assert content.count(b"\n") == 0
+        return
+    assert len(complete) <= len(journal.calls) <= len(complete) + 1
+    assert journal.bad_lines == 0
+
+
+@settings(deadline=None, max_examples=150)
+@given(flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8))
+def test_flipped_bytes_raise_nothing_but_a_journal_read_error(tmp_path_factory, flips):
+    content = bytearray(GOLDEN.read_bytes())
+    for place, value in flips:
+        content[place % len(content)] = value
+    try:
+        journal = read(tmp_path_factory.mktemp("flip"), bytes(content))
+    except JournalReadError:
+        return
+    assert len({len(journal.calls.index), len(journal.calls.lane), len(journal.calls.split)}) == 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(junk=st.lists(st.tuples(st.integers(1, 40), st.binary(max_size=60)), max_size=6))
+def test_junk_between_the_lines_costs_no_row(tmp_path_factory, junk):
+    made = lines(*(call(index, gap_ns=1, step=index) for index in range(40))).splitlines()
+    for place, text in junk:
+        made.insert(place, text.replace(b"\n", b"") + b"\x00")
+    journal = read(tmp_path_factory.mktemp("junk"), b"\n".join(made) + b"\n")
+    assert np.array_equal(journal.calls.index, np.arange(40))
+    assert journal.bad_lines == len(junk)

@@ -1,0 +1,148 @@
+"""Scripts that are run in processes of their own, so that they can be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_S = 90  # a deadlock is what takes longer
+
+# What the scripts import; a module of its own, so that spawned workers find the classes as well.
+STAGE = '''
+import json
+import mmap
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from instrumented_calc import ProfiledCalculator, profiled, recording
+
+
+class Spring(Calculator):
+    """Takes a given time for next to nothing."""
+
+    implemented_properties = ["energy", "forces"]
+
+    def __init__(self, seconds=0.0):
+        super().__init__()
+        self.seconds = seconds
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if self.seconds:
+            time.sleep(self.seconds)
+        distance = self.atoms.positions[1] - self.atoms.positions[0]
+        self.results = {
+            "energy": float(distance @ distance) / 2,
+            "forces": np.array([distance, -distance]),
+        }
+
+
+def pair(calculator):
+    atoms = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.5]])
+    atoms.calc = calculator
+    return atoms
+
+
+def step(atoms):
+    atoms.positions[0, 0] += 1e-3
+    return atoms.get_potential_energy()
+
+
+def litter(number, life, signal_number, shortest, longest, seed):
+    """Fork processes that live in directories of their own and are killed; write down their fates."""
+    chance = random.Random(seed)
+    for name in map(str, range(number)):
+        os.mkdir(name)
+        ended = np.frombuffer(mmap.mmap(-1, 8 * 400_000), dtype=np.int64)  # shared with the child
+        pid = os.fork()
+        if pid == 0:
+            os.chdir(name)
+            try:
+                life(ended)
+            finally:
+                os._exit(99)
+        while not ended[0]:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(shortest, longest))
+        killed_ns = time.perf_counter_ns()
+        os.kill(pid, signal_number)
+        _, status = os.waitpid(pid, 0)
+        fate = {
+            "status": os.waitstatus_to_exitcode(status),
+            "killed_ns": killed_ns,
+            "ended_ns": ended[ended > 0].tolist(),
+        }
+        Path(name, "fate.json").write_text(json.dumps(fate))
+'''
+
+
+def _environment(more: dict[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", **(more or {})}
+
+
+def run_script(
+    text: str,
+    *,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in the working directory until it ends."""
+    Path("stage.py").write_text(STAGE)
+    Path("script.py").write_text(text)
+    return subprocess.run(
+        [*prefix, sys.executable, *options, "script.py"],
+        env=_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@contextmanager
+def started_script(text: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a script in the working directory, to do something to it."""
+    Path("stage.py").write_text(STAGE)
+    Path("script.py").write_text(text)
+    with subprocess.Popen(
+        [sys.executable, "script.py"],
+        env=_environment(None),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def read_cut(path: str | os.PathLike[str]) -> Records:
+    """Read a journal whose process was killed: only its last line may be torn."""
+    *whole, _torn = Path(path).read_bytes().split(b"\n")
+    return Records([json.loads(line) for line in whole])
+
+
+def read_fate(directory: int | str) -> dict[str, Any]:
+    """Return what `litter` wrote down of a process."""
+    fate: dict[str, Any] = json.loads(Path(str(directory), "fate.json").read_text())
+    return fate

@@ -1,0 +1,67 @@
+"""`kill -9` at any moment: what is promised to be in the journal is there."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.lifecycle.children import read_cut, read_fate, run_script
+
+LIVES = """
+from stage import *
+
+def life(ended):
+    atoms = pair(ProfiledCalculator(Spring({seconds}), max_journal={limit}))
+    for number in range(400_000):
+        step(atoms)
+        ended[number] = time.perf_counter_ns()
+
+litter({litter}, life, signal.SIGKILL, {shortest}, {longest}, {seed})
+"""
+
+
+def _kill(**how: object) -> None:
+    seed = random.randrange(10**6)  # noqa: S311 - no secret
+    print("seed", seed)  # noqa: T201 - pytest shows it when the test fails
+    child = run_script(LIVES.format(seed=seed, **{"limit": 256_000_000, **how}))
+    assert child.returncode == 0, child.stderr
+
+
+def test_no_ended_call_of_10_ms_or_more_is_lost() -> None:
+    _kill(seconds=0.0115, litter=6, shortest=0.1, longest=0.5)
+    for number in range(6):
+        fate, records = read_fate(number), read_cut(f"{number}/run.jsonl")
+        assert fate["status"] == -9
+        indices = [row["index"] for row in records.calls]
+        ended = len(fate["ended_ns"])
+        assert ended > 5
+        assert indices == list(range(len(indices)))
+        assert ended <= len(indices) <= ended + 1
+        assert records.of("run_end") == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.0005])
+def test_fast_calls_that_ended_a_moment_before_are_there(seconds: float) -> None:
+    _kill(seconds=seconds, litter=3, shortest=0.7, longest=1.0)
+    for number in range(3):
+        fate, records = read_fate(number), read_cut(f"{number}/run.jsonl")
+        indices = [row["index"] for row in records.calls]
+        safe = sum(end < fate["killed_ns"] - 300_000_000 for end in fate["ended_ns"])
+        assert safe > 100
+        assert indices == list(range(len(indices)))
+        assert safe <= len(indices) <= len(fate["ended_ns"]) + 1
+        assert records.of("run_end") == []
+
+
+def test_of_a_thinned_journal_all_but_the_last_stretch_is_there() -> None:
+    _kill(seconds=0.0, litter=1, shortest=3.4, longest=3.6, limit=500_000)
+    fate, records = read_fate(0), read_cut("0/run.jsonl")
+    rows = [row for row in records.calls if not row.get("sliced")]
+    kept = len(rows) + sum(part["calls"] for part in records.of("slice"))
+    assert len(records.of("slice")) >= 1
+    # The first stretches last one second, and what they hold is written within 0.3 s.
+    safe = sum(end < fate["killed_ns"] - 1_300_000_000 for end in fate["ended_ns"])
+    assert safe > 1000
+    assert safe <= kept <= len(fate["ended_ns"]) + 1
+    assert records.of("run_end") == []

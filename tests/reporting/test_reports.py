@@ -1,0 +1,142 @@
+"""Reports on hand-made journals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.analysis.targets import check_target, parse_target
+from instrumented_calc.journal import records
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.closing import closing_summary
+from instrumented_calc.reporting.json_form import render_json
+from instrumented_calc.reporting.markdown import render_markdown
+from instrumented_calc.reporting.report import build_report
+from instrumented_calc.reporting.text import render_text
+
+GOLDEN = Path(__file__).parents[1] / "journal" / "golden" / "v1.jsonl"
+
+
+@pytest.fixture
+def golden():
+    return summarize(read_journal(GOLDEN))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    def write(name: str, *made: records.Record, **start):
+        first = records.RunStart(
+            schema=records.SCHEMA,
+            run_id=start.pop("run_id", name),
+            started=start.pop("started", "2026-01-01T00:00:00Z"),
+            pid=1,
+            version="0.1.0",
+            **start,
+        )
+        path = tmp_path / name
+        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (first, *made)))
+        return path
+
+    return write
+
+
+def test_the_text_report_shows_the_breakdown_summing_to_a_hundred(golden):
+    text = render_text(build_report([golden]))
+    table = text.partition("% of wall\n")[2].partition("\n\n")[0].splitlines()
+    shares = [float(line.split()[-1]) for line in table]
+    assert shares[-1] == 100.0
+    assert sum(shares[:-1]) == pytest.approx(100.0)
+    assert "GC gen 2" in text
+    assert text.rstrip().splitlines()[-1].strip().startswith("instrumented-calc report")
+
+
+def test_what_was_not_measured_is_said(journal):
+    text = render_text(build_report([summarize(read_journal(journal("run.jsonl")))]))
+    assert "not measured" in text
+    assert "partial: no run_end" in text
+    assert "instrumented-calc validate" in text
+
+
+def test_markdown_has_tables_and_escapes_markup(golden):
+    text = render_markdown(build_report([golden]))
+    assert "| whole run | ns | % of wall |" in text
+    assert "not\\_implemented" not in text
+    assert "RuntimeError" in text
+
+
+def test_the_json_report_has_units_in_its_names(golden):
+    outcomes = [[check_target(parse_target("median<1s"), golden)]]
+    (found,) = json.loads(render_json([golden], outcomes))["journals"]
+    assert found["latency"]["mean_ns"] == 340
+    assert found["state"] == "complete"
+    assert found["breakdown"]["wall_ns"] == 3000
+    assert found["targets"] == [
+        {"target": "median<1s", "measured": found["latency"]["median_ns"], "verdict": "passed"}
+    ]
+
+
+def test_the_closing_summary_is_short_and_has_only_lines_with_evidence(journal):
+    lines = closing_summary(GOLDEN).splitlines()
+    assert len(lines) <= 14
+    assert lines[0].startswith("v1.jsonl  complete")
+    assert "job 812345" in lines[0]
+    assert "EMT 25.2M  Cu4 (4 atoms)  VelocityVerlet NVE 2 fs" in lines[1]
+    assert "EAGER (not compiled)" in lines[1]
+    assert lines[-1].startswith("next      instrumented-calc report ")
+    bare = closing_summary(journal("bare.jsonl")).splitlines()
+    assert [line.split()[0] for line in bare] == ["bare.jsonl", "calls", "next"]
+
+
+def test_many_warnings_do_not_make_the_closing_summary_longer(journal):
+    notices = [records.Notice(kind="k", text=f"t{n}\n", level="warning") for n in range(40)]
+    assert len(closing_summary(journal("run.jsonl", *notices)).splitlines()) <= 14
+
+
+def test_the_shares_of_the_closing_summary_add_up(golden, journal):
+    names = [f"part {n}" for n in range(9)]
+    call = records.Call(index=0, start_ns=0, wall_ns=1000, components=dict.fromkeys(names, 100))
+    text = closing_summary(
+        journal("run.jsonl", call, records.Call(index=1, start_ns=2000, wall_ns=1))
+    )
+    shares = [
+        float(word.split()[-1])
+        for line in text.splitlines()
+        if line.startswith(("model", "outside"))
+        for word in line.split(" %")[:-1]
+        if word.split()[-1].replace(".", "").isdigit() and "all rows" not in word
+    ]
+    assert sum(shares) == pytest.approx(100.0)
+
+
+def test_parts_of_a_requeued_job_are_one_chain(journal):
+    paths = [
+        journal("run.jsonl", records.Call(index=0, wall_ns=5), series="Slurm 1"),
+        journal("run-2.jsonl", records.Call(index=0, wall_ns=5), series="Slurm 1"),
+    ]
+    text = render_text(build_report([summarize(read_journal(path)) for path in paths]))
+    assert "Together: series Slurm 1" in text
+    assert "journals           2" in text
+    assert "calculations       2" in text
+
+
+def test_a_worker_without_an_end_ended_with_its_pool(journal):
+    paths = [
+        journal("run.jsonl", run_id="main"),
+        journal("run.pid7.jsonl", run_id="w", parent_run_id="main"),
+    ]
+    text = render_text(build_report([summarize(read_journal(path)) for path in paths]))
+    assert "run.pid7.jsonl  ended with its pool" in text
+    assert "2, 1 of workers" in text
+    assert "crash" not in text
+
+
+def test_texts_from_a_journal_cannot_steer_a_terminal(journal):
+    notice = records.Notice(kind="mark", text="\x1b[31mred\nnext", level="warning")
+    path = journal("run.jsonl", notice)
+    for text in (closing_summary(path), render_text(build_report([summarize(read_journal(path))]))):
+        assert "\x1b" not in text
+        assert "[31mred next" in text

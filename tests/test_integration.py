@@ -1,0 +1,119 @@
+"""How integrations are found, asked, and survived when they fail."""
+
+import subprocess
+import sys
+
+import pytest
+from ase.calculators.calculator import Calculator
+from ase.calculators.emt import EMT
+
+from instrumented_calc import integration
+
+
+class Foreign(Calculator):
+    """Stands for any calculator that is not ASE's own."""
+
+
+GOOD = """
+class Known:
+    def knows(self, calc):
+        return type(calc).__name__ == "Foreign"
+    def describe(self, calc):
+        return {"name": "Known model", "parameters": 7}
+integration = Known()
+"""
+SILENT = GOOD.replace('"Foreign"', '"Nothing"')
+BROKEN = "raise ImportError('no such library')"
+RUDE = GOOD.replace('return {"name"', 'raise RuntimeError("no idea")\n        return {"name"')
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that installs a package with an integration, as pip would."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def put(name, source):
+        (tmp_path / f"{name}.py").write_text(source)
+        metadata = tmp_path / f"{name}-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        entry = f"[{integration.GROUP}]\n{name} = {name}:integration\n"
+        (metadata / "entry_points.txt").write_text(entry)
+        integration.installed.cache_clear()
+
+    yield put
+    integration.installed.cache_clear()
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
+def test_the_integration_that_knows_a_calculator_describes_it(install):
+    install("ic_silent", SILENT)
+    install("ic_good", GOOD)
+    assert integration.describe_model(Foreign()) == ({"name": "Known model", "parameters": 7}, [])
+
+
+def test_a_calculator_of_ases_own_asks_nobody(install):
+    install("ic_broken", BROKEN)
+    troubles = []
+    assert integration.find_integration(EMT(), troubles) is None
+    assert troubles == []
+    assert "ic_broken" not in sys.modules
+
+
+def test_an_integration_that_cannot_be_imported_is_skipped_and_told(install):
+    install("ic_broken", BROKEN)
+    install("ic_good", GOOD)
+    model, troubles = integration.describe_model(Foreign())
+    assert model["name"] == "Known model"
+    assert troubles == [
+        "integration ic_broken:integration skipped for Foreign: ImportError: no such library"
+    ]
+
+
+def test_an_integration_that_cannot_describe_is_told_and_leaves_the_generic_description(install):
+    install("ic_rude", RUDE)
+    assert integration.describe_model(Foreign()) == (
+        {},
+        ["integration ic_rude cannot describe Foreign: RuntimeError: no idea"],
+    )
+
+
+def test_nobody_is_asked_twice_where_the_environment_is():
+    assert integration.installed() is integration.installed()
+
+
+def test_importing_the_protocol_imports_no_library():
+    script = "import sys, instrumented_calc.integration; print({'ase', 'torch'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_the_largest_torch_module_is_described_without_an_integration(install):
+    torch = pytest.importorskip("torch")
+    calc = Foreign()
+    calc.scale = torch.nn.Linear(1, 1)
+    calc.models = [torch.nn.Linear(3, 4, dtype=torch.float64)]
+    assert integration.describe_model(calc) == (
+        {"name": "Linear", "parameters": 16, "dtype": "float64", "device": "cpu"},
+        [],
+    )
+
+
+def test_a_module_that_cannot_be_counted_is_told_not_raised(install):
+    torch = pytest.importorskip("torch")
+    calc = Foreign()
+    calc.model = torch.nn.LazyLinear(2)
+    model, troubles = integration.describe_model(calc)
+    assert model == {}
+    assert len(troubles) == 1
+    assert "Foreign" in troubles[0]
+
+
+def test_a_calculator_without_a_dictionary_has_no_model():
+    class Slotted:
+        __slots__ = ()
+
+    assert integration.describe_model(Slotted()) == ({}, [])
