@@ -54,8 +54,7 @@ def is_compiled(regressor: Any) -> bool:
         regressor: An Orb model. orb-models compiles its backbone, not the whole.
     """
     return any(
-        getattr(module, "_compiled_call_impl", None) is not None
-        or type(module).__name__ == "OptimizedModule"
+        getattr(module, "_compiled_call_impl", None) is not None or type(module).__name__ == "OptimizedModule"
         for module in regressor.modules()
     )
 

@@ -56,10 +56,8 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
         "weights_path": weights_path if weights_path is None else str(weights_path),
     }
     given = {key: value for key, value in loader_options.items() if value is not None}
-    if isinstance(model, str):
-        parts = _load(pretrained, model, given)
-    else:
-        parts = _loaded_already(model, given)
+    named = isinstance(model, str)
+    parts = _load(pretrained, model, given) if named else _loaded_already(model, given)
     calculator = _calculator_class()
     asked = inspect.signature(calculator).parameters.keys() - calculator_options.keys()
     if len(parts) == 1 and "atoms_adapter" in asked:

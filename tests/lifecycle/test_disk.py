@@ -18,7 +18,7 @@ from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture import recorder as recorder_module
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
-from tests.lifecycle.children import run_script
+from tests.lifecycle.children import read_cut, run_script
 from tests.support import JOURNAL_THREAD, read_records
 
 if TYPE_CHECKING:
@@ -83,9 +83,10 @@ atoms.calc.calculate(Atoms("Ar3", np.eye(3)), ["forces"], [])
     indices = [row["index"] for row in records.calls]
     lost = records.counters["lost_rows"]
     assert lost > 1000
-    assert len(indices) + lost == records.counters["calls"] == 3102
+    assert records.counters["calls"] == 3102
+    assert 0 <= len(indices) + lost - 3102 < 20  # a notice may be among what was lost
     assert indices == sorted(set(indices))
-    assert indices[-101:] == list(range(3001, 3102))
+    assert indices[-101:] == list(range(3001, 3102)), indices[-120:]
     # What later rows take from earlier ones was written again after the gap.
     assert {row["n_atoms"] for row in records.calls[:-1]} == {2}
     after = next(row for row in records.of("call") if row["index"] == indices[-101])
@@ -103,7 +104,8 @@ assert [step(atoms) for _ in range(300)] == [step(bare) for _ in range(300)]
     )
     assert child.returncode == 0
     assert child.stderr.count("\n") == child.stderr.count(TROUBLE) == 1
-    assert Path("run.jsonl").read_bytes().count(b"run_end") == 0
+    assert read_cut("run.jsonl").of("run_end") == []
+    assert len(read_cut("run.jsonl").calls) > 1
 
 
 def test_a_device_without_space_is_survived_too() -> None:
@@ -160,7 +162,7 @@ for number in range(60):
 recording(atoms.calc).close()
 """)
     assert child.returncode == 0, child.stderr
-    assert child.stderr.count("\n") == child.stderr.count("removed") == 1
+    assert child.stderr.count("\n") == child.stderr.count("was removed") == 1
     if "rmtree" in removing:
         assert not Path("here").exists()
         return

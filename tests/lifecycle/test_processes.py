@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,6 @@ def _assert_whole(records: Records, calls: int) -> None:
 
 
 def _check_pool(text: str) -> None:
-    import json  # noqa: PLC0415 - only here
-
     child = run_script(text)
     assert child.returncode == 0, child.stderr
     assert child.stderr == ""
@@ -92,8 +91,16 @@ def _check_pool(text: str) -> None:
     assert total == 60
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("body", list(BODIES))
+@pytest.mark.parametrize(
+    ("body", "method"),
+    [
+        *((body, "fork") for body in BODIES),
+        ("a pool that is terminated", "spawn"),
+        ("an executor", "spawn"),
+        ("a pool that is closed", "forkserver"),
+        ("a process", "forkserver"),
+    ],
+)
 def test_workers_with_a_pickled_calculator_write_journals_of_their_own(
     body: str, method: str
 ) -> None:
@@ -142,6 +149,7 @@ def calculate():
 def drain():
     while not stop.is_set():
         recorder.flush()
+        time.sleep(0.0005)
 
 threads = [threading.Thread(target=work) for work in (calculate, drain)]
 for thread in threads:

@@ -56,16 +56,16 @@ class Lane:
         self.calculator = calculator
         self.seen_by = seen_by
         self.number = next(recorder.lane_numbers) if number is None else number
-        self.start_counting()
+        self.begin()
+        recorder.lanes[id(self)] = self
+
+    def begin(self) -> None:
+        """Count from zero and know of nothing: when it is made, and in a forked child."""
+        self.calls = self.failed = 0
+        self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
         self.watch = DriverWatch()
         self.described_in: Any = None
-        recorder.lanes.add(self)
-
-    def start_counting(self) -> None:
-        """Count from zero: at the beginning, and in a forked child."""
-        self.calls = self.failed = 0
-        self.asked = self.cache_hits = self.not_implemented = 0
 
     def __del__(self) -> None:
         """Tell the run that the calculator is gone."""

@@ -93,7 +93,7 @@ class Recorder:
         self.parent_run_id = parent_run_id
         self.run_id = new_run_id()
         self.lane_numbers = itertools.count()
-        self.lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
+        self.lanes: weakref.WeakValueDictionary[int, Lane] = weakref.WeakValueDictionary()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
         self._get_ready()
@@ -442,8 +442,10 @@ class Recorder:
     def _counted(self) -> Counters:
         """Return the counters of now: those of lanes that are gone, and of those that live."""
         counters = msgspec.structs.replace(self.counters, self_ns=self.self_ns)
-        for lane in tuple(self.lanes):
-            _add(counters, lane)
+        for reference in self.lanes.valuerefs():  # a copy: other threads come and go
+            lane = reference()
+            if lane is not None:
+                _add(counters, lane)
         if self._writer is not None:
             counters.calls = self._outbox.calls
             counters.lost_rows = self._writer.lost
@@ -520,7 +522,7 @@ class Recorder:
 
     def let_go(self, lane: Lane) -> None:
         """Note that a wrapped calculator is gone; the last one of a run of its own ends the run."""
-        self.lanes.discard(lane)
+        self.lanes.pop(id(lane), None)
         _add(self.counters, lane)
         if self.lanes or not self.settings.own_run or self.is_worker:
             return
@@ -568,6 +570,8 @@ class Recorder:
         self.parent_run_id = self.run_id
         self.run_id = new_run_id()
         self.on_end = None
+        for lane in self.lanes.values():
+            lane.begin()
         active.stack = []  # a new one: calls that are open here have hold of theirs
         self._get_ready()
 

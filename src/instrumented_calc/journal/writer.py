@@ -67,20 +67,24 @@ class JournalWriter:
             False if the lines were dropped, because too much was waiting already; then what later
             rows take from earlier ones has to be written again.
         """
+        if self._waiting:  # a full disk may have cut a line: its rest goes first
+            self._push()
         if self._fd < 0 or len(self._waiting) > WAITING_LIMIT:
             self.lost += lines.count(b"\n")
-            lines = b""
-            kept = False
-        else:
-            self.size += len(lines)
-            kept = True
-        if self._interrupted and self._fd >= 0:
+            return False
+        self.size += len(lines)
+        waited = bool(self._waiting)
+        self._waiting += lines
+        if not waited:
+            self._push()
+        return True
+
+    def _push(self) -> None:
+        if self._interrupted:
             self._interrupted = False
             self._taken(max(os.fstat(self._fd).st_size - self._bytes_in_file, 0))
-        # A full disk may have cut a line: its rest goes first.
-        self._waiting += lines
         try:
-            while self._waiting and self._fd >= 0:
+            while self._waiting:
                 self._taken(os.write(self._fd, self._waiting))
             self._failing = False
         except OSError as error:
@@ -92,7 +96,6 @@ class JournalWriter:
         except BaseException:  # Ctrl-C: the kernel may have taken lines without our being told
             self._interrupted = True
             raise
-        return kept
 
     def _taken(self, size: int) -> None:
         self._rows_in_file += self._waiting.count(b"\n", 0, size)
