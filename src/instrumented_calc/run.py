@@ -248,7 +248,7 @@ def profile_assigned(journal: str | os.PathLike[str] | None = None) -> Callable[
     from instrumented_calc.capture.assignment import wrap_assigned  # noqa: PLC0415 - loads ASE
 
     _recorder(Settings(path=str(Path.cwd() / (journal or DEFAULT_JOURNAL))))
-    return wrap_assigned(ProfiledCalculator)
+    return wrap_assigned(ProfiledCalculator, lambda calc: isinstance(calc, ProfiledCalculator))
 
 
 def _recorder(settings: Settings) -> Recorder:

@@ -10,6 +10,7 @@ import pickle
 from operator import methodcaller
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ase import Atoms, units
 from ase.calculators.combine_mm import CombineMM
@@ -152,7 +153,8 @@ def test_the_copies_of_combine_mm_stay_on_their_lanes():
     def ions(wrap):
         atoms = water() + Atoms("Na", positions=[(9.0, 9.0, 9.0)])
         atoms.set_cell((15.0, 15.0, 15.0))
-        of_water, of_ion = ([sigma0, 0, 0], [epsilon0, 0, 0]), ([2.4], [0.01])
+        of_water = np.array([sigma0, 0, 0]), np.array([epsilon0, 0, 0])
+        of_ion = np.array([2.4]), np.array([0.01])
         lanes = [wrap(TIP3P()), wrap(AtomicCounterIon(1, 0.01, 2.4))]
         atoms.calc = CombineMM(list(range(6)), 3, 1, *lanes, *of_water, *of_ion, rc=7.0)
         VelocityVerlet(atoms, 0.5 * units.fs).run(10)

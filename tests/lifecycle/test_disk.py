@@ -86,7 +86,7 @@ atoms.calc.calculate(Atoms("Ar3", np.eye(3)), ["forces"], [])
     assert records.counters["calls"] == 3102
     assert 0 <= len(indices) + lost - 3102 < 20  # a notice may be among what was lost
     assert indices == sorted(set(indices))
-    assert indices[-101:] == list(range(3001, 3102)), indices[-120:]
+    assert indices[-101:] == list(range(3001, 3102))
     # What later rows take from earlier ones was written again after the gap.
     assert {row["n_atoms"] for row in records.calls[:-1]} == {2}
     after = next(row for row in records.of("call") if row["index"] == indices[-101])
@@ -111,7 +111,7 @@ assert [step(atoms) for _ in range(300)] == [step(bare) for _ in range(300)]
 def test_a_device_without_space_is_survived_too() -> None:
     unshare = shutil.which("unshare")
     mounting = (unshare or "false", "--mount", "sh", "-c")
-    mount = 'mkdir disk && mount -t tmpfs -o size=64k tmpfs disk && exec "$0" "$@"'
+    mount = 'mkdir disk && mount -t tmpfs -o size=256k tmpfs disk && exec "$0" "$@"'
     tried = subprocess.run(
         [*mounting, "mkdir try && mount -t tmpfs tmpfs try"], capture_output=True, check=False
     )
@@ -121,7 +121,7 @@ def test_a_device_without_space_is_survived_too() -> None:
         """
 from stage import *
 
-Path("disk/filler").write_bytes(bytes(32_000))
+Path("disk/filler").write_bytes(bytes(200_000))
 atoms = pair(ProfiledCalculator(Spring(), journal="disk/run.jsonl", summary=False))
 recorder = recording(atoms.calc).run._recorder
 for _ in range(10):
@@ -138,9 +138,8 @@ Path("run.jsonl").write_bytes(Path("disk/run.jsonl").read_bytes())
     )
     assert child.returncode == 0, child.stderr
     assert TROUBLE in child.stderr
-    lines = Path("run.jsonl").read_bytes().splitlines()
-    assert all(line.startswith(b'{"event":') for line in lines)
-    assert all(line.endswith(b"}") for line in lines[:-1])
+    assert [row["index"] for row in read_records().calls] == list(range(1010))
+    assert read_records().counters["lost_rows"] == 0
 
 
 @pytest.mark.parametrize("removing", ["os.remove('here/run.jsonl')", "shutil.rmtree('here')"])

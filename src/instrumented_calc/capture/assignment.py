@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wrap_assigned(wrap: Callable[[Any], Any]) -> Callable[[], None]:
+def wrap_assigned(
+    wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool]
+) -> Callable[[], None]:
     """Replace the setter of `Atoms.calc` by one that wraps.
 
     A calculator that has been assigned before keeps its wrapper. Calculators that only hold results
@@ -18,6 +20,7 @@ def wrap_assigned(wrap: Callable[[Any], Any]) -> Callable[[], None]:
 
     Args:
         wrap: Wraps one calculator.
+        is_wrapped: Tells whether that has been done.
 
     Returns:
         A function that puts the original setter back.
@@ -28,8 +31,8 @@ def wrap_assigned(wrap: Callable[[Any], Any]) -> Callable[[], None]:
     original = Atoms.calc
 
     def assign(atoms: Any, calc: Any) -> None:
-        plain = calc is None or isinstance(calc, SinglePointCalculator)
-        if not plain and hasattr(calc, "calculate"):
+        calculates = hasattr(calc, "calculate") or hasattr(calc, "evaluate")
+        if calculates and not isinstance(calc, SinglePointCalculator) and not is_wrapped(calc):
             known = twin_of(calc)
             calc = wrap(calc) if known is None else known
         original.fset(atoms, calc)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.copies import Contents
 from instrumented_calc.capture.lanes import Lane
-from instrumented_calc.capture.recorded import counted, recorded
+from instrumented_calc.capture.recorded import counted, recorded, recorded_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ def _make_class(cls: type, *, patched: bool) -> type:
     }
     for name in RECORDED:
         if hasattr(cls, name):
-            method = recorded(getattr(cls, name), _lane_of)
+            method = recorded_method(cls, name, _lane_of)
             namespace[name] = PatchedMethod(name, method) if patched else method
     if hasattr(cls, "get_property"):
         namespace["get_property"] = counted(cls.get_property, _lane_of, _notice_patch)

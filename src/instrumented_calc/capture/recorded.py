@@ -22,6 +22,28 @@ CALCULATE = ("atoms", "properties", "system_changes")
 GET_PROPERTY = ("name", "atoms", "allow_calculation")
 
 
+def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a recorded method in the place of a class's own.
+
+    The class's method is looked up at each call: it may be patched on the class at any time.
+
+    Args:
+        owner: The calculator's class.
+        name: `calculate` or `evaluate`.
+        lane_of: Gives the lane of the object that the method is called on.
+    """
+    real = getattr(owner, name)
+
+    @functools.wraps(real)
+    def current(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return getattr(owner, name)(self, *args, **kwargs)
+
+    general = recorded(current, lane_of)
+    if name == "calculate" and _takes(real, CALCULATE):
+        return _as_ase_calls(owner, general, lane_of)
+    return general
+
+
 def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
     """Return a method that runs `real` and records it as one call.
 
@@ -29,7 +51,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
     counted, and the call goes on.
 
     Args:
-        real: The calculator's own `calculate` or `evaluate`, unbound.
+        real: What is run, with the object as its first argument.
         lane_of: Gives the lane of the object that the method is called on.
     """
 
@@ -56,28 +78,28 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         _close(lane, entry, self, args, kwargs, start, end, returned, None)
         return returned
 
-    return _as_ase_calls(real, method, lane_of) if _takes(real, CALCULATE) else method
+    return method
 
 
 def _as_ase_calls(
-    real: Callable[..., Any], general: Callable[..., Any], lane_of: Callable[[Any], Lane]
+    owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], Lane]
 ) -> Callable[..., Any]:
     """Return the quicker method for a `calculate` with ASE's own three arguments.
 
     It is the hot path: no argument is packed, and what is called by fewer arguments is left to `general`.
     """
 
-    @functools.wraps(real)
+    @functools.wraps(general)
     def method(
         self: Any, atoms: Any = ABSENT, properties: Any = ABSENT, system_changes: Any = ABSENT
     ) -> Any:
-        if system_changes is ABSENT:
-            given = {"atoms": atoms, "properties": properties}
-            return general(self, **{k: v for k, v in given.items() if v is not ABSENT})
+        if system_changes is ABSENT or properties is ABSENT or atoms is ABSENT:
+            given = zip(CALCULATE, (atoms, properties, system_changes), strict=True)
+            return general(self, **{key: value for key, value in given if value is not ABSENT})
         lane = lane_of(self)
         recorder = lane.recorder
         if recorder.state is not RECORDING and not recorder.ready():
-            return real(self, atoms, properties, system_changes)
+            return owner.calculate(self, atoms, properties, system_changes)
         stack = active.stack
         entry = [recorder.next_index(), recorder, 0, UNSET, UNSET, UNSET]
         clock = recorder.clock
@@ -85,7 +107,7 @@ def _as_ase_calls(
         try:
             stack.append(entry)
             start = clock()
-            returned = real(self, atoms, properties, system_changes)
+            returned = owner.calculate(self, atoms, properties, system_changes)
             end = clock()
             tidy = stack.pop() is entry
         except BaseException as failure:

@@ -377,7 +377,7 @@ class Recorder:
         self._outbox = Outbox(self._writer, self.settings.max_journal)
         self._append = self._outbox.rows.append
         self.started = datetime.now(timezone.utc)
-        self._origin = self.clock()
+        self._origin = self._last_tally = self.clock()
         self.head = opening_records(self)
         self._outbox.rows.extend(self.head)
         self._probe = ProcessProbe()
