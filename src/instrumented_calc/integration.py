@@ -8,17 +8,44 @@ integration must import no model library.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 GROUP = "instrumented_calc.integrations"
 # A calculator made of nothing but these has no model that an integration could know.
 PLAIN = frozenset({"abc", "ase", "builtins", "typing"})
 
 
+@dataclass(frozen=True)
+class Part:
+    """A callable of a calculator whose time is a component of each call.
+
+    While a wrapped calculator calculates, and only then, `vars(owner)[attribute]` is a timed stand-in.
+
+    Attributes:
+        name: Name of the component; several parts may share one.
+        owner: Module, class instance or `nn.Module` through which the callable is looked up.
+        attribute: Its name there. For an `nn.Module` it is `forward`; for one that torch.compile has
+            compiled `_compiled_call_impl`, and nothing inside it.
+        group: `energy`, `forces`, `stress`, `neighbours` or `model`, where the part is wholly that.
+    """
+
+    name: str
+    owner: Any
+    attribute: str
+    group: str = ""
+
+
 class Integration(Protocol):
-    """One model library, as far as its calculators are profiled."""
+    """One model library, as far as its calculators are profiled.
+
+    `knows` and `describe` are needed; `parts`, `counts` and `build` may be left out.
+    """
 
     def knows(self, calc: Any) -> bool:
         """Tell whether the calculator is of this library.
@@ -38,6 +65,34 @@ class Integration(Protocol):
             Any of: `name` and `library` (for people), `parameters` (a number), `dtype`, `device`,
             `compiled` (whether torch.compile took effect), `precision`; more keys are kept. Values
             are of JSON's types; what is not known is left out.
+        """
+        ...
+
+    def parts(self, calc: Any) -> Sequence[Part]:
+        """Return the calculator's timed parts, asked for once, before its first call.
+
+        Args:
+            calc: A calculator that this integration knows.
+        """
+        ...
+
+    def counts(self, calc: Any) -> dict[str, int]:
+        """Return what is counted of the call that has just ended: edges, overflows.
+
+        Args:
+            calc: A calculator that this integration knows. Read what is on the host already: never make
+                a device answer.
+        """
+        ...
+
+    def build(self, spec: str) -> Any | None:
+        """Return the calculator that a command line's `--calc` means, or None if it is another's.
+
+        Args:
+            spec: What the user typed, such as `orb-v2:weights.ckpt`.
+
+        Raises:
+            ModelError: The spec is this library's, and the model cannot be built.
         """
         ...
 

@@ -164,7 +164,7 @@ def test_the_copies_of_combine_mm_stay_on_their_lanes():
     assert positions == ions(lambda calc: calc)[0]
     recorder = recording(lanes[0]).run._recorder
     gc.collect()
-    assert recorder.open_lanes == 2
+    assert len(recorder.lanes) == 2
     assert ends._open_runs == [recorder]
     assert len(journal_threads()) == 1
     recorder.end("closed")

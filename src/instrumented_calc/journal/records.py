@@ -117,6 +117,20 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         ]
         | UnsetType
     ) = UNSET
+    counts: (
+        Annotated[dict[str, int], _meta("Counts of the integration: edges, overflows, ...", "1")]
+        | UnsetType
+    ) = UNSET
+    device_ns: (
+        Annotated[
+            dict[str, int],
+            _meta("Busy time of the device in each named part, by its own clock; no host time", "ns"),
+        ]
+        | UnsetType
+    ) = UNSET
+    compile_ns: (
+        Annotated[dict[str, int], _meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
+    ) = UNSET
     sliced: (
         Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")]
         | UnsetType
@@ -270,6 +284,13 @@ class Lane(Struct, tag="lane", tag_field="event"):
     formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
     model: (
         Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType
+    ) = UNSET
+    groups: (
+        Annotated[
+            dict[str, str],
+            _meta("Timed components of the calculator and what each is wholly part of, or nothing"),
+        ]
+        | UnsetType
     ) = UNSET
 
 

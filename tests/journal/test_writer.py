@@ -1,0 +1,311 @@
+"""The journal's file: whole lines, in order, whatever the kernel answers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from instrumented_calc.errors import JournalPathError
+from instrumented_calc.journal import writer as writer_module
+from instrumented_calc.journal.writer import (
+    JournalWriter,
+    check_directory,
+    numbered,
+    on_network_file_system,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Make = Callable[..., JournalWriter]
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Collect what people are told."""
+    return []
+
+
+@pytest.fixture
+def make(told: list[str]) -> Iterator[Make]:
+    """Give a maker of writers that are closed after the test."""
+    made: list[JournalWriter] = []
+
+    def make(name: str = "run.jsonl") -> JournalWriter:
+        made.append(JournalWriter(Path(name), on_trouble=told.append))
+        return made[-1]
+
+    yield make
+    for writer in made:
+        writer.close()
+
+
+class Disk:
+    """Stands in for `os.write`: takes as many bytes as it has room for.
+
+    Args:
+        room: Bytes that fit.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._write = os.write
+
+    def write(self, fd: int, data: bytes) -> int:
+        """Write what fits, or fail as a full disk does."""
+        if data and not self.room:
+            raise OSError(28, "No space left on device")
+        written = self._write(fd, data[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """Give a disk that is full until the test makes room."""
+    disk = Disk(0)
+    monkeypatch.setattr(os, "write", disk.write)
+    return disk
+
+
+def _read(name: str = "run.jsonl") -> bytes:
+    return Path(name).read_bytes()
+
+
+def test_lines_are_in_the_file_when_write_returns(make: Make) -> None:
+    writer = make()
+    assert writer.write(b"one\n")
+    assert _read() == b"one\n"
+    assert writer.write(b"two\nthree\n")
+    assert _read() == b"one\ntwo\nthree\n"
+    assert (writer.size, writer.lost) == (14, 0)
+
+
+def test_nothing_is_ever_overwritten(make: Make) -> None:
+    Path("run.jsonl").write_text("mine")
+    Path("run-2.jsonl").write_text("mine too")
+    writers = [make(), make()]
+    assert [writer.path.name for writer in writers] == ["run-3.jsonl", "run-4.jsonl"]
+    assert (_read(), _read("run-2.jsonl")) == (b"mine", b"mine too")
+
+
+def test_a_link_that_leads_nowhere_counts_as_taken(make: Make) -> None:
+    Path("run.jsonl").symlink_to("elsewhere")
+    assert make().path.name == "run-2.jsonl"
+    assert not Path("elsewhere").exists()
+
+
+def test_the_number_goes_before_the_suffix() -> None:
+    assert numbered(Path("a/run.jsonl"), 1) == Path("a/run.jsonl")
+    assert numbered(Path("a/run.x.jsonl"), 12) == Path("a/run.x-12.jsonl")
+
+
+def test_the_descriptor_is_not_inherited_by_programs_that_are_started(make: Make) -> None:
+    writer = make()
+    assert not os.get_inheritable(writer._fd)
+
+
+def test_the_journal_never_takes_the_place_of_stderr(make: Make) -> None:
+    saved = os.dup(2)
+    os.close(2)
+    try:
+        writer = make()
+        assert writer._fd > 2
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(2, b"not for the journal")
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+    assert _read() == b""
+
+
+def test_a_cut_line_is_completed_first(make: Make, disk: Disk, told: list[str]) -> None:
+    writer = make()
+    disk.room = 6
+    assert writer.write(b"first\nsecond\n")
+    assert writer.write(b"third\n")
+    assert _read() == b"first\n"
+    disk.room = 3
+    assert writer.write(b"")
+    assert _read() == b"first\nsec"
+    disk.room = 100
+    assert writer.write(b"fourth\n")
+    assert _read() == b"first\nsecond\nthird\nfourth\n"
+    assert writer.lost == 0
+    assert len(told) == 1
+    assert told[0].startswith(f"{writer.path}: No space left on device")
+
+
+def test_trouble_is_told_again_when_it_comes_back(make: Make, disk: Disk, told: list[str]) -> None:
+    writer = make()
+    for _ in range(2):
+        disk.room = 0
+        writer.write(b"one\n")
+        writer.write(b"two\n")
+        disk.room = 100
+        writer.write(b"")
+    assert len(told) == 2
+
+
+def test_past_the_limit_lines_are_counted_and_dropped_whole(
+    make: Make, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "WAITING_LIMIT", 10)
+    writer = make()
+    assert writer.write(b"0123456789\n")
+    assert not writer.write(b"lost\nlost\n")
+    assert writer.lost == 2
+    disk.room = 100
+    assert writer.write(b"kept\n")
+    assert _read() == b"0123456789\nkept\n"
+    assert writer.lost == 2
+
+
+def test_what_waits_when_the_file_is_closed_is_lost(make: Make, disk: Disk) -> None:
+    writer = make()
+    writer.write(b"one\ntwo\n")
+    writer.close()
+    assert writer.lost == 2
+    assert not writer.write(b"three\n")
+    assert writer.lost == 3
+
+
+def test_after_close_nothing_reaches_a_file_with_the_same_descriptor(make: Make) -> None:
+    writer = make()
+    writer.write(b"one\n")
+    writer.close()
+    with Path("other").open("wb") as other:
+        assert not writer.write(b"two\n")
+        other.flush()
+    writer.close()
+    assert (_read(), _read("other"), writer.lost) == (b"one\n", b"", 1)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_ctrl_c_in_a_write_neither_loses_nor_doubles_lines(
+    make: Make, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, struck = os.write, []
+
+    def strike(fd: int, data: bytes) -> int:
+        if struck:
+            return write(fd, data)
+        struck.append(data)
+        if taken:
+            write(fd, data)
+        raise KeyboardInterrupt
+
+    writer = make()
+    writer.write(b"one\n")
+    monkeypatch.setattr(os, "write", strike)
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(b"two\n")
+    assert writer.write(b"three\n")
+    assert _read() == b"one\ntwo\nthree\n"
+    assert writer.lost == 0
+
+
+def test_a_file_that_is_removed_or_replaced_is_noticed_and_made_again(make: Make) -> None:
+    writer = make()
+    writer.write(b"one\ntwo\n")
+    assert not writer.vanished()
+    writer.path.unlink()
+    assert writer.vanished()
+    writer.path.write_text("somebody else's\n")
+    assert writer.vanished()
+    writer.reopen()
+    assert not writer.vanished()
+    assert writer.lost == 2
+    writer.write(b"three\n")
+    assert writer.path.name == "run-2.jsonl"
+    assert _read("run-2.jsonl") == b"three\n"
+    assert _read() == b"somebody else's\n"
+
+
+def test_a_file_that_cannot_be_made_is_an_error_that_says_how_to_go_on(make: Make) -> None:
+    with pytest.raises(JournalPathError, match="No such file or directory; pass journal="):
+        make("missing/run.jsonl")
+
+
+def test_a_directory_is_checked_without_making_anything() -> None:
+    check_directory(Path.cwd() / "run.jsonl")
+    with pytest.raises(JournalPathError, match="no such directory"):
+        check_directory(Path.cwd() / "missing" / "run.jsonl")
+    assert list(Path.cwd().iterdir()) == []
+
+
+MOUNTS = """\
+22 1 8:1 / / rw - ext4 /dev/sda1 rw
+30 22 0:40 / /home rw - nfs4 server:/home rw
+31 22 0:41 / /scratch rw shared:5 - lustre server:/scratch rw
+32 31 0:42 / /scratch/local rw - xfs /dev/sdb1 rw
+33 22 0:43 / /my\\040disk rw - fuse.sshfs host: rw
+34 22 0:44 / /homely rw - tmpfs tmpfs rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("/run.jsonl", False),
+        ("/home/me/run.jsonl", True),
+        ("/homely/run.jsonl", False),
+        ("/scratch/run.jsonl", True),
+        ("/scratch/local/run.jsonl", False),
+        ("/my disk/run.jsonl", True),
+    ],
+)
+def test_the_innermost_mount_tells_whether_a_server_may_hang(
+    name: str, network: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: MOUNTS)
+    monkeypatch.setattr(Path, "resolve", lambda path: path)
+    assert on_network_file_system(Path(name)) is network
+
+
+def test_where_mounts_are_not_listed_a_file_counts_as_local(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(path: Path, **_: Any) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert on_network_file_system(Path("run.jsonl")) is False
+
+
+lines = st.binary(max_size=12).map(lambda text: text.replace(b"\n", b" ") + b"\n")
+steps = st.lists(st.tuples(st.lists(lines, max_size=4), st.integers(0, 40)), max_size=20)
+
+
+@given(steps)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_room_there_is_the_file_is_a_prefix_of_what_was_kept(
+    tmp_path: Path, steps: list[tuple[list[bytes], int]]
+) -> None:
+    disk = Disk(0)
+    writer = JournalWriter(tmp_path / "any.jsonl", on_trouble=lambda _: None)
+    kept, dropped = b"", 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", disk.write)
+        patch.setattr(writer_module, "WAITING_LIMIT", 30)
+        for batch, room in steps:
+            disk.room = room
+            joined = b"".join(batch)
+            if writer.write(joined):
+                kept += joined
+            else:
+                dropped += len(batch)
+            assert kept.startswith(writer.path.read_bytes())
+        assert writer.lost == dropped
+        assert writer.size == len(kept)
+        disk.room = 10**6
+        writer.write(b"")
+        assert writer.path.read_bytes() == kept
+        writer.close()
+        writer.path.unlink()
+        assert writer.lost == dropped
