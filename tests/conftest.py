@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from ase import Atoms
+from tests.support import ExactClock, journal_threads, open_files
 
 from instrumented_calc.capture import ends
 from instrumented_calc.capture.active import active
 from instrumented_calc.capture.recorder import Recorder, Settings
-from tests.support import ExactClock, journal_threads, open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,14 +38,14 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(working_directory: Path) -> Iterator[None]:
     """End every run after the test and prove that nothing of the recorder is left in the process."""
-    before = _hooks()
+    before, files = _hooks(), open_files()
     yield
     ends.end_all("test")
     for thread in journal_threads():
         thread.join(timeout=10)
     assert journal_threads() == []
     assert active.stack == []
-    assert open_files() == []
+    assert open_files() == files
     assert _hooks() == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ class Records:
         return self.end["counters"]
 
 
-def read_records(path: str | os.PathLike[str] = "run.jsonl") -> Records:
+def read_records(path: str | Path = "run.jsonl") -> Records:
     """Read a journal; every line must be whole."""
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     return Records([json.loads(line) for line in lines])
@@ -83,13 +82,15 @@ def journal_threads() -> list[threading.Thread]:
 
 def open_files() -> list[str]:
     """Return what this process has open of a recorder's files, where the system tells."""
-    names = []
-    for descriptor in Path("/proc/self/fd").glob("*"):
-        try:
-            names.append(os.readlink(descriptor))
-        except OSError:
-            continue  # the listing's own descriptor
-    return sorted(n for n in names if n.endswith((".jsonl", "/statm")))
+    names = map(_target, Path("/proc/self/fd").glob("*"))
+    return sorted(name for name in names if name.endswith((".jsonl", "/statm")))
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""  # the listing's own descriptor
 
 
 def outcome(action: Callable[[], Any]) -> tuple[Any, ...]:

@@ -9,8 +9,14 @@ Importing this package imports neither torch nor orb-models.
 
 from __future__ import annotations
 
-from instrumented_calc_orb import evidence as integration
+from types import SimpleNamespace
+
+from instrumented_calc_orb.evidence import describe, knows
 from instrumented_calc_orb.loading import OrbCalculator
+from instrumented_calc_orb.parts import parts
+from instrumented_calc_orb.specs import build
 from instrumented_calc_orb.weights import random_weights
+
+integration = SimpleNamespace(knows=knows, describe=describe, parts=parts, build=build)
 
 __all__ = ["OrbCalculator", "integration", "random_weights"]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import ModelError
 
 if TYPE_CHECKING:
     import os
 
 
-def random_weights(path: str | os.PathLike[str], seed: int = 0) -> Path:
-    """Save random weights of Orb-v2 that orb-models' own loader accepts.
+def random_weights(path: str | os.PathLike[str], seed: int = 0, *, model: str = "orb-v2") -> Path:
+    """Save random weights of an Orb model that orb-models' own loader accepts.
 
-    The model's speed, memory and parts are those of Orb-v2; its forces mean nothing, but are small
+    The model's speed, memory and parts are those of the real one; its forces mean nothing, but are small
     (below 0.04 eV/A in silicon), so that MD with it is stable.
 
     Args:
         path: File to write, 101 MB; `OrbCalculator("orb-v2", weights_path=path)` loads it.
         seed: Of torch's random numbers, whose state is put back afterwards.
+        model: Name of the model.
 
     Returns:
         The path.
@@ -28,7 +31,17 @@ def random_weights(path: str | os.PathLike[str], seed: int = 0) -> Path:
     path = Path(path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        built = pretrained.orb_v2_architecture(device="cpu")
+        built = _architecture(pretrained, model)(device="cpu")
     model = built[0] if isinstance(built, tuple) else built
     torch.save(model.state_dict(), path)
     return path
+
+
+def _architecture(pretrained: Any, model: str) -> Any:
+    """Return orb-models' own builder of a model's architecture."""
+    kind = model.replace("-", "_")
+    for version in ("orb_v3_conservative", "orb_v3_direct", "orb_v2"):
+        if kind.startswith(version):
+            return getattr(pretrained, f"{version}_architecture")
+    message = f"no random weights for {model!r}: known are orb-v2, orb-v3-conservative and orb-v3-direct"
+    raise ModelError(message)

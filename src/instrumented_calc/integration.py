@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 GROUP = "instrumented_calc.integrations"
 # A calculator made of nothing but these has no model that an integration could know.
@@ -33,12 +33,15 @@ class Part:
         attribute: Its name there. For an `nn.Module` it is `forward`; for one that torch.compile has
             compiled `_compiled_call_impl`, and nothing inside it.
         group: `energy`, `forces`, `stress`, `neighbours` or `model`, where the part is wholly that.
+        counts: Given what the callable returned, returns what is counted of the call: edges, pairs. It must
+            never make a device answer.
     """
 
     name: str
     owner: Any
     attribute: str
     group: str = ""
+    counts: Callable[[Any], dict[str, int]] | None = None
 
 
 class Integration(Protocol):

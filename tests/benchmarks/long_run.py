@@ -1,6 +1,6 @@
 """Ten million calls in one run: is the journal bounded, are its totals exact, does memory stay flat?
 
-    python tests/benchmarks/long_run.py [calls] [max_journal]
+python tests/benchmarks/long_run.py [calls] [max_journal]
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ from ase.calculators.lj import LennardJones
 from ase.calculators.mixing import LinearCombinationCalculator, SumCalculator
 from ase.calculators.morse import MorsePotential
 from ase.calculators.tip3p import TIP3P
-
-from instrumented_calc import ProfiledCalculator, recording
 from tests.capture import zoo
 from tests.capture.conformance import Identity, conformance
 from tests.capture.zoo import copper, water
 from tests.support import read_records
+
+from instrumented_calc import ProfiledCalculator, recording
 
 
 def lennard_jones():
@@ -63,9 +63,7 @@ TestRestarted = conformance(zoo.RestartedSpring, copper)
 TestPatchedBefore = conformance(zoo.patched_spring, copper)
 TestSlottedWithDictionary = conformance(zoo.SlottedSpring, copper, is_twin=False)
 TestDictionary = conformance(zoo.DictSpring, copper, is_twin=False)
-TestPureSlots = conformance(
-    zoo.PureSlots, copper, is_twin=False, sees_all=False, files_written=0
-)
+TestPureSlots = conformance(zoo.PureSlots, copper, is_twin=False, sees_all=False, files_written=0)
 
 
 class EvaluateConformance(Identity):

@@ -18,12 +18,12 @@ from ase.calculators.counterions import AtomicCounterIon
 from ase.calculators.lj import LennardJones
 from ase.calculators.tip3p import TIP3P, epsilon0, sigma0
 from ase.md.verlet import VelocityVerlet
-
-from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import ends
 from tests.capture import zoo
 from tests.capture.zoo import copper, water
 from tests.support import journal_threads, outcome, read_records
+
+from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.capture import ends
 
 WAYS = {
     "copy": copy.copy,

@@ -16,11 +16,11 @@ from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
-
-from instrumented_calc import ProfiledCalculator, recording
 from tests.capture import zoo
 from tests.capture.zoo import copper
 from tests.support import read_records
+
+from instrumented_calc import ProfiledCalculator, recording
 
 
 @pytest.fixture
@@ -51,17 +51,13 @@ def verlet(atoms, femtoseconds=2.0):
 
 def langevin(atoms):
     """Return a thermostat."""
-    random = np.random.RandomState(5)  # noqa: NPY002 - what Langevin takes
-    return Langevin(
-        atoms, 1.5 * units.fs, temperature_K=300, friction=0.02, rng=random, fixcm=False
-    )
+    random = np.random.RandomState(5)
+    return Langevin(atoms, 1.5 * units.fs, temperature_K=300, friction=0.02, rng=random, fixcm=False)
 
 
 def barostat(atoms):
     """Return a barostat."""
-    return NPTBerendsen(
-        atoms, 1 * units.fs, temperature_K=300, pressure_au=0.0, compressibility_au=1e-2
-    )
+    return NPTBerendsen(atoms, 1 * units.fs, temperature_K=300, pressure_au=0.0, compressibility_au=1e-2)
 
 
 def test_relaxation_nvt_and_npt_are_three_phases(atoms):
@@ -84,7 +80,8 @@ def test_relaxation_nvt_and_npt_are_three_phases(atoms):
         pytest.approx(1.0),
     ]
     assert steps_of(records, 2)[-9:] == list(range(1, 10))
-    assert steps_of(records, 3)[-9:] == list(range(1, 10))
+    # a barostat calculates twice a step: where the atoms are, and once the cell is scaled
+    assert steps_of(records, 3)[-6:] == [7, 7, 8, 8, 9, 9]
     assert Counter(row["phase"] for row in records.calls).keys() == {1, 2, 3}
 
 
@@ -108,7 +105,7 @@ def test_a_phase_names_the_first_call_that_belongs_to_it(atoms):
 def test_calls_before_md_belong_to_no_phase(atoms):
     for _ in range(5):
         atoms.get_potential_energy()
-        atoms.rattle(0.001, rng=np.random.RandomState(1))  # noqa: NPY002 - what rattle() takes
+        atoms.rattle(0.001, rng=np.random.RandomState(1))
     verlet(atoms).run(40)
     rows = records_of(atoms).calls
     assert [row["phase"] for row in rows[:5]] == [None] * 5
@@ -126,7 +123,7 @@ def test_a_bare_loop_of_steps_is_followed(atoms):
     # step() alone does not count, and whoever looks at the counter sees it standing still
     assert [phase["driver"] for phase in records.of("phase")] == ["VelocityVerlet"]
     assert {row["phase"] for row in records.calls} == {1}
-    assert len(records.calls) == 11 or len(records.calls) == 10
+    assert len(records.calls) == 11
 
 
 def test_a_driver_is_not_kept_alive(atoms):
@@ -175,9 +172,7 @@ class Leapfrog(MolecularDynamics):
         """Move."""
         atoms = self.atoms
         atoms.set_momenta(atoms.get_momenta() + self.dt * atoms.get_forces(md=True))
-        atoms.set_positions(
-            atoms.positions + self.dt * atoms.get_momenta() / atoms.get_masses()[:, None]
-        )
+        atoms.set_positions(atoms.positions + self.dt * atoms.get_momenta() / atoms.get_masses()[:, None])
 
 
 class MyLangevin(Langevin):
@@ -190,14 +185,12 @@ def test_a_users_own_integrator_is_found(atoms):
     (phase,) = records.of("phase")
     assert (phase["driver"], phase["kind"], "ensemble" in phase) == ("Leapfrog", "md", False)
     assert phase["timestep_fs"] == pytest.approx(0.5)
-    assert [row["step"] for row in records.calls][-5:] == [5, 6, 7, 8, 9]
+    assert [row["step"] for row in records.calls][-5:] == [6, 7, 8, 9, 10]
 
 
 def test_a_variant_of_a_known_one_has_its_ensemble(atoms):
-    random = np.random.RandomState(5)  # noqa: NPY002 - what Langevin takes
-    MyLangevin(
-        atoms, 1 * units.fs, temperature_K=300, friction=0.02, rng=random, fixcm=False
-    ).run(4)
+    random = np.random.RandomState(5)
+    MyLangevin(atoms, 1 * units.fs, temperature_K=300, friction=0.02, rng=random, fixcm=False).run(4)
     (phase,) = records_of(atoms).of("phase")
     assert (phase["driver"], phase["ensemble"]) == ("MyLangevin", "NVT")
 
@@ -226,7 +219,7 @@ def test_the_innermost_driver_counts(atoms):
     others.calc = atoms.calc
 
     def relax():
-        others.rattle(0.05, rng=np.random.RandomState(1))  # noqa: NPY002 - what rattle() takes
+        others.rattle(0.05, rng=np.random.RandomState(1))
         FIRE(others, logfile=None).run(fmax=1e-9, steps=10)
 
     outer.attach(relax, interval=10)

@@ -10,30 +10,30 @@ import pytest
 from ase import units
 from ase.calculators.emt import EMT
 from ase.md.verlet import VelocityVerlet
+from tests.capture import zoo
+from tests.capture.zoo import copper
+from tests.support import journal_threads, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import environment, recorder as recorders
-from instrumented_calc.capture import opening
+from instrumented_calc.capture import environment, opening
+from instrumented_calc.capture import recorder as recorders
 from instrumented_calc.capture.calculator import twin
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.journal.writer import JournalWriter
-from tests.capture import zoo
-from tests.capture.zoo import copper
-from tests.support import journal_threads, read_records
 
 TOLD = "instrumented-calc: a fault in the "
 
 
-class Broken(Exception):
+class InjectedError(Exception):
     """What an injected fault raises."""
 
 
 def broken(*_, **__):
     """Fail."""
-    raise Broken
+    raise InjectedError
 
 
 def simulate(wrap=lambda calc: calc, steps=12):
@@ -71,14 +71,14 @@ def test_md_goes_on_bitwise_equal_and_people_are_told_once(owner, name, monkeypa
         recorder._next_sample = 0
         ends, calc = simulate(ProfiledCalculator)
         if name in ("_carry", "write"):
-            with pytest.raises(Broken):
+            with pytest.raises(InjectedError):
                 recorder.flush()
-            recorder.fault("test", Broken())
+            recorder.fault("test", InjectedError())
     assert ends == expected
     assert recorder.counters.faults > 0
     told = capsys.readouterr().err.splitlines()
     assert [line.startswith(TOLD) for line in told] == [True]
-    assert "Broken" in told[0]
+    assert "InjectedError" in told[0]
     recording(calc).close()
     records = read_records()
     assert records.counters["faults"] == recorder.counters.faults

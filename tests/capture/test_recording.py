@@ -15,13 +15,13 @@ from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 from ase.calculators.fd import FiniteDifferenceCalculator
 from ase.calculators.mixing import SumCalculator
 from hypothesis import given, settings
-
-from instrumented_calc import ProfiledCalculator, profiled, recording, span
-from instrumented_calc.capture.calculator import twin
 from tests.capture import zoo
 from tests.capture.conformance import spy
 from tests.capture.zoo import copper
 from tests.support import CARRIED, read_records
+
+from instrumented_calc import ProfiledCalculator, profiled, recording, span
+from instrumented_calc.capture.calculator import twin
 
 
 class Timed(zoo.Spring):
@@ -109,9 +109,7 @@ class TestTimes:
         assert [row.get("gap_ns") for row in rows] == [None, None, None, 6, None, None]
         assert timed.recorder.calculated_ns == 262
 
-    def test_a_call_inside_one_of_another_run_has_no_parent_there(
-        self, timed, exact_clock, make_recorder
-    ):
+    def test_a_call_inside_one_of_another_run_has_no_parent_there(self, timed, exact_clock, make_recorder):
         other = make_recorder("other.jsonl", clock=exact_clock)
         inner = twin(Timed(exact_clock, (50,)), other)
         outer = timed(10, ("part", (5, "inner")), inner=inner)
@@ -136,7 +134,7 @@ class TestTimes:
     def test_a_span_that_is_never_left_does_not_reach_into_the_next_call(self, timed):
         calc = timed()
         real = calc.take
-        calc.take = lambda parts: (span("open").__enter__(), real((7,)))
+        calc.take = lambda _: (span("open").__enter__(), real((7,)))
         calc.calculate(copper())
         del calc.take
         calc.parts = (("graph", (2,)),)
@@ -162,17 +160,16 @@ class TestTimes:
 
     trees = st.recursive(
         st.integers(0, 10**6),
-        lambda parts: st.tuples(
-            st.sampled_from(["graph", "model", "readout"]), st.lists(parts, max_size=4)
-        ),
+        lambda parts: st.tuples(st.sampled_from(["graph", "model", "readout"]), st.lists(parts, max_size=4)),
         max_leaves=20,
     )
 
     @settings(max_examples=60, deadline=None)
     @given(calls=st.lists(st.lists(trees, max_size=5), min_size=1, max_size=4))
     def test_components_sum_to_what_was_spent_in_them(self, calls):
-        from instrumented_calc.capture.recorder import Recorder, Settings  # noqa: PLC0415
         from tests.support import ExactClock  # noqa: PLC0415 - fixtures do not go with given()
+
+        from instrumented_calc.capture.recorder import Recorder, Settings  # noqa: PLC0415
 
         clock = ExactClock()
         recorder = Recorder(Settings(path=str(Path.cwd() / "run.jsonl"), own_run=True), clock=clock)
@@ -219,7 +216,7 @@ class TestOneRowForEachCalculation:
             lambda calc, atoms: calc.calculate_properties(atoms, ["energy", "forces"]),
             lambda calc, atoms: [calc.calculate(atoms), calc.get_atoms().get_forces()],
             lambda calc, atoms: [calc.calculate(atoms), calc.reset(), calc.get_forces(atoms)],
-            lambda calc, atoms: FiniteDifferenceCalculator(calc).get_forces(atoms),
+            lambda calc, atoms: FiniteDifferenceCalculator(calc, force_consistent=False).get_forces(atoms),
             lambda calc, atoms: SumCalculator([calc, calc]).get_forces(atoms),
             lambda calc, atoms: [calc.get_forces(atoms), calc.set(k=3), calc.get_forces(atoms)],
             lambda calc, atoms: [calc.get_forces(atoms) for _ in range(3)],
@@ -446,11 +443,10 @@ class TestFailures:
         wrapped = ProfiledCalculator(zoo.FailingSpring())
         wrapped.failure = failure
         failure.__traceback__ = None
+        positions = (copper(), ["energy"], []) if positional else ()
+        names = {} if positional else {"atoms": copper()}
         with pytest.raises(type(failure)) as caught:
-            if positional:
-                wrapped.calculate(copper(), ["energy"], [])
-            else:
-                wrapped.calculate(atoms=copper())
+            wrapped.calculate(*positions, **names)
         assert caught.value is failure
         assert failure.__context__ is None
         assert failure.__cause__ is None

@@ -11,12 +11,12 @@ from ase.calculators.emt import EMT
 from ase.calculators.mixing import SumCalculator
 from ase.mep import NEB
 from ase.optimize import FIRE
-
-from instrumented_calc import ProfiledCalculator, recording, span
 from tests.capture import zoo
 from tests.capture.conformance import spy
 from tests.capture.zoo import copper
 from tests.support import read_records
+
+from instrumented_calc import ProfiledCalculator, recording, span
 
 THREADS, CALLS = 8, 150
 

@@ -22,6 +22,10 @@ from ase.md.nptberendsen import NPTBerendsen
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
 from hypothesis import given, settings
+from tests.capture import zoo
+from tests.capture.conformance import spy
+from tests.capture.zoo import copper, water
+from tests.support import journal_threads, outcome, read_records
 
 from instrumented_calc import ProfiledCalculator, profiled, recording
 from instrumented_calc.errors import (
@@ -29,17 +33,20 @@ from instrumented_calc.errors import (
     JournalPathError,
     NotACalculatorError,
 )
-from tests.capture import zoo
-from tests.capture.conformance import spy
-from tests.capture.zoo import copper, water
-from tests.support import journal_threads, outcome, read_records
 
 
 def langevin(atoms):
     """Run at a constant temperature."""
-    random = np.random.RandomState(5)  # noqa: NPY002 - what Langevin takes
+    random = np.random.RandomState(5)
     return Langevin(
-        atoms, 2 * units.fs, temperature_K=400, friction=0.02, rng=random, fixcm=False, logfile="log", trajectory="traj"
+        atoms,
+        2 * units.fs,
+        temperature_K=400,
+        friction=0.02,
+        rng=random,
+        fixcm=False,
+        logfile="log",
+        trajectory="traj",
     )
 
 
@@ -164,6 +171,55 @@ class TestPatchedCalculate:
             del wrapped.calculate
 
 
+class TestPatchedClass:
+    """What is patched on a class, as tests and plugins do, is run, and recorded."""
+
+    @pytest.mark.parametrize("make", [zoo.Spring, zoo.SlottedSpring, zoo.PureSlots])
+    def test_after_wrapping(self, make, monkeypatch):
+        wrapped = ProfiledCalculator(make())
+        calls = []
+
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            calls.append(self)
+            self.results = {"energy": 7.0}
+
+        monkeypatch.setattr(make, "calculate", calculate)
+        for _ in range(2):
+            wrapped.calculate(copper(), ["energy"], ["positions"])
+        wrapped.calculate(atoms=copper())
+        assert len(calls) == recording(wrapped).calls == 3
+        assert wrapped.results == {"energy": 7.0}
+
+    def test_get_property_too(self, monkeypatch):
+        wrapped = ProfiledCalculator(zoo.Spring())
+        wrapped.get_property("energy", copper())
+        monkeypatch.setattr(zoo.Spring, "get_property", lambda *_, **__: "patched")
+        assert wrapped.get_property("energy", copper()) == "patched"
+
+    def test_before_wrapping_another(self, monkeypatch):
+        first = ProfiledCalculator(zoo.Spring())
+        monkeypatch.setattr(zoo.Spring, "get_property", lambda *_, **__: "patched")
+        assert ProfiledCalculator(zoo.Spring()).get_property("energy") == "patched"
+        assert recording(first).calls == 0
+
+
+def test_the_defaults_of_arguments_are_the_calculators_own():
+    class Reluctant(zoo.Spring):
+        def get_property(self, name, atoms=None, allow_calculation=False):
+            return super().get_property(name, atoms, allow_calculation)
+
+        def calculate(self, atoms=None, properties=("forces",), system_changes=("cell",)):
+            self.asked = properties, system_changes
+            super().calculate(atoms, properties, system_changes)
+
+    wrapped = ProfiledCalculator(Reluctant())
+    assert wrapped.get_property("energy", copper()) is None
+    wrapped.calculate(copper())
+    assert wrapped.asked == (("forces",), ("cell",))
+    wrapped.calculate(copper(), system_changes=["numbers"])
+    assert wrapped.asked == (("forces",), ["numbers"])
+
+
 class TestLife:
     def test_a_destructor_runs_once_and_not_before_the_twin_is_gone(self):
         zoo.DeletedSpring.deleted = ()
@@ -278,7 +334,7 @@ class TestWrapping:
             (None, "NoneType object is no calculator"),
             ("emt", "str object is no calculator"),
             (Atoms("H"), "Atoms object is no calculator"),
-            (lambda: EMT(), "function object is no calculator"),
+            (copper, "function object is no calculator"),
         ],
     )
     def test_what_is_no_calculator_is_refused(self, thing, message):
@@ -347,10 +403,28 @@ class TestWrapping:
 
 operations = st.one_of(
     st.sampled_from(
-        (
-            "energy forces stress charges reset clear_results numerical todict copy deepcopy pickle "
-            "calculate keywords bare_call own_method get_atoms export check required other_atoms"
-        ).split()
+        [
+            "energy",
+            "forces",
+            "stress",
+            "charges",
+            "reset",
+            "clear_results",
+            "numerical",
+            "todict",
+            "copy",
+            "deepcopy",
+            "pickle",
+            "calculate",
+            "keywords",
+            "bare_call",
+            "own_method",
+            "get_atoms",
+            "export",
+            "check",
+            "required",
+            "other_atoms",
+        ]
     ).map(lambda name: (name, None)),
     st.tuples(st.just("move"), st.floats(-0.1, 0.1)),
     st.tuples(st.just("stiffness"), st.floats(0.0, 2.0)),
@@ -378,19 +452,19 @@ class Bench:
             "forces": atoms.get_forces,
             "stress": atoms.get_stress,
             "charges": atoms.get_charges,
-            "reset": lambda: calc.reset(),
-            "clear_results": lambda: calc.results.clear(),
+            "reset": calc.reset,
+            "clear_results": calc.results.clear,
             "numerical": lambda: calc.get_property("forces", atoms, False),
-            "todict": lambda: calc.todict(),
+            "todict": calc.todict,
             "copy": lambda: self.swap(copy.copy(calc)),
             "deepcopy": lambda: self.swap(copy.deepcopy(calc)),
             "pickle": lambda: self.swap(pickle.loads(pickle.dumps(calc))),  # noqa: S301 - ours
             "calculate": lambda: calc.calculate(atoms, ["energy"], ["positions"]),
             "keywords": lambda: calc.calculate(atoms=atoms, system_changes=[]),
-            "bare_call": lambda: calc.calculate(),
-            "own_method": lambda: calc.do_work(),
+            "bare_call": calc.calculate,
+            "own_method": calc.do_work,
             "get_atoms": lambda: calc.get_atoms().positions,
-            "export": lambda: calc.export_properties(),
+            "export": calc.export_properties,
             "check": lambda: calc.check_state(atoms),
             "required": lambda: calc.calculation_required(atoms, ["forces"]),
             "other_atoms": lambda: calc.get_forces(Atoms("HCu", positions=[[0, 0, 0], [0, 0, 2]])),

@@ -8,7 +8,6 @@ from copy import copy, deepcopy
 from functools import partial
 
 import numpy as np
-from ase import Atoms
 from ase._4.calculators.calculator import BaseCalculator as BaseCalculator4
 from ase._4.calculators.results import CalculationResults
 from ase.build import bulk, molecule
@@ -309,6 +308,6 @@ def shifted(calc, *args, **kwargs):
 
 def harmonic():
     """Return a calculator that holds copper at its lattice."""
-    reference: Atoms = bulk("Cu", cubic=True) * (2, 1, 1)
+    reference = bulk("Cu", cubic=True) * (2, 1, 1)
     field = HarmonicForceField(ref_atoms=reference, hessian_x=np.eye(3 * len(reference)))
     return HarmonicCalculator(field)

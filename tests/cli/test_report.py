@@ -32,6 +32,18 @@ def test_report_prints_text(run, capsys):
     assert "Where the time went" in capsys.readouterr().out
 
 
+def test_progress_over_several_journals_is_for_terminals_only(run, capsys, monkeypatch):
+    assert main(["report", str(run), str(run)]) == 0
+    piped = capsys.readouterr()
+    assert piped.err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["report", str(run), str(run)]) == 0
+    seen = capsys.readouterr()
+    assert "reading run.jsonl" in seen.err
+    assert seen.out == piped.out
+
+
 def test_report_without_a_path_takes_the_newest_and_says_which(run, capsys):
     newer = run.with_name("run-2.jsonl")
     shutil.copy(GOLDEN, newer)

@@ -263,7 +263,7 @@ MOUNTS = """\
 def test_the_innermost_mount_tells_whether_a_server_may_hang(
     name: str, network: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda path, **_: MOUNTS)
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: MOUNTS)
     monkeypatch.setattr(Path, "resolve", lambda path: path)
     assert on_network_file_system(Path(name)) is network
 

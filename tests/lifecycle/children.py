@@ -15,7 +15,7 @@ from tests.support import Records
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 90  # a deadlock is what takes longer
+PATIENCE_S = 60  # a deadlock is what takes longer
 
 # What the scripts import; a module of its own, so that spawned workers find the classes as well.
 STAGE = '''

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
+from tests.lifecycle.children import read_cut, run_script
+from tests.support import JOURNAL_THREAD, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture import recorder as recorder_module
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
-from tests.lifecycle.children import read_cut, run_script
-from tests.support import JOURNAL_THREAD, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,7 +265,7 @@ def _step(atoms: Atoms, number: int) -> None:
 def test_on_a_network_file_system_the_calculating_thread_never_writes(
     write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "on_network_file_system", lambda path: True)
+    monkeypatch.setattr(writer_module, "on_network_file_system", lambda _: True)
     writers: list[bool] = []
     write(lambda: writers.append(_on_journal_thread()))
     atoms = _atoms()
@@ -282,7 +282,7 @@ def test_on_a_network_file_system_the_calculating_thread_never_writes(
 def test_a_write_that_hangs_in_the_journals_thread_does_not_stop_the_calculations(
     network: bool, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "on_network_file_system", lambda path: network)
+    monkeypatch.setattr(writer_module, "on_network_file_system", lambda _: network)
     monkeypatch.setattr(recorder_module, "WRITE_AT_ONCE_NS", 10**18)
     answers, hangs = threading.Event(), threading.Event()
 

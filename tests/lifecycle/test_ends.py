@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from ase import Atoms
 from ase.calculators.lj import LennardJones
-
-from instrumented_calc import ProfiledCalculator, profiled, recording
 from tests.lifecycle.children import read_cut, run_script
 from tests.support import Records, read_records
+
+from instrumented_calc import ProfiledCalculator, profiled, recording
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,7 +56,7 @@ def test_close_ends_the_run_once_and_later_calls_pass_through() -> None:
 
 
 def test_a_with_block_ends_the_run_also_when_it_raises() -> None:
-    with pytest.raises(ZeroDivisionError), profiled(LennardJones(), "mine.jsonl") as calc:
+    with pytest.raises(ZeroDivisionError), profiled(LennardJones(), "mine.jsonl") as calc:  # noqa: PT012 - what happens inside is the point
         atoms = _pair(calc)
         _step(atoms)
         _step(atoms)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-
 from tests.lifecycle.children import read_cut, read_fate, run_script
 
 LIVES = """

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.lifecycle.children import run_script
 from tests.support import Records, read_records
 
@@ -101,9 +100,7 @@ def _check_pool(text: str) -> None:
         ("a process", "forkserver"),
     ],
 )
-def test_workers_with_a_pickled_calculator_write_journals_of_their_own(
-    body: str, method: str
-) -> None:
+def test_workers_with_a_pickled_calculator_write_journals_of_their_own(body: str, method: str) -> None:
     _check_pool(POOL.format(method=method, body=BODIES[body]))
 
 
@@ -133,7 +130,8 @@ step(atoms)
 
 
 def test_a_storm_of_forks_while_the_journal_is_busy_harms_nobody() -> None:
-    child = run_script("""
+    child = run_script(
+        """
 from stage import *
 
 atoms = pair(ProfiledCalculator(Spring(), summary=False))
@@ -169,7 +167,9 @@ for thread in threads:
     thread.join()
 alive = [t for t in threading.enumerate() if t.name == "instrumented-calc journal"]
 assert len(alive) == 1, alive
-""")
+""",
+        options=("-W", "ignore::DeprecationWarning"),  # of the threads that the script has itself
+    )
     assert child.returncode == 0, child.stderr
     assert child.stderr == ""
     parent = read_records()
@@ -233,6 +233,24 @@ step(pair(ProfiledCalculator(Forking())))
     records = read_records(worker)
     assert [row.get("parent") for row in records.calls[:1]] == [None]
     assert records.end["reason"] == "exit"
+
+
+def test_sigterm_reaches_a_child_that_is_not_set_up_yet() -> None:
+    child = run_script("""
+from stage import *
+
+atoms = pair(ProfiledCalculator(Spring(), summary=False))
+step(atoms)
+for _ in range(100):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(1)
+    os.kill(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -15
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+""")
+    assert (child.returncode, child.stderr) == (0, "")
 
 
 def test_forking_warns_of_no_thread_of_ours() -> None:

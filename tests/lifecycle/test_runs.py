@@ -18,9 +18,9 @@ from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
 from ase.optimize import BFGS
+from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from tests.support import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +51,7 @@ def _copper() -> Atoms:
 
 
 @pytest.mark.parametrize("parallel", [False, True], ids=["in turn", "in threads"])
-def test_16_images_of_a_band_make_one_journal(
-    parallel: bool, finished: Callable[[], Records]
-) -> None:
+def test_16_images_of_a_band_make_one_journal(parallel: bool, finished: Callable[[], Records]) -> None:
     images = [_copper() for _ in range(18)]
     images[-1].rattle(0.1, rng=np.random.default_rng(2))
     for image in images[1:-1]:
@@ -129,7 +127,7 @@ def test_relaxation_nvt_and_npt_are_three_phases_of_one_run(
     atoms.calc = ProfiledCalculator(EMT())
     atoms.get_potential_energy()
     BFGS(atoms, logfile=None).run(fmax=1e-9, steps=5)
-    random = np.random.RandomState(3)  # noqa: NPY002 - what ASE takes
+    random = np.random.RandomState(3)
     bath = {"temperature_K": 300, "friction": 0.02, "fixcm": False, "rng": random}
     Langevin(atoms, 2 * units.fs, **bath).run(20)
     NPTBerendsen(

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
-
+from ase import Atoms
+from ase.calculators.lj import LennardJones
 from tests.lifecycle.children import read_fate, run_script, started_script
 from tests.support import read_records
+
+from instrumented_calc.capture.active import active
+from instrumented_calc.capture.calculator import twin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.recorder import Recorder
 
 LIVES = """
 from stage import *
@@ -223,3 +235,48 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert indices[-100:] == list(range(indices[-1] - 99, indices[-1] + 1))
     assert {row.get("failure", "KeyboardInterrupt") for row in rows} == {"KeyboardInterrupt"}
     assert records.counters["nested"] == 0
+
+
+@pytest.mark.parametrize("by_keyword", [False, True])
+@pytest.mark.parametrize("reading", range(1, 6))
+def test_ctrl_c_at_any_reading_of_the_clock_leaves_no_call_open(
+    reading: int, by_keyword: bool, make_recorder: Callable[..., Recorder]
+) -> None:
+    main = threading.main_thread()
+    armed: list[int] = []
+
+    def clock() -> int:
+        if armed and threading.current_thread() is main:
+            armed[0] -= 1
+            if not armed[0]:
+                armed.clear()
+                raise KeyboardInterrupt
+        return time.perf_counter_ns()
+
+    recorder = make_recorder(clock=clock)
+    calculator = twin(LennardJones(), recorder)
+    atoms = Atoms("Ar2", [[0, 0, 0], [0, 0, 3.5]])
+
+    def calculate() -> None:
+        if by_keyword:
+            calculator.calculate(atoms=atoms, properties=["energy"], system_changes=["positions"])
+        else:
+            calculator.calculate(atoms, ["energy"], ["positions"])
+
+    calculate()
+    armed.append(reading)
+    try:
+        calculate()
+        struck = False
+    except KeyboardInterrupt:
+        struck = True
+    armed.clear()
+    assert active.stack == []
+    assert struck or reading > 3
+    for _ in range(3):
+        calculate()
+    recorder.end("closed")
+    rows = read_records().calls
+    assert all("parent" not in row for row in rows)
+    assert [row["index"] for row in rows][-3:] == [2, 3, 4]
+    assert len({row["index"] for row in rows}) == len(rows) >= 4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.warmup import warmup_calls
-from instrumented_calc.journal.columns import BLOCK_ROWS, narrowed
+from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.journal.records import bucket_bounds
 
 if TYPE_CHECKING:
@@ -105,12 +105,21 @@ def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
 
 def in_order(calls: Calls, mask: Mask) -> Integers:
     """Return the numbers of some rows in the order in which their calls started."""
-    # 32 bits: row numbers are the largest thing that analysis allocates.
-    rows: Integers = narrowed(np.flatnonzero(mask))
+    # Row numbers are the largest thing that analysis allocates: as narrow as they can be.
+    numbers: Integers = np.arange(len(calls), dtype=np.int32 if len(calls) < 2**31 else np.int64)
+    rows = numbers if mask.all() else numbers[mask]
     starts = calls.start_ns if len(rows) == len(calls) else calls.start_ns[rows]
     if bool(np.any(starts[1:] < starts[:-1])):
         rows = rows[np.argsort(starts, kind="stable")]
     return rows
+
+
+def median_ns(wall: Integers) -> float:
+    """Return the median of durations, of which there is at least one, ns."""
+    # Not `np.median`, which loads numpy's masked arrays.
+    middle = len(wall) // 2
+    ordered = np.partition(wall, (middle - 1, middle))
+    return float(ordered[middle]) if len(wall) % 2 else float(ordered[middle - 1 : middle + 1].mean())
 
 
 def measure_latency(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) -> Latency | None:
@@ -240,10 +249,14 @@ def slowest_calls(
         listed: How many to return.
     """
     slow: Integers = np.empty(0, dtype=np.int64)
+    bound = -1
     for at in range(0, len(rows), BLOCK_ROWS):
-        slow = np.concatenate([slow, rows[at : at + BLOCK_ROWS]])
+        block = rows[at : at + BLOCK_ROWS]
+        # Nearly nothing is left to sort once the bound is that of a few blocks.
+        slow = np.concatenate([slow, block[calls.wall_ns[block] > bound]])
         order = np.argsort(-calls.wall_ns[slow].astype(np.int64), kind="stable")
         slow = slow[order[:listed]]
+        bound = int(calls.wall_ns[slow[-1]]) if len(slow) == listed else -1
     return [
         SlowCall(
             index=int(calls.index[row]),

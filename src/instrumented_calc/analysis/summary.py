@@ -15,10 +15,12 @@ from instrumented_calc.analysis.latency import (
     SlowCall,
     Warmup,
     measure_latency,
+    median_ns,
     slowest_calls,
     steady_calls,
 )
 from instrumented_calc.analysis.selection import Selection, select
+from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Integers
@@ -137,7 +139,7 @@ def summarize(journal: Journal) -> Summary:
     steady, warmup = steady_calls(calls)
     latency = measure_latency(calls, steady, journal.slices)
     edges = whole.edges_ns
-    phases = _phases(journal, whole, steady)
+    phases = _phases(journal, whole, steady, latency)
     speed = _total_speed([phase.speed for phase in phases])
     return Summary(
         journal=journal,
@@ -157,7 +159,9 @@ def summarize(journal: Journal) -> Summary:
     )
 
 
-def _phases(journal: Journal, whole: Selection, steady: Integers) -> list[PhaseSummary]:
+def _phases(
+    journal: Journal, whole: Selection, steady: Integers, latency: Latency | None
+) -> list[PhaseSummary]:
     found = []
     for number, phase in sorted(journal.phases.items()):
         alone = len(journal.phases) == 1 and bool(np.all(journal.calls.phase == number))
@@ -165,14 +169,16 @@ def _phases(journal: Journal, whole: Selection, steady: Integers) -> list[PhaseS
         edges = selection.edges_ns
         if edges is None:
             continue
-        ours = steady if alone else steady[selection.mask[steady]]
+        if not alone:
+            ours = steady[selection.mask[steady]]
+            latency = measure_latency(journal.calls, ours, selection.slices)
         found.append(
             PhaseSummary(
                 phase=phase,
                 calls=_count(selection),
                 wall_ns=edges[1] - edges[0],
                 speed=_speed(selection, phase, edges[1] - edges[0]),
-                latency=measure_latency(journal.calls, ours, selection.slices),
+                latency=latency,
                 breakdown=break_down(selection, [phase]),
             )
         )
@@ -194,8 +200,8 @@ def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
     optimizer's call after k steps gives the forces of the geometry that step k made.
     """
     steps = selection.calls.step[selection.rows]
-    steps = steps[steps >= 0]
-    edges = [int(steps.min()), int(steps.max())] if len(steps) else []
+    last = int(steps.max(initial=ABSENT))
+    edges = [] if last < 0 else [int(steps.min(where=steps >= 0, initial=last)), last]
     for each in selection.slices:
         edges += [step for step in (each.first_step, each.last_step) if isinstance(step, int)]
     if not edges or wall_ns <= 0:
@@ -283,7 +289,7 @@ def _lanes(journal: Journal) -> list[LaneSummary]:
                 lane=journal.lanes.get(number),
                 calls=len(wall),
                 wall_ns=int(wall.sum(dtype=np.int64)),
-                median_ns=float(np.median(wall)),
+                median_ns=median_ns(wall),
             )
         )
     return sorted(found, key=lambda lane: -lane.wall_ns)

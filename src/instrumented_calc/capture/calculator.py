@@ -135,7 +135,7 @@ def _make_class(cls: type, *, patched: bool) -> type:
             method = recorded_method(cls, name, _lane_of)
             namespace[name] = PatchedMethod(name, method) if patched else method
     if hasattr(cls, "get_property"):
-        namespace["get_property"] = counted(cls.get_property, _lane_of, _notice_patch)
+        namespace["get_property"] = counted(cls, _lane_of, _notice_patch)
     if cls.__eq__ is object.__eq__:
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))

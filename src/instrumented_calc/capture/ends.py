@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Runs that have not ended. A run forgets itself when it ends; one that never started holds nothing open.
 _open_runs: list[Recorder] = []
 _installed: dict[str, bool] = {}
+_forking = threading.local()
 
 
 def remember(recorder: Recorder) -> None:
@@ -92,9 +93,19 @@ def _give_sigterm_back() -> None:
 def _before_fork() -> None:
     for recorder in tuple(_open_runs):
         recorder.before_fork()
+    if signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        # Python forgets what strikes a child before it is set up; a pool would wait for that child for ever.
+        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _take_sigterm_again() -> None:
+    mask = _forking.__dict__.pop("mask", None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _after_in_parent() -> None:
+    _take_sigterm_again()
     for recorder in tuple(_open_runs):
         recorder.after_fork_in_parent()
 
@@ -103,3 +114,4 @@ def _after_in_child() -> None:
     _installed.pop("worker", None)
     for recorder in tuple(_open_runs):
         recorder.after_fork_in_child()
+    _take_sigterm_again()

@@ -39,7 +39,6 @@ class Proxy:
     """Stands in for a calculator; made anew, with the calculator's own dunders, for each class."""
 
     __slots__ = ("__weakref__", "_lane")
-    _lane: Lane
 
     @property  # type: ignore[misc] - isinstance() asks for it
     def __class__(self) -> Any:
@@ -97,8 +96,10 @@ class Proxy:
             patch.take_back()
 
 
-_member = Proxy.__dict__["_lane"]
+_member: Any = Proxy.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _member.__get__
+# A proxy has the attributes of its calculator and no other: only the descriptor itself is kept.
+del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]
 _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 
 
@@ -118,16 +119,20 @@ class InstancePatch:
         found = vars(calculator).get("calculate")
         if isinstance(found, InstancePatch):
             found = found.own
-        plain = types.MethodType(type(calculator).calculate, calculator)
+        cls = type(calculator)
+        plain = types.MethodType(cls.calculate, calculator)
         self.lane = lane
-        self.own = None if found == plain else found  # a copy has got the plain one
-        run = plain if self.own is None else self.own
+        self.own: Any = None if found == plain else found  # a copy has got the plain one
+
+        own = self.own
 
         def calculate(_: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return run(*args, **kwargs)
+            if own is None:  # looked up late: it may be patched on the class at any time
+                return cls.calculate(calculator, *args, **kwargs)
+            return own(*args, **kwargs)
 
         self._method = recorded(calculate, lambda _: lane)
-        functools.update_wrapper(self, run)
+        functools.update_wrapper(self, plain if own is None else own)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run and record."""
@@ -185,23 +190,26 @@ def _empty(cls: type) -> Any:
     return object.__new__(made)
 
 
-def _make(cls: type) -> type:
+def _make(cls: type) -> Any:
     namespace: dict[str, Any] = {"__slots__": (), "__module__": cls.__module__, "__doc__": cls.__doc__}
     for name in DUNDERS:
-        if hasattr(cls, name) and getattr(cls, name) is not getattr(object, name, None):
+        # not hasattr(): a class has `__call__` from its own class
+        owner = next((base for base in cls.__mro__ if name in vars(base)), object)
+        if owner is not object:
             namespace[name] = _delegated(cls, name)
     if cls.__dictoffset__ != 0 and hasattr(cls, "calculate"):  # `adopt` patches the instance
         if hasattr(cls, "get_property"):
-            namespace["get_property"] = counted(
-                _delegated(cls, "get_property"), _lane_of, lambda _: None
-            )
+            asked = types.SimpleNamespace(get_property=_delegated(cls, "get_property"))
+            namespace["get_property"] = counted(asked, _lane_of, lambda _: None)
     else:
         namespace.update({name: _asked(cls, name) for name in ASKED if hasattr(cls, name)})
         if hasattr(cls, "calculate"):
             namespace["calculate"] = recorded(_delegated(cls, "calculate"), _lane_of)
     if hasattr(cls, "evaluate"):
         namespace["evaluate"] = recorded(_delegated(cls, "evaluate"), _lane_of)
-    return type(cls.__name__, (Proxy,), namespace)
+    made: Any = type(cls.__name__, (Proxy,), namespace)
+    del made.__slots__
+    return made
 
 
 def _delegated(cls: type, name: str) -> Callable[..., Any]:

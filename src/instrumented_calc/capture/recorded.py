@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ABSENT: Any = object()
 CALCULATE = ("atoms", "properties", "system_changes")
-GET_PROPERTY = ("name", "atoms", "allow_calculation")
+GET_PROPERTY = {"name": inspect.Parameter.empty, "atoms": None, "allow_calculation": True}
 
 
 def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
@@ -71,6 +71,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
             start = clock()
             returned = real(self, *args, **kwargs)
             end = clock()
+            _leave(stack, entry)
         except BaseException as failure:
             end = clock()
             _close(lane, entry, self, args, kwargs, start or end, end, None, failure)
@@ -141,6 +142,11 @@ def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:
     )
 
 
+def _leave(stack: list[Entry], entry: Entry) -> None:
+    while any(open_ is entry for open_ in stack):
+        stack.pop()  # the call, and spans inside that were never left
+
+
 def _close(
     lane: Lane,
     entry: Entry,
@@ -155,8 +161,7 @@ def _close(
     """Finish a call that is not as ASE makes them: by keyword, by a few arguments, or failed."""
     try:
         stack = active.stack
-        while any(open_ is entry for open_ in stack):
-            stack.pop()  # the call, and spans inside that were never left
+        _leave(stack, entry)
         arguments: tuple[Any, Any, Any] = (
             args[0] if args else kwargs.get("atoms"),
             args[1] if len(args) > 1 else kwargs.get("properties"),
@@ -170,17 +175,18 @@ def _close(
 
 
 def counted(
-    real: Callable[..., Any],
+    owner: Any,
     lane_of: Callable[[Any], Lane],
     on_patch: Callable[[Any], None],
 ) -> Callable[..., Any]:
     """Return a `get_property` that counts its answers.
 
     Args:
-        real: The calculator's own `get_property`, unbound.
+        owner: What has the calculator's own `get_property`, unbound: it is looked up at each call.
         lane_of: Gives the lane of the object that the method is called on.
         on_patch: Called with the object while `calculate` is patched on the instance.
     """
+    real = owner.get_property
 
     @functools.wraps(real)
     def general(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -190,7 +196,7 @@ def counted(
         before = lane.calls
         lane.asked += 1
         try:
-            answer = real(self, *args, **kwargs)
+            answer = owner.get_property(self, *args, **kwargs)
         except NotImplementedError:  # ASE's PropertyNotImplementedError is one
             lane.not_implemented += 1
             raise
@@ -206,7 +212,7 @@ def counted(
         before = lane.calls
         lane.asked += 1
         try:
-            answer = real(self, name, atoms, allow_calculation)
+            answer = owner.get_property(self, name, atoms, allow_calculation)
         except NotImplementedError:
             lane.not_implemented += 1
             raise
@@ -214,4 +220,8 @@ def counted(
             lane.cache_hits += 1
         return answer
 
-    return method if _takes(real, GET_PROPERTY) else general
+    usual = _takes(real, tuple(GET_PROPERTY)) and all(
+        inspect.signature(real).parameters[name].default is default
+        for name, default in GET_PROPERTY.items()
+    )
+    return method if usual else general

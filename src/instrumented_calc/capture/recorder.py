@@ -362,6 +362,7 @@ class Recorder:
                 self._open()
             except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
                 self.state = ENDED
+                self._writer = None
                 ends.forget(self)
                 self.notices.warn("no-journal", f"nothing is recorded: {error}", journal=False)
                 return False
@@ -372,18 +373,23 @@ class Recorder:
             return True
 
     def _open(self) -> None:
-        self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
-        self._direct = self._writer.direct
-        self._outbox = Outbox(self._writer, self.settings.max_journal)
-        self._append = self._outbox.rows.append
-        self.started = datetime.now(timezone.utc)
-        self._origin = self._last_tally = self.clock()
-        self.head = opening_records(self)
-        self._outbox.rows.extend(self.head)
-        self._probe = ProcessProbe()
-        self._garbage = GarbageProbe(self.clock)
-        if self._direct:
-            self._outbox.drain()
+        with contextlib.ExitStack() as undo:  # where it fails half-way
+            self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
+            undo.callback(self._writer.close)
+            self._direct = self._writer.direct
+            self._outbox = Outbox(self._writer, self.settings.max_journal)
+            self._append = self._outbox.rows.append
+            self.started = datetime.now(timezone.utc)
+            self._origin = self._last_tally = self.clock()
+            self.head = opening_records(self)
+            self._outbox.rows.extend(self.head)
+            self._probe = ProcessProbe()
+            undo.callback(self._probe.close)
+            self._garbage = GarbageProbe(self.clock)
+            undo.callback(self._garbage.close)
+            if self._direct:
+                self._outbox.drain()
+            undo.pop_all()
 
     def _trouble(self, text: str) -> None:
         self.notices.warn("journal-trouble", text, journal=False)
@@ -409,6 +415,11 @@ class Recorder:
         self._stop.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1)
+            # Python is done with it a moment before the system is, and warns if it is there at a fork.
+            for _ in range(50):
+                if not os.path.exists(f"/proc/self/task/{thread.native_id}"):  # noqa: PTH110 - quicker
+                    break
+                time.sleep(0.0001)
 
     def _pulse(self) -> None:
         stop = self._stop

@@ -2,7 +2,7 @@
 
 Totals stay exact: every call is in one slice. Rows of slow calls and failures, and one sampled row
 a stretch, are still written whole, marked `sliced`. A stretch is one second at first; each time that
-half of the room left is used, it becomes four times as long: the usual room lasts for years.
+half of the room left is used, it becomes eight times as long: the usual room lasts for years.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Thinner:
         """Take what was written from the room that is left."""
         self._left -= size
         halvings = (self._room // max(self._left, 1)).bit_length() - 1
-        self._stretch_ns = FIRST_STRETCH_NS << 2 * max(halvings, 0)
+        self._stretch_ns = FIRST_STRETCH_NS << 3 * max(halvings, 0)
 
     def take(self) -> list[Slice]:
         """Close the open slices, one for each phase; none if there was no call since the last."""

@@ -16,7 +16,7 @@ import msgspec
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.rows import RowCollector
+from instrumented_calc.journal.collector import RowCollector
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # How a `call` line begins when the recorder wrote it; any other spelling works too, slowly.
 CALL = b'{"event":"call",'
-CHUNK_BYTES = 256 * 1024
+# Arrays of 128 KiB and more would make malloc ask the kernel for fresh pages each time.
+CHUNK_BYTES = 120 * 1024
 LONGEST_FIRST_LINE = 16 * 1024 * 1024
 # A short row without optional fields; more rows than a file can hold this way still fit.
 SHORT_ROW_BYTES = 80
@@ -228,18 +229,16 @@ class _Reading:
     def add(self, chunk: bytes) -> None:
         """Add a chunk that begins at the start of a line; only the last may end within one."""
         whole = chunk.endswith(b"\n") and chunk.startswith(CALL)
-        if not (whole and self._add_rows(chunk)):
-            self._add_mixed(chunk)
-        self._lines += chunk.count(b"\n")
+        self._lines += (whole and self._add_rows(chunk)) or self._add_mixed(chunk)
 
-    def _add_rows(self, block: bytes) -> bool:
+    def _add_rows(self, block: bytes) -> int:
+        """Add rows, all or none; return how many."""
         try:
-            self._rows.add(block)
+            return self._rows.add(block)
         except UNDECODABLE:
-            return False
-        return True
+            return 0
 
-    def _add_mixed(self, chunk: bytes) -> None:
+    def _add_mixed(self, chunk: bytes) -> int:
         """Add rows in blocks between the other records, so that the order of the file is kept."""
         lines = chunk.split(b"\n")
         begin = 0
@@ -249,11 +248,18 @@ class _Reading:
                 self._add_block(lines, begin, place)
                 self._add_line(line, self._lines + 1 + place, last=last)
                 begin = place + 1
+        return len(lines) - 1
 
     def _add_block(self, lines: list[bytes], begin: int, end: int) -> None:
-        if begin < end and not self._add_rows(b"\n".join(lines[begin:end]) + b"\n"):
-            for place in range(begin, end):
-                self._add_line(lines[place], self._lines + 1 + place, last=False)
+        """Add rows; halve a block with bad lines until those are alone."""
+        if begin == end or self._add_rows(b"\n".join(lines[begin:end]) + b"\n"):
+            return
+        if end - begin == 1:
+            self._add_line(lines[begin], self._lines + 1 + begin, last=False)
+            return
+        middle = (begin + end) // 2
+        self._add_block(lines, begin, middle)
+        self._add_block(lines, middle, end)
 
     def _add_line(self, line: bytes, number: int, *, last: bool) -> None:
         if not line.strip():

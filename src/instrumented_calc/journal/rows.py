@@ -1,29 +1,35 @@
-"""Decode `call` rows into columns, quickly.
+"""Decode blocks of `call` lines, quickly.
 
-Most rows carry nothing but the five plain fields, so those are taken from all rows at once, and
-only rows with more commas than plain fields explain are looked at for the others.
+Nearly all rows are lean: five numbers, perhaps an energy and components, always with the same
+names. Small Structs decode those, and a row with more commas than they explain is decoded again in
+full. A block in which something does not fit (a new component, an odd type) is decoded in full.
 """
 
 from __future__ import annotations
 
-from itertools import chain
+import math
+import struct
+from dataclasses import dataclass
+from itertools import starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import astuple
 
-from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
+from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers
 
 # What numpy can hold; a larger number makes the row a bad one.
-_Measured = Annotated[int, Meta(ge=0, le=2**62)]
-_Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+LARGEST = 2**62
+_Measured = Annotated[int, Meta(ge=0, le=LARGEST)]
+_Signed = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 
 # Names beyond this many share one column, so that invented span names cannot exhaust the memory.
 MOST_COMPONENTS = 256
@@ -58,146 +64,164 @@ class Row(Struct, tag="call", tag_field="event", gc=False):
     sliced: bool | None = None
 
 
-_PLAIN = ("index", "start_ns", "wall_ns", "gap_ns", "step")
-_CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
-_SPARSE = (
-    "parent",
-    "observers_ns",
-    "gc_ns",
-    "gc_generation",
-    "cpu_ns",
-    "rss_bytes",
-    "minor_faults",
-    "major_faults",
-    "preemptions",
-    "self_ns",
-    "sliced",
-)
-_OPTIONAL = (*_CARRIED, *_SPARSE, "failure")
+class LeanRow(Struct, tag="call", tag_field="event", gc=False):
+    """What nearly all rows consist of."""
+
+    index: _Measured
+    start_ns: _Measured
+    wall_ns: _Measured
+    gap_ns: _Signed = ABSENT
+    step: _Signed = ABSENT
+    # Not kept, but it explains a comma.
+    energy_ev: float = math.nan
+
+
+PLAIN = ("index", "start_ns", "wall_ns", "gap_ns", "step")
+_plain = attrgetter(*PLAIN)
+_lean = attrgetter(*LeanRow.__struct_fields__)
+_components = attrgetter("components")
+
+# Packing tuples and viewing the bytes as an array takes half the time of filling an array.
+_pack_lean = struct.Struct("=5qd").pack
+_LEAN_TABLE = np.dtype([("plain", np.int64, 5), ("energy_ev", np.float64)])
 # Commas of a row with its event, index, start_ns and wall_ns.
 _LEAST_COMMAS = 3
 
-_plain = attrgetter(*_PLAIN)
-_optional = attrgetter(*_OPTIONAL)
-_NOTHING = _optional(Row(0, 0, 0))
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some `call` rows.
+
+    Attributes:
+        plain: The fields of `PLAIN`, one a line of the array; -1 where a row lacks one.
+        names: Components that rows may have.
+        times: Time in each of them, ns, one a line of the array; -1 where a row lacks one.
+        places: Places in the block of the rows that may have other fields.
+        rows: Those rows.
+    """
+
+    plain: Integers
+    names: list[str]
+    times: Integers
+    places: Sequence[int]
+    rows: list[Row]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.plain[0])
 
 
-class RowCollector:
-    """Turns the bytes of `call` lines into columns."""
+class RowDecoder:
+    """Turns the bytes of `call` lines into blocks, and learns the names of components."""
 
-    def __init__(self, capacity: int) -> None:
-        """Reserve room for a number of rows; more are possible."""
-        self._decode_lines: Callable[[bytes], list[Row]]
-        self._decode_lines = msgspec.json.Decoder(Row).decode_lines
-        self._capacity = capacity
-        self._count = 0
-        self._plain = {
-            name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in _PLAIN
-        }
-        self._sets: dict[str, dict[tuple[str, ...], int]] = {"properties": {}, "changes": {}}
-        self._components: dict[str, Column] = {}
-        self._split = Column(capacity, np.int8, fill=0)
-        self._sparse: dict[str, tuple[Column, Column]] = {}
-        self._failures: tuple[list[int], list[str]] = ([], [])
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._decode_full = msgspec.json.Decoder(Row).decode_lines
+        self._decode_lean: Any = msgspec.json.Decoder(LeanRow).decode_lines
+        # The names that lean rows have, and what packs their times.
+        self._lean_names: list[str] = []
+        self._pack_times = struct.Struct("").pack
 
-    def add(self, lines: bytes) -> None:
-        """Add a block of complete lines, or nothing when one of them is bad.
+    def decode(self, lines: bytes) -> Block:
+        """Decode a block of complete lines.
 
         Args:
             lines: One row a line, without blank lines; each line ends with a newline.
 
         Raises:
-            msgspec.DecodeError: If a line is no usable row; no row has been added then.
+            msgspec.DecodeError: If a line is no usable row.
         """
-        rows = self._decode_lines(lines)
-        text = np.frombuffer(lines, dtype=np.uint8)
-        ends = np.flatnonzero(text == ord("\n"))
-        if len(rows) != len(ends):
-            message = "not one row a line"
-            raise msgspec.DecodeError(message)
-        first, self._count = self._count, self._count + len(rows)
-        flat = np.fromiter(chain.from_iterable(map(_plain, rows)), np.int64, 5 * len(rows))
-        plain = np.maximum(flat.reshape(-1, 5).T, ABSENT)
-        for column, values in zip(self._plain.values(), plain, strict=True):
-            column.extend(values)
-        commas = np.diff(np.searchsorted(np.flatnonzero(text == ord(",")), ends), prepend=0)
-        explained = _LEAST_COMMAS + (plain[3] != ABSENT) + (plain[4] != ABSENT)
-        if lines.count(b'"energy_ev":') == len(rows):
-            explained += 1
-        self._add_optional(first, rows, np.flatnonzero(commas > explained).tolist())
+        try:
+            block = self._lean_block(lines)
+        except msgspec.ValidationError:
+            return self._full_block(lines)
+        # Before any name is known lean rows have no components at all.
+        unseen = not self._lean_names and any(row.components for row in block.rows)
+        return self._full_block(lines) if unseen else block
 
-    def _add_optional(self, first: int, rows: list[Row], rich: list[int]) -> None:
-        """Add what the rows at some places have beyond the plain fields."""
-        if any(rows[place].components for place in rich):
-            self._add_components(first, [row.components or {} for row in rows])
-        by_field: dict[str, list[tuple[int, Any]]] = {}
-        for place in rich:
-            values = _optional(rows[place])
-            if values == _NOTHING:
-                continue
-            for name, value, nothing in zip(_OPTIONAL, values, _NOTHING, strict=True):
-                # UNSET and None are single objects
-                if value is not nothing:
-                    by_field.setdefault(name, []).append((place, value))
-        for place, value in by_field.pop("failure", []):
-            self._failures[0].append(first + place)
-            self._failures[1].append(value)
-        for name, entries in by_field.items():
-            numbers, measured = self._sparse.setdefault(name, (Column(0), Column(0)))
-            numbers.extend(np.array([place for place, _ in entries]) + first)
-            codes = [self._coded(name, value) for _, value in entries]
-            measured.extend(np.array(codes, dtype=np.int64))
+    def _lean_block(self, lines: bytes) -> Block:
+        rows = self._decode_lean(lines)
+        ends, commas = _punctuation(lines)
+        _check_count(rows, len(ends))
+        tuples = map(_lean if self._lean_names else astuple, rows)
+        table = np.frombuffer(b"".join(starmap(_pack_lean, tuples)), _LEAN_TABLE)
+        plain = np.maximum(table["plain"].T, ABSENT)
+        explained = _LEAST_COMMAS + (plain[3:] != ABSENT).sum(axis=0)
+        explained += ~np.isnan(table["energy_ev"])
+        times = self._lean_times(rows)
+        explained += (times != ABSENT).sum(axis=0)
+        places = np.flatnonzero(commas > explained).tolist()
+        rich = [lines[ends[place - 1] + 1 if place else 0 : ends[place] + 1] for place in places]
+        return Block(plain, self._lean_names, times, places, self._decode_full(b"".join(rich)))
 
-    def _coded(self, name: str, value: Any) -> int:
-        if value is None:
-            return ABSENT
-        if name not in self._sets:
-            return int(value)
-        known = self._sets[name]
-        return known.setdefault(tuple(value), len(known))
+    def _lean_times(self, rows: list[Any]) -> Integers:
+        """Return the times in components, one name a line of the array."""
+        if not self._lean_names:
+            return np.empty((0, len(rows)), np.int64)
+        packed = b"".join(starmap(self._pack_times, map(astuple, map(_components, rows))))
+        return np.frombuffer(packed, np.int64).reshape(len(rows), -1).T
 
-    def _add_components(self, first: int, parts: list[dict[str, int]]) -> None:
-        self._split.fill_to(first)
-        self._split.extend(np.array([bool(part) for part in parts]))
-        room = MOST_COMPONENTS - len(self._components)
-        names = set().union(*parts)
-        new = sorted(names - self._components.keys())
-        for name in new[:room]:
-            self._components[name] = Column(self._capacity, fill=0)
-        for name in names & self._components.keys():
-            self._add_part(first, name, [part.get(name, 0) for part in parts])
-        if beyond := set(new[room:]):
-            remaining = [sum(v for name, v in part.items() if name in beyond) for part in parts]
-            self._components.setdefault(REMAINING_COMPONENTS, Column(self._capacity, fill=0))
-            self._add_part(first, REMAINING_COMPONENTS, remaining)
+    def _full_block(self, lines: bytes) -> Block:
+        rows = self._decode_full(lines)
+        _check_count(rows, lines.count(b"\n"))
+        plain = np.array([_plain(row) for row in rows], np.int64).reshape(-1, len(PLAIN)).T
+        times = [row.components or {} for row in rows]
+        self._learn(set().union(*times))
+        names, table = self._table(times)
+        return Block(np.maximum(plain, ABSENT), names, table, range(len(rows)), rows)
 
-    def _add_part(self, first: int, name: str, values: list[int]) -> None:
-        column = self._components[name]
-        column.fill_to(first)
-        column.extend(np.array(values, dtype=np.int64))
+    def _learn(self, seen: set[str]) -> None:
+        """Make room for new names, and let lean rows have those that a Struct can."""
+        new = sorted(seen.difference(self._names))[: MOST_COMPONENTS - len(self._names)]
+        if not new:
+            return
+        self._names += new
+        # Struct fields may have any names without quotes, backslashes and control characters.
+        names = [name for name in self._names if name.isprintable() and not {*'"\\'} & {*name}]
+        self._lean_names = names
+        self._pack_times = struct.Struct(f"={len(names)}q").pack
+        self._decode_lean = msgspec.json.Decoder(_lean_type(names)).decode_lines
 
-    def finished(self) -> Calls:
-        """Return all columns."""
-        for column in (self._split, *self._components.values()):
-            column.fill_to(self._count)
-        return Calls(
-            **{name: column.finished() for name, column in self._plain.items()},
-            **{name: self._filled_forward(name) for name in _CARRIED},
-            property_sets=tuple(self._sets["properties"]),
-            change_sets=tuple(self._sets["changes"]),
-            components={name: column.finished() for name, column in self._components.items()},
-            split=self._split.finished().view(np.bool_),
-            sparse={
-                name: Sparse(numbers.finished(), values.finished())
-                for name, (numbers, values) in self._sparse.items()
-                if name not in _CARRIED
-            },
-            failures=Sparse(np.array(self._failures[0], np.int64), self._failures[1]),
-        )
+    def _table(self, times: list[dict[str, int]]) -> tuple[list[str], Integers]:
+        """Return all names with the times of each, those of names beyond the limit in one sum."""
+        names, known = self._names, set(self._names)
+        table = [[row.get(name, ABSENT) for name in names] for row in times]
+        if any(row.keys() - known for row in times):
+            names = [*names, REMAINING_COMPONENTS]
+            for line, row in zip(table, times, strict=True):
+                beyond = [row[name] for name in row.keys() - known]
+                line.append(min(sum(beyond), LARGEST) if beyond else ABSENT)
+        return names, np.array(table, np.int64).reshape(len(times), len(names)).T
 
-    def _filled_forward(self, name: str) -> Integers:
-        """Repeat a carried field's values until the rows that change them."""
-        places, codes = self._sparse.get(name, (Column(0), Column(0)))
-        edges = np.concatenate([[0], places.finished(), [self._count]])
-        values = np.concatenate([[ABSENT], codes.finished()])
-        return np.repeat(narrowed(values), np.diff(edges))
+
+def _lean_type(names: list[str]) -> type[Struct]:
+    """Return `LeanRow` with components of these names, and of no others."""
+    if not names:
+        return LeanRow
+    fields = [
+        (f"part_{place}", _Measured, msgspec.field(default=ABSENT, name=name))
+        for place, name in enumerate(names)
+    ]
+    parts = msgspec.defstruct("Parts", fields, frozen=True, gc=False, forbid_unknown_fields=True)
+    return msgspec.defstruct(
+        "LeanRowWithParts",
+        [("components", parts, parts())],
+        bases=(LeanRow,),
+        tag="call",
+        tag_field="event",
+        gc=False,
+    )
+
+
+def _punctuation(lines: bytes) -> tuple[Integers, Integers]:
+    """Return where each line ends, and how many commas it has."""
+    text = np.frombuffer(lines, np.uint8)
+    marks = np.flatnonzero((text == ord("\n")) | (text == ord(",")))
+    newlines = np.flatnonzero(text[marks] == ord("\n"))
+    return marks[newlines], np.diff(newlines, prepend=-1) - 1
+
+
+def _check_count(rows: list[Any], lines: int) -> None:
+    if len(rows) != lines:
+        message = "not one row a line"
+        raise msgspec.DecodeError(message)

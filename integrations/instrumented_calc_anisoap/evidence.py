@@ -1,0 +1,98 @@
+"""What can be said of an AniSOAP calculator, and its timed parts: the integration that is asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.integration import Part
+from instrumented_calc_anisoap import power_spectrum
+from instrumented_calc_anisoap.calculator import AniSOAPCalculator
+from instrumented_calc_anisoap.model import Model, default_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SPEC = "anisoap"
+
+
+def knows(calc: Any) -> bool:
+    """Tell whether a calculator is this package's.
+
+    Args:
+        calc: Any calculator.
+    """
+    return isinstance(calc, AniSOAPCalculator)
+
+
+def describe(calc: Any) -> dict[str, Any]:
+    """Return the evidence about a calculator's descriptor and model.
+
+    Args:
+        calc: A calculator that `knows` recognises.
+
+    Returns:
+        `name`, `dtype`, `device`, `library` and `hypers`; with a model also `parameters` (a number) and
+        `species` (atomic numbers).
+    """
+    hypers = calc.power_spectrum.hypers
+    evidence = {
+        "name": f"AniSOAP L{hypers.max_angular} {'descriptor' if calc.model is None else 'linear'}",
+        "dtype": "float64",
+        "device": "cpu",
+        "library": f"anisoap {metadata.version('anisoap')}",
+        "hypers": asdict(hypers),
+    }
+    if calc.model is None:
+        return evidence
+    return evidence | {"parameters": calc.model.weights.size + 1, "species": list(calc.model.species)}
+
+
+def parts(calc: Any) -> Sequence[Part]:
+    """Return AniSOAP's stages.
+
+    The pair expansion contains the Gaussian parameters and the moments; what is left of it are its
+    contractions, `numpy.einsum` that it looks up in numpy itself, and its access to metatensor's blocks.
+
+    Args:
+        calc: A calculator that `knows` recognises.
+    """
+    anisoap, basis = power_spectrum.library(), calc.power_spectrum.radial_basis
+    return [
+        Part("neighbour list", power_spectrum, "neighbour_list", "neighbours"),
+        Part("pair expansion", anisoap, "pairwise_ellip_expansion"),
+        Part("Gaussian parameters", basis, "compute_gaussian_parameters"),
+        Part("moments", anisoap, "compute_moments"),
+        Part("contraction", anisoap, "contract_pairwise_feat"),
+        Part("orthonormalisation", basis, "orthonormalize_basis"),
+        Part("Clebsch-Gordan", anisoap, "cg_combine"),
+    ]
+
+
+def counts(calc: Any) -> dict[str, int]:
+    """Return what the last call worked on.
+
+    Args:
+        calc: A calculator that `knows` recognises.
+
+    Returns:
+        `frames`, those of the finite differences included, and `pairs` of neighbours in all of them, with
+        those of a particle and itself.
+    """
+    return {"frames": calc.power_spectrum.frames, "pairs": calc.power_spectrum.pairs}
+
+
+def build(spec: str) -> AniSOAPCalculator | None:
+    """Return the calculator that a command line means.
+
+    Args:
+        spec: `anisoap`, a small model of random weights for particles X, or `anisoap:MODEL.npz`.
+
+    Raises:
+        ModelError: anisoap is not installed, or the file is no model.
+    """
+    kind, _, path = spec.partition(":")
+    if kind != SPEC:
+        return None
+    return AniSOAPCalculator(Model.load(path) if path else default_model())

@@ -1,0 +1,9 @@
+"""The integration that is asked: one function for each question of `instrumented_calc.integration`."""
+
+from __future__ import annotations
+
+from instrumented_calc_fennol.evidence import describe, knows
+from instrumented_calc_fennol.loading import build
+from instrumented_calc_fennol.timing import counts, parts
+
+__all__ = ["build", "counts", "describe", "knows", "parts"]

@@ -1,0 +1,116 @@
+"""Where the time of a FeNNol call goes, and what is known of its neighbour lists without asking a device.
+
+JAX returns before its device has computed, and what is read first pays for everything before. A part
+therefore ends when its result is there. FeNNol reads both the list and the result in the very next
+statement, so the wait moves time to the part that it belongs to and adds none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.integration import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# Which of the three functions ran tells what was computed: the stress function gives forces too.
+MODEL_FUNCTIONS = {
+    "_total_energy": "energy",
+    "_energy_and_forces": "energy+forces",
+    "_energy_and_forces_and_virial": "energy+forces+stress",
+}
+
+
+@dataclass(frozen=True)
+class AsynchronousPart(Part):
+    """A part that returns before its device has computed.
+
+    Attributes:
+        wait: Called with what the part returned, while its time still runs. It waits for one array of
+            the result: those of one execution are complete together.
+    """
+
+    wait: Callable[[Any], object] | None = None
+
+
+def parts(calc: Any) -> list[Part]:
+    """Return the timed parts of a FeNNol calculator.
+
+    Args:
+        calc: A `FENNIXCalculator`.
+
+    Returns:
+        `inputs` (positions and cell to the device), `neighbour list`, `overflow check` (which makes
+        the lists anew on the host if the device's had no room), `neighbour list on host` (the first
+        call, a change of elements, or always with gpu_preprocessing=False), and the model's functions.
+    """
+    model, chain = calc.model, calc.model.preprocessing
+    list_ready = partial(_wait_for_list, _graph_key(calc))
+    return [
+        Part("inputs", calc, "preprocess"),
+        AsynchronousPart("neighbour list", chain, "process", "neighbours", wait=list_ready),
+        Part("overflow check", chain, "check_reallocate", "neighbours"),
+        Part("neighbour list on host", model, "preprocess", "neighbours"),
+        *(
+            AsynchronousPart(name, model, attribute, "model", wait=_wait_for_energy)
+            for attribute, name in MODEL_FUNCTIONS.items()
+        ),
+    ]
+
+
+def counts(calc: Any) -> dict[str, int]:
+    """Return what the last call did with its neighbour lists.
+
+    Args:
+        calc: A `FENNIXCalculator` that has calculated.
+
+    Returns:
+        `overflows` (1 if a list of the device had no room, else 0), `lists_rebuilt` (how many lists
+        were then made anew on the host), and the sizes that programs are compiled for, padding
+        included: `edge_slots` (of the main graph, both directions), `angle_slots` and
+        `neighbour_slots` (an atom's, where angles are). How many are in use only the device knows.
+    """
+    inputs = vars(calc).get("_fennol_inputs") or {}
+    rebuilt = sum(_made_on_host(value) for value in inputs.values())
+    found = {"overflows": int(rebuilt > 0), "lists_rebuilt": rebuilt}
+    edges = inputs.get(_graph_key(calc), {}).get("edge_src")
+    if edges is not None:
+        found["edge_slots"] = edges.shape[0]
+    angular = [value for value in inputs.values() if isinstance(value, dict) and "angle_src" in value]
+    if angular:
+        found["angle_slots"] = sum(graph["angle_src"].shape[0] for graph in angular)
+        found["neighbour_slots"] = max(graph["__max_neigh_array"].shape[0] for graph in angular)
+    return found
+
+
+def _made_on_host(value: Any) -> bool:
+    """Tell whether a list was made anew after an overflow: only then FeNNol leaves it in numpy arrays."""
+    import numpy as np  # noqa: PLC0415 - importing this package imports no library
+
+    return any(isinstance(array, np.ndarray) for array in _arrays(value))
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    else:
+        yield value
+
+
+def _graph_key(calc: Any) -> str:
+    """Return the name of the main graph: the one that the first layer makes."""
+    return str(getattr(calc.model.preprocessing.layers[0], "graph_key", ""))
+
+
+def _wait_for_list(graph_key: str, inputs: Any) -> None:
+    # Not any array: those that are only passed through are there before the program has run.
+    distances = inputs.get(graph_key, {}).get("d12")
+    if distances is not None:
+        distances.block_until_ready()
+
+
+def _wait_for_energy(returned: Any) -> None:
+    returned[0].block_until_ready()

@@ -1,0 +1,76 @@
+"""The timed parts of an Orb calculator, for orb-models 0.5 and, by what it has, 0.6.
+
+Inside a compiled backbone nothing is touched: a hook there would trace it again at every call, or quietly run
+it uncompiled. The backbone is then timed through its compiled entry, as a whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from instrumented_calc.integration import Part
+
+HEAD_GROUPS = {"energy": "energy", "forces": "forces", "stress": "stress"}
+
+
+def parts(calc: Any) -> list[Part]:
+    """Return graph construction, encoder, message passing, heads, backward pass and results to host.
+
+    Args:
+        calc: An Orb calculator.
+    """
+    regressor = calc.model
+    return [
+        *_graph(calc),
+        *_backbone(regressor.model),
+        *_heads(regressor),
+        *_backward(regressor),
+        Part("results to host", calc, "_update_results"),
+    ]
+
+
+def _graph(calc: Any) -> list[Part]:
+    adapter = getattr(calc, "adapter", None)
+    if hasattr(adapter, "from_ase_atoms"):
+        return [Part("graph", adapter, "from_ase_atoms", "neighbours", _edges)]
+    consumer = sys.modules[type(calc).__module__]  # it has bound the function by name
+    return [Part("graph", consumer, "ase_atoms_to_atom_graphs", "neighbours", _edges)]
+
+
+def _edges(graph: Any) -> dict[str, int]:
+    return {"edges": len(graph.senders)}  # a tensor's length is known to the host
+
+
+def _backbone(backbone: Any) -> list[Part]:
+    if vars(backbone).get("_compiled_call_impl") is not None:
+        return [Part("backbone (compiled)", backbone, "_compiled_call_impl", "model")]
+    if type(backbone).__name__ == "OptimizedModule":
+        return [Part("backbone (compiled)", backbone, "forward", "model")]
+    found = [
+        Part("featurise", backbone, name, "model")
+        for name in ("featurize_edges", "featurize_nodes")
+        if hasattr(backbone, name)
+    ]
+    found += [
+        Part(name, getattr(backbone, attribute), "forward", "model")
+        for name, attribute in (("encoder", "_encoder"), ("decoder", "_decoder"))
+        if getattr(backbone, attribute, None) is not None
+    ]
+    return found + [Part("message passing", stack, "forward", "model") for stack in backbone.gnn_stacks]
+
+
+def _heads(regressor: Any) -> list[Part]:
+    return [
+        Part(f"{name} head", head, attribute, HEAD_GROUPS.get(name, ""))
+        for name, head in regressor.heads.items()
+        for attribute in ("forward", "predict")  # direct models enter by predict, conservative ones not
+        if hasattr(head, attribute)
+    ]
+
+
+def _backward(regressor: Any) -> list[Part]:
+    consumer = sys.modules[type(regressor).__module__]
+    name = "compute_gradient_forces_and_stress"
+    # The gradient is forces and stress at once: it belongs to neither alone.
+    return [Part("backward (forces, stress)", consumer, name)] if hasattr(consumer, name) else []

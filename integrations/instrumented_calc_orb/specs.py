@@ -1,0 +1,48 @@
+"""Orb on the command line: `orb-v2`, `orb-v2:FILE`, `orb-v2:random`, `orb-v3-conservative[:...]`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from instrumented_calc.errors import ModelError
+from instrumented_calc_orb.loading import OrbCalculator
+from instrumented_calc_orb.weights import random_weights
+
+# What people call it, and the model of that name that orb-models recommends.
+SHORT = {
+    "orb-v3-conservative": "orb-v3-conservative-inf-omat",
+    "orb-v3-direct": "orb-v3-direct-inf-omat",
+}
+
+
+def build(spec: str) -> Any | None:
+    """Return the Orb calculator that a spec means, or None if it means another library's.
+
+    Args:
+        spec: `NAME`, `NAME:FILE` with the weights' file, or `NAME:random` for seeded random weights, which
+            are saved to a file and loaded from there; not compiled, since compiling takes minutes.
+
+    Raises:
+        ModelError: orb-models is not installed, or the model cannot be loaded.
+    """
+    name, _, source = spec.partition(":")
+    if not name.startswith("orb-"):
+        return None
+    model = SHORT.get(name, name)
+    if not source:
+        return OrbCalculator(model)
+    if source != "random":
+        return OrbCalculator(model, weights_path=source, compile=False)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = _random(model, Path(folder) / "random.ckpt")
+        return OrbCalculator(model, weights_path=weights, compile=False)
+
+
+def _random(model: str, path: Path) -> Path:
+    try:
+        return random_weights(path, model=model)
+    except ModuleNotFoundError as error:
+        message = f"orb-models cannot be imported ({error}): pip install 'instrumented-calc[orb]'"
+        raise ModelError(message) from error

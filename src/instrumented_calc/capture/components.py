@@ -1,0 +1,174 @@
+"""Times the parts of a calculator: exclusive host times that sum, with `other`, to each call's wall time.
+
+A part is replaced by a timed stand-in. Stand-ins on a calculator's own model are in place only while a
+wrapped calculator calculates, so that copies, pickles and bare use of the same modules never meet them; a
+copy that is made inside a call gets the plain callable. Stand-ins on neighbour-list libraries stay for the
+run, and time nothing outside of recorded calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import types
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.active import active
+from instrumented_calc.integration import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NEIGHBOUR_LIST = "neighbour list"
+# Where the libraries look these up themselves, so that no caller's early import escapes.
+NEIGHBOUR_CALLABLES = (
+    ("ase.neighborlist", "", "primitive_neighbor_list"),
+    ("ase.neighborlist", "PrimitiveNeighborList", "update"),
+    ("ase.neighborlist", "NewPrimitiveNeighborList", "update"),
+    ("matscipy.ffi", "", "neighbour_list"),
+    ("vesin", "NeighborList", "compute"),
+)
+
+_lock = threading.RLock()
+# Stand-ins that are in place, with their users: calculators that share a module share its stand-in.
+_placed: dict[tuple[int, str], StandIn] = {}
+
+
+class StandIn:
+    """Runs a callable in its place and adds its exclusive time to the call that is open in the thread.
+
+    Args:
+        part: What is timed.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self._owner = part.owner
+        self._attribute = part.attribute
+        self._name = part.name
+        self._found: Any = UNSET
+        self._real: Any = None
+        self.users = 0
+        self.key = id(part.owner), part.attribute
+        functools.update_wrapper(self, getattr(part.owner, part.attribute))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the callable, timed inside of recorded calls."""
+        stack = active.stack
+        if not stack:
+            return self._real(*args, **kwargs)
+        outer = stack[-1]
+        call = outer[3] if type(outer[3]) is list else outer
+        clock = outer[1].clock
+        entry = [outer[0], outer[1], 0, call]
+        stack.append(entry)
+        start = clock()
+        try:
+            return self._real(*args, **kwargs)
+        finally:
+            elapsed = clock() - start
+            while stack and stack.pop() is not entry:
+                pass  # an inner span that was never left
+            outer[2] += elapsed
+            components = call[3]
+            if components is UNSET:
+                call[3] = components = {}
+            components[self._name] = components.get(self._name, 0) + elapsed - entry[2]
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bind like the function that it stands in for, where it is put on a class."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        """Leave the timing behind: a copy of the owner gets its own plain callable."""
+        return getattr, (self._owner, self._attribute)
+
+    def place(self) -> None:
+        """Take the callable's place."""
+        owner, attribute = self._owner, self._attribute
+        namespace = vars(owner)
+        self._found = namespace.get(attribute, UNSET)
+        self._real = getattr(owner, attribute) if self._found is UNSET else self._found
+        if isinstance(owner, type):
+            setattr(owner, attribute, self)
+        else:
+            namespace[attribute] = self  # not setattr: torch's costs microseconds
+
+    def take_back(self) -> None:
+        """Give the place back."""
+        if isinstance(self._owner, type):
+            setattr(self._owner, self._attribute, self._found)
+        elif self._found is UNSET:
+            vars(self._owner).pop(self._attribute, None)
+        else:
+            vars(self._owner)[self._attribute] = self._found
+
+
+class Components:
+    """The stand-ins of one calculator, put in place for each of its calls.
+
+    Args:
+        parts: What is timed.
+    """
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._stand_ins = [StandIn(part) for part in parts]
+
+    def put(self) -> None:
+        """Start timing: a call begins."""
+        with _lock:
+            for stand_in in self._stand_ins:
+                placed = _placed.setdefault(stand_in.key, stand_in)
+                placed.users += 1
+                if placed.users == 1:
+                    placed.place()
+
+    def take_back(self) -> None:
+        """Leave everything as it was: the call has ended."""
+        with _lock:
+            for stand_in in self._stand_ins:
+                placed = _placed.get(stand_in.key)
+                if placed is None:
+                    continue
+                placed.users -= 1
+                if not placed.users:
+                    placed.take_back()
+                    del _placed[stand_in.key]
+
+
+def parts_of_modules(calculator: Any) -> list[Part]:
+    """Return the direct children of each torch module that a calculator holds.
+
+    A module that torch.compile has compiled is one part: what is inside must not be touched.
+
+    Args:
+        calculator: Any calculator; torch is not imported for it.
+    """
+    nn = getattr(sys.modules.get("torch"), "nn", None)
+    if nn is None:
+        return []
+    parts = []
+    for name, module in vars(calculator).items():
+        if not isinstance(module, nn.Module):
+            continue
+        if vars(module).get("_compiled_call_impl") is not None:
+            parts.append(Part(name, module, "_compiled_call_impl", "model"))
+        elif type(module).__name__ == "OptimizedModule":
+            parts.append(Part(name, module, "forward", "model"))
+        else:
+            parts += [Part(child, held, "forward") for child, held in module.named_children()]
+    return parts
+
+
+def parts_of_neighbour_lists() -> list[Part]:
+    """Return the neighbour lists of the libraries that are loaded."""
+    parts = []
+    for module_name, class_name, attribute in NEIGHBOUR_CALLABLES:
+        owner: Any = sys.modules.get(module_name)
+        if owner is not None and class_name:
+            owner = getattr(owner, class_name, None)
+        if owner is not None and attribute in vars(owner):
+            parts.append(Part(NEIGHBOUR_LIST, owner, attribute, "neighbours"))
+    return parts

@@ -1,0 +1,108 @@
+"""Just-in-time compilation by JAX, charged to the call that waited for it.
+
+JAX tells its monitoring listeners of every compilation in the thread that compiles, when a stage of it
+has ended: tracing, lowering, XLA. A call in which nothing compiles emits nothing and pays nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from typing import Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.active import active
+
+SLOT = 6  # of a call's entry
+STAGES = "/jax/core/compile/"
+OPERATIONS = "operations"
+SECOND_NS = 1_000_000_000
+
+_lock = threading.Lock()
+_open: set[JaxCompileProbe] = set()
+_listening = False
+
+
+class JaxCompileProbe:
+    """Listens to JAX while a run is recorded, if JAX is loaded when the run begins.
+
+    All runs of a process share one listener, which charges the call that is open in its thread and
+    does nothing where none is.
+    """
+
+    def __init__(self) -> None:
+        global _listening  # noqa: PLW0603 - JAX's listeners are of the process, too
+        monitoring = sys.modules.get("jax.monitoring")
+        if monitoring is None:
+            return
+        with _lock:
+            _open.add(self)
+            if not _listening:
+                monitoring.register_event_duration_secs_listener(_listen)
+                _listening = True
+
+    def close(self) -> None:
+        """Stop listening, if no other run is recorded."""
+        global _listening  # noqa: PLW0603 - likewise
+        with _lock:
+            if self not in _open:
+                return
+            _open.remove(self)
+            # An old JAX cannot unregister: there the listener stays, and is not registered again.
+            unregister = getattr(sys.modules["jax.monitoring"], "unregister_event_duration_listener", None)
+            if not _open and unregister is not None:
+                _listening = False
+                with contextlib.suppress(AssertionError, ValueError):  # the program has cleared them all
+                    unregister(_listen)
+
+
+class CompileTimes(dict[str, int]):
+    """Time in compilation by function, in ns, each without what compiled inside it."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ended: list[tuple[int, int]] = []
+
+    def add(self, function: str, elapsed: int, end: int) -> None:
+        """Add a stage that has just ended.
+
+        While a function is traced, JAX compiles the operations that it can carry out at once: stages
+        that ended after this one began are parts of it, and counted already.
+
+        Args:
+            function: What was compiled.
+            elapsed: How long the stage took, in ns, inner ones included.
+            end: When it ended, in ns.
+        """
+        inner = 0
+        while self._ended and self._ended[-1][0] > end - elapsed:
+            inner += self._ended.pop()[1]
+        self._ended.append((end, elapsed))
+        self[function] = self.get(function, 0) + max(elapsed - inner, 0)
+
+
+def _listen(event: str, seconds: float, **details: Any) -> None:
+    stack = active.stack
+    if not stack or not event.startswith(STAGES):
+        return
+    innermost = stack[-1]
+    call = innermost[3] if type(innermost[3]) is list else innermost
+    if call[SLOT] is UNSET:
+        call[SLOT] = CompileTimes()
+    call[SLOT].add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call[1].clock())
+
+
+def _name(function: str) -> str:
+    """Return a function's name, or `operations` for those that JAX compiles to run one operation.
+
+    They come by the dozen when arrays of a new shape are converted, indexed or compared outside of
+    any jitted function, and their names (`squeeze`, `_argmax`) say nothing about the model.
+    """
+    name = function.removeprefix("jit(").removesuffix(")")
+    jax = sys.modules["jax"]
+    own = name.startswith("_") or hasattr(jax.lax, name) or hasattr(jax.numpy, name)
+    return OPERATIONS if own else name

@@ -1,0 +1,135 @@
+"""Gather decoded rows into columns, a block at a time."""
+
+from __future__ import annotations
+
+from array import array
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
+from instrumented_calc.journal.rows import PLAIN, Row, RowDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.journal.columns import Integers
+    from instrumented_calc.journal.rows import Block
+
+_CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
+_SPARSE = (
+    "parent",
+    "observers_ns",
+    "gc_ns",
+    "gc_generation",
+    "cpu_ns",
+    "rss_bytes",
+    "minor_faults",
+    "major_faults",
+    "preemptions",
+    "self_ns",
+    "sliced",
+)
+_OPTIONAL = (*_CARRIED, *_SPARSE, "failure")
+_optional = attrgetter(*_OPTIONAL)
+_NOTHING = _optional(Row(0, 0, 0))
+
+
+class RowCollector:
+    """Turns the bytes of `call` lines into columns."""
+
+    def __init__(self, capacity: int) -> None:
+        """Reserve room for a number of rows; more are possible."""
+        self._decoder = RowDecoder()
+        self._capacity = capacity
+        self._count = 0
+        self._plain = {
+            name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in PLAIN
+        }
+        self._sets: dict[str, dict[tuple[str, ...], int]] = {"properties": {}, "changes": {}}
+        self._components: dict[str, Column] = {}
+        self._split = Column(capacity, np.int8, fill=0)
+        # Row numbers and values of the fields that few rows have.
+        self._sparse: dict[str, tuple[array[int], array[int]]] = {}
+        self._failures: tuple[list[int], list[str]] = ([], [])
+
+    def add(self, lines: bytes) -> int:
+        """Add a block of complete lines, or nothing when one of them is bad.
+
+        Args:
+            lines: One row a line, without blank lines; each line ends with a newline.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            msgspec.DecodeError: If a line is no usable row; no row has been added then.
+        """
+        block = self._decoder.decode(lines)
+        first, self._count = self._count, self._count + len(block)
+        for column, values in zip(self._plain.values(), block.plain, strict=True):
+            column.extend(values)
+        if block.names:
+            self._add_components(first, block)
+        if block.rows:
+            self._add_optional([first + place for place in block.places], block.rows)
+        return len(block)
+
+    def _add_components(self, first: int, block: Block) -> None:
+        for name, times in zip(block.names, np.maximum(block.times, 0), strict=True):
+            if name not in self._components:
+                self._components[name] = Column(self._capacity, fill=0)
+            self._components[name].fill_to(first)
+            self._components[name].extend(times)
+        self._split.fill_to(first)
+        self._split.extend((block.times != ABSENT).any(axis=0))
+
+    def _add_optional(self, numbers: list[int], rows: list[Row]) -> None:
+        """Add what some rows have beyond the plain fields."""
+        by_field = zip(*map(_optional, rows), strict=True)
+        for name, values, nothing in zip(_OPTIONAL, by_field, _NOTHING, strict=True):
+            # UNSET and None are single objects
+            places = [place for place, value in enumerate(values) if value is not nothing]
+            if places:
+                found = [numbers[place] for place in places]
+                self._add_field(name, found, [values[place] for place in places])
+
+    def _add_field(self, name: str, numbers: list[int], values: Sequence[Any]) -> None:
+        if name == "failure":
+            self._failures[0].extend(numbers)
+            self._failures[1].extend(values)
+            return
+        if name in self._sets:
+            values = [self._coded(self._sets[name], value) for value in values]
+        known_numbers, known_values = self._sparse.setdefault(name, (array("q"), array("q")))
+        known_numbers.extend(numbers)
+        known_values.extend([ABSENT if value is None else value for value in values])
+
+    def _coded(self, known: dict[tuple[str, ...], int], value: list[str] | None) -> int | None:
+        return None if value is None else known.setdefault(tuple(value), len(known))
+
+    def finished(self) -> Calls:
+        """Return all columns."""
+        for column in (self._split, *self._components.values()):
+            column.fill_to(self._count)
+        return Calls(
+            **{name: column.finished() for name, column in self._plain.items()},
+            **{name: self._filled_forward(name) for name in _CARRIED},
+            property_sets=tuple(self._sets["properties"]),
+            change_sets=tuple(self._sets["changes"]),
+            components={name: column.finished() for name, column in self._components.items()},
+            split=self._split.finished().view(np.bool_),
+            sparse={
+                name: Sparse(np.frombuffer(numbers, np.int64), np.frombuffer(values, np.int64))
+                for name, (numbers, values) in self._sparse.items()
+                if name not in _CARRIED
+            },
+            failures=Sparse(np.array(self._failures[0], np.int64), self._failures[1]),
+        )
+
+    def _filled_forward(self, name: str) -> Integers:
+        """Repeat a carried field's values until the rows that change them."""
+        numbers, codes = self._sparse.get(name, ((), ()))
+        edges = np.array([0, *numbers, self._count])
+        return np.repeat(narrowed(np.array([ABSENT, *codes])), np.diff(edges))

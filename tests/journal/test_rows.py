@@ -1,0 +1,91 @@
+"""Decoding blocks of rows: what the quick way finds is what the thorough one finds."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instrumented_calc.journal import rows
+from instrumented_calc.journal.collector import RowCollector
+from instrumented_calc.journal.rows import RowDecoder
+
+TIMES = st.integers(0, 2**62)
+NAMES = st.sampled_from(["a", "b", "to host", 'a "quoted" one', "caf\u00e9", "back\\slash", ""])
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {"event": st.just("call"), "index": TIMES, "start_ns": TIMES, "wall_ns": TIMES},
+        optional={
+            "gap_ns": st.integers(-5, 2**62),
+            "step": st.integers(-2, 10),
+            "energy_ev": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+            "components": st.none() | st.dictionaries(NAMES, TIMES, max_size=4),
+            "lane": st.none() | st.integers(0, 3),
+            "changes": st.none() | st.lists(st.sampled_from(["energy_ev", "cell"]), max_size=2),
+            "failure": st.none() | st.text(max_size=5),
+            "rss_bytes": st.none() | TIMES,
+            "sliced": st.booleans(),
+            "later": st.none() | st.lists(st.integers(), max_size=3),
+        },
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+class FullDecoder(RowDecoder):
+    """Decodes every row in full."""
+
+    def decode(self, lines):
+        return self._full_block(lines)
+
+
+def collected(blocks, decoder):
+    collector = RowCollector(4)
+    collector._decoder = decoder
+    for block in blocks:
+        assert collector.add(b"".join(msgspec.json.encode(row) + b"\n" for row in block)) == len(block)
+    calls = collector.finished()
+    return {
+        name: getattr(calls, name).tolist()
+        for name in ("index", "start_ns", "wall_ns", "gap_ns", "step", "lane", "changes", "split")
+    } | {
+        "sets": calls.change_sets,
+        # The quick way may know of parts before they have been spent time in.
+        "components": {name: times.tolist() for name, times in calls.components.items()},
+        "sparse": {
+            name: (sparse.rows.tolist(), sparse.values.tolist())
+            for name, sparse in calls.sparse.items()
+        },
+        "failures": (calls.failures.rows.tolist(), calls.failures.values),
+    }
+
+
+@settings(deadline=None, max_examples=300)
+@given(blocks=st.lists(ROWS, min_size=1, max_size=4), most=st.integers(1, 8))
+def test_the_quick_way_finds_what_the_thorough_one_does(blocks, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "MOST_COMPONENTS", most)
+        assert collected(blocks, RowDecoder()) == collected(blocks, FullDecoder())
+
+
+def test_the_usual_components_are_decoded_the_quick_way_once_their_names_are_known():
+    decoder = RowDecoder()
+    line = b'{"event":"call","index":0,"start_ns":1,"wall_ns":9,"components":{"a":4,"b":5}}\n'
+    assert list(decoder.decode(line * 3).places) == [0, 1, 2]
+    block = decoder.decode(line * 3)
+    assert block.rows == []
+    assert block.names == ["a", "b"]
+    assert np.array_equal(block.times, [[4] * 3, [5] * 3])
+
+
+def test_a_bad_row_leaves_no_trace():
+    collector = RowCollector(4)
+    good = b'{"event":"call","index":0,"start_ns":1,"wall_ns":9}\n'
+    for bad in (b'{"event":"call","index":0}\n', good[:-2] + b',"rss_bytes":"much"}\n', b"\xff\n"):
+        with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+            collector.add(good + bad)
+    assert collector.add(good) == 1
+    assert len(collector.finished()) == 1
