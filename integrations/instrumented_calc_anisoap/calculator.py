@@ -26,7 +26,8 @@ class AniSOAPCalculator(Calculator):
 
     Atoms carry the arrays `c_q`, orientations (w, x, y, z), and `c_diameter[1]` to `c_diameter[3]` in A.
     ASE's molecular dynamics moves the particles and leaves their orientations as they are. The expansion
-    ends at the cutoff with a small jump, and so does the energy.
+    ends at the cutoff with a small jump, and so does the energy; the forces are those of the particles that
+    are neighbours, and do not see it.
 
     Args:
         model: A linear model; settings alone give the descriptor and nothing else.
@@ -95,7 +96,7 @@ class AniSOAPCalculator(Calculator):
             self.model.check_species(frame)
         moved = list(_displaced(frame, self.fd_step)) if "forces" in properties else []
         rotated = list(_rotated(frame, self.rot_step)) if "torques" in properties else []
-        descriptors = self.power_spectrum([frame, *moved, *rotated])
+        descriptors = self.power_spectrum([frame, *moved, *rotated], variants=True)
         self.results["descriptor"] = descriptors[0]
         if self.model is None:
             return

@@ -124,12 +124,12 @@ class Model:
             ModelError: There is no such file, or it is no model of this kind.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 entries = {name: file[name] for name in ENTRIES}
         except OSError as error:
             message = f"no model at {path} ({error.strerror or error}): Model.save writes one"
             raise ModelError(message) from error
-        except (AttributeError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             message = f"{path} is no AniSOAP model: Model.save writes one"
             raise ModelError(message) from error
         if entries["format"] != FORMAT:
@@ -153,7 +153,7 @@ def default_model(species: tuple[int, ...] = (0,), seed: int = 0) -> Model:
         species: Atomic numbers; 0 is ASE's X.
         seed: Of the weights.
     """
-    hypers = Hypers(max_angular=4, cutoff_radius=5.0)
+    hypers = Hypers(max_angular=4)
     n_features = hypers.n_features(len(species))
     weights = np.random.default_rng(seed).normal(scale=WEIGHT, size=n_features)
     return Model(hypers, tuple(sorted(species)), weights)

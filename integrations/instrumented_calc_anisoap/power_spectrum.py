@@ -48,13 +48,16 @@ class PowerSpectrum:
         self._to_cartesian = anisoap.spherical_to_cartesian(hypers.max_angular, hypers.radial_functions)
         self._clebsch_gordan = anisoap.ClebschGordanReal(hypers.max_angular)
 
-    def __call__(self, frames: list[Atoms]) -> NDArray[Any]:
+    def __call__(self, frames: list[Atoms], *, variants: bool = False) -> NDArray[Any]:
         """Return one descriptor for each frame, averaged over the particles of each species.
 
         Particles without any neighbour, themselves included, have no part in the average, as in AniSOAP.
 
         Args:
             frames: Atoms with the arrays of ellipsoids, all of the same species.
+            variants: The frames are the first one with particles moved a little or turned, and keep its
+                neighbours: a pair that a finite difference carries over the cutoff, where the expansion
+                jumps, would otherwise make an enormous force.
 
         Returns:
             Descriptors, (frames, n_features). A feature is sum_m (-1)^l c_a c_b / sqrt(2l+1), where c_a
@@ -67,7 +70,11 @@ class PowerSpectrum:
         """
         species = _common_species(frames)
         hypers = self.hypers
-        neighbours = neighbour_list(frames, hypers.cutoff_radius, not hypers.subtract_center_contribution)
+        neighbours = neighbour_list(
+            frames[:1] if variants else frames, hypers.cutoff_radius, not hypers.subtract_center_contribution
+        )
+        if variants:
+            neighbours = _carried_along(neighbours, frames)
         self.frames = len(frames)
         self.pairs = sum(len(block.samples) for block in neighbours.blocks())
         features = np.zeros((len(frames), len(species), hypers.n_features(len(species)) // len(species)))
@@ -140,6 +147,22 @@ def neighbour_list(frames: list[Atoms], cutoff: float, self_pairs: bool) -> Any:
     """
     finder = library().NeighborList(cutoff=cutoff, full_neighbor_list=True, self_pairs=self_pairs)
     return finder.compute(frames)
+
+
+def _carried_along(neighbours: Any, frames: list[Atoms]) -> Any:
+    """Return the neighbours of the first frame for all frames, each with its own distances."""
+    anisoap = library()
+    moves = np.stack([atoms.positions for atoms in frames]) - frames[0].positions
+    blocks = []
+    for block in neighbours.blocks():
+        first, second = block.samples["first_atom"], block.samples["second_atom"]
+        vectors = block.values[..., 0] + moves[:, second] - moves[:, first]
+        samples = np.tile(block.samples.values, (len(frames), 1))
+        samples[:, 0] = np.repeat(np.arange(len(frames)), len(first))
+        labels = anisoap.Labels(block.samples.names, samples)
+        values = vectors.reshape(-1, 3, 1)
+        blocks.append(anisoap.TensorBlock(values, labels, block.components, block.properties))
+    return anisoap.TensorMap(neighbours.keys, blocks)
 
 
 def _radial_basis(hypers: Hypers) -> Any:

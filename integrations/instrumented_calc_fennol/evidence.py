@@ -47,7 +47,7 @@ def describe(calc: Any) -> dict[str, Any]:
 
     model = calc.model
     weights = jax.tree.leaves(model.variables)
-    x64 = bool(jax.config.read("jax_enable_x64"))
+    x64 = bool(jax.config.jax_enable_x64)
     # Without x64, JAX takes float64 for float32 without a word.
     return {
         "name": _loaded_as.get(id(model)) or _architecture(model),
@@ -55,7 +55,7 @@ def describe(calc: Any) -> dict[str, Any]:
         "parameters": sum(int(array.size) for array in weights),
         "dtype": calc.dtype if x64 else "float32",
         "x64": x64,
-        "precision": jax.config.read("jax_default_matmul_precision") or "default",
+        "precision": jax.config.jax_default_matmul_precision or "default",
         "device": ", ".join(sorted(str(device) for device in weights[0].devices())),
         "compiled": hasattr(model._total_energy, "lower"),  # noqa: SLF001 - the only trace of jit=False
         "energy_terms": list(model.energy_terms or ()),

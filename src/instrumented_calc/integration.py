@@ -100,28 +100,50 @@ class Integration(Protocol):
         ...
 
 
-def describe_model(calc: Any) -> tuple[dict[str, Any], list[str]]:
+def describe_model(
+    calc: Any, integration: Integration | None, troubles: list[str]
+) -> dict[str, Any]:
     """Return the evidence about a calculator's model.
 
     Args:
         calc: The bare calculator.
+        integration: The one that knows it, or None.
+        troubles: Takes one line for what failed.
 
     Returns:
-        What an integration says or, without one, what can be said of any torch module that the
-        calculator holds; and one line for each integration that failed.
+        What the integration says or, without one, what can be said of any torch module that the
+        calculator holds.
     """
-    troubles: list[str] = []
-    integration = find_integration(calc, troubles)
-    if integration is not None:
-        try:
-            return integration.describe(calc), troubles
-        except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
-            troubles.append(_trouble(type(integration).__module__, "cannot describe", calc, error))
+    described = ask(integration, "describe", calc, troubles)
+    if described is not None:
+        return dict(described)
     try:
-        return _describe_torch_module(calc), troubles
+        return _describe_torch_module(calc)
     except Exception as error:  # noqa: BLE001 - a lazy module has no parameters to count, for one
         troubles.append(_trouble("for torch modules", "cannot describe", calc, error))
-        return {}, troubles
+        return {}
+
+
+def ask(integration: Integration | None, what: str, calc: Any, troubles: list[str]) -> Any | None:
+    """Ask an integration about a calculator.
+
+    Args:
+        integration: Whom to ask; None answers nothing.
+        what: `describe` or `parts`.
+        calc: A calculator that it knows.
+        troubles: Takes one line if it fails.
+
+    Returns:
+        Its answer, or None if it has none.
+    """
+    method = getattr(integration, what, None)
+    if method is None:
+        return None
+    try:
+        return method(calc)
+    except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+        troubles.append(_trouble(type(integration).__module__, f"has no {what} for", calc, error))
+        return None
 
 
 def find_integration(calc: Any, troubles: list[str] | None = None) -> Integration | None:

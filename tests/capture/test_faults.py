@@ -21,6 +21,7 @@ from instrumented_calc.capture.calculator import twin
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.capture.outbox import Outbox
+from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.journal.writer import JournalWriter
 
@@ -47,10 +48,10 @@ def simulate(wrap=lambda calc: calc, steps=12):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (recorders.Recorder, "_new_context"),
-        (recorders.Recorder, "_look_for_driver"),
-        (recorders.Recorder, "_sample"),
-        (recorders.Recorder, "_describe_lane"),
+        (RowMaker, "_new_context"),
+        (RowMaker, "_look_for_driver"),
+        (RowMaker, "_sample"),
+        (RowMaker, "_describe_lane"),
         (Lane, "describe"),
         (DriverWatch, "search"),
         (DriverWatch, "follow"),
@@ -68,7 +69,7 @@ def test_md_goes_on_bitwise_equal_and_people_are_told_once(owner, name, monkeypa
     recorder = recording(opened).run._recorder
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, broken)
-        recorder._next_sample = 0
+        recorder.maker._next_sample = 0
         ends, calc = simulate(ProfiledCalculator)
         if name in ("_carry", "write"):
             with pytest.raises(InjectedError):
@@ -88,7 +89,7 @@ def test_rows_go_on_when_a_fault_has_passed(monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper())
     with monkeypatch.context() as patch:
-        patch.setattr(recorders.Recorder, "_new_context", broken)
+        patch.setattr(RowMaker, "_new_context", broken)
         wrapped.calculate(copper()[:3])
     wrapped.calculate(copper()[:2])
     recording(wrapped).close()
@@ -103,7 +104,7 @@ def test_rows_go_on_when_a_fault_has_passed(monkeypatch):
 def test_a_fault_leaves_the_calculators_own_outcome_alone(failing, monkeypatch):
     wrapped = ProfiledCalculator(zoo.FailingSpring())
     wrapped.calculate(copper())
-    monkeypatch.setattr(recorders.Recorder, "finish", broken)
+    monkeypatch.setattr(RowMaker, "finish", broken)
     if failing:
         wrapped.failure = failure = RuntimeError()
         with pytest.raises(RuntimeError) as caught:
@@ -119,7 +120,7 @@ def test_a_broken_way_of_telling_does_not_matter(monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper())
     recorder = recording(wrapped).run._recorder
-    monkeypatch.setattr(recorder, "_append", broken)
+    monkeypatch.setattr(recorder.maker, "append", broken)
     monkeypatch.setattr(sys, "stderr", None)
     wrapped.calculate(copper())
     wrapped.calculate(atoms=copper())
@@ -130,7 +131,7 @@ def test_a_closed_stderr_does_not_matter(monkeypatch, tmp_path):
     with (tmp_path / "err").open("w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
     wrapped = ProfiledCalculator(zoo.Spring())
-    monkeypatch.setattr(recorders.Recorder, "finish", broken)
+    monkeypatch.setattr(RowMaker, "finish", broken)
     wrapped.calculate(copper())
     assert recording(wrapped).run._recorder.counters.faults == 1
 

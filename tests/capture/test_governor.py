@@ -11,7 +11,8 @@ from ase.calculators.calculator import Calculator
 from tests.support import read_records
 
 from instrumented_calc.capture.calculator import twin
-from instrumented_calc.capture.recorder import RAREST_SAMPLE_NS, SAMPLE_EVERY_NS, Recorder, Settings
+from instrumented_calc.capture.recorder import Recorder, Settings
+from instrumented_calc.capture.rows import RAREST_SAMPLE_NS, SAMPLE_EVERY_NS
 
 if TYPE_CHECKING:
     from pathlib import Path

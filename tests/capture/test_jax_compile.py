@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from time import perf_counter_ns
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from instrumented_calc.capture.probes.jax_compile import SLOT, JaxCompileProbe
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
+internals = pytest.importorskip("jax._src.monitoring")  # jax.monitoring tells no listeners
 
 TRACE = "/jax/core/compile/jaxpr_trace_duration"
 LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
@@ -51,16 +53,12 @@ def open_call(clock):
 
 
 def listeners():
-    from jax._src import monitoring
-
-    return len(monitoring.get_event_duration_listeners())
+    return len(internals.get_event_duration_listeners())
 
 
 def test_a_compiled_function_is_named_and_timed(probe):
     def polynomial(x):
         return x * x + 1
-
-    from time import perf_counter_ns
 
     x = jnp.ones(3)
     with open_call(perf_counter_ns) as call:
@@ -102,12 +100,12 @@ def test_what_compiles_while_a_function_is_traced_is_not_counted_twice(probe, te
         exact_clock.advance(10 * MS)
         for _ in range(2):
             exact_clock.advance(20 * MS)
-            tell(COMPILE, "jit(inner)", 20)
+            tell(COMPILE, "jit(table)", 20)
         exact_clock.advance(5 * MS)
-        tell(TRACE, "outer", 55)
+        tell(TRACE, "model", 55)
         exact_clock.advance(7 * MS)
-        tell(COMPILE, "jit(outer)", 7)
-    assert call[SLOT] == {"inner": 40 * MS, "outer": 22 * MS}
+        tell(COMPILE, "jit(model)", 7)
+    assert call[SLOT] == {"table": 40 * MS, "model": 22 * MS}
 
 
 def test_operations_outside_of_functions_are_counted_together(probe, exact_clock):
@@ -168,9 +166,7 @@ def test_nothing_is_charged_when_no_run_is_recorded(tell, exact_clock):
 
 def test_a_program_may_clear_all_listeners_while_a_run_is_recorded(monkeypatch):
     probe = JaxCompileProbe()
-    from jax._src import monitoring
-
-    monkeypatch.setattr(monitoring, "_event_duration_secs_listeners", [])
+    monkeypatch.setattr(internals, "_event_duration_secs_listeners", [])
     probe.close()
     again = JaxCompileProbe()
     assert listeners() == 1

@@ -13,7 +13,7 @@ from instrumented_calc.journal.collector import RowCollector
 from instrumented_calc.journal.rows import RowDecoder
 
 TIMES = st.integers(0, 2**62)
-NAMES = st.sampled_from(["a", "b", "to host", 'a "quoted" one', "caf\u00e9", "back\\slash", ""])
+NAMES = st.sampled_from(["a", "energy_ev", "to host", 'a "quoted" one', "caf\u00e9", "back\\slash", ""])
 ROWS = st.lists(
     st.fixed_dictionaries(
         {"event": st.just("call"), "index": TIMES, "start_ns": TIMES, "wall_ns": TIMES},

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import Records
 
+import instrumented_calc
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -96,7 +98,9 @@ def litter(number, life, signal_number, shortest, longest, seed):
 
 
 def _environment(more: dict[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", **(more or {})}
+    here = str(Path(instrumented_calc.__file__).parents[1])
+    path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", **(more or {})}
 
 
 def run_script(

@@ -17,7 +17,7 @@ from tests.lifecycle.children import read_cut, run_script
 from tests.support import JOURNAL_THREAD, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import recorder as recorder_module
+from instrumented_calc.capture import rows as rows_module
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
 
@@ -283,7 +283,7 @@ def test_a_write_that_hangs_in_the_journals_thread_does_not_stop_the_calculation
     network: bool, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "on_network_file_system", lambda _: network)
-    monkeypatch.setattr(recorder_module, "WRITE_AT_ONCE_NS", 10**18)
+    monkeypatch.setattr(rows_module, "WRITE_AT_ONCE_NS", 10**18)
     answers, hangs = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -295,7 +295,7 @@ def test_a_write_that_hangs_in_the_journals_thread_does_not_stop_the_calculation
     write(hang)
     _step(atoms, 10)
     assert hangs.wait(30)
-    monkeypatch.setattr(recorder_module, "WRITE_AT_ONCE_NS", 0)  # every call would like to write
+    monkeypatch.setattr(rows_module, "WRITE_AT_ONCE_NS", 0)  # every call would like to write
     _step(atoms, 500)
     assert not answers.is_set()  # so many calls ended while the write still hangs
     answers.set()

@@ -1,9 +1,10 @@
 """What the current thread is calculating, and the user's own spans inside it.
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
-An entry is the list `[index, recorder, inside_ns, components, gc_ns, gc_generation]`; `inside_ns` sums what
-inner entries took, so that every time is exclusive. The last three are UNSET until there is something
-to say; a span's entry has its call's entry in the place of `components`.
+A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras]`; `inside_ns` sums
+what inner entries took, so that every time is exclusive. The last four are UNSET until there is something to
+say; `extras` holds further fields of the row by name. A span's entry is the list `[index, maker, inside_ns, call]`
+with its call's entry.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ class span:  # noqa: N801 - a context manager that reads like a function
         entry = self._entry
         if entry is None:
             return
-        _, recorder, inside, call = entry
-        elapsed = recorder.clock() - self._start
+        _, maker, inside, call = entry
+        elapsed = maker.clock() - self._start
         stack = active.stack
         while stack and stack.pop() is not entry:
             pass  # an inner span that was never left

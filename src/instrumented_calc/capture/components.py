@@ -8,6 +8,7 @@ run, and time nothing outside of recorded calls.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -20,7 +21,9 @@ from instrumented_calc.capture.active import active
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from instrumented_calc.capture.active import Entry
 
 NEIGHBOUR_LIST = "neighbour list"
 # Where the libraries look these up themselves, so that no caller's early import escapes.
@@ -48,6 +51,7 @@ class StandIn:
         self._owner = part.owner
         self._attribute = part.attribute
         self._name = part.name
+        self._counts = part.counts
         self._found: Any = UNSET
         self._real: Any = None
         self.users = 0
@@ -66,7 +70,10 @@ class StandIn:
         stack.append(entry)
         start = clock()
         try:
-            return self._real(*args, **kwargs)
+            returned = self._real(*args, **kwargs)
+            if self._counts is not None:
+                note_counts(call, self._counts, returned)
+            return returned
         finally:
             elapsed = clock() - start
             while stack and stack.pop() is not entry:
@@ -111,12 +118,20 @@ class Components:
 
     Args:
         parts: What is timed.
+        counts: Given the calculator, returns what is counted of the call that has just ended.
     """
 
-    def __init__(self, parts: Iterable[Part]) -> None:
+    def __init__(
+        self, parts: Iterable[Part], counts: Callable[[Any], dict[str, int]] | None = None
+    ) -> None:
         self._stand_ins = [StandIn(part) for part in parts]
+        self.counts = counts
 
-    def put(self) -> None:
+    def __len__(self) -> int:
+        """Return how many callables are timed."""
+        return len(self._stand_ins)
+
+    def put(self, _: Any = None) -> Components:
         """Start timing: a call begins."""
         with _lock:
             for stand_in in self._stand_ins:
@@ -124,6 +139,7 @@ class Components:
                 placed.users += 1
                 if placed.users == 1:
                     placed.place()
+        return self
 
     def take_back(self) -> None:
         """Leave everything as it was: the call has ended."""
@@ -136,6 +152,22 @@ class Components:
                 if not placed.users:
                     placed.take_back()
                     del _placed[stand_in.key]
+
+
+def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: Any) -> None:
+    """Add what an integration counts to the call's row; a fault of the integration is dropped.
+
+    Args:
+        call: The entry of an open call.
+        count: Counts something.
+        subject: What it is given.
+    """
+    with contextlib.suppress(Exception):
+        counted = count(subject)
+        extras = call[6]
+        if extras is UNSET:
+            call[6] = extras = {}
+        extras.setdefault("counts", {}).update(counted)
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:

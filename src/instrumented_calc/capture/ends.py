@@ -114,4 +114,5 @@ def _after_in_child() -> None:
     _installed.pop("worker", None)
     for recorder in tuple(_open_runs):
         recorder.after_fork_in_child()
+    _give_sigterm_back()  # until the child has a run of its own
     _take_sigterm_again()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.components import Components, parts_of_modules
 from instrumented_calc.capture.driver import DriverWatch
-from instrumented_calc.integration import describe_model
+from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.outbox import Context
     from instrumented_calc.capture.recorder import Recorder
+    from instrumented_calc.integration import Integration
 
 
 class Lane:
@@ -28,6 +30,7 @@ class Lane:
         asked: Calls of `get_property`.
         cache_hits: Those that were answered without a calculation.
         not_implemented: Those that were answered with PropertyNotImplementedError.
+        components: What is timed in each call; None if nothing is.
         context: What the lane's calls have in common at present.
         watch: Follows the driver that asks for forces.
         described_in: The run's token, once the lane's record is written.
@@ -35,10 +38,14 @@ class Lane:
 
     __slots__ = (
         "__weakref__",
+        "_groups",
+        "_integration",
+        "_troubles",
         "asked",
         "cache_hits",
         "calculator",
         "calls",
+        "components",
         "context",
         "described_in",
         "failed",
@@ -65,11 +72,28 @@ class Lane:
         self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
         self.watch = DriverWatch()
+        self.components: Any = UNPREPARED
+        self._integration: Integration | None = None
+        self._groups: dict[str, str] = {}
+        self._troubles: list[str] = []
         self.described_in: Any = None
 
     def __del__(self) -> None:
         """Tell the run that the calculator is gone."""
         self.recorder.let_go(self)
+
+    def prepare(self) -> Components | None:
+        """Ask the integration what is timed and counted, before the first call."""
+        calculator, troubles = self.calculator, self._troubles
+        self._integration = integration = find_integration(calculator, troubles)
+        parts = ask(integration, "parts", calculator, troubles)
+        if parts is None:
+            parts = parts_of_modules(calculator)
+        self._groups = {part.name: part.group for part in parts}
+        self.recorder.time_neighbour_lists()
+        counts = getattr(integration, "counts", None)
+        self.components = Components(parts, counts) if parts or counts else None
+        return self.components
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
         """Return the lane's record, and what went wrong while it was made.
@@ -86,7 +110,27 @@ class Lane:
         if atoms is not None:
             record.n_atoms = len(atoms)
             record.formula = atoms.get_chemical_formula()
-        model, troubles = describe_model(self.calculator)
+        model = describe_model(self.calculator, self._integration, self._troubles)
         if model:
             record.model = model
-        return record, troubles
+        if self._groups:
+            record.groups = self._groups
+        return record, self._troubles
+
+
+class Unprepared:
+    """Stands in for the components of a lane that has not been called yet."""
+
+    @staticmethod
+    def put(lane: Lane) -> Components | None:
+        """Prepare the lane and start timing."""
+        try:
+            components = lane.prepare()
+        except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
+            lane.components = None
+            lane.recorder.fault("preparation of a calculator", fault)
+            return None
+        return None if components is None else components.put(lane)
+
+
+UNPREPARED = Unprepared()

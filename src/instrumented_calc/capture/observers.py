@@ -25,12 +25,15 @@ def attach(recorder: Recorder, dyn: Any) -> None:
 
     @functools.wraps(real)
     def call_observers(*args: Any, **kwargs: Any) -> Any:
-        start, calculated = clock(), recorder.calculated_ns
+        maker = recorder.maker
+        if maker is None:
+            return real(*args, **kwargs)
+        start, calculated = clock(), maker.calculated_ns
         try:
             return real(*args, **kwargs)
         finally:
-            inside = recorder.calculated_ns - calculated
-            recorder.observers_ns += max(clock() - start - inside, 0)
+            inside = maker.calculated_ns - calculated
+            maker.observers_ns += max(clock() - start - inside, 0)
 
     dyn.call_observers = call_observers
     recorder.follow(dyn, lambda: vars(dyn).pop("call_observers", None))

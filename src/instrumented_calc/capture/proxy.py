@@ -123,7 +123,6 @@ class InstancePatch:
         plain = types.MethodType(cls.calculate, calculator)
         self.lane = lane
         self.own: Any = None if found == plain else found  # a copy has got the plain one
-
         own = self.own
 
         def calculate(_: Any, /, *args: Any, **kwargs: Any) -> Any:

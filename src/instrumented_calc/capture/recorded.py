@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.active import active
-from instrumented_calc.capture.recorder import RECORDING
+from instrumented_calc.capture.components import note_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instrumented_calc.capture.active import Entry
+    from instrumented_calc.capture.components import Components
     from instrumented_calc.capture.lanes import Lane
 
 ABSENT: Any = object()
@@ -58,12 +59,15 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
     @functools.wraps(real)
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         lane = lane_of(self)
-        recorder = lane.recorder
-        if recorder.state is not RECORDING and not recorder.ready():
+        maker = lane.recorder.maker or lane.recorder.ready()
+        if maker is None:
             return real(self, *args, **kwargs)
+        components = lane.components
+        if components is not None:
+            components = components.put(lane)
         stack = active.stack
-        entry = [recorder.next_index(), recorder, 0, UNSET, UNSET, UNSET]
-        clock = recorder.clock
+        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET]
+        clock = maker.clock
         start = 0
         # Ctrl-C may strike anywhere: an entry that stayed behind would be the parent of all later calls.
         try:
@@ -74,9 +78,9 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
             _leave(stack, entry)
         except BaseException as failure:
             end = clock()
-            _close(lane, entry, self, args, kwargs, start or end, end, None, failure)
+            _close(lane, entry, components, self, args, kwargs, start or end, end, None, failure)
             raise
-        _close(lane, entry, self, args, kwargs, start, end, returned, None)
+        _close(lane, entry, components, self, args, kwargs, start, end, returned, None)
         return returned
 
     return method
@@ -98,12 +102,15 @@ def _as_ase_calls(
             given = zip(CALCULATE, (atoms, properties, system_changes), strict=True)
             return general(self, **{key: value for key, value in given if value is not ABSENT})
         lane = lane_of(self)
-        recorder = lane.recorder
-        if recorder.state is not RECORDING and not recorder.ready():
+        maker = lane.recorder.maker or lane.recorder.ready()
+        if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
+        components = lane.components
+        if components is not None:
+            components = components.put(lane)
         stack = active.stack
-        entry = [recorder.next_index(), recorder, 0, UNSET, UNSET, UNSET]
-        clock = recorder.clock
+        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET]
+        clock = maker.clock
         start = 0
         try:
             stack.append(entry)
@@ -114,16 +121,16 @@ def _as_ase_calls(
         except BaseException as failure:
             end = clock()
             args = (atoms, properties, system_changes)
-            _close(lane, entry, self, args, {}, start or end, end, None, failure)
+            _close(lane, entry, components, self, args, {}, start or end, end, None, failure)
             raise
         args = (atoms, properties, system_changes)
-        if not tidy:
-            _close(lane, entry, self, args, {}, start, end, returned, None)
+        if components is not None or not tidy:
+            _close(lane, entry, components, self, args, {}, start, end, returned, None)
             return returned
         try:
-            recorder.finish(lane, entry, stack, self, args, start, end, returned, None)
+            maker.finish(lane, entry, stack, self, args, start, end, returned, None)
         except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
-            recorder.fault("end of a call", fault)
+            lane.recorder.fault("end of a call", fault)
         return returned
 
     return method
@@ -150,6 +157,7 @@ def _leave(stack: list[Entry], entry: Entry) -> None:
 def _close(
     lane: Lane,
     entry: Entry,
+    components: Components | None,
     calculator: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -158,18 +166,20 @@ def _close(
     returned: Any,
     failure: BaseException | None,
 ) -> None:
-    """Finish a call that is not as ASE makes them: by keyword, by a few arguments, or failed."""
+    """Finish a call that has timed parts, or is not as ASE makes them: by few arguments, or failed."""
     try:
         stack = active.stack
         _leave(stack, entry)
+        if components is not None:
+            components.take_back()
+            if components.counts is not None:
+                note_counts(entry, components.counts, lane.calculator)
         arguments: tuple[Any, Any, Any] = (
             args[0] if args else kwargs.get("atoms"),
             args[1] if len(args) > 1 else kwargs.get("properties"),
             args[2] if len(args) > 2 else kwargs.get("system_changes"),  # noqa: PLR2004 - the third
         )
-        lane.recorder.finish(
-            lane, entry, stack, calculator, arguments, start, end, returned, failure
-        )
+        entry[1].finish(lane, entry, stack, calculator, arguments, start, end, returned, failure)
     except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
         lane.recorder.fault("end of a call", fault)
 

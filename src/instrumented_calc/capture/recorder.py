@@ -1,8 +1,8 @@
-"""Makes one row of every real `calculate()`: the hot path, and the life of a run around it.
+"""The life of a run, from its first call to its end.
 
 A recorder costs nothing until its first call: then it makes the journal, captures the environment and
-starts a small daemon thread that drains the outbox. A fault of its own is told once, counted, and the
-user's run goes on.
+starts a small daemon thread that drains the outbox. Rows are made by its `RowMaker`. A fault of its own is
+told once, counted, and the user's run goes on.
 """
 
 from __future__ import annotations
@@ -17,36 +17,28 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET
 
 from instrumented_calc.capture import ends
 from instrumented_calc.capture.active import active
-from instrumented_calc.capture.driver import DriverWatch
-from instrumented_calc.capture.driver import describe as describe_driver
+from instrumented_calc.capture.components import Components, parts_of_neighbour_lists
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
-from instrumented_calc.capture.outbox import Context, Outbox
+from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
-from instrumented_calc.journal.records import Call, Counters, Phase, RunEnd, Tally
+from instrumented_calc.capture.rows import RowMaker
+from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from instrumented_calc.capture.active import Entry
     from instrumented_calc.capture.lanes import Lane
 
-WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
-SAMPLE_EVERY_NS = 10_000_000
-SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
-RAREST_SAMPLE_NS = 10_000_000_000
 END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
 PULSE_S = 0.2  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
-DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
-HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
@@ -102,10 +94,7 @@ class Recorder:
     def _get_ready(self) -> None:
         self.state = WAITING
         self.counters = Counters()
-        self.next_index = itertools.count().__next__
-        self.observers_ns = 0
-        self.calculated_ns = 0
-        self.self_ns = 0
+        self.maker: RowMaker | None = None  # while calls are recorded
         self.head: tuple[Any, ...] = ()
         self._lock = threading.RLock()  # for what happens now and then; never held on the hot path
         self._writer: JournalWriter | None = None
@@ -113,198 +102,13 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = False
-        # A call that a fork found open is the parent's: what this process would make of it is dropped.
-        self._append: Callable[[Any], object] = _drop
-        self._direct = False
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()
         self._afterwards: Callable[[], None] | None = None
         self._origin = 0
-        self._last_end = self._last_row = self._next_sample = self._last_tally = 0
-        self._sample_every = SAMPLE_EVERY_NS
-        self._start_cost = 0
+        self._last_tally = 0
         self._lost_told = 0
-        self._described: set[int] = set()
-        self._descriptions: list[Any] = []
-        self._phases: list[tuple[weakref.ref[Any], int]] = []
-        self._phase_numbers = itertools.count(1)
-
-    # -- the hot path ---------------------------------------------------------------------------------
-
-    def finish(
-        self,
-        lane: Lane,
-        entry: Entry,
-        stack: list[Entry],
-        calculator: Any,
-        arguments: tuple[Any, Any, Any],
-        start: int,
-        end: int,
-        returned: Any,
-        failure: BaseException | None,
-    ) -> None:
-        """Make the row of a call that has ended.
-
-        Args:
-            lane: The wrapped calculator's lane.
-            entry: The call's entry, already off the thread's stack.
-            stack: The thread's stack.
-            calculator: The wrapped calculator.
-            arguments: Atoms, properties and system_changes; None for what was not given.
-            start: When the call began, in ns of the clock.
-            end: When it ended.
-            returned: What it returned.
-            failure: The exception that ended it.
-        """
-        atoms, properties, changes = arguments
-        if atoms is None:
-            atoms = getattr(calculator, "atoms", None)
-        watch = lane.watch
-        driver = watch.reference()
-        step: Any = UNSET
-        if driver is None:
-            watch.countdown -= 1
-            if watch.countdown <= 0:
-                driver = self._look_for_driver(watch, None, entry[0])
-        elif driver.nsteps == watch.last_step:
-            driver = self._look_for_driver(watch, driver, entry[0])
-        if driver is not None:
-            step = watch.last_step = driver.nsteps
-        n_atoms = None if atoms is None else len(atoms)
-        context = lane.context
-        if (
-            context is None
-            or changes != context.changes
-            or n_atoms != context.n_atoms
-            or properties != context.properties
-            or watch.phase != context.phase
-        ):
-            context = self._new_context(lane, atoms, n_atoms, properties, changes)
-        energy: Any = UNSET
-        if failure is None:
-            results = getattr(calculator, "results", None)
-            if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
-                results = getattr(returned, "properties", None)
-            if results:
-                energy = results.get("energy", UNSET)
-                if type(energy) is not float and energy is not UNSET:
-                    energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
-        parent: Any = UNSET
-        gap: Any = UNSET
-        if stack:
-            parent = self._inside(stack, end - start)
-        if parent is UNSET:
-            before = self._last_end
-            if before and start >= before:
-                gap = start - before
-            self._last_end = end
-            self.calculated_ns += end - start
-        row = Call(
-            entry[0],
-            context,  # type: ignore[arg-type] - the outbox puts the carried fields in its place
-            UNSET,
-            parent,
-            start - self._origin,
-            end - start,
-            gap,
-            UNSET,
-            UNSET,
-            UNSET,
-            step,
-            entry[3],
-            UNSET,
-            energy,
-            UNSET,
-            entry[4],
-            entry[5],
-        )
-        if failure is not None:
-            self._note_failure(row, lane, failure)
-        if self.observers_ns and parent is UNSET:
-            row.observers_ns, self.observers_ns = self.observers_ns, 0
-        lane.calls += 1
-        if end >= self._next_sample:
-            self._sample(row, end)
-        self._append(row)
-        if end - self._last_row >= WRITE_AT_ONCE_NS and self._direct:
-            self._outbox.drain(timeout=0)
-        self._last_row = end
-        self.self_ns += self.clock() - end
-
-    def _inside(self, stack: list[Entry], wall: int) -> Any:
-        """Return the index of the recorded call of this run inside which a call ran."""
-        stack[-1][2] += wall
-        for outer in reversed(stack):
-            if outer[1] is self:
-                self.counters.nested += 1
-                return outer[0]
-        return UNSET
-
-    # -- now and then ---------------------------------------------------------------------------------
-
-    def _new_context(
-        self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
-    ) -> Context:
-        if lane.described_in is not self._described:
-            self._describe_lane(lane, atoms)
-        lane.context = context = Context(
-            lane.number, lane.watch.phase, n_atoms, _kept(properties), _kept(changes)
-        )
-        return context
-
-    def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
-        row.failure = type(failure).__qualname__
-        if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
-            lane.failed += 1
-            self.counters.failed += 1
-
-    def _sample(self, row: Call, end: int) -> None:
-        began = self.clock()
-        self._probe.sample(row)
-        row.self_ns = spent = self.self_ns
-        elapsed = end - self._origin
-        over = spent - self._start_cost > self.settings.overhead_budget * elapsed
-        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
-            self._sample_every *= 2
-            self.notices.info(
-                "sampling-thinned",
-                "the recorder took more than its budget; the process is sampled every "
-                f"{self._sample_every / 1e9:g} s from here on",
-                sample_every_ns=self._sample_every,
-            )
-        cost = self.clock() - began
-        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
-
-    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
-        found = watch.search(current)
-        if found is None and current is None and self._given_driver is not None:
-            found = self._given_driver()
-        if found is None:
-            return current
-        with self._lock:
-            number = next((n for known, n in reversed(self._phases) if known() is found), None)
-            if number is None:
-                number = next(self._phase_numbers)
-                self._phases = [pair for pair in self._phases[-64:] if pair[0]() is not None]
-                self._phases.append((weakref.ref(found), number))
-                if number <= DESCRIBED_LIMIT:
-                    self._describe(Phase(phase=number, index=index, **describe_driver(found)))
-            watch.follow(found, number)
-        return found
-
-    def _describe_lane(self, lane: Lane, atoms: Any) -> None:
-        lane.described_in = self._described
-        if lane.number in self._described or len(self._described) >= DESCRIBED_LIMIT:
-            return
-        self._described.add(lane.number)
-        record, troubles = lane.describe(atoms)
-        self._describe(record)
-        for trouble in troubles:
-            self.notices.warn("integration-failed", trouble)
-
-    def _describe(self, record: Any) -> None:
-        self._descriptions.append(record)
-        self._append(record)
+        self._neighbour_lists: list[Components] = []
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
         """Take the driver that the user named, where none is found on the stack.
@@ -314,7 +118,19 @@ class Recorder:
             undo: Called when the run ends.
         """
         self._given_driver = weakref.ref(driver)
+        if self.maker is not None:
+            self.maker.follow(driver)
         self._undo.append(undo)
+
+    def time_neighbour_lists(self) -> None:
+        """Time the neighbour lists of the libraries that are loaded by now, until the run ends."""
+        with self._lock:
+            timed = sum(len(components) for components in self._neighbour_lists)
+            parts = parts_of_neighbour_lists()[timed:]
+            if parts:
+                components = Components(parts)
+                components.put()
+                self._neighbour_lists.append(components)
 
     def mark(self, text: str) -> None:
         """Write a note of the user's own."""
@@ -349,13 +165,13 @@ class Recorder:
 
     # -- the life of a run ----------------------------------------------------------------------------
 
-    def ready(self) -> bool:
-        """Tell whether calls are recorded; the first call makes the journal."""
+    def ready(self) -> RowMaker | None:
+        """Return what makes rows, or None if calls are not recorded; the first call makes the journal."""
         if self.state is ENDED:
-            return False
+            return None
         with self._lock:
             if self.state is not WAITING:
-                return self.state is RECORDING
+                return self.maker
             began = self.clock()
             self.notices = Notices(self.run_id, self._say)
             try:
@@ -365,29 +181,40 @@ class Recorder:
                 self._writer = None
                 ends.forget(self)
                 self.notices.warn("no-journal", f"nothing is recorded: {error}", journal=False)
-                return False
+                return None
             self.state = RECORDING
-            self._start_cost = self.self_ns = self.clock() - began
             self._pulse_on()
             ends.watch()
-            return True
+            self._maker.begin(self._probe, self.clock() - began)
+            self.maker = self._maker
+            return self.maker
 
     def _open(self) -> None:
         with contextlib.ExitStack() as undo:  # where it fails half-way
             self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
             undo.callback(self._writer.close)
-            self._direct = self._writer.direct
             self._outbox = Outbox(self._writer, self.settings.max_journal)
-            self._append = self._outbox.rows.append
             self.started = datetime.now(timezone.utc)
             self._origin = self._last_tally = self.clock()
+            self._maker = RowMaker(
+                self._outbox,
+                clock=self.clock,
+                origin=self._origin,
+                counters=self.counters,
+                notices=self.notices,
+                budget=self.settings.overhead_budget,
+                direct=self._writer.direct,
+            )
+            driver = None if self._given_driver is None else self._given_driver()
+            if driver is not None:
+                self._maker.follow(driver)
             self.head = opening_records(self)
             self._outbox.rows.extend(self.head)
             self._probe = ProcessProbe()
             undo.callback(self._probe.close)
             self._garbage = GarbageProbe(self.clock)
             undo.callback(self._garbage.close)
-            if self._direct:
+            if self._writer.direct:
                 self._outbox.drain()
             undo.pop_all()
 
@@ -396,7 +223,7 @@ class Recorder:
 
     def _say(self, notice: Any) -> None:
         notice.time_ns = self.clock() - self._origin
-        self._append(notice)
+        self._maker.append(notice)
 
     def _pulse_on(self) -> None:
         self._stop.clear()
@@ -406,7 +233,7 @@ class Recorder:
         try:
             thread.start()
         except RuntimeError:  # no more threads are to be had: the calls do all writing
-            self._direct = True
+            self._maker.direct = True
         else:
             self._thread = thread
 
@@ -430,7 +257,7 @@ class Recorder:
             except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
                 self.fault("journal's thread", error)
             # It runs beside the calls, but while it encodes it holds the interpreter.
-            self.self_ns += time.thread_time_ns() - began
+            self._maker.self_ns += time.thread_time_ns() - began
 
     def _beat(self) -> None:
         if self._abandoned:
@@ -441,7 +268,7 @@ class Recorder:
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
             if not self._outbox.thinned:
-                self._append(Tally(time_ns=now - self._origin, counters=self._counted()))
+                self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
                 self._go_on_elsewhere(self._writer)
         self._outbox.drain()
@@ -452,7 +279,7 @@ class Recorder:
 
     def _counted(self) -> Counters:
         """Return the counters of now: those of lanes that are gone, and of those that live."""
-        counters = msgspec.structs.replace(self.counters, self_ns=self.self_ns)
+        counters = msgspec.structs.replace(self.counters, self_ns=self._maker.self_ns)
         for reference in self.lanes.valuerefs():  # a copy: other threads come and go
             lane = reference()
             if lane is not None:
@@ -466,7 +293,7 @@ class Recorder:
         old = writer.path
         self.head[0].continues = True
         try:
-            self._outbox.restart_in([*self.head, *self._descriptions])
+            self._outbox.restart_in([*self.head, *self._maker.descriptions])
         except OSError as error:
             self._trouble(f"{old} was removed and cannot be made again: {error}")
             return
@@ -490,6 +317,7 @@ class Recorder:
             if self.state is RECORDING:
                 self._ending = threading.get_ident()
             was, self.state = self.state, ENDED
+            self.maker = None
         if was is not RECORDING or self._writer is None:
             ends.forget(self)
             if self._ending not in (None, threading.get_ident()):
@@ -512,7 +340,9 @@ class Recorder:
         self._garbage.close()
         for undo in self._undo:
             undo()
-        self._append = _drop  # calls that are open in other threads end too late to be counted
+        for components in self._neighbour_lists:
+            components.take_back()
+        self._maker.append = _drop  # calls that are open in other threads end too late to be counted
         if self._outbox.drain(timeout=timeout, closing=True):
             self._outbox.rows.append(self._last_record(reason))
             self._outbox.drain()
@@ -527,8 +357,8 @@ class Recorder:
             counters=self._counted(),
             run_id=self.run_id,
         )
-        if self.observers_ns:
-            record.observers_ns = self.observers_ns
+        if self._maker.observers_ns:
+            record.observers_ns = self._maker.observers_ns
         return record
 
     def let_go(self, lane: Lane) -> None:
@@ -560,7 +390,7 @@ class Recorder:
         """Leave nothing in memory and no thread that a child could inherit half-way."""
         if self.state is RECORDING:
             self._pulse_off()
-            if self._direct:
+            if self._writer is not None and self._writer.direct:
                 self._outbox.drain(timeout=1)
 
     def after_fork_in_parent(self) -> None:
@@ -574,6 +404,9 @@ class Recorder:
             self._writer.close()
             self._probe.close()
             self._garbage.close()
+            for components in self._neighbour_lists:
+                components.take_back()
+            self._maker.append = _drop  # a call that the fork found open is the parent's
         if self.state is ENDED:
             self._ending = None  # the thread that was at it stayed behind
             ends.forget(self)
@@ -589,13 +422,6 @@ class Recorder:
 
 def _drop(_: Any) -> None:
     pass
-
-
-def _kept(names: Any) -> Any:
-    """Return names that stay as they are, whatever their owner does with his list."""
-    if isinstance(names, list):
-        return names[:]
-    return frozenset(names) if isinstance(names, set) else names
 
 
 def _add(counters: Counters, lane: Lane) -> None:

@@ -1,0 +1,59 @@
+"""Langevin molecular dynamics of ellipsoids on an AniSOAP model, recorded.
+
+    python examples/anisoap_md.py                  # a small model with seeded random weights
+    python examples/anisoap_md.py model.npz        # one that instrumented_calc_anisoap.Model saved
+
+Orientations stay as they are: ASE's dynamics moves particles and does not turn them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+import numpy as np
+from ase import units
+from ase.data import chemical_symbols
+from ase.md.langevin import Langevin
+
+from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc_anisoap import AniSOAPCalculator, Model, default_model, ellipsoids
+
+MASS = 78.0  # of benzene, in u; ASE gives X a mass of 1
+
+
+def main() -> None:
+    """Run the dynamics and tell what to do next."""
+    options = parse_options()
+    model = Model.load(options.model) if options.model else default_model()
+    species = tuple(chemical_symbols[number] for number in model.species)
+    (atoms,) = ellipsoids(1, options.particles, species)
+    atoms.set_masses(np.full(len(atoms), MASS))
+    atoms.rattle(0.1, seed=0)  # particles in a symmetric place feel no force
+    atoms.calc = ProfiledCalculator(AniSOAPCalculator(model))
+    dynamics = Langevin(
+        atoms,
+        2 * units.fs,
+        temperature_K=300,
+        friction=0.01 / units.fs,
+        rng=np.random.RandomState(0),
+        fixcm=False,
+    )
+    dynamics.run(options.steps)
+
+    run = recording(atoms.calc).run
+    run.close()
+    print(f"next: instrumented-calc report {shlex.quote(run.path.name)}")
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", nargs="?", help="file of a model, .npz")
+    parser.add_argument("--steps", type=int, default=10, help="MD steps of 2 fs")
+    parser.add_argument("--particles", type=int, default=8, help="in a periodic box")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

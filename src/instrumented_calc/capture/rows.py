@@ -1,0 +1,294 @@
+"""Makes one row of every real `calculate()`: the hot path, and what it does now and then.
+
+A row is made after the call has ended and is appended to the outbox; all else (carried fields, thinning,
+encoding, writing) is done there, in batches. Cold code is slow code: what most calls do not need is in
+methods of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.driver import describe as describe_driver
+from instrumented_calc.capture.outbox import Context
+from instrumented_calc.journal.records import Call, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.active import Entry
+    from instrumented_calc.capture.driver import DriverWatch
+    from instrumented_calc.capture.lanes import Lane
+    from instrumented_calc.capture.notices import Notices
+    from instrumented_calc.capture.outbox import Outbox
+    from instrumented_calc.capture.probes.process import ProcessProbe
+    from instrumented_calc.journal.records import Counters
+
+WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
+SAMPLE_EVERY_NS = 10_000_000
+SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
+RAREST_SAMPLE_NS = 10_000_000_000
+DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
+HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
+
+
+class RowMaker:
+    """Makes the rows of one run while it is recorded.
+
+    Args:
+        outbox: Where rows go.
+        clock: The run's clock, in ns.
+        origin: What the clock showed when the run began.
+        counters: The run's counters.
+        notices: The run's voice.
+        budget: Share of the wall time that may be taken before samples become rarer.
+        direct: Whether calls may write.
+
+    Attributes:
+        clock: The run's clock.
+        next_index: Gives a call its number.
+        append: Takes a record to the outbox.
+        direct: Whether calls may write.
+        self_ns: The recorder's own time so far.
+        calculated_ns: Sum of the calls' durations so far.
+        observers_ns: Time in observers since the last row.
+        descriptions: The `lane` and `phase` records so far.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], int],
+        origin: int,
+        counters: Counters,
+        notices: Notices,
+        budget: float,
+        direct: bool,
+    ) -> None:
+        self.clock = clock
+        self.next_index = itertools.count().__next__
+        self.append: Callable[[Any], object] = outbox.rows.append
+        self.direct = direct
+        self.self_ns = 0
+        self.calculated_ns = 0
+        self.observers_ns = 0
+        self.descriptions: list[Any] = []
+        self._outbox = outbox
+        self._origin = origin
+        self._counters = counters
+        self._notices = notices
+        self._budget = budget
+        self._start_cost = 0
+        self._probe: ProcessProbe | None = None
+        self._last_end = self._last_row = self._next_sample = 0
+        self._sample_every = SAMPLE_EVERY_NS
+        self._described: set[int] = set()
+        self._lock = threading.RLock()  # of the phases; never held on the hot path
+        self._phases: list[tuple[weakref.ref[Any], int]] = []
+        self._phase_numbers = itertools.count(1)
+        self._given_driver: weakref.ref[Any] | None = None
+
+    def begin(self, probe: ProcessProbe, start_cost: int) -> None:
+        """Begin to sample.
+
+        Args:
+            probe: Reads the process.
+            start_cost: What it took to begin, in ns; it is ours, but not held against the budget.
+        """
+        self._probe = probe
+        self._start_cost = self.self_ns = start_cost
+
+    def finish(
+        self,
+        lane: Lane,
+        entry: Entry,
+        stack: list[Entry],
+        calculator: Any,
+        arguments: tuple[Any, Any, Any],
+        start: int,
+        end: int,
+        returned: Any,
+        failure: BaseException | None,
+    ) -> None:
+        """Make the row of a call that has ended.
+
+        Args:
+            lane: The wrapped calculator's lane.
+            entry: The call's entry, already off the thread's stack.
+            stack: The thread's stack.
+            calculator: The wrapped calculator.
+            arguments: Atoms, properties and system_changes; None for what was not given.
+            start: When the call began, in ns of the clock.
+            end: When it ended.
+            returned: What it returned.
+            failure: The exception that ended it.
+        """
+        atoms, properties, changes = arguments
+        if atoms is None:
+            atoms = getattr(calculator, "atoms", None)
+        watch = lane.watch
+        driver = watch.reference()
+        step: Any = UNSET
+        if driver is None:
+            watch.countdown -= 1
+            if watch.countdown <= 0:
+                driver = self._look_for_driver(watch, None, entry[0])
+        elif driver.nsteps == watch.last_step:
+            driver = self._look_for_driver(watch, driver, entry[0])
+        if driver is not None:
+            step = watch.last_step = driver.nsteps
+        n_atoms = None if atoms is None else len(atoms)
+        context = lane.context
+        if (
+            context is None
+            or changes != context.changes
+            or n_atoms != context.n_atoms
+            or properties != context.properties
+            or watch.phase != context.phase
+        ):
+            context = self._new_context(lane, atoms, n_atoms, properties, changes)
+        energy: Any = UNSET
+        if failure is None:
+            results = getattr(calculator, "results", None)
+            if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
+                results = getattr(returned, "properties", None)
+            if results:
+                energy = results.get("energy", UNSET)
+                if type(energy) is not float and energy is not UNSET:
+                    energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
+        parent: Any = UNSET
+        gap: Any = UNSET
+        if stack:
+            parent = self._inside(stack, end - start)
+        if parent is UNSET:
+            before = self._last_end
+            if before and start >= before:
+                gap = start - before
+            self._last_end = max(before, end)
+            self.calculated_ns += end - start
+        row = Call(
+            entry[0],
+            context,  # type: ignore[arg-type] - the outbox puts the carried fields in its place
+            UNSET,
+            parent,
+            start - self._origin,
+            end - start,
+            gap,
+            UNSET,
+            UNSET,
+            UNSET,
+            step,
+            entry[3],
+            UNSET,
+            energy,
+            UNSET,
+            entry[4],
+            entry[5],
+        )
+        if failure is not None:
+            self._note_failure(row, lane, failure)
+        if entry[6] is not UNSET:
+            for field, value in entry[6].items():
+                setattr(row, field, value)
+        if self.observers_ns and parent is UNSET:
+            row.observers_ns, self.observers_ns = self.observers_ns, 0
+        lane.calls += 1
+        if end >= self._next_sample:
+            self._sample(row, end)
+        self.append(row)
+        if end - self._last_row >= WRITE_AT_ONCE_NS and self.direct:
+            self._outbox.drain(timeout=0)
+        self._last_row = end
+        self.self_ns += self.clock() - end
+
+    def _inside(self, stack: list[Entry], wall: int) -> Any:
+        """Return the index of the recorded call of this run inside which a call ran."""
+        stack[-1][2] += wall
+        for outer in reversed(stack):
+            if outer[1] is self:
+                self._counters.nested += 1
+                return outer[0]
+        return UNSET
+
+    # -- now and then ---------------------------------------------------------------------------------
+
+    def _new_context(
+        self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
+    ) -> Context:
+        if lane.described_in is not self._described:
+            self._describe_lane(lane, atoms)
+        lane.context = context = Context(
+            lane.number, lane.watch.phase, n_atoms, _kept(properties), _kept(changes)
+        )
+        return context
+
+    def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
+        row.failure = type(failure).__qualname__
+        if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
+            lane.failed += 1
+            self._counters.failed += 1
+
+    def _sample(self, row: Call, end: int) -> None:
+        began = self.clock()
+        self._probe.sample(row)
+        row.self_ns = spent = self.self_ns
+        elapsed = end - self._origin
+        over = spent - self._start_cost > self._budget * elapsed
+        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
+            self._sample_every *= 2
+            self._notices.info(
+                "sampling-thinned",
+                "the recorder took more than its budget; the process is sampled every "
+                f"{self._sample_every / 1e9:g} s from here on",
+                sample_every_ns=self._sample_every,
+            )
+        cost = self.clock() - began
+        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
+
+    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
+        found = watch.search(current)
+        if found is None and current is None and self._given_driver is not None:
+            found = self._given_driver()
+        if found is None:
+            return current
+        with self._lock:
+            number = next((n for known, n in reversed(self._phases) if known() is found), None)
+            if number is None:
+                number = next(self._phase_numbers)
+                self._phases = [pair for pair in self._phases[-64:] if pair[0]() is not None]
+                self._phases.append((weakref.ref(found), number))
+                if number <= DESCRIBED_LIMIT:
+                    self._describe(Phase(phase=number, index=index, **describe_driver(found)))
+            watch.follow(found, number)
+        return found
+
+    def _describe_lane(self, lane: Lane, atoms: Any) -> None:
+        lane.described_in = self._described
+        if lane.number in self._described or len(self._described) >= DESCRIBED_LIMIT:
+            return
+        self._described.add(lane.number)
+        record, troubles = lane.describe(atoms)
+        self._describe(record)
+        for trouble in troubles:
+            self._notices.warn("integration-failed", trouble)
+
+    def _describe(self, record: Any) -> None:
+        self.descriptions.append(record)
+        self.append(record)
+
+    def follow(self, driver: Any) -> None:
+        """Take the driver that the user named, where none is found on the stack; it is held weakly."""
+        self._given_driver = weakref.ref(driver)
+
+
+def _kept(names: Any) -> Any:
+    """Return names that stay as they are, whatever their owner does with his list."""
+    if isinstance(names, list):
+        return names[:]
+    return frozenset(names) if isinstance(names, set) else names

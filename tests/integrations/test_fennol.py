@@ -1,0 +1,358 @@
+"""FeNNol: the real library and its real architectures, with random weights."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from importlib import metadata
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import molecule
+from ase.calculators.emt import EMT
+from msgspec import UNSET
+
+jax = pytest.importorskip("jax")
+fennol_ase = pytest.importorskip("fennol.ase")
+
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
+from instrumented_calc.capture.active import active  # noqa: E402 - likewise
+from instrumented_calc.capture.probes.jax_compile import SLOT, JaxCompileProbe  # noqa: E402 - likewise
+from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
+from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - likewise
+from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - likewise
+
+DEVICE_LIST = ["inputs", "neighbour list", "overflow check"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Have XLA skip what makes programs fast: most of this file's time is compilation."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="session")
+def ani(tmp_path_factory):
+    return random_model(tmp_path_factory.mktemp("ani") / "tiny_ani.fnx", hidden=(16, 16))
+
+
+@pytest.fixture(scope="session")
+def crate(tmp_path_factory):
+    return random_model(tmp_path_factory.mktemp("crate") / "tiny_crate.fnx", "crate", hidden=(16,))
+
+
+@pytest.fixture
+def calc(ani):
+    return FeNNolCalculator(ani)
+
+
+def ethanol():
+    return molecule("CH3CH2OH")
+
+
+def water():
+    """Return 8 molecules in a periodic box, at a density of ice."""
+    box = Atoms(pbc=True, cell=[6.4, 6.4, 6.4])
+    for corner in np.ndindex(2, 2, 2):
+        single = molecule("H2O")
+        single.rotate(90 * sum(corner), "xyz"[sum(corner) % 3])
+        single.translate(3.2 * np.array(corner))
+        box += single
+    return box
+
+
+def moved(atoms, steps):
+    """Return an atoms object at successive positions, so near that no list overflows."""
+    for step in range(steps):
+        atoms.rattle(2e-4, seed=step)
+        yield atoms
+
+
+@contextmanager
+def timed(calc, ready=None):
+    """Stand in for the parts as the core does; give the list of names in the order of their calls.
+
+    Args:
+        calc: The calculator.
+        ready: Takes for each call that is waited for whether all that it returned was ready then.
+    """
+    entered, undo = [], []
+    for part in integration.parts(calc):
+        vars_of, attribute = vars(part.owner), part.attribute
+        found, real = vars_of.get(attribute), getattr(part.owner, attribute)
+
+        def stand_in(*args, real=real, part=part, **kwargs):
+            entered.append(part.name)
+            returned = real(*args, **kwargs)
+            wait = getattr(part, "wait", None)
+            if wait is not None:
+                wait(returned)
+                if ready is not None:
+                    arrays = [leaf for leaf in jax.tree.leaves(returned) if isinstance(leaf, jax.Array)]
+                    ready.append(all(array.is_ready() for array in arrays))
+            return returned
+
+        vars_of[attribute] = stand_in
+        undo.append((vars_of, attribute, found))
+    try:
+        yield entered
+    finally:
+        for vars_of, attribute, found in undo:
+            if found is None:
+                del vars_of[attribute]
+            else:
+                vars_of[attribute] = found
+
+
+@contextmanager
+def open_call():
+    """Open a call in this thread as a recorder does, and give its entry."""
+    recorder = SimpleNamespace(clock=time.perf_counter_ns)
+    entry = [0, recorder, 0, UNSET, UNSET, UNSET, UNSET]
+    active.stack.append(entry)
+    try:
+        yield entry
+    finally:
+        active.stack.remove(entry)
+
+
+@pytest.mark.parametrize("make", [ethanol, water])
+def test_parts_are_entered_and_change_no_bit(make, ani, calc):
+    bare = fennol_ase.FENNIXCalculator(str(ani))  # a list's capacity is of the model: not shared
+    expected = [(bare.get_potential_energy(atoms), bare.get_forces(atoms)) for atoms in moved(make(), 4)]
+    ready = []
+    with timed(calc, ready) as entered:
+        for atoms, (energy, forces) in zip(moved(make(), 4), expected, strict=True):
+            del entered[:]
+            assert np.array_equal(calc.get_forces(atoms), forces)
+            assert calc.get_potential_energy(atoms) == energy
+    assert entered == [*DEVICE_LIST, "energy+forces"]
+    assert ready
+    assert all(ready)
+    assert np.abs(forces).max() > 0
+
+
+def test_the_first_call_makes_its_list_on_the_host(calc):
+    with timed(calc) as entered:
+        calc.get_potential_energy(ethanol())
+    assert entered == ["inputs", "neighbour list on host", "energy"]
+    assert integration.counts(calc)["overflows"] == 0
+
+
+def test_a_calculator_may_always_make_its_list_on_the_host(ani):
+    calc = FeNNolCalculator(ani, gpu_preprocessing=False)
+    with timed(calc) as entered:
+        for atoms in moved(ethanol(), 2):
+            calc.get_potential_energy(atoms)
+    assert entered == ["inputs", "neighbour list on host", "energy"] * 2
+    assert integration.describe(calc)["neighbour_list"] == "host"
+
+
+def test_the_part_tells_which_properties_were_computed(calc):
+    atoms = water()
+    with timed(calc) as entered:
+        for properties in (["energy"], ["forces"], ["energy", "stress"]):
+            calc.calculate(atoms, properties, ["positions"])
+    ran = [name for name in entered if name in MODEL_FUNCTIONS.values()]
+    assert ran == ["energy", "energy+forces", "energy+forces+stress"]
+    assert calc.results["stress"].shape == (6,)
+
+
+def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path):
+    bare = fennol_ase.FENNIXCalculator(str(ani))
+    expected = [bare.get_forces(atoms) for atoms in moved(ethanol(), 4)]
+    twin = ProfiledCalculator(calc, journal=tmp_path / "run.jsonl")
+    for atoms, forces in zip(moved(ethanol(), 4), expected, strict=True):
+        assert np.array_equal(twin.get_forces(atoms), forces)
+    assert recording(twin).calls == 4
+    recording(twin).close()
+    assert "process" not in vars(calc.model.preprocessing)
+
+
+def test_crate_runs_through_the_same_parts(crate):
+    calc = FeNNolCalculator(crate)
+    with timed(calc) as entered:
+        for atoms in moved(ethanol(), 2):
+            del entered[:]
+            assert np.isfinite(calc.get_potential_energy(atoms))
+    assert entered == [*DEVICE_LIST, "energy"]
+    assert integration.describe(calc)["name"] == "tiny_crate"
+
+
+def test_compilation_takes_the_first_two_calls_and_none_after(ani):
+    # A margin of its own: the program that makes the list is shared by all chains that are equal.
+    calc = FeNNolCalculator(ani, graph_config={"mult_size": 1.07})
+    probe = JaxCompileProbe()
+    times = []
+    for atoms in moved(ethanol(), 5):
+        with open_call() as entry:
+            began = time.perf_counter_ns()
+            calc.get_potential_energy(atoms)
+            took = time.perf_counter_ns() - began
+        times.append(entry[SLOT])
+        if entry[SLOT] is not UNSET:
+            assert 0 < sum(entry[SLOT].values()) <= took
+    probe.close()
+    assert times[0]["total_energy"] > 10_000_000
+    assert "process" not in times[0]
+    assert times[1]["process"] > 10_000_000
+    assert "total_energy" not in times[1]
+    assert times[2:] == [UNSET] * 3
+
+
+def test_a_storm_of_overflows_is_counted_exactly(calc):
+    flags = []
+    chain = calc.model.preprocessing
+    real = chain.check_reallocate
+
+    def watched(*args):
+        returned = real(*args)
+        flags.append(returned[3])
+        return returned
+
+    vars(chain)["check_reallocate"] = watched
+    atoms = water()
+    found, compiled = [], []
+    probe = JaxCompileProbe()
+    for _ in range(41):
+        before = len(flags)
+        with open_call() as entry:
+            calc.get_potential_energy(atoms)
+        found.append((integration.counts(calc), bool(flags[before:] and flags[-1])))
+        compiled.append(entry[SLOT] if entry[SLOT] is not UNSET else {})
+        atoms.set_cell(0.9975 * atoms.cell, scale_atoms=True)
+    probe.close()
+    overflowed = [flag for _, flag in found]
+    assert [counts["overflows"] for counts, _ in found] == [int(flag) for flag in overflowed]
+    assert sum(overflowed) >= 5
+    assert all((counts["lists_rebuilt"] > 0) == flag for counts, flag in found)
+    # One overflow is two slow calls: the model is compiled at once, the list's program in the next.
+    assert ["total_energy" in names for names in compiled] == [True, *overflowed[1:]]
+    assert ["process" in names for names in compiled[2:]] == overflowed[1:-1]
+
+
+def test_slots_are_the_shapes_that_programs_are_compiled_for(calc):
+    assert integration.counts(calc) == {"overflows": 0, "lists_rebuilt": 0}
+    for atoms in moved(ethanol(), 2):
+        calc.get_potential_energy(atoms)
+    graph, angular = (calc._fennol_inputs[key] for key in ("graph", "graph_angle"))
+    counts = integration.counts(calc)
+    assert counts["edge_slots"] == graph["d12"].shape[0]
+    assert counts["edge_slots"] >= 9 * 8  # all pairs of ethanol are within the cutoff
+    assert counts["angle_slots"] == angular["central_atom"].shape[0]
+    assert counts["neighbour_slots"] == calc.model.preproc_state["layers_state"][2]["max_neigh"]
+
+
+def test_a_loaded_model_is_described(calc):
+    described = integration.describe(calc)
+    assert described.pop("parameters") > 1008 * 16
+    assert described == {
+        "name": "tiny_ani",
+        "library": f"FeNNol {metadata.version('fennol')}, jax {jax.__version__}",
+        "dtype": "float32",
+        "x64": False,
+        "precision": "default",
+        "device": "cpu:0",
+        "compiled": True,
+        "energy_terms": ["energy", "repulsion"],
+        "cutoff_angstrom": 5.1,
+        "neighbour_list": "device",
+        "capacity_margin": 1.05,
+    }
+
+
+def test_options_reach_the_calculator_and_its_model(ani):
+    calc = FeNNolCalculator(ani, graph_config={"mult_size": 1.5}, energy_terms=["repulsion"])
+    described = integration.describe(calc)
+    assert described["capacity_margin"] == 1.5
+    assert described["energy_terms"] == ["repulsion"]
+
+
+def test_a_model_of_unknown_origin_is_named_by_its_modules(ani):
+    calc = fennol_ase.FENNIXCalculator(str(ani))
+    assert integration.describe(calc)["name"] == "ANI_AEV + SPECIES_INDEX_NET + REPULSION_ZBL"
+
+
+def test_a_float64_calculator_without_x64_is_told_as_what_it_computes_in(calc):
+    calc.dtype = "float64"
+    assert integration.describe(calc)["dtype"] == "float32"
+
+
+def test_functions_that_are_not_compiled_are_told(calc):
+    calc.model.set_energy_terms(["energy"], jit=False)
+    assert integration.describe(calc)["compiled"] is False
+
+
+def test_the_twin_is_known_and_other_calculators_are_not(calc):
+    assert integration.knows(calc)
+    assert integration.knows(ProfiledCalculator(calc))
+    assert not integration.knows(EMT())
+
+
+def test_specs_build_calculators(ani, tmp_path, monkeypatch):
+    assert integration.describe(integration.build(f"fennol:{ani}"))["name"] == "tiny_ani"
+    assert integration.build("orb-v2") is None
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "ani2x.fnx").symlink_to(ani)
+    monkeypatch.setenv("FENNOL_MODELS", str(models))
+    assert integration.describe(integration.build("ani-2x"))["name"] == "ani2x"
+
+
+@pytest.mark.parametrize("models", [None, "/nowhere"])
+def test_a_named_model_whose_file_is_absent_says_where_to_put_it(models, monkeypatch, tmp_path):
+    monkeypatch.delenv("FENNOL_MODELS", raising=False)
+    places = str(tmp_path)
+    if models is not None:
+        monkeypatch.setenv("FENNOL_MODELS", models)
+        places = f"{models} or {tmp_path}"
+    pattern = f"ani-2x: no ani2x.fnx in {re.escape(places)}: put .* there, or set FENNOL_MODELS"
+    with pytest.raises(ModelError, match=pattern) as caught:
+        integration.build("ani-2x")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named():
+    with pytest.raises(ModelError, match=r"^gone\.fnx: no such file: give the path of a FeNNol model"):
+        FeNNolCalculator("gone.fnx")
+
+
+@pytest.mark.parametrize("contents", [b"", b"hello", b"\x81\xa1a\x01"])
+def test_a_file_that_is_no_model_is_refused_in_one_line(contents, tmp_path):
+    path = tmp_path / "other.fnx"
+    path.write_bytes(contents)
+    with pytest.raises(ModelError, match=f"{re.escape(str(path))} cannot be loaded") as caught:
+        FeNNolCalculator(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_option_is_named(ani):
+    with pytest.raises(ModelError, match="unexpected keyword argument 'skin'"):
+        FeNNolCalculator(ani, skin=1.0)
+
+
+def test_an_unknown_kind_of_random_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="kind='mace': use one of ani, crate"):
+        random_model(tmp_path / "mace.fnx", "mace")
+
+
+def test_random_weights_depend_on_the_seed_alone(crate, tmp_path):
+    same, other = (random_model(tmp_path / f"{seed}.fnx", "crate", seed, (16,)) for seed in (0, 1))
+    assert same.read_bytes() == crate.read_bytes()
+    assert other.read_bytes() != crate.read_bytes()
+
+
+def test_importing_the_integration_imports_no_library():
+    script = "import sys, instrumented_calc_fennol; print({'jax', 'fennol', 'numpy'} & set(sys.modules))"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "set()\n"
