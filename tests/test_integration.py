@@ -10,6 +10,13 @@ from ase.calculators.emt import EMT
 from instrumented_calc import integration
 
 
+def described(calc):
+    """Return the evidence about a calculator's model, and what went wrong."""
+    troubles = []
+    known_by = integration.find_integration(calc, troubles)
+    return integration.describe_model(calc, known_by, troubles), troubles
+
+
 class Foreign(Calculator):
     """Stands for any calculator that is not ASE's own."""
 
@@ -50,7 +57,7 @@ def install(tmp_path, monkeypatch):
 def test_the_integration_that_knows_a_calculator_describes_it(install):
     install("ic_silent", SILENT)
     install("ic_good", GOOD)
-    assert integration.describe_model(Foreign()) == ({"name": "Known model", "parameters": 7}, [])
+    assert described(Foreign()) == ({"name": "Known model", "parameters": 7}, [])
 
 
 def test_a_calculator_of_ases_own_asks_nobody(install):
@@ -64,18 +71,16 @@ def test_a_calculator_of_ases_own_asks_nobody(install):
 def test_an_integration_that_cannot_be_imported_is_skipped_and_told(install):
     install("ic_broken", BROKEN)
     install("ic_good", GOOD)
-    model, troubles = integration.describe_model(Foreign())
+    model, troubles = described(Foreign())
     assert model["name"] == "Known model"
-    assert troubles == [
-        "integration ic_broken:integration skipped for Foreign: ImportError: no such library"
-    ]
+    assert troubles == ["integration ic_broken:integration skipped for Foreign: ImportError: no such library"]
 
 
 def test_an_integration_that_cannot_describe_is_told_and_leaves_the_generic_description(install):
     install("ic_rude", RUDE)
-    assert integration.describe_model(Foreign()) == (
+    assert described(Foreign()) == (
         {},
-        ["integration ic_rude cannot describe Foreign: RuntimeError: no idea"],
+        ["integration ic_rude failed in describe() of Foreign: RuntimeError: no idea"],
     )
 
 
@@ -85,9 +90,7 @@ def test_nobody_is_asked_twice_where_the_environment_is():
 
 def test_importing_the_protocol_imports_no_library():
     script = "import sys, instrumented_calc.integration; print({'ase', 'torch'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert done.stdout == "set()\n"
 
 
@@ -96,7 +99,7 @@ def test_the_largest_torch_module_is_described_without_an_integration(install):
     calc = Foreign()
     calc.scale = torch.nn.Linear(1, 1)
     calc.models = [torch.nn.Linear(3, 4, dtype=torch.float64)]
-    assert integration.describe_model(calc) == (
+    assert described(calc) == (
         {"name": "Linear", "parameters": 16, "dtype": "float64", "device": "cpu"},
         [],
     )
@@ -106,7 +109,7 @@ def test_a_module_that_cannot_be_counted_is_told_not_raised(install):
     torch = pytest.importorskip("torch")
     calc = Foreign()
     calc.model = torch.nn.LazyLinear(2)
-    model, troubles = integration.describe_model(calc)
+    model, troubles = described(calc)
     assert model == {}
     assert len(troubles) == 1
     assert "Foreign" in troubles[0]
@@ -116,4 +119,4 @@ def test_a_calculator_without_a_dictionary_has_no_model():
     class Slotted:
         __slots__ = ()
 
-    assert integration.describe_model(Slotted()) == ({}, [])
+    assert described(Slotted()) == ({}, [])

@@ -37,7 +37,9 @@ def test_the_three_lines_of_use_profile_a_run(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run.jsonl").exists()
     headings = [line.split()[0] for line in done.stderr.splitlines()]
-    assert headings[2:] == [line.split()[0] for line in README.split("on stderr):")[1].split("```")[1].splitlines()[3:]]
+    assert headings[2:] == [
+        line.split()[0] for line in README.split("on stderr):")[1].split("```")[1].splitlines()[3:]
+    ]
     assert len(done.stderr.splitlines()) <= 14
 
 

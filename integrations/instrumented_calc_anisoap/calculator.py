@@ -37,7 +37,7 @@ class AniSOAPCalculator(Calculator):
         **options: ASE's own, such as `directory`.
 
     Raises:
-        ModelError: anisoap is not installed.
+        ModelError: anisoap is not installed, or cannot use the settings.
     """
 
     implemented_properties = [  # noqa: RUF012 - as ASE declares it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def ellipsoids(n_frames: int, n_atoms: int, species: tuple[str, ...] = ("X",), s
     frames = []
     for _ in range(n_frames):
         cell, centres = _places(n_atoms, SPACING_OF_ELLIPSOIDS, rng)
-        atoms = Atoms(symbols, centres, cell=[cell] * 3, pbc=True)
+        atoms = Atoms(symbols, centres, cell=cell, pbc=True)
         frames.append(_shaped(atoms, _orientations(n_atoms, rng), DIAMETERS_OF_ELLIPSOIDS))
     return frames
 
@@ -73,7 +74,7 @@ def benzenes(
         cell, centres = _places(n_molecules, SPACING_OF_MOLECULES, rng)
         quaternions = _orientations(n_molecules, rng)
         positions = centres[:, None] + _rings() @ rotations(quaternions).transpose(0, 2, 1)
-        atoms = Atoms(symbols, positions.reshape(-1, 3), cell=[cell] * 3, pbc=True)
+        atoms = Atoms(symbols, positions.reshape(-1, 3), cell=cell, pbc=True)
         frames.append(_shaped(atoms, np.repeat(quaternions, MOLECULE, axis=0), DIAMETERS_OF_ATOMS))
     return frames
 
@@ -82,11 +83,18 @@ def _shares(species: tuple[str, ...], n: int) -> list[str]:
     return [species[i * len(species) // n] for i in range(n)]
 
 
-def _places(n: int, spacing: float, rng: np.random.Generator) -> tuple[float, NDArray[Any]]:
-    """Return the edge of a cube in A, and places in it, (n, 3): those of a shaken grid."""
-    edge = int(np.ceil(round(n ** (1 / 3), 9)))
-    grid = np.stack(np.unravel_index(rng.permutation(edge**3)[:n], (edge,) * 3), axis=1)
-    return edge * spacing, (grid + rng.uniform(-JITTER, JITTER, (n, 3))) * spacing
+def _places(n: int, spacing: float, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the edges of a box in A, (3,), and places in it, (n, 3): those of a shaken grid."""
+    shape = _grid(n)
+    sites = np.stack(np.unravel_index(rng.permutation(math.prod(shape))[:n], shape), axis=1)
+    return np.multiply(shape, spacing), (sites + rng.uniform(-JITTER, JITTER, (n, 3))) * spacing
+
+
+def _grid(n: int) -> tuple[int, int, int]:
+    """Return a grid that is nearly a cube and has n sites, or hardly more."""
+    length = math.ceil(round(n ** (1 / 3), 9))
+    width = math.ceil(math.sqrt(n / length))
+    return length, width, math.ceil(n / (length * width))
 
 
 def _orientations(n: int, rng: np.random.Generator) -> NDArray[Any]:

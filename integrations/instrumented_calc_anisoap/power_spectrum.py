@@ -36,7 +36,8 @@ class PowerSpectrum:
         pairs: Number of neighbour pairs of the last call, with those of a particle and itself.
 
     Raises:
-        ModelError: anisoap is not installed, or with a metatensor that it cannot use.
+        ModelError: anisoap is not installed, or with a metatensor that it cannot use; or the radial
+            functions are too many to be told apart.
     """
 
     def __init__(self, hypers: Hypers) -> None:
@@ -175,8 +176,26 @@ def _radial_basis(hypers: Hypers) -> Any:
         "tol": hypers.basis_tol,
     }
     if hypers.radial_basis_name == "monomial":
-        return anisoap.MonomialBasis(**settings)
-    return anisoap.GTORadialBasis(radial_gaussian_width=hypers.radial_gaussian_width, **settings)
+        basis = anisoap.MonomialBasis(**settings)
+    else:
+        basis = anisoap.GTORadialBasis(radial_gaussian_width=hypers.radial_gaussian_width, **settings)
+    _check_overlaps(basis, hypers)
+    return basis
+
+
+def _check_overlaps(basis: Any, hypers: Hypers) -> None:
+    """Refuse functions that AniSOAP would fail to orthonormalise at the first call."""
+    inverse_root = import_module("anisoap.representations.radial_basis").inverse_matrix_sqrt
+    for ell, n in enumerate(hypers.radial_functions):
+        powers = ell + 2 * np.arange(n)
+        try:
+            inverse_root(basis.overlap_matrix[np.ix_(powers, powers)], hypers.basis_rcond, hypers.basis_tol)
+        except ValueError as error:
+            message = (
+                f"the {n} radial functions of l={ell} are too alike to be orthonormalised: lower max_radial "
+                f"or raise basis_tol={hypers.basis_tol:g}"
+            )
+            raise ModelError(message) from error
 
 
 def _common_species(frames: list[Atoms]) -> list[int]:

@@ -1,20 +1,20 @@
 """Where the time of a FeNNol call goes, and what is known of its neighbour lists without asking a device.
 
-JAX returns before its device has computed, and what is read first pays for everything before. A part
-therefore ends when its result is there. FeNNol reads both the list and the result in the very next
-statement, so the wait moves time to the part that it belongs to and adds none.
+JAX returns before its device has computed, and what is read first pays for everything before. A part's
+`counts` runs while the part's time does: here it counts nothing, but waits for one array of the result
+(those of one execution are complete together). FeNNol itself reads the list and the result in its very
+next statement, so this moves time to the part that it belongs to and adds none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 # Which of the three functions ran tells what was computed: the stress function gives forces too.
 MODEL_FUNCTIONS = {
@@ -22,18 +22,6 @@ MODEL_FUNCTIONS = {
     "_energy_and_forces": "energy+forces",
     "_energy_and_forces_and_virial": "energy+forces+stress",
 }
-
-
-@dataclass(frozen=True)
-class AsynchronousPart(Part):
-    """A part that returns before its device has computed.
-
-    Attributes:
-        wait: Called with what the part returned, while its time still runs. It waits for one array of
-            the result: those of one execution are complete together.
-    """
-
-    wait: Callable[[Any], object] | None = None
 
 
 def parts(calc: Any) -> list[Part]:
@@ -48,14 +36,14 @@ def parts(calc: Any) -> list[Part]:
         call, a change of elements, or always with gpu_preprocessing=False), and the model's functions.
     """
     model, chain = calc.model, calc.model.preprocessing
-    list_ready = partial(_wait_for_list, _graph_key(calc))
+    list_ready = partial(_await_list, _graph_key(calc))
     return [
         Part("inputs", calc, "preprocess"),
-        AsynchronousPart("neighbour list", chain, "process", "neighbours", wait=list_ready),
+        Part("neighbour list", chain, "process", "neighbours", counts=list_ready),
         Part("overflow check", chain, "check_reallocate", "neighbours"),
         Part("neighbour list on host", model, "preprocess", "neighbours"),
         *(
-            AsynchronousPart(name, model, attribute, "model", wait=_wait_for_energy)
+            Part(name, model, attribute, "model", counts=_await_energy)
             for attribute, name in MODEL_FUNCTIONS.items()
         ),
     ]
@@ -105,12 +93,14 @@ def _graph_key(calc: Any) -> str:
     return str(getattr(calc.model.preprocessing.layers[0], "graph_key", ""))
 
 
-def _wait_for_list(graph_key: str, inputs: Any) -> None:
+def _await_list(graph_key: str, inputs: Any) -> dict[str, int]:
     # Not any array: those that are only passed through are there before the program has run.
     distances = inputs.get(graph_key, {}).get("d12")
     if distances is not None:
         distances.block_until_ready()
+    return {}
 
 
-def _wait_for_energy(returned: Any) -> None:
+def _await_energy(returned: Any) -> dict[str, int]:
     returned[0].block_until_ready()
+    return {}

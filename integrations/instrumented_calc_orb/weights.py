@@ -32,8 +32,8 @@ def random_weights(path: str | os.PathLike[str], seed: int = 0, *, model: str = 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         built = _architecture(pretrained, model)(device="cpu")
-    model = built[0] if isinstance(built, tuple) else built
-    torch.save(model.state_dict(), path)
+    network = built[0] if isinstance(built, tuple) else built
+    torch.save(network.state_dict(), path)
     return path
 
 

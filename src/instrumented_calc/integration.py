@@ -100,9 +100,7 @@ class Integration(Protocol):
         ...
 
 
-def describe_model(
-    calc: Any, integration: Integration | None, troubles: list[str]
-) -> dict[str, Any]:
+def describe_model(calc: Any, integration: Integration | None, troubles: list[str]) -> dict[str, Any]:
     """Return the evidence about a calculator's model.
 
     Args:
@@ -142,7 +140,7 @@ def ask(integration: Integration | None, what: str, calc: Any, troubles: list[st
     try:
         return method(calc)
     except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
-        troubles.append(_trouble(type(integration).__module__, f"has no {what} for", calc, error))
+        troubles.append(_trouble(type(integration).__module__, f"failed in {what}() of", calc, error))
         return None
 
 

@@ -96,9 +96,7 @@ class ProfiledCalculator(metaclass=_Profiled):
 
 
 @contextmanager
-def profiled(
-    calc: Any, journal: str | os.PathLike[str] | None = None, **options: Any
-) -> Iterator[Any]:
+def profiled(calc: Any, journal: str | os.PathLike[str] | None = None, **options: Any) -> Iterator[Any]:
     """Profile a calculator in a `with` block and end its run there.
 
     ```python

@@ -114,9 +114,7 @@ def test_failed_calls_are_counted_apart_by_class(summarized):
 
 
 def test_a_repeated_geometry_shows_in_calls_per_geometry(summarized):
-    summary = summarized(
-        call(0, 0, 1, changes=["positions"]), call(1, 2, 1), call(2, 4, 1, changes=[])
-    )
+    summary = summarized(call(0, 0, 1, changes=["positions"]), call(1, 2, 1), call(2, 4, 1, changes=[]))
     assert summary.evaluations.per_geometry == pytest.approx(1.5)
     assert summarized(call(0, 0, 1)).evaluations.per_geometry is None
 
@@ -203,10 +201,7 @@ def test_counters_come_from_the_end_of_the_run(summarized):
 
 
 def test_memory_and_cpu_are_read_off_the_samples(summarized):
-    rows = [
-        call(n, 1000 * n, 500, step=n, rss_bytes=10_000 + 2_000 * n, cpu_ns=2000 * n)
-        for n in range(5)
-    ]
+    rows = [call(n, 1000 * n, 500, step=n, rss_bytes=10_000 + 2_000 * n, cpu_ns=2000 * n) for n in range(5)]
     summary = summarized(*rows)
     assert summary.memory.slope_bytes == pytest.approx(2_000)
     assert summary.memory.per == "step"

@@ -35,9 +35,7 @@ def write_journal(path: Path, *, rows: int, components: int = 0, torn: bool = Tr
         for record in _opening(rows):
             file.write(encode(record) + b"\n")
         for first in range(0, rows, BATCH):
-            lines = [
-                encode(record) for record in _batch(first, min(rows, first + BATCH), components)
-            ]
+            lines = [encode(record) for record in _batch(first, min(rows, first + BATCH), components)]
             file.write(b"\n".join(lines) + b"\n")
         if torn:
             file.write(b'{"event":"call","index":')
@@ -61,9 +59,7 @@ def _opening(rows: int) -> list[records.Record]:
         records.Lane(
             lane=0, calculator="ase.calculators.emt.EMT", seen_by="twin", n_atoms=32, formula="Cu32"
         ),
-        records.Phase(
-            phase=0, driver="VelocityVerlet", kind="md", index=0, ensemble="NVE", timestep_fs=1.0
-        ),
+        records.Phase(phase=0, driver="VelocityVerlet", kind="md", index=0, ensemble="NVE", timestep_fs=1.0),
     ]
 
 
@@ -72,9 +68,7 @@ def _batch(first: int, end: int, components: int) -> list[records.Record]:
     for index in range(first, end):
         made.append(_row(index, components))
         if index % TALLY_EVERY == TALLY_EVERY - 1:
-            counters = records.Counters(
-                calls=index + 1, get_property=3 * index, cache_hits=2 * index
-            )
+            counters = records.Counters(calls=index + 1, get_property=3 * index, cache_hits=2 * index)
             made.append(records.Tally(time_ns=_start(index + 1), counters=counters))
     return made
 

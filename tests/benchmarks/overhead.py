@@ -2,10 +2,11 @@
 
     python tests/benchmarks/overhead.py [--rounds 40]
 
-Each round times base / variant / base in thread CPU time, the variants in random order; the table shows medians
-over the rounds of the added time, and its ratio to the base. Each variant lives in a process of its own and is
-told when to run: in one process they would share the interpreter's specialised bytecode, and each would spoil it
-for the other. Trust ratios more than figures: the first line says how fast this machine's clock can be read.
+Each round times base / variant / base in thread CPU time, the variants in random order; the table shows
+medians over the rounds of the added time, and its ratio to the base. Each variant lives in a process of its
+own and is told when to run: in one process they would share the interpreter's specialised bytecode, and each
+would spoil it for the other. Trust ratios more than figures: the first line says how fast this machine's
+clock can be read.
 """
 
 from __future__ import annotations
@@ -118,6 +119,10 @@ WORKLOADS = (
 )
 
 
+def quietly(calc: Any) -> Any:
+    return ProfiledCalculator(calc, summary=False)
+
+
 def cpu(block: Callable[[], None]) -> int:
     start = time.thread_time_ns()
     block()
@@ -164,7 +169,7 @@ class Player:
 def measure(workload: Workload, rounds: int) -> None:
     base = Player(lambda: workload.prepare(lambda calc: calc))
     variants = {
-        "instrumented-calc": Player(lambda: workload.prepare(ProfiledCalculator)),
+        "instrumented-calc": Player(lambda: workload.prepare(quietly)),
         "cProfile": Player(lambda: under_cprofile(workload.prepare(lambda calc: calc))),
     }
     if workload.logging:
@@ -195,7 +200,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     reads = [cpu(lambda: [time.perf_counter_ns() for _ in range(1000)]) / 1000 for _ in range(50)]
     print(f"one clock reading: {statistics.median(reads):.0f} ns; added per call, {rounds} rounds")
-    print(f"{'':24s}{'base':>13s}{'instrumented-calc':>26s}{'cProfile':>26s}{'LoggingCalculator':>26s}   goal")
+    print(
+        f"{'':24s}{'base':>13s}{'instrumented-calc':>26s}{'cProfile':>26s}{'LoggingCalculator':>26s}   goal"
+    )
     for workload in WORKLOADS:
         measure(workload, rounds)
 

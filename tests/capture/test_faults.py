@@ -21,8 +21,8 @@ from instrumented_calc.capture.calculator import twin
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.capture.outbox import Outbox
-from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.journal.writer import JournalWriter
 
 TOLD = "instrumented-calc: a fault in the "

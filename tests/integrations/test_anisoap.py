@@ -144,7 +144,7 @@ def test_frames_without_any_pair_have_a_descriptor_of_zero():
     [
         Hypers(),
         Hypers(max_angular=3, max_radial=3, subtract_center_contribution=True),
-        Hypers(max_angular=4, radial_basis_name="monomial", radial_gaussian_width=None, basis_tol=1.0),
+        Hypers(max_angular=4, radial_basis_name="monomial", radial_gaussian_width=None),
     ],
     ids=["default", "without-centre", "monomial"],
 )
@@ -436,6 +436,14 @@ def test_settings_that_cannot_be_used_are_refused_in_one_line(settings, message)
     assert "\n" not in str(caught.value)
 
 
+def test_radial_functions_that_anisoap_would_fail_on_later_are_refused_at_once():
+    with pytest.raises(ModelError, match="13 radial functions of l=4 are too alike .*: lower max_radial"):
+        AniSOAPCalculator(Hypers(max_radial=12, basis_rcond=0.0))
+    paper = Hypers(max_angular=9, max_radial=6, subtract_center_contribution=True)
+    assert paper.n_features(1) == 10 * 7**2
+    assert AniSOAPCalculator(paper).get_property("descriptor", cluster("X2")).shape == (490,)
+
+
 @pytest.mark.parametrize(
     ("species", "weights", "message"),
     [
@@ -571,6 +579,16 @@ def test_made_up_frames_have_exactly_the_composition_that_is_asked_for(make, n_s
     assert first == make(1, 24, species, seed=3)[0] != make(1, 24, species, seed=4)[0]
     distances = first.get_all_distances(mic=True)
     assert distances[distances > 0].min() > 1
+
+
+def test_benzenes_are_made_of_carbon_rings_in_hydrogen_rings_as_dense_as_the_published_frames():
+    frames = benzenes(20, 24)
+    assert str(frames[0].symbols) == "C6H6C6H6"
+    distances = frames[0][:6].get_all_distances(mic=True)
+    assert np.allclose(np.sort(distances)[:, [1, 2, 5]], [1.397, 1.397, 2.794])
+    pairs = [len(neighbor_list("i", atoms, 7.0)) + 24 for atoms in frames]
+    # 337,546 pairs were published for 200 frames of 24 atoms.
+    assert np.mean(pairs) == pytest.approx(337_546 / 200, rel=0.05)
 
 
 def test_shares_that_are_not_equal_give_the_first_species_the_remainder():

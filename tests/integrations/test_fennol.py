@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,10 +22,12 @@ fennol_ase = pytest.importorskip("fennol.ase")
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
 from instrumented_calc.capture.active import active  # noqa: E402 - likewise
-from instrumented_calc.capture.probes.jax_compile import SLOT, JaxCompileProbe  # noqa: E402 - likewise
+from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
 from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
+from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
 from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - likewise
 from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - likewise
+from tests.support import read_records  # noqa: E402 - likewise
 
 DEVICE_LIST = ["inputs", "neighbour list", "overflow check"]
 
@@ -91,9 +94,8 @@ def timed(calc, ready=None):
         def stand_in(*args, real=real, part=part, **kwargs):
             entered.append(part.name)
             returned = real(*args, **kwargs)
-            wait = getattr(part, "wait", None)
-            if wait is not None:
-                wait(returned)
+            if part.counts is not None:
+                assert part.counts(returned) == {}
                 if ready is not None:
                     arrays = [leaf for leaf in jax.tree.leaves(returned) if isinstance(leaf, jax.Array)]
                     ready.append(all(array.is_ready() for array in arrays))
@@ -113,23 +115,26 @@ def timed(calc, ready=None):
 
 @contextmanager
 def open_call():
-    """Open a call in this thread as a recorder does, and give its entry."""
+    """Open a call in this thread as a recorder does, and give what compiles in it."""
     recorder = SimpleNamespace(clock=time.perf_counter_ns)
     entry = [0, recorder, 0, UNSET, UNSET, UNSET, UNSET]
     active.stack.append(entry)
+    compile_ns = {}
     try:
-        yield entry
+        yield compile_ns
     finally:
         active.stack.remove(entry)
+        if entry[6] is not UNSET:
+            compile_ns.update(entry[6]["compile_ns"])
 
 
 @pytest.mark.parametrize("make", [ethanol, water])
 def test_parts_are_entered_and_change_no_bit(make, ani, calc):
     bare = fennol_ase.FENNIXCalculator(str(ani))  # a list's capacity is of the model: not shared
-    expected = [(bare.get_potential_energy(atoms), bare.get_forces(atoms)) for atoms in moved(make(), 4)]
+    expected = [(bare.get_forces(atoms), bare.get_potential_energy(atoms)) for atoms in moved(make(), 4)]
     ready = []
     with timed(calc, ready) as entered:
-        for atoms, (energy, forces) in zip(moved(make(), 4), expected, strict=True):
+        for atoms, (forces, energy) in zip(moved(make(), 4), expected, strict=True):
             del entered[:]
             assert np.array_equal(calc.get_forces(atoms), forces)
             assert calc.get_potential_energy(atoms) == energy
@@ -165,7 +170,14 @@ def test_the_part_tells_which_properties_were_computed(calc):
     assert calc.results["stress"].shape == (6,)
 
 
-def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path):
+@pytest.fixture
+def only_fennol_installed(monkeypatch):
+    """Have the core find this integration, whether or not the package is installed with it."""
+    entry_point = metadata.EntryPoint("fennol", "instrumented_calc_fennol:integration", GROUP)
+    monkeypatch.setattr("instrumented_calc.integration.installed", lambda: (entry_point,))
+
+
+def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path, only_fennol_installed):
     bare = fennol_ase.FENNIXCalculator(str(ani))
     expected = [bare.get_forces(atoms) for atoms in moved(ethanol(), 4)]
     twin = ProfiledCalculator(calc, journal=tmp_path / "run.jsonl")
@@ -174,6 +186,13 @@ def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path):
     assert recording(twin).calls == 4
     recording(twin).close()
     assert "process" not in vars(calc.model.preprocessing)
+    assert "preprocess" not in vars(calc)
+    first, *others = read_records(tmp_path / "run.jsonl").calls
+    assert set(first["components"]) == {"inputs", "neighbour list on host", "energy+forces"}
+    for row in others:
+        assert set(row["components"]) == {*DEVICE_LIST, "energy+forces"}
+        assert sum(row["components"].values()) <= row["wall_ns"]
+        assert row["counts"] == integration.counts(calc)
 
 
 def test_crate_runs_through_the_same_parts(crate):
@@ -192,19 +211,17 @@ def test_compilation_takes_the_first_two_calls_and_none_after(ani):
     probe = JaxCompileProbe()
     times = []
     for atoms in moved(ethanol(), 5):
-        with open_call() as entry:
-            began = time.perf_counter_ns()
+        began = time.perf_counter_ns()
+        with open_call() as compile_ns:
             calc.get_potential_energy(atoms)
-            took = time.perf_counter_ns() - began
-        times.append(entry[SLOT])
-        if entry[SLOT] is not UNSET:
-            assert 0 < sum(entry[SLOT].values()) <= took
+        assert sum(compile_ns.values()) <= time.perf_counter_ns() - began
+        times.append(compile_ns)
     probe.close()
     assert times[0]["total_energy"] > 10_000_000
     assert "process" not in times[0]
     assert times[1]["process"] > 10_000_000
     assert "total_energy" not in times[1]
-    assert times[2:] == [UNSET] * 3
+    assert times[2:] == [{}] * 3
 
 
 def test_a_storm_of_overflows_is_counted_exactly(calc):
@@ -223,10 +240,10 @@ def test_a_storm_of_overflows_is_counted_exactly(calc):
     probe = JaxCompileProbe()
     for _ in range(41):
         before = len(flags)
-        with open_call() as entry:
+        with open_call() as compile_ns:
             calc.get_potential_energy(atoms)
         found.append((integration.counts(calc), bool(flags[before:] and flags[-1])))
-        compiled.append(entry[SLOT] if entry[SLOT] is not UNSET else {})
+        compiled.append(compile_ns)
         atoms.set_cell(0.9975 * atoms.cell, scale_atoms=True)
     probe.close()
     overflowed = [flag for _, flag in found]
@@ -356,3 +373,9 @@ def test_importing_the_integration_imports_no_library():
         [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
     )
     assert done.stdout == "set()\n"
+
+
+def test_the_entry_point_names_the_integration():
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    (entry,) = re.findall('^fennol = "(.*)"$', project, re.MULTILINE)
+    assert metadata.EntryPoint("fennol", entry, GROUP).load() is integration

@@ -56,8 +56,7 @@ def collected(blocks, decoder):
         # The quick way may know of parts before they have been spent time in.
         "components": {name: times.tolist() for name, times in calls.components.items()},
         "sparse": {
-            name: (sparse.rows.tolist(), sparse.values.tolist())
-            for name, sparse in calls.sparse.items()
+            name: (sparse.rows.tolist(), sparse.values.tolist()) for name, sparse in calls.sparse.items()
         },
         "failures": (calls.failures.rows.tolist(), calls.failures.values),
     }

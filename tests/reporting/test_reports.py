@@ -99,9 +99,7 @@ def test_many_warnings_do_not_make_the_closing_summary_longer(journal):
 def test_the_shares_of_the_closing_summary_add_up(golden, journal):
     names = [f"part {n}" for n in range(9)]
     call = records.Call(index=0, start_ns=0, wall_ns=1000, components=dict.fromkeys(names, 100))
-    text = closing_summary(
-        journal("run.jsonl", call, records.Call(index=1, start_ns=2000, wall_ns=1))
-    )
+    text = closing_summary(journal("run.jsonl", call, records.Call(index=1, start_ns=2000, wall_ns=1)))
     shares = [
         float(word.split()[-1])
         for line in text.splitlines()

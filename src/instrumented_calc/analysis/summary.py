@@ -224,9 +224,7 @@ def _total_speed(speeds: list[Speed | None]) -> Speed | None:
     if not counted:
         return None
     simulated = sum(speed.simulated_fs or 0.0 for speed in simulating) if simulating else None
-    return Speed(
-        sum(speed.steps for speed in counted), sum(speed.wall_ns for speed in counted), simulated
-    )
+    return Speed(sum(speed.steps for speed in counted), sum(speed.wall_ns for speed in counted), simulated)
 
 
 def _evaluations(

@@ -1,10 +1,10 @@
 """What the current thread is calculating, and the user's own spans inside it.
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
-A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras]`; `inside_ns` sums
-what inner entries took, so that every time is exclusive. The last four are UNSET until there is something to
-say; `extras` holds further fields of the row by name. A span's entry is the list `[index, maker, inside_ns, call]`
-with its call's entry.
+A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras]`; `inside_ns`
+sums what inner entries took, so that every time is exclusive. The last four are UNSET until there is
+something to say; `extras` holds further fields of the row by name. A span's entry is the list
+`[index, maker, inside_ns, call]` with its call's entry.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __enter__(self) -> span:
+    def __enter__(self) -> span:  # noqa: PYI034 - Self is younger than Python 3.10
         """Start the time, if a recorded call is open in this thread."""
         stack = active.stack
         if not stack:

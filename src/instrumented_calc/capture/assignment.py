@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def wrap_assigned(
-    wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool]
-) -> Callable[[], None]:
+def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool]) -> Callable[[], None]:
     """Replace the setter of `Atoms.calc` by one that wraps.
 
     A calculator that has been assigned before keeps its wrapper. Calculators that only hold results
@@ -28,7 +26,7 @@ def wrap_assigned(
     from ase import Atoms  # noqa: PLC0415 - only here
     from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - likewise
 
-    original = Atoms.calc
+    original: Any = Atoms.calc
 
     def assign(atoms: Any, calc: Any) -> None:
         calculates = hasattr(calc, "calculate") or hasattr(calc, "evaluate")
@@ -37,9 +35,10 @@ def wrap_assigned(
             calc = wrap(calc) if known is None else known
         original.fset(atoms, calc)
 
-    Atoms.calc = property(original.fget, assign, original.fdel, original.__doc__)
+    wrapping = property(original.fget, assign, original.fdel, original.__doc__)
+    type.__setattr__(Atoms, "calc", wrapping)
 
     def undo() -> None:
-        Atoms.calc = original
+        type.__setattr__(Atoms, "calc", original)
 
     return undo

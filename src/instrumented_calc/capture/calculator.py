@@ -55,16 +55,14 @@ class Twin:
 _slot: Any = Twin.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _slot.__get__
 # A twin has the attributes of its calculator and no other: only the descriptor itself is kept.
-del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]
+del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 
 # The twin of each calculator that has one. A twin's lane holds its calculator, so the ids stay true.
 _twins: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 # Weak in both directions, since a twin's class holds the calculator's. Two classes for each: methods found in
 # the instance's dictionary need a descriptor, which costs each call 0.1 us.
 _classes: weakref.WeakKeyDictionary[type, weakref.ref[type]] = weakref.WeakKeyDictionary()
-_classes_if_patched: weakref.WeakKeyDictionary[type, weakref.ref[type]] = (
-    weakref.WeakKeyDictionary()
-)
+_classes_if_patched: weakref.WeakKeyDictionary[type, weakref.ref[type]] = weakref.WeakKeyDictionary()
 RECORDED = ("calculate", "evaluate")
 _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
@@ -128,7 +126,7 @@ def _make_class(cls: type, *, patched: bool) -> type:
         "__qualname__": cls.__qualname__,
         "__class__": property(lambda _: cls),
         # type(twin)(...) builds a plain calculator, as twin.__class__(...) does
-        "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),
+        "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),  # noqa: PLW0108 - drops the twin's class
     }
     for name in RECORDED:
         if hasattr(cls, name):
@@ -136,10 +134,10 @@ def _make_class(cls: type, *, patched: bool) -> type:
             namespace[name] = PatchedMethod(name, method) if patched else method
     if hasattr(cls, "get_property"):
         namespace["get_property"] = counted(cls, _lane_of, _notice_patch)
-    if cls.__eq__ is object.__eq__:
+    if _inherits(cls, "__eq__"):
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))
-    if cls.__repr__ is object.__repr__:
+    if _inherits(cls, "__repr__"):
         namespace["__repr__"] = lambda self: repr(_bare(self))
     if hasattr(cls, "__del__"):
         namespace["__del__"] = lambda _: None  # runs once, with the calculator itself
@@ -147,6 +145,11 @@ def _make_class(cls: type, *, patched: bool) -> type:
         if hasattr(cls, name):
             namespace[name] = _copying(name)
     return type(cls)(cls.__name__, (Twin, cls), namespace)
+
+
+def _inherits(cls: type, name: str) -> bool:
+    """Tell whether a class has left a method as `object` has it."""
+    return getattr(cls, name) is getattr(object, name)
 
 
 def _notice_patch(face: Any) -> None:

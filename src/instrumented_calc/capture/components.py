@@ -121,9 +121,7 @@ class Components:
         counts: Given the calculator, returns what is counted of the call that has just ended.
     """
 
-    def __init__(
-        self, parts: Iterable[Part], counts: Callable[[Any], dict[str, int]] | None = None
-    ) -> None:
+    def __init__(self, parts: Iterable[Part], counts: Callable[[Any], dict[str, int]] | None = None) -> None:
         self._stand_ins = [StandIn(part) for part in parts]
         self.counts = counts
 
@@ -182,7 +180,7 @@ def parts_of_modules(calculator: Any) -> list[Part]:
     if nn is None:
         return []
     parts = []
-    for name, module in vars(calculator).items():
+    for name, module in getattr(calculator, "__dict__", {}).items():
         if not isinstance(module, nn.Module):
             continue
         if vars(module).get("_compiled_call_impl") is not None:

@@ -56,9 +56,7 @@ class Lane:
         "watch",
     )
 
-    def __init__(
-        self, recorder: Recorder, calculator: Any, seen_by: str, number: int | None = None
-    ) -> None:
+    def __init__(self, recorder: Recorder, calculator: Any, seen_by: str, number: int | None = None) -> None:
         self.recorder = recorder
         self.calculator = calculator
         self.seen_by = seen_by
@@ -92,8 +90,8 @@ class Lane:
         self._groups = {part.name: part.group for part in parts}
         self.recorder.time_neighbour_lists()
         counts = getattr(integration, "counts", None)
-        self.components = Components(parts, counts) if parts or counts else None
-        return self.components
+        self.components = found = Components(parts, counts) if parts or counts else None
+        return found
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
         """Return the lane's record, and what went wrong while it was made.

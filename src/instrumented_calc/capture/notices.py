@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from instrumented_calc.journal.records import Notice
 
@@ -71,5 +71,5 @@ def people_logger() -> Any:
     )
 
 
-def _plain_line(_: Any, __: str, event: dict[str, Any]) -> str:
+def _plain_line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     return f"instrumented-calc: {event['event']}"

@@ -110,7 +110,7 @@ class Outbox:
             for row in out:
                 try:
                     kept.append(self._encode([row]))
-                except TypeError:
+                except TypeError:  # noqa: PERF203 - each row has to be tried
                     self._writer.lost += 1
                     self._last = None
             return b"".join(kept)

@@ -29,10 +29,19 @@ ASKED = {
     "get_stress": "stress",
 }
 # Looked up on the type by the interpreter, never through __getattr__.
-DUNDERS = (
-    "__bool__ __call__ __contains__ __delitem__ __enter__ __exit__ __getitem__ __iter__ __len__ "
-    "__setitem__ __str__"
-).split()
+DUNDERS = [
+    "__bool__",
+    "__call__",
+    "__contains__",
+    "__delitem__",
+    "__enter__",
+    "__exit__",
+    "__getitem__",
+    "__iter__",
+    "__len__",
+    "__setitem__",
+    "__str__",
+]
 
 
 class Proxy:
@@ -40,7 +49,7 @@ class Proxy:
 
     __slots__ = ("__weakref__", "_lane")
 
-    @property  # type: ignore[misc] - isinstance() asks for it
+    @property  # type: ignore[misc]  # isinstance() asks for it
     def __class__(self) -> Any:
         """Return the calculator's class."""
         return type(_inner(self))
@@ -99,7 +108,7 @@ class Proxy:
 _member: Any = Proxy.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _member.__get__
 # A proxy has the attributes of its calculator and no other: only the descriptor itself is kept.
-del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]
+del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 _classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
 
 

@@ -95,9 +95,7 @@ def _as_ase_calls(
     """
 
     @functools.wraps(general)
-    def method(
-        self: Any, atoms: Any = ABSENT, properties: Any = ABSENT, system_changes: Any = ABSENT
-    ) -> Any:
+    def method(self: Any, atoms: Any = ABSENT, properties: Any = ABSENT, system_changes: Any = ABSENT) -> Any:
         if system_changes is ABSENT or properties is ABSENT or atoms is ABSENT:
             given = zip(CALCULATE, (atoms, properties, system_changes), strict=True)
             return general(self, **{key: value for key, value in given if value is not ABSENT})
@@ -143,10 +141,9 @@ def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:
     except (TypeError, ValueError):
         return False
     kinds = {parameter.kind for parameter in parameters}
-    return (
-        tuple(parameter.name for parameter in parameters) == names
-        and kinds == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    )
+    return tuple(parameter.name for parameter in parameters) == names and kinds == {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD
+    }
 
 
 def _leave(stack: list[Entry], entry: Entry) -> None:
@@ -154,7 +151,7 @@ def _leave(stack: list[Entry], entry: Entry) -> None:
         stack.pop()  # the call, and spans inside that were never left
 
 
-def _close(
+def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
     lane: Lane,
     entry: Entry,
     components: Components | None,
@@ -231,7 +228,6 @@ def counted(
         return answer
 
     usual = _takes(real, tuple(GET_PROPERTY)) and all(
-        inspect.signature(real).parameters[name].default is default
-        for name, default in GET_PROPERTY.items()
+        inspect.signature(real).parameters[name].default is default for name, default in GET_PROPERTY.items()
     )
     return method if usual else general

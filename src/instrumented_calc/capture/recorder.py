@@ -98,7 +98,7 @@ class Recorder:
         self.head: tuple[Any, ...] = ()
         self._lock = threading.RLock()  # for what happens now and then; never held on the hot path
         self._writer: JournalWriter | None = None
-        self._outbox: Outbox = None  # type: ignore[assignment] - made by _open(), before any call
+        self._outbox: Outbox  # made by _open(), before any call
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = False
@@ -227,9 +227,7 @@ class Recorder:
 
     def _pulse_on(self) -> None:
         self._stop.clear()
-        thread = threading.Thread(
-            target=self._pulse, name="instrumented-calc journal", daemon=True
-        )
+        thread = threading.Thread(target=self._pulse, name="instrumented-calc journal", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no more threads are to be had: the calls do all writing
@@ -300,8 +298,7 @@ class Recorder:
         self._lost_told = writer.lost
         self.notices.warn(
             "journal-removed",
-            f"{old} was removed while it was written: {writer.lost} rows are gone, going on in "
-            f"{writer.path}",
+            f"{old} was removed while it was written: {writer.lost} rows are gone, going on in {writer.path}",
             lost_rows=writer.lost,
         )
 

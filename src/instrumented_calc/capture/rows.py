@@ -33,6 +33,7 @@ WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one wri
 SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
 RAREST_SAMPLE_NS = 10_000_000_000
+CROWDED = 1000  # rows that wait
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
 HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
 
@@ -60,7 +61,7 @@ class RowMaker:
         descriptions: The `lane` and `phase` records so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one run is made of
         self,
         outbox: Outbox,
         *,
@@ -85,7 +86,7 @@ class RowMaker:
         self._notices = notices
         self._budget = budget
         self._start_cost = 0
-        self._probe: ProcessProbe | None = None
+        self._probe: ProcessProbe
         self._last_end = self._last_row = self._next_sample = 0
         self._sample_every = SAMPLE_EVERY_NS
         self._described: set[int] = set()
@@ -104,7 +105,7 @@ class RowMaker:
         self._probe = probe
         self._start_cost = self.self_ns = start_cost
 
-    def finish(
+    def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
         self,
         lane: Lane,
         entry: Entry,
@@ -174,7 +175,7 @@ class RowMaker:
             self.calculated_ns += end - start
         row = Call(
             entry[0],
-            context,  # type: ignore[arg-type] - the outbox puts the carried fields in its place
+            context,  # type: ignore[arg-type]  # the outbox puts the carried fields in its place
             UNSET,
             parent,
             start - self._origin,
@@ -237,6 +238,8 @@ class RowMaker:
     def _sample(self, row: Call, end: int) -> None:
         began = self.clock()
         self._probe.sample(row)
+        cost = self.clock() - began
+        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
         row.self_ns = spent = self.self_ns
         elapsed = end - self._origin
         over = spent - self._start_cost > self._budget * elapsed
@@ -248,8 +251,8 @@ class RowMaker:
                 f"{self._sample_every / 1e9:g} s from here on",
                 sample_every_ns=self._sample_every,
             )
-        cost = self.clock() - began
-        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
+        if self.direct and len(self._outbox.rows) > CROWDED:
+            self._outbox.drain(timeout=0)  # calls come faster than the journal's thread gets its turn
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)

@@ -55,9 +55,7 @@ def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     """
     for name, known in VARIABLES.items():
         if known["job_id"] in variables:
-            told = {
-                key: variables[variable] for key, variable in known.items() if variable in variables
-            }
+            told = {key: variables[variable] for key, variable in known.items() if variable in variables}
             if told.get("array_index") == "0" and name == "LSF":
                 del told["array_index"]  # LSF's way to say that the job is no array
             return {"name": name, **told}
@@ -115,6 +113,4 @@ def _condor(variables: Mapping[str, str]) -> dict[str, str]:
     except OSError:
         return told
     attributes = dict(re.findall(r'^(\w+) = "?(.*?)"?$', description, re.MULTILINE))
-    return {
-        key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes
-    } | told
+    return {key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes} | told

@@ -9,14 +9,12 @@ import typer
 
 
 def demo(
-    calc: Annotated[
-        str, typer.Option(help="Calculator: emt, lj, morse or package.module:factory.")
-    ] = "emt",
+    calc: Annotated[str, typer.Option(help="Calculator: emt, lj, morse or package.module:factory.")] = "emt",
     steps: Annotated[int, typer.Option(min=1, help="MD steps of 5 fs.")] = 500,
     n_atoms: Annotated[int, typer.Option(min=1, help="Atoms, in whole cells of four.")] = 32,
-    journal: Annotated[
-        Path, typer.Option(help="Journal to write; numbered if the name is taken.")
-    ] = Path("run.jsonl"),
+    journal: Annotated[Path, typer.Option(help="Journal to write; numbered if the name is taken.")] = Path(
+        "run.jsonl"
+    ),
 ) -> None:
     """Run NVE dynamics of copper, profiled: journal, summary, and the command that comes next."""
     from rich.console import Console  # noqa: PLC0415 - `--help` stays light
@@ -25,9 +23,7 @@ def demo(
     from instrumented_calc.experiments.demo import run_demo  # noqa: PLC0415 - likewise
 
     people = Console(stderr=True)
-    with Progress(
-        *Progress.get_default_columns()[:3], TimeRemainingColumn(), console=people
-    ) as bar:
+    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=people) as bar:
         task = bar.add_task("copper, NVE, 300 K", total=steps)
         path, size = run_demo(
             calc,
@@ -37,7 +33,5 @@ def demo(
             on_step=lambda done: bar.update(task, completed=done),
         )
     if size != n_atoms:
-        people.print(
-            f"{n_atoms} atoms were asked for; whole cells of copper give {size}", highlight=False
-        )
+        people.print(f"{n_atoms} atoms were asked for; whole cells of copper give {size}", highlight=False)
     typer.echo(path)

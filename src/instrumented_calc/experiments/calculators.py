@@ -52,9 +52,7 @@ def build_calculator(spec: str) -> Any:
     if ":" not in spec:
         near = difflib.get_close_matches(spec, KNOWN, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        message = (
-            f"unknown calculator {spec!r}{hint} known: {', '.join(KNOWN)}, or package.module:factory"
-        )
+        message = f"unknown calculator {spec!r}{hint} known: {', '.join(KNOWN)}, or package.module:factory"
         raise ModelError(message)
     return _from_factory(spec)
 

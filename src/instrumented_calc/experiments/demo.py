@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc.experiments.calculators import build_calculator
@@ -10,7 +11,6 @@ from instrumented_calc.run import profiled, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 TIMESTEP_FS = 5.0  # heavy atoms: a twentieth of copper's shortest period, 135 fs
 
@@ -41,4 +41,4 @@ def run_demo(
         run.attach(dynamics)
         dynamics.run(steps)
         path = run.path
-    return path, len(atoms)
+    return Path(path or journal), len(atoms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations_with_replacement
 from typing import Any
 
 ATOMS_PER_CELL = 4  # of the cubic cell of a face-centred lattice
@@ -42,5 +42,5 @@ def cells_for(n_atoms: int) -> tuple[int, int, int]:
     """Return the numbers of cubic cells along each axis whose product is nearest to `n_atoms / 4`."""
     wanted = max(round(n_atoms / ATOMS_PER_CELL), 1)
     edge = min(round(wanted ** (1 / 3)) * 2 + 2, LONGEST_EDGE)
-    boxes = (box for box in product(range(1, edge + 1), repeat=3) if box == tuple(sorted(box)))
+    boxes = combinations_with_replacement(range(1, edge + 1), 3)
     return min(boxes, key=lambda box: (abs(box[0] * box[1] * box[2] - wanted), box[2] - box[0]))

@@ -44,9 +44,7 @@ class RowCollector:
         self._decoder = RowDecoder()
         self._capacity = capacity
         self._count = 0
-        self._plain = {
-            name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in PLAIN
-        }
+        self._plain = {name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in PLAIN}
         self._sets: dict[str, dict[tuple[str, ...], int]] = {"properties": {}, "changes": {}}
         self._components: dict[str, Column] = {}
         self._split = Column(capacity, np.int8, fill=0)

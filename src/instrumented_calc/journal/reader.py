@@ -154,8 +154,7 @@ def _check_version(schema: Any, where: str) -> None:
         raise JournalReadError(message)
     if int(major) > records.MAJOR_VERSION:
         message = (
-            f"{where}: schema {schema!r} needs a newer instrumented-calc;"
-            " pip install -U instrumented-calc"
+            f"{where}: schema {schema!r} needs a newer instrumented-calc; pip install -U instrumented-calc"
         )
         raise JournalReadError(message)
 
@@ -191,9 +190,7 @@ def _read_body(file: BinaryIO, reading: _Reading, size: int) -> None:
         reading.add(chunk)
 
 
-KINDS: dict[str, type[msgspec.Struct]] = {
-    str(kind.__struct_config__.tag): kind for kind in records.RECORDS
-}
+KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind for kind in records.RECORDS}
 
 
 # What msgspec raises for bytes that are no record: JSON, UTF-8, or nested too deeply.

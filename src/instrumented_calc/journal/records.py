@@ -35,44 +35,34 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
 
     index: Annotated[int, _meta("Number of the call in its run, from 0, in order of start", "1")]
     lane: (
-        Annotated[int, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")]
-        | UnsetType
+        Annotated[int, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")] | UnsetType
     ) = UNSET
     phase: (
         Annotated[int, _meta("Driver that asked for the call, see `phase`", kind="carried")]
-        | None
         | UnsetType
+        | None
     ) = UNSET
-    parent: (
-        Annotated[int, _meta("Index of the recorded call inside which this one ran")] | UnsetType
-    ) = UNSET
+    parent: Annotated[int, _meta("Index of the recorded call inside which this one ran")] | UnsetType = UNSET
     start_ns: Annotated[int, _meta("Start of the call", "ns")] = 0
     wall_ns: Annotated[int, _meta("Duration of the call", "ns")] = 0
     gap_ns: (
-        Annotated[
-            int, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")
-        ]
+        Annotated[int, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")]
         | UnsetType
     ) = UNSET
-    n_atoms: Annotated[int, _meta("Number of atoms", "1", "carried")] | None | UnsetType = UNSET
+    n_atoms: Annotated[int, _meta("Number of atoms", "1", "carried")] | UnsetType | None = UNSET
     properties: (
-        Annotated[list[str], _meta("Properties that were asked for", kind="carried")]
-        | None
-        | UnsetType
+        Annotated[list[str], _meta("Properties that were asked for", kind="carried")] | UnsetType | None
     ) = UNSET
     changes: (
         Annotated[
             list[str],
-            _meta(
-                "ASE's system_changes; empty: nothing moved since the previous call", kind="carried"
-            ),
+            _meta("ASE's system_changes; empty: nothing moved since the previous call", kind="carried"),
         ]
-        | None
         | UnsetType
+        | None
     ) = UNSET
     step: (
-        Annotated[int, _meta("Steps that the driver had completed when the call was made", "1")]
-        | UnsetType
+        Annotated[int, _meta("Steps that the driver had completed when the call was made", "1")] | UnsetType
     ) = UNSET
     components: (
         Annotated[
@@ -82,44 +72,32 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         | UnsetType
     ) = UNSET
     observers_ns: (
-        Annotated[
-            int, _meta("Time spent in the attached driver's observers since the last row", "ns")
-        ]
+        Annotated[int, _meta("Time spent in the attached driver's observers since the last row", "ns")]
         | UnsetType
     ) = UNSET
-    energy_ev: (
-        Annotated[float, _meta("Potential energy, if it was a host number", "eV")] | UnsetType
-    ) = UNSET
+    energy_ev: Annotated[float, _meta("Potential energy, if it was a host number", "eV")] | UnsetType = UNSET
     failure: Annotated[str, _meta("Class of the exception that ended the call")] | UnsetType = UNSET
     gc_ns: Annotated[int, _meta("Garbage collection during the call", "ns")] | UnsetType = UNSET
-    gc_generation: (
-        Annotated[int, _meta("Oldest generation collected during the call")] | UnsetType
-    ) = UNSET
+    gc_generation: Annotated[int, _meta("Oldest generation collected during the call")] | UnsetType = UNSET
     cpu_ns: (
-        Annotated[int, _meta("CPU time of the process, all threads", "ns", "sampled, cumulative")]
-        | UnsetType
+        Annotated[int, _meta("CPU time of the process, all threads", "ns", "sampled, cumulative")] | UnsetType
     ) = UNSET
     rss_bytes: Annotated[int, _meta("Resident memory", "byte", "sampled")] | UnsetType = UNSET
     minor_faults: (
-        Annotated[int, _meta("Page faults served without I/O", "1", "sampled, cumulative")]
-        | UnsetType
+        Annotated[int, _meta("Page faults served without I/O", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     major_faults: (
         Annotated[int, _meta("Page faults that needed I/O", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     preemptions: (
-        Annotated[int, _meta("Involuntary context switches", "1", "sampled, cumulative")]
-        | UnsetType
+        Annotated[int, _meta("Involuntary context switches", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     self_ns: (
-        Annotated[
-            int, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")
-        ]
+        Annotated[int, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")]
         | UnsetType
     ) = UNSET
     counts: (
-        Annotated[dict[str, int], _meta("Counts of the integration: edges, overflows, ...", "1")]
-        | UnsetType
+        Annotated[dict[str, int], _meta("Counts of the integration: edges, overflows, ...", "1")] | UnsetType
     ) = UNSET
     device_ns: (
         Annotated[
@@ -132,8 +110,7 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         Annotated[dict[str, int], _meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
     ) = UNSET
     sliced: (
-        Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")]
-        | UnsetType
+        Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")] | UnsetType
     ) = UNSET
 
 
@@ -159,15 +136,11 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
             " b = d for d < 64, else b = 32*(k-6) + (d >> (k-6)), k = bit length of d"
         ),
     ]
-    phase: Annotated[int, _meta("Driver that asked for the calls")] | None | UnsetType = UNSET
+    phase: Annotated[int, _meta("Driver that asked for the calls")] | UnsetType | None = UNSET
     first_step: Annotated[int, _meta("Smallest step of a call", "1")] | UnsetType = UNSET
     last_step: Annotated[int, _meta("Largest step of a call", "1")] | UnsetType = UNSET
-    components: (
-        Annotated[dict[str, int], _meta("Sums of exclusive host times", "ns")] | UnsetType
-    ) = UNSET
-    observers_ns: (
-        Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType
-    ) = UNSET
+    components: Annotated[dict[str, int], _meta("Sums of exclusive host times", "ns")] | UnsetType = UNSET
+    observers_ns: Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType = UNSET
 
 
 class Library(Struct):
@@ -194,34 +167,22 @@ class Environment(Struct, omit_defaults=True):
     python: Annotated[str, _meta("Python implementation and version")] | UnsetType = UNSET
     cpu: Annotated[str, _meta("Processor model")] | UnsetType = UNSET
     cpu_count: Annotated[int, _meta("Logical processors of the machine", "1")] | UnsetType = UNSET
-    affinity: (
-        Annotated[int, _meta("Logical processors that this process may use", "1")] | UnsetType
-    ) = UNSET
-    cgroup_cpus: (
-        Annotated[float, _meta("CPU quota of the cgroup, in processors", "1")] | UnsetType
-    ) = UNSET
+    affinity: Annotated[int, _meta("Logical processors that this process may use", "1")] | UnsetType = UNSET
+    cgroup_cpus: Annotated[float, _meta("CPU quota of the cgroup, in processors", "1")] | UnsetType = UNSET
     memory_bytes: Annotated[int, _meta("Physical memory", "byte")] | UnsetType = UNSET
-    cgroup_memory_bytes: (
-        Annotated[int, _meta("Memory limit of the cgroup", "byte")] | UnsetType
-    ) = UNSET
+    cgroup_memory_bytes: Annotated[int, _meta("Memory limit of the cgroup", "byte")] | UnsetType = UNSET
     threads_wanted: (
-        Annotated[dict[str, str], _meta("Thread variables of the environment, as they were set")]
-        | UnsetType
+        Annotated[dict[str, str], _meta("Thread variables of the environment, as they were set")] | UnsetType
     ) = UNSET
     threads_effective: (
         Annotated[list[ThreadPool], _meta("Native thread pools at the first call")] | UnsetType
     ) = UNSET
-    torch_threads: (
-        Annotated[list[int], _meta("torch threads: intra-op, inter-op", "1")] | UnsetType
-    ) = UNSET
+    torch_threads: Annotated[list[int], _meta("torch threads: intra-op, inter-op", "1")] | UnsetType = UNSET
     torch: (
-        Annotated[dict[str, Any], _meta("torch's default dtype, matmul precision and devices")]
-        | UnsetType
+        Annotated[dict[str, Any], _meta("torch's default dtype, matmul precision and devices")] | UnsetType
     ) = UNSET
     libraries: Annotated[list[Library], _meta("Versions of installed libraries")] | UnsetType = UNSET
-    scheduler: (
-        Annotated[dict[str, str], _meta("Batch system: name, job id, ...")] | UnsetType
-    ) = UNSET
+    scheduler: Annotated[dict[str, str], _meta("Batch system: name, job id, ...")] | UnsetType = UNSET
 
 
 class RunStart(Struct, tag="run_start", tag_field="event"):
@@ -235,17 +196,16 @@ class RunStart(Struct, tag="run_start", tag_field="event"):
     command: Annotated[list[str], _meta("Command line of the process")] | UnsetType = UNSET
     directory: Annotated[str, _meta("Working directory at the first call")] | UnsetType = UNSET
     settings: Annotated[dict[str, Any], _meta("Settings of the recorder")] | UnsetType = UNSET
-    parent_run_id: (
-        Annotated[str, _meta("Run of the process that forked or pickled this one")] | UnsetType
-    ) = UNSET
+    parent_run_id: Annotated[str, _meta("Run of the process that forked or pickled this one")] | UnsetType = (
+        UNSET
+    )
     rank: Annotated[int, _meta("MPI rank")] | UnsetType = UNSET
     series: (
         Annotated[str, _meta("What links the parts of a requeued job: job id or INSTRUMENTED_CALC_SERIES")]
         | UnsetType
     ) = UNSET
     continues: (
-        Annotated[bool, _meta("The journal's file vanished during the run; this one goes on")]
-        | UnsetType
+        Annotated[bool, _meta("The journal's file vanished during the run; this one goes on")] | UnsetType
     ) = UNSET
     environment: Annotated[Environment, _meta("The machine and its software")] = msgspec.field(
         default_factory=Environment
@@ -282,9 +242,7 @@ class Lane(Struct, tag="lane", tag_field="event"):
     ]
     n_atoms: Annotated[int, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
-    model: (
-        Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType
-    ) = UNSET
+    model: Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType = UNSET
     groups: (
         Annotated[
             dict[str, str],
@@ -347,9 +305,7 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     ended: Annotated[str, _meta("UTC time, ISO 8601")]
     counters: Annotated[Counters, _meta("Totals of the run")]
     run_id: Annotated[str, _meta("Run that ends")] | UnsetType = UNSET
-    observers_ns: (
-        Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType
-    ) = UNSET
+    observers_ns: Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
 
 
 Record: TypeAlias = Call | Slice | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
@@ -404,12 +360,8 @@ def describe_fields() -> Fields:
         for name, described in schema["properties"].items():
             if name == "event":
                 continue
-            known = next(
-                (
-                    part
-                    for part in (described, *described.get("anyOf", ()))
-                    if "description" in part
-                ),
+            known: dict[str, str] = next(
+                (part for part in (described, *described.get("anyOf", ())) if "description" in part),
                 {},
             )
             meanings.append(

@@ -62,9 +62,7 @@ def closing_text(summary: Summary) -> str:
     )
     lines += [_labelled(label, text) for label, text in labelled if text]
     path = identity.one_line(summary.journal.path)
-    return "\n".join(
-        [*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")]
-    )
+    return "\n".join([*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")])
 
 
 def _labelled(label: str, text: str) -> str:
@@ -128,9 +126,7 @@ def _slowest(summary: Summary) -> str:
         words.append(f"{duration(slow.wall_ns)} at {where} ({slow.cause or 'no cause recorded'})")
     if summary.warmup is not None:
         warmup = summary.warmup
-        words.append(
-            f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, shown apart"
-        )
+        words.append(f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, shown apart")
     return "; ".join(words)
 
 

@@ -85,9 +85,7 @@ def _warnings(summary: Summary) -> Section | None:
         lines.append(f"{plural(journal.bad_lines, 'unreadable line')} left out:")
         lines += [f"{journal.path.name}:{bad.number}: {bad.reason}" for bad in journal.first_bad]
     if counters and counters.lost_rows:
-        lines.append(
-            f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them."
-        )
+        lines.append(f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them.")
     if counters and counters.faults:
         lines.append(f"{plural(counters.faults, 'fault')} of the recorder itself.")
     for event, seen in journal.unknown_events.items():
@@ -212,9 +210,7 @@ def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Secti
     blocks: list[Table | Paragraph] = [_breakdown_table("whole run", breakdown)]
     if len(phases) > 1:
         blocks += [
-            _breakdown_table(
-                f"phase {each.phase.phase} {identity.phase_words(each.phase)}", each.breakdown
-            )
+            _breakdown_table(f"phase {each.phase.phase} {identity.phase_words(each.phase)}", each.breakdown)
             for each in phases
             if each.breakdown is not None and each.breakdown.wall_ns
         ]
@@ -230,9 +226,7 @@ def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Secti
         remarks.append("One pass: no components of the calculator were recorded.")
     if not any(part.kind == "profiler" for part in breakdown.parts):
         remarks.append(f"Profiler: {NOT_MEASURED}.")
-    return Section(
-        "Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else []))
-    )
+    return Section("Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else [])))
 
 
 def _breakdown_table(title: str, breakdown: Breakdown) -> Table:

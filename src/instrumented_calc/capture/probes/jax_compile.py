@@ -15,7 +15,6 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.active import active
 
-SLOT = 6  # of a call's entry
 STAGES = "/jax/core/compile/"
 OPERATIONS = "operations"
 SECOND_NS = 1_000_000_000
@@ -91,9 +90,11 @@ def _listen(event: str, seconds: float, **details: Any) -> None:
         return
     innermost = stack[-1]
     call = innermost[3] if type(innermost[3]) is list else innermost
-    if call[SLOT] is UNSET:
-        call[SLOT] = CompileTimes()
-    call[SLOT].add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call[1].clock())
+    extras = call[6]
+    if extras is UNSET:
+        call[6] = extras = {}
+    times = extras.setdefault("compile_ns", CompileTimes())
+    times.add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call[1].clock())
 
 
 def _name(function: str) -> str:
