@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 from tests.support import ExactClock, journal_threads, open_files
 
-from instrumented_calc.capture import ends
+from instrumented_calc.capture import components, ends
 from instrumented_calc.capture.active import active
 from instrumented_calc.capture.recorder import Recorder, Settings
 
@@ -58,6 +58,10 @@ def _hooks() -> dict[str, object]:
         "einsum": np.einsum,
         "einsum's code": np.einsum.__wrapped__.__code__,
         "Atoms.calc": vars(Atoms)["calc"],
+        "timed parts": frozenset(components._placed),
+        "neighbour lists": [
+            vars(part.owner)[part.attribute] for part in components.parts_of_neighbour_lists()
+        ],
         "Atoms": frozenset(vars(Atoms)) - {"__slotnames__"},  # noted there by Python's copy
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.integration import Part
 from instrumented_calc_anisoap import power_spectrum
 from instrumented_calc_anisoap.calculator import AniSOAPCalculator
+from instrumented_calc_anisoap.library import library
 from instrumented_calc_anisoap.model import Model, default_model
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def parts(calc: Any) -> Sequence[Part]:
     Args:
         calc: A calculator that `knows` recognises.
     """
-    anisoap, basis = power_spectrum.library(), calc.power_spectrum.radial_basis
+    anisoap, basis = library(), calc.power_spectrum.radial_basis
     return [
         Part("neighbour list", power_spectrum, "neighbour_list", "neighbours"),
         Part("pair expansion", anisoap, "pairwise_ellip_expansion"),

@@ -8,13 +8,12 @@ they lie before they are orthonormalised, and the blocks of all centre species a
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import InputError
 
-from instrumented_calc.errors import ModelError
+from instrumented_calc_anisoap.library import library, radial_basis
 from instrumented_calc_anisoap.particles import QUATERNIONS, rotations, semiaxes
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class PowerSpectrum:
     def __init__(self, hypers: Hypers) -> None:
         anisoap = library()
         self.hypers = hypers
-        self.radial_basis = _radial_basis(hypers)
+        self.radial_basis = radial_basis(hypers)
         self.frames = 0
         self.pairs = 0
         self._to_cartesian = anisoap.spherical_to_cartesian(hypers.max_angular, hypers.radial_functions)
@@ -117,24 +116,6 @@ class PowerSpectrum:
         return anisoap.metatensor.mean_over_samples(invariants, sample_names="center")
 
 
-def library() -> Any:
-    """Return AniSOAP's module, through which all of its parts are looked up.
-
-    Raises:
-        ModelError: It is not installed, or with a metatensor that it cannot use.
-    """
-    try:
-        module = import_module("anisoap.representations.ellipsoidal_density_projection")
-    except ImportError as error:
-        message = f"anisoap cannot be imported ({error}): pip install 'instrumented-calc[anisoap]'"
-        raise ModelError(message) from error
-    if not hasattr(module.TensorMap, "blocks_matching"):
-        found = metadata.version("metatensor-core")
-        message = f"anisoap fails with metatensor-core {found}: pip install 'metatensor-core<0.2'"
-        raise ModelError(message)
-    return module
-
-
 def neighbour_list(frames: list[Atoms], cutoff: float, self_pairs: bool) -> Any:
     """Return all ordered pairs of particles within the cutoff, as featomic finds them.
 
@@ -164,38 +145,6 @@ def _carried_along(neighbours: Any, frames: list[Atoms]) -> Any:
         values = vectors.reshape(-1, 3, 1)
         blocks.append(anisoap.TensorBlock(values, labels, block.components, block.properties))
     return anisoap.TensorMap(neighbours.keys, blocks)
-
-
-def _radial_basis(hypers: Hypers) -> Any:
-    anisoap = library()
-    settings = {
-        "max_angular": hypers.max_angular,
-        "cutoff_radius": hypers.cutoff_radius,
-        "max_radial": [n - 1 for n in hypers.radial_functions],
-        "rcond": hypers.basis_rcond,
-        "tol": hypers.basis_tol,
-    }
-    if hypers.radial_basis_name == "monomial":
-        basis = anisoap.MonomialBasis(**settings)
-    else:
-        basis = anisoap.GTORadialBasis(radial_gaussian_width=hypers.radial_gaussian_width, **settings)
-    _check_overlaps(basis, hypers)
-    return basis
-
-
-def _check_overlaps(basis: Any, hypers: Hypers) -> None:
-    """Refuse functions that AniSOAP would fail to orthonormalise at the first call."""
-    inverse_root = import_module("anisoap.representations.radial_basis").inverse_matrix_sqrt
-    for ell, n in enumerate(hypers.radial_functions):
-        powers = ell + 2 * np.arange(n)
-        try:
-            inverse_root(basis.overlap_matrix[np.ix_(powers, powers)], hypers.basis_rcond, hypers.basis_tol)
-        except ValueError as error:
-            message = (
-                f"the {n} radial functions of l={ell} are too alike to be orthonormalised: lower max_radial "
-                f"or raise basis_tol={hypers.basis_tol:g}"
-            )
-            raise ModelError(message) from error
 
 
 def _common_species(frames: list[Atoms]) -> list[int]:

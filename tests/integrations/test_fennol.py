@@ -20,6 +20,8 @@ from msgspec import UNSET
 jax = pytest.importorskip("jax")
 fennol_ase = pytest.importorskip("fennol.ase")
 
+from tests.support import read_records  # noqa: E402 - likewise
+
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
 from instrumented_calc.capture.active import active  # noqa: E402 - likewise
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
@@ -27,7 +29,6 @@ from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
 from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
 from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - likewise
 from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - likewise
-from tests.support import read_records  # noqa: E402 - likewise
 
 DEVICE_LIST = ["inputs", "neighbour list", "overflow check"]
 
@@ -144,6 +145,15 @@ def test_parts_are_entered_and_change_no_bit(make, ani, calc):
     assert np.abs(forces).max() > 0
 
 
+def test_a_part_waits_for_a_list_that_its_device_still_computes(calc):
+    (part,) = (part for part in integration.parts(calc) if part.name == "neighbour list")
+    slow = jax.jit(lambda matrix: matrix @ matrix @ matrix @ matrix)
+    distances = slow(np.ones((1500, 1500), np.float32))
+    assert not distances.is_ready()
+    part.counts({"graph": {"d12": distances}})
+    assert distances.is_ready()
+
+
 def test_the_first_call_makes_its_list_on_the_host(calc):
     with timed(calc) as entered:
         calc.get_potential_energy(ethanol())
@@ -181,14 +191,20 @@ def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path, onl
     bare = fennol_ase.FENNIXCalculator(str(ani))
     expected = [bare.get_forces(atoms) for atoms in moved(ethanol(), 4)]
     twin = ProfiledCalculator(calc, journal=tmp_path / "run.jsonl")
+    probe = JaxCompileProbe()
     for atoms, forces in zip(moved(ethanol(), 4), expected, strict=True):
         assert np.array_equal(twin.get_forces(atoms), forces)
     assert recording(twin).calls == 4
     recording(twin).close()
+    probe.close()
     assert "process" not in vars(calc.model.preprocessing)
     assert "preprocess" not in vars(calc)
-    first, *others = read_records(tmp_path / "run.jsonl").calls
+    records = read_records(tmp_path / "run.jsonl")
+    assert records.of("lane")[0]["model"] == integration.describe(calc)
+    first, *others = records.calls
     assert set(first["components"]) == {"inputs", "neighbour list on host", "energy+forces"}
+    assert 0 < first["compile_ns"]["energy_and_forces"] < first["components"]["energy+forces"]
+    assert all("compile_ns" not in row for row in others[1:])
     for row in others:
         assert set(row["components"]) == {*DEVICE_LIST, "energy+forces"}
         assert sum(row["components"].values()) <= row["wall_ns"]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from instrumented_calc.capture.active import Entry
+    from instrumented_calc.capture.lanes import Lane
+    from instrumented_calc.capture.probes.torch_cuda import DeviceTimes
 
 NEIGHBOUR_LIST = "neighbour list"
 # Where the libraries look these up themselves, so that no caller's early import escapes.
@@ -68,6 +70,8 @@ class StandIn:
         clock = outer[1].clock
         entry = [outer[0], outer[1], 0, call]
         stack.append(entry)
+        device = call[7]
+        marked = device is not None and device.enter(self._name)
         start = clock()
         try:
             returned = self._real(*args, **kwargs)
@@ -76,6 +80,8 @@ class StandIn:
             return returned
         finally:
             elapsed = clock() - start
+            if marked:
+                device.leave()
             while stack and stack.pop() is not entry:
                 pass  # an inner span that was never left
             outer[2] += elapsed
@@ -119,25 +125,64 @@ class Components:
     Args:
         parts: What is timed.
         counts: Given the calculator, returns what is counted of the call that has just ended.
+        device: Times the parts on the model's device as well.
     """
 
-    def __init__(self, parts: Iterable[Part], counts: Callable[[Any], dict[str, int]] | None = None) -> None:
+    def __init__(
+        self,
+        parts: Iterable[Part],
+        *,
+        counts: Callable[[Any], dict[str, int]] | None = None,
+        device: DeviceTimes | None = None,
+    ) -> None:
         self._stand_ins = [StandIn(part) for part in parts]
-        self.counts = counts
+        self._counts = counts
+        self._device = device
 
     def __len__(self) -> int:
         """Return how many callables are timed."""
         return len(self._stand_ins)
 
-    def put(self, _: Any = None) -> Components:
-        """Start timing: a call begins."""
+    def put(self, lane: Lane | None = None, entry: Entry | None = None) -> Components | None:
+        """Start timing: a call begins.
+
+        Args:
+            lane: The lane of the call; it goes on untimed if a callable's place cannot be taken.
+            entry: The call's entry.
+
+        Returns:
+            These components, or None if nothing is timed.
+        """
+        placed: list[StandIn] = []
         with _lock:
-            for stand_in in self._stand_ins:
-                placed = _placed.setdefault(stand_in.key, stand_in)
-                placed.users += 1
-                if placed.users == 1:
-                    placed.place()
+            try:
+                for stand_in in self._stand_ins:
+                    _use(stand_in)
+                    placed.append(stand_in)
+            except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
+                self._stand_ins = placed
+                self.take_back()
+                self._stand_ins = []
+                if lane is not None:
+                    lane.recorder.fault("timing of parts", fault)
+                return None
+        if entry is not None:
+            entry[7] = self._device
         return self
+
+    def collect(self, entry: Entry, calculator: Any) -> None:
+        """Add counts and device times to a call that has ended; a fault of an integration is dropped.
+
+        Args:
+            entry: The call's entry.
+            calculator: The bare calculator.
+        """
+        if self._counts is not None:
+            note_counts(entry, self._counts, calculator)
+        if self._device is not None:
+            busy = self._device.read()
+            if busy:
+                extras_of(entry)["device_ns"] = busy
 
     def take_back(self) -> None:
         """Leave everything as it was: the call has ended."""
@@ -152,6 +197,17 @@ class Components:
                     del _placed[stand_in.key]
 
 
+def _use(stand_in: StandIn) -> None:
+    placed = _placed.setdefault(stand_in.key, stand_in)
+    if not placed.users:
+        try:
+            placed.place()
+        except BaseException:
+            del _placed[stand_in.key]
+            raise
+    placed.users += 1
+
+
 def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: Any) -> None:
     """Add what an integration counts to the call's row; a fault of the integration is dropped.
 
@@ -161,11 +217,15 @@ def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: An
         subject: What it is given.
     """
     with contextlib.suppress(Exception):
-        counted = count(subject)
-        extras = call[6]
-        if extras is UNSET:
-            call[6] = extras = {}
-        extras.setdefault("counts", {}).update(counted)
+        extras_of(call).setdefault("counts", {}).update(count(subject))
+
+
+def extras_of(call: Entry) -> dict[str, Any]:
+    """Return the further fields of an open call's row, to be added to."""
+    if call[6] is UNSET:
+        call[6] = {}
+    extras: dict[str, Any] = call[6]
+    return extras
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.components import Components, parts_of_modules
 from instrumented_calc.capture.driver import DriverWatch
+from instrumented_calc.capture.probes.torch_cuda import device_times
 from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
+    from instrumented_calc.capture.active import Entry
     from instrumented_calc.capture.outbox import Context
     from instrumented_calc.capture.recorder import Recorder
-    from instrumented_calc.integration import Integration
 
 
 class Lane:
@@ -38,8 +39,8 @@ class Lane:
 
     __slots__ = (
         "__weakref__",
+        "_evidence",
         "_groups",
-        "_integration",
         "_troubles",
         "asked",
         "cache_hits",
@@ -71,7 +72,7 @@ class Lane:
         self.context: Context | None = None
         self.watch = DriverWatch()
         self.components: Any = UNPREPARED
-        self._integration: Integration | None = None
+        self._evidence: dict[str, Any] = {}
         self._groups: dict[str, str] = {}
         self._troubles: list[str] = []
         self.described_in: Any = None
@@ -83,15 +84,18 @@ class Lane:
     def prepare(self) -> Components | None:
         """Ask the integration what is timed and counted, before the first call."""
         calculator, troubles = self.calculator, self._troubles
-        self._integration = integration = find_integration(calculator, troubles)
+        integration = find_integration(calculator, troubles)
         parts = ask(integration, "parts", calculator, troubles)
         if parts is None:
             parts = parts_of_modules(calculator)
         self._groups = {part.name: part.group for part in parts}
         self.recorder.time_neighbour_lists()
+        self._evidence = describe_model(calculator, integration, troubles)
         counts = getattr(integration, "counts", None)
-        self.components = found = Components(parts, counts) if parts or counts else None
-        return found
+        device = device_times(str(self._evidence.get("device", ""))) if parts else None
+        timed = Components(parts, counts=counts, device=device)
+        self.components = timed if parts or counts else None
+        return timed if parts or counts else None
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
         """Return the lane's record, and what went wrong while it was made.
@@ -108,9 +112,8 @@ class Lane:
         if atoms is not None:
             record.n_atoms = len(atoms)
             record.formula = atoms.get_chemical_formula()
-        model = describe_model(self.calculator, self._integration, self._troubles)
-        if model:
-            record.model = model
+        if self._evidence:
+            record.model = self._evidence
         if self._groups:
             record.groups = self._groups
         return record, self._troubles
@@ -120,7 +123,7 @@ class Unprepared:
     """Stands in for the components of a lane that has not been called yet."""
 
     @staticmethod
-    def put(lane: Lane) -> Components | None:
+    def put(lane: Lane, entry: Entry) -> Components | None:
         """Prepare the lane and start timing."""
         try:
             components = lane.prepare()
@@ -128,7 +131,7 @@ class Unprepared:
             lane.components = None
             lane.recorder.fault("preparation of a calculator", fault)
             return None
-        return None if components is None else components.put(lane)
+        return None if components is None else components.put(lane, entry)
 
 
 UNPREPARED = Unprepared()

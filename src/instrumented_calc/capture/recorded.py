@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.active import active
-from instrumented_calc.capture.components import note_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +61,11 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return real(self, *args, **kwargs)
+        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
         components = lane.components
         if components is not None:
-            components = components.put(lane)
+            components = components.put(lane, entry)
         stack = active.stack
-        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET]
         clock = maker.clock
         start = 0
         # Ctrl-C may strike anywhere: an entry that stayed behind would be the parent of all later calls.
@@ -103,11 +102,11 @@ def _as_ase_calls(
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
+        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
         components = lane.components
         if components is not None:
-            components = components.put(lane)
+            components = components.put(lane, entry)
         stack = active.stack
-        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET]
         clock = maker.clock
         start = 0
         try:
@@ -169,8 +168,7 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
         _leave(stack, entry)
         if components is not None:
             components.take_back()
-            if components.counts is not None:
-                note_counts(entry, components.counts, lane.calculator)
+            components.collect(entry, lane.calculator)
         arguments: tuple[Any, Any, Any] = (
             args[0] if args else kwargs.get("atoms"),
             args[1] if len(args) > 1 else kwargs.get("properties"),

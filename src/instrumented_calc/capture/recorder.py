@@ -26,6 +26,7 @@ from instrumented_calc.capture.opening import journal_path, new_run_id, opening_
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
 from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
@@ -185,7 +186,7 @@ class Recorder:
             self.state = RECORDING
             self._pulse_on()
             ends.watch()
-            self._maker.begin(self._probe, self.clock() - began)
+            self._maker.begin(self._probes, self.clock() - began)
             self.maker = self._maker
             return self.maker
 
@@ -210,8 +211,8 @@ class Recorder:
                 self._maker.follow(driver)
             self.head = opening_records(self)
             self._outbox.rows.extend(self.head)
-            self._probe = ProcessProbe()
-            undo.callback(self._probe.close)
+            self._probes = (ProcessProbe(), DeviceMemoryProbe())
+            undo.callback(self._close_probes)
             self._garbage = GarbageProbe(self.clock)
             undo.callback(self._garbage.close)
             if self._writer.direct:
@@ -344,7 +345,11 @@ class Recorder:
             self._outbox.rows.append(self._last_record(reason))
             self._outbox.drain()
             writer.close()
-        self._probe.close()
+        self._close_probes()
+
+    def _close_probes(self) -> None:
+        for probe in self._probes:
+            probe.close()
 
     def _last_record(self, reason: str) -> RunEnd:
         record = RunEnd(
@@ -399,7 +404,7 @@ class Recorder:
         """Become a run of the child's own, which opens its journal at the child's first call."""
         if self.state is RECORDING and self._writer is not None:
             self._writer.close()
-            self._probe.close()
+            self._close_probes()
             self._garbage.close()
             for components in self._neighbour_lists:
                 components.take_back()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.lanes import Lane
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.outbox import Outbox
-    from instrumented_calc.capture.probes.process import ProcessProbe
+    from instrumented_calc.capture.probes import Probe
     from instrumented_calc.journal.records import Counters
 
 WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
@@ -86,7 +86,7 @@ class RowMaker:
         self._notices = notices
         self._budget = budget
         self._start_cost = 0
-        self._probe: ProcessProbe
+        self._probes: tuple[Probe, ...] = ()
         self._last_end = self._last_row = self._next_sample = 0
         self._sample_every = SAMPLE_EVERY_NS
         self._described: set[int] = set()
@@ -95,14 +95,14 @@ class RowMaker:
         self._phase_numbers = itertools.count(1)
         self._given_driver: weakref.ref[Any] | None = None
 
-    def begin(self, probe: ProcessProbe, start_cost: int) -> None:
+    def begin(self, probes: tuple[Probe, ...], start_cost: int) -> None:
         """Begin to sample.
 
         Args:
-            probe: Reads the process.
+            probes: What is read of the process and its devices.
             start_cost: What it took to begin, in ns; it is ours, but not held against the budget.
         """
-        self._probe = probe
+        self._probes = probes
         self._start_cost = self.self_ns = start_cost
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
@@ -237,7 +237,8 @@ class RowMaker:
 
     def _sample(self, row: Call, end: int) -> None:
         began = self.clock()
-        self._probe.sample(row)
+        for probe in self._probes:
+            probe.sample(row)
         cost = self.clock() - began
         self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
         row.self_ns = spent = self.self_ns

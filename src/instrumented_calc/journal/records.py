@@ -106,6 +106,15 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         ]
         | UnsetType
     ) = UNSET
+    device_allocated_bytes: (
+        Annotated[int, _meta("Device memory held by tensors", "byte", "sampled")] | UnsetType
+    ) = UNSET
+    device_reserved_bytes: (
+        Annotated[int, _meta("Device memory held by the allocator", "byte", "sampled")] | UnsetType
+    ) = UNSET
+    device_free_bytes: (
+        Annotated[int, _meta("Device memory that nobody holds", "byte", "sampled")] | UnsetType
+    ) = UNSET
     compile_ns: (
         Annotated[dict[str, int], _meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
     ) = UNSET
