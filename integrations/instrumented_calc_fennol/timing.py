@@ -1,9 +1,8 @@
 """Where the time of a FeNNol call goes, and what is known of its neighbour lists without asking a device.
 
-JAX returns before its device has computed, and what is read first pays for everything before. A part's
-`counts` runs while the part's time does: here it counts nothing, but waits for one array of the result
-(those of one execution are complete together). FeNNol itself reads the list and the result in its very
-next statement, so this moves time to the part that it belongs to and adds none.
+JAX returns before its device has computed, and what is read first pays for everything before. So a part waits
+for one array of its result (those of one execution are complete together). FeNNol itself reads the list and
+the result in its very next statement: this moves time to the part that it belongs to and adds none.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ def parts(calc: Any) -> list[Part]:
     list_ready = partial(_await_list, _graph_key(calc))
     return [
         Part("inputs", calc, "preprocess"),
-        Part("neighbour list", chain, "process", "neighbours", counts=list_ready),
+        Part("neighbour list", chain, "process", "neighbours", wait=list_ready),
         Part("overflow check", chain, "check_reallocate", "neighbours"),
         Part("neighbour list on host", model, "preprocess", "neighbours"),
         *(
-            Part(name, model, attribute, "model", counts=_await_energy)
+            Part(name, model, attribute, "model", wait=_await_energy)
             for attribute, name in MODEL_FUNCTIONS.items()
         ),
     ]
@@ -93,14 +92,12 @@ def _graph_key(calc: Any) -> str:
     return str(getattr(calc.model.preprocessing.layers[0], "graph_key", ""))
 
 
-def _await_list(graph_key: str, inputs: Any) -> dict[str, int]:
+def _await_list(graph_key: str, inputs: Any) -> None:
     # Not any array: those that are only passed through are there before the program has run.
     distances = inputs.get(graph_key, {}).get("d12")
     if distances is not None:
         distances.block_until_ready()
-    return {}
 
 
-def _await_energy(returned: Any) -> dict[str, int]:
+def _await_energy(returned: Any) -> None:
     returned[0].block_until_ready()
-    return {}

@@ -35,6 +35,9 @@ class Part:
         group: `energy`, `forces`, `stress`, `neighbours` or `model`, where the part is wholly that.
         counts: Given what the callable returned, returns what is counted of the call: edges, pairs. It must
             never make a device answer.
+        wait: Given what the callable returned, waits for it: for libraries that return before they have
+            computed, so that the time is charged to the part that it belongs to. Only where the calculator
+            itself waits for the same result next.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Part:
     attribute: str
     group: str = ""
     counts: Callable[[Any], dict[str, int]] | None = None
+    wait: Callable[[Any], None] | None = None
 
 
 class Integration(Protocol):

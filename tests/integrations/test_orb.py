@@ -21,7 +21,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     pretrained = pytest.importorskip("orb_models.forcefield.pretrained")
 
-from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
+from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
+
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - likewise
 from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
 from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
 from instrumented_calc_orb import OrbCalculator, integration, random_weights  # noqa: E402 - likewise
@@ -56,18 +58,6 @@ def silicon():
     atoms = bulk("Si", cubic=True)
     atoms.rattle(0.05, seed=1)
     return atoms
-
-
-def built(layers=2):
-    """Return an Orb-v2 with seeded random weights, as a loader of orb-models returns a model."""
-    torch.manual_seed(0)
-    options = {"num_message_passing_steps": layers, "device": "cpu"}
-    if hasattr(pretrained, "SystemConfig"):  # orb-models 0.5
-        options["system_config"] = pretrained.SystemConfig(radius=6.0, max_num_neighbors=20)
-    model = pretrained.orb_v2_architecture(**options).eval().requires_grad_(False)
-    if "system_config" in options:
-        return model
-    return model, pretrained.ForcefieldAtomsAdapter(radius=6.0, max_num_neighbors=20)
 
 
 def test_weights_that_went_through_the_loader_give_the_model_bit_for_bit(weights, silicon):

@@ -1,10 +1,10 @@
 """What the current thread is calculating, and the user's own spans inside it.
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
-A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras, device]`, where
+A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras, device]`;
 `inside_ns` sums what inner entries took, so that every time is exclusive. `components` to `extras` are UNSET
 until there is something to say; `extras` holds further fields of the row by name; `device` marks parts in a
-device's stream, or is None. A span's entry is the list `[index, maker, inside_ns, call]` with its call's entry.
+device's stream, or is None. A span's entry is the list `[index, maker, inside_ns, call]`.
 """
 
 from __future__ import annotations

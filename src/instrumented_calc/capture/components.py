@@ -54,6 +54,7 @@ class StandIn:
         self._attribute = part.attribute
         self._name = part.name
         self._counts = part.counts
+        self._wait = part.wait
         self._found: Any = UNSET
         self._real: Any = None
         self.users = 0
@@ -75,6 +76,8 @@ class StandIn:
         start = clock()
         try:
             returned = self._real(*args, **kwargs)
+            if self._wait is not None:
+                self._wait(returned)
             if self._counts is not None:
                 note_counts(call, self._counts, returned)
             return returned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.components import Components, parts_of_modules
@@ -79,7 +80,8 @@ class Lane:
 
     def __del__(self) -> None:
         """Tell the run that the calculator is gone."""
-        self.recorder.let_go(self)
+        with suppress(Exception):  # while the interpreter shuts down, half of it is gone
+            self.recorder.let_go(self)
 
     def prepare(self) -> Components | None:
         """Ask the integration what is timed and counted, before the first call."""

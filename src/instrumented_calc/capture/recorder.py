@@ -25,6 +25,7 @@ from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
+from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
 from instrumented_calc.capture.rows import RowMaker
@@ -213,8 +214,8 @@ class Recorder:
             self._outbox.rows.extend(self.head)
             self._probes = (ProcessProbe(), DeviceMemoryProbe())
             undo.callback(self._close_probes)
-            self._garbage = GarbageProbe(self.clock)
-            undo.callback(self._garbage.close)
+            self._listeners = (GarbageProbe(self._maker), JaxCompileProbe())
+            undo.callback(self._stop_listening)
             if self._writer.direct:
                 self._outbox.drain()
             undo.pop_all()
@@ -335,7 +336,7 @@ class Recorder:
 
     def _complete(self, writer: JournalWriter, reason: str, timeout: float) -> None:
         self._pulse_off()
-        self._garbage.close()
+        self._stop_listening()
         for undo in self._undo:
             undo()
         for components in self._neighbour_lists:
@@ -346,6 +347,10 @@ class Recorder:
             self._outbox.drain()
             writer.close()
         self._close_probes()
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def _close_probes(self) -> None:
         for probe in self._probes:
@@ -405,7 +410,7 @@ class Recorder:
         if self.state is RECORDING and self._writer is not None:
             self._writer.close()
             self._close_probes()
-            self._garbage.close()
+            self._stop_listening()
             for components in self._neighbour_lists:
                 components.take_back()
             self._maker.append = _drop  # a call that the fork found open is the parent's

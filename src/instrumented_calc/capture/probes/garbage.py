@@ -14,18 +14,19 @@ from msgspec import UNSET
 from instrumented_calc.capture.active import active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from instrumented_calc.capture.rows import RowMaker
 
 
 class GarbageProbe:
     """Listens to the collector while a run is recorded.
 
     Args:
-        clock: The run's clock, in ns.
+        maker: What makes the run's rows; calls of other runs are left to theirs.
     """
 
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
+    def __init__(self, maker: RowMaker) -> None:
+        self._maker = maker
+        self._clock = maker.clock
         self._start = 0
         gc.callbacks.append(self._listen)
 
@@ -34,7 +35,7 @@ class GarbageProbe:
             self._start = self._clock()
             return
         stack = active.stack
-        if not stack:
+        if not stack or stack[-1][1] is not self._maker:
             return
         innermost = stack[-1]
         call = innermost[3] if type(innermost[3]) is list else innermost

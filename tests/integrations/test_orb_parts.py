@@ -1,0 +1,183 @@
+"""Orb from the inside: its parts in real calls, eager, conservative and compiled."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from ase import units
+from ase.build import bulk
+from ase.md.verlet import VelocityVerlet
+
+torch = pytest.importorskip("torch")
+with warnings.catch_warnings():
+    # orb-models uses TorchScript as it is imported, which torch calls deprecated.
+    warnings.simplefilter("ignore", FutureWarning)
+    pytest.importorskip("orb_models.forcefield.pretrained")
+
+from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
+from tests.support import read_records  # noqa: E402 - likewise
+
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - likewise
+from instrumented_calc.capture.components import StandIn  # noqa: E402 - likewise
+from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - likewise
+
+pytestmark = [
+    # orb-models' own: it hands tensors to numpy functions, and tells what its loader does.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Setting global torch default dtype:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Found key in model, missing in state_dict:UserWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums of several threads may differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def silicon(repeat=1):
+    atoms = bulk("Si", cubic=True) * repeat
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+def simulated(calc, steps=4, repeat=1):
+    atoms = silicon(repeat)
+    atoms.calc = calc
+    VelocityVerlet(atoms, 1 * units.fs).run(steps)
+    return atoms
+
+
+def rows_of(calc):
+    recording(calc).close()
+    return read_records().calls
+
+
+def test_message_passing_is_the_largest_part_of_orb_v2_and_the_parts_fill_the_call():
+    atoms = simulated(ProfiledCalculator(OrbCalculator(built(layers=4), device="cpu")), repeat=2)
+    for row in rows_of(atoms.calc)[1:]:
+        parts = row["components"]
+        assert max(parts, key=parts.get) == "message passing"
+        assert 0.9 * row["wall_ns"] < sum(parts.values()) <= row["wall_ns"]
+
+
+def test_every_part_is_seen_and_edges_are_counted():
+    calc = ProfiledCalculator(OrbCalculator(built(), device="cpu"))
+    simulated(calc, steps=1)
+    rows = rows_of(calc)
+    assert set(rows[0]["components"]) >= {
+        "graph",
+        "featurise",
+        "encoder",
+        "message passing",
+        "decoder",
+        "energy head",
+        "forces head",
+        "stress head",
+        "results to host",
+    }
+    # 20 neighbours at most, and silicon has more within 6 A
+    assert all(row["counts"] == {"edges": 8 * 20} for row in rows)
+    (lane,) = read_records().of("lane")
+    assert lane["groups"]["graph"] == "neighbours"
+    assert lane["groups"]["forces head"] == "forces"
+
+
+def test_positions_energies_and_forces_are_bitwise_those_of_the_bare_calculator():
+    bare = simulated(OrbCalculator(built(), device="cpu"))
+    profiled = simulated(ProfiledCalculator(OrbCalculator(built(), device="cpu")))
+    assert np.array_equal(profiled.positions, bare.positions)
+    assert profiled.get_potential_energy() == bare.get_potential_energy()
+    assert np.array_equal(profiled.get_forces(), bare.get_forces())
+
+
+def test_the_backward_pass_of_a_conservative_model_is_forces_and_stress():
+    calc = ProfiledCalculator(integration.build("orb-v3-conservative:random"))
+    simulated(calc, steps=1)
+    row = rows_of(calc)[-1]
+    assert row["components"]["backward (forces, stress)"] > 0
+    (lane,) = read_records().of("lane")
+    assert "backward (forces, stress)" in lane["groups"]
+
+
+def test_nothing_is_left_on_the_model_after_a_call():
+    bare = OrbCalculator(built(), device="cpu")
+    modules = [dict(vars(module)) for module in bare.model.modules()]
+    calc = ProfiledCalculator(bare)
+    simulated(calc, steps=1)
+    assert [dict(vars(module)) for module in bare.model.modules()] == modules
+    assert not any(isinstance(value, StandIn) for value in vars(bare).values())
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])  # noqa: S301 - our own
+def test_a_copy_computes_with_its_own_weights_and_the_original_with_its_own(duplicate):
+    calc = ProfiledCalculator(OrbCalculator(built(), device="cpu"))
+    atoms = silicon()
+    energy = calc.get_potential_energy(atoms)
+    other = duplicate(calc)
+    with torch.no_grad():
+        for parameter in other.model.parameters():
+            parameter.mul_(1.5)
+    other.reset()
+    assert other.get_potential_energy(atoms) != energy
+    calc.reset()
+    assert calc.get_potential_energy(atoms) == energy
+
+
+class TestCompiled:
+    """A compiled backbone is one part, and stays as it was compiled."""
+
+    @pytest.fixture
+    def compiled(self):
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        calc = OrbCalculator(built(), device="cpu")
+        calc.model.model.compile(backend="eager", dynamic=True)
+        yield calc
+        torch._dynamo.reset()
+
+    def frames(self):
+        return torch._dynamo.utils.counters["frames"]["total"]
+
+    def test_it_is_timed_as_a_whole(self, compiled):
+        calc = ProfiledCalculator(compiled)
+        simulated(calc, steps=2)
+        for row in rows_of(calc):
+            assert row["components"]["backbone (compiled)"] > 0
+            assert "message passing" not in row["components"]
+
+    def test_it_is_not_traced_again_and_stays_compiled(self, compiled):
+        entry = vars(compiled.model.model)["_compiled_call_impl"]
+        compiled.get_potential_energy(silicon())
+        before = self.frames()
+        assert before > 0
+        simulated(ProfiledCalculator(compiled), steps=3)
+        assert self.frames() == before
+        assert vars(compiled.model.model)["_compiled_call_impl"] is entry
+        assert integration.describe(compiled)["compiled"] is True
+
+    def test_it_traces_as_often_as_the_bare_one(self, compiled):
+        simulated(ProfiledCalculator(compiled), steps=3)
+        wrapped = self.frames()
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        bare = OrbCalculator(built(), device="cpu")
+        bare.model.model.compile(backend="eager", dynamic=True)
+        simulated(bare, steps=3)
+        assert wrapped == self.frames()
+
+
+@pytest.mark.parametrize("spec", ["orb-v2:random", "orb-v3-conservative:random"])
+def test_a_spec_builds_a_model_with_random_weights(spec):
+    calc = integration.build(spec)
+    assert integration.describe(calc)["name"].lower().startswith(spec.split(":")[0])
+    assert np.isfinite(calc.get_potential_energy(silicon()))
+
+
+def test_a_spec_of_another_library_is_left_alone():
+    assert integration.build("emt") is None
