@@ -5,8 +5,10 @@
 Each round times base / variant / base in thread CPU time, the variants in random order; the table shows
 medians over the rounds of the added time, and its ratio to the base. Each variant lives in a process of its
 own and is told when to run: in one process they would share the interpreter's specialised bytecode, and each
-would spoil it for the other. Trust ratios more than figures: the first line says how fast this machine's
-clock can be read.
+would spoil it for the other. Processes differ by the luck of their memory layout, so all are made anew several
+times. The column `bare again` shows what a difference of nothing measures as: for a goal below that, take the
+added time of the trivial calculator and divide. Trust ratios more than figures: the first line says how fast
+this machine's clock can be read.
 """
 
 from __future__ import annotations
@@ -123,6 +125,10 @@ def quietly(calc: Any) -> Any:
     return ProfiledCalculator(calc, summary=False)
 
 
+GENERATIONS = 8
+COLUMNS = ("bare again", "instrumented-calc", "cProfile", "LoggingCalculator")
+
+
 def cpu(block: Callable[[], None]) -> int:
     start = time.thread_time_ns()
     block()
@@ -153,8 +159,8 @@ class Player:
     def _play(block_of: Callable[[], Callable[[], None]], there: Any) -> None:
         os.chdir(tempfile.mkdtemp())
         block = block_of()
-        block()
         while there.recv():
+            block()  # the caches belong to whoever played last
             there.send(cpu(block))
 
     def cpu(self) -> int:
@@ -166,31 +172,37 @@ class Player:
         self._process.join()
 
 
-def measure(workload: Workload, rounds: int) -> None:
+def play(workload: Workload, rounds: int, added: dict[str, list[float]], bases: list[float]) -> None:
     base = Player(lambda: workload.prepare(lambda calc: calc))
     variants = {
+        "bare again": Player(lambda: workload.prepare(lambda calc: calc)),
         "instrumented-calc": Player(lambda: workload.prepare(quietly)),
         "cProfile": Player(lambda: under_cprofile(workload.prepare(lambda calc: calc))),
     }
     if workload.logging:
         variants["LoggingCalculator"] = Player(lambda: workload.prepare(LoggingCalculator))
-    added: dict[str, list[float]] = {name: [] for name in variants}
-    bases: list[float] = []
     for _ in range(rounds):
         for name in random.sample(list(variants), len(variants)):
             before, taken, after = base.cpu(), variants[name].cpu(), base.cpu()
             bases += [before / workload.calls, after / workload.calls]
-            added[name].append((taken - (before + after) / 2) / workload.calls)
+            added.setdefault(name, []).append((taken - (before + after) / 2) / workload.calls)
     for player in (base, *variants.values()):
         player.stop()
+
+
+def measure(workload: Workload, rounds: int) -> None:
+    added: dict[str, list[float]] = {}
+    bases: list[float] = []
+    for _ in range(GENERATIONS):
+        play(workload, rounds // GENERATIONS, added, bases)
     per_call = statistics.median(bases)
     print(f"{workload.name:24s}{per_call / 1e3:10.2f} us", end="")
-    for name in ("instrumented-calc", "cProfile", "LoggingCalculator"):
+    for name in COLUMNS:
         if name not in added:
-            print(f"{'-':>26s}", end="")
+            print(f"{'-':>24s}", end="")
             continue
         extra = statistics.median(added[name])
-        print(f"{extra / 1e3:+12.2f} us {100 * extra / per_call:+8.2f} %", end="")
+        print(f"{extra / 1e3:+11.2f} us{100 * extra / per_call:+8.2f} %", end="")
     print(f"   {workload.goal}")
 
 

@@ -161,7 +161,9 @@ class RowMaker:
                 results = getattr(returned, "properties", None)
             if results:
                 energy = results.get("energy", UNSET)
-                if type(energy) is not float and energy is not UNSET:
+                if isinstance(energy, float):  # float64 is one
+                    energy = float(energy)
+                elif energy is not UNSET:
                     energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
         parent: Any = UNSET
         gap: Any = UNSET
@@ -237,10 +239,9 @@ class RowMaker:
 
     def _sample(self, row: Call, end: int) -> None:
         began = self.clock()
+        self._next_sample = end + self._sample_every
         for probe in self._probes:
             probe.sample(row)
-        cost = self.clock() - began
-        self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * cost)
         row.self_ns = spent = self.self_ns
         elapsed = end - self._origin
         over = spent - self._start_cost > self._budget * elapsed
@@ -254,6 +255,8 @@ class RowMaker:
             )
         if self.direct and len(self._outbox.rows) > CROWDED:
             self._outbox.drain(timeout=0)  # calls come faster than the journal's thread gets its turn
+        else:
+            self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * (self.clock() - began))
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
