@@ -6,15 +6,17 @@ Each round times base / variant / base in thread CPU time, the variants in rando
 medians over the rounds of the added time, and its ratio to the base. Each variant lives in a process of its
 own and is told when to run: in one process they would share the interpreter's specialised bytecode, and each
 would spoil it for the other. Processes differ by the luck of their memory layout, so all are made anew several
-times. The column `bare again` shows what a difference of nothing measures as: for a goal below that, take the
-added time of the trivial calculator and divide. Trust ratios more than figures: the first line says how fast
-this machine's clock can be read.
+times. The column `bare again` shows what a difference of nothing measures as. For goals below that, `directly`
+is the time in our own code per call: from entering it to leaving it, less what the calculator took, median of
+blocks (the stopwatch, two clocks a method, is in it). Trust ratios more than figures: the first line says how
+fast this machine's clock can be read.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import functools
 import os
 import random
 import statistics
@@ -126,6 +128,7 @@ def quietly(calc: Any) -> Any:
 
 
 GENERATIONS = 8
+DIRECT_BLOCKS = 40
 COLUMNS = ("bare again", "instrumented-calc", "cProfile", "LoggingCalculator")
 
 
@@ -150,18 +153,20 @@ def under_cprofile(block: Callable[[], None]) -> Callable[[], None]:
 class Player:
     """One variant in a process of its own, that runs a block when it is told to."""
 
-    def __init__(self, block_of: Callable[[], Callable[[], None]]) -> None:
+    def __init__(self, block_of: Callable[[], Callable[[], Any]], play: Callable[[Any], Any] = cpu) -> None:
         self._here, there = Pipe()
-        self._process = get_context("fork").Process(target=self._play, args=(block_of, there), daemon=True)
+        self._process = get_context("fork").Process(
+            target=self._play, args=(block_of, play, there), daemon=True
+        )
         self._process.start()
 
     @staticmethod
-    def _play(block_of: Callable[[], Callable[[], None]], there: Any) -> None:
+    def _play(block_of: Callable[[], Callable[[], Any]], play: Callable[[Any], Any], there: Any) -> None:
         os.chdir(tempfile.mkdtemp())
         block = block_of()
         while there.recv():
             block()  # the caches belong to whoever played last
-            there.send(cpu(block))
+            there.send(play(block))
 
     def cpu(self) -> int:
         self._here.send(True)
@@ -190,6 +195,62 @@ def play(workload: Workload, rounds: int, added: dict[str, list[float]], bases: 
         player.stop()
 
 
+class Inside:
+    """Sums what passes in our code, and not in the calculator's, while a workload runs."""
+
+    def __init__(self) -> None:
+        self.ours = 0
+
+    def around(self, method: Callable[..., Any], sign: int) -> Callable[..., Any]:
+        """Return the method, timed: outside of our code it adds, inside it takes away again."""
+
+        @functools.wraps(method)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter_ns()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self.ours += sign * (time.perf_counter_ns() - start)
+
+        return timed
+
+
+def direct(workload: Workload) -> float:
+    """Return the added time per call in ns, measured where it arises, in a process of its own."""
+
+    def block_of() -> Callable[[], None]:
+        inside = Inside()
+
+        def wrap(calc: Any) -> Any:
+            cls = type(calc)
+            for name in ("calculate", "get_property"):
+                if hasattr(cls, name):
+                    setattr(cls, name, inside.around(getattr(cls, name), -1))
+            face = quietly(calc)
+            twin = type(face)
+            for name in ("calculate", "get_property"):
+                if name in vars(twin):
+                    setattr(twin, name, inside.around(vars(twin)[name], +1))
+            return face
+
+        block = workload.prepare(wrap)
+
+        def measured() -> float:
+            samples = []
+            for _ in range(DIRECT_BLOCKS):
+                before = inside.ours
+                block()
+                samples.append((inside.ours - before) / workload.calls)
+            return statistics.median(samples)
+
+        return measured
+
+    player = Player(block_of, play=lambda measured: measured())
+    added = float(player.cpu())
+    player.stop()
+    return added
+
+
 def measure(workload: Workload, rounds: int) -> None:
     added: dict[str, list[float]] = {}
     bases: list[float] = []
@@ -203,7 +264,8 @@ def measure(workload: Workload, rounds: int) -> None:
             continue
         extra = statistics.median(added[name])
         print(f"{extra / 1e3:+11.2f} us{100 * extra / per_call:+8.2f} %", end="")
-    print(f"   {workload.goal}")
+    inside = direct(workload)
+    print(f"{inside / 1e3:+11.2f} us{100 * inside / per_call:+8.2f} %   {workload.goal}")
 
 
 def main() -> None:
