@@ -169,6 +169,26 @@ def find_integration(calc: Any, troubles: list[str] | None = None) -> Integratio
     return None
 
 
+def build(spec: str) -> Any | None:
+    """Return the calculator that an installed integration builds for a spec, or None if none knows it.
+
+    Args:
+        spec: What a user typed, such as `orb-v2:random`.
+
+    Raises:
+        ModelError: An integration knows the spec, and the model cannot be built.
+    """
+    for entry_point in installed():
+        calculator = getattr(entry_point.load(), "build", _knows_no_spec)(spec)
+        if calculator is not None:
+            return calculator
+    return None
+
+
+def _knows_no_spec(_: str) -> None:
+    return None
+
+
 @cache
 def installed() -> tuple[metadata.EntryPoint, ...]:
     """Return the integrations of this Python environment by name, not yet imported."""

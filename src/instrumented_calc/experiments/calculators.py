@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc import integration
 from instrumented_calc.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,14 +42,18 @@ def build_calculator(spec: str) -> Any:
     """Build a calculator from its name.
 
     Args:
-        spec: One of `KNOWN`, or `package.module:factory`, whose factory is called without arguments;
-            the working directory is searched as well.
+        spec: One of `KNOWN`; what an integration knows (`orb-v2`, `fennol:FILE.fnx`, `anisoap`); or
+            `package.module:factory`, whose factory is called without arguments; the working directory is
+            searched as well.
 
     Raises:
         ModelError: The name is not known, or the factory cannot be imported or fails.
     """
     if spec in KNOWN:
         return KNOWN[spec]()
+    built = integration.build(spec)
+    if built is not None:
+        return built
     if ":" not in spec:
         near = difflib.get_close_matches(spec, KNOWN, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
