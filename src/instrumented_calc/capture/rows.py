@@ -161,9 +161,7 @@ class RowMaker:
                 results = getattr(returned, "properties", None)
             if results:
                 energy = results.get("energy", UNSET)
-                if isinstance(energy, float):  # float64 is one
-                    energy = float(energy)
-                elif energy is not UNSET:
+                if type(energy) is not float and energy is not UNSET:
                     energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
         parent: Any = UNSET
         gap: Any = UNSET
