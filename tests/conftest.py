@@ -8,6 +8,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+import ase.neighborlist  # noqa: F401 - what is loaded inside a test would look left behind
 import numpy as np
 import pytest
 from ase import Atoms

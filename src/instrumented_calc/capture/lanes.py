@@ -62,7 +62,7 @@ class Lane:
         self.recorder = recorder
         self.calculator = calculator
         self.seen_by = seen_by
-        self.number = next(recorder.lane_numbers) if number is None else number
+        self.number = recorder.number_of(calculator) if number is None else number
         self.begin()
         recorder.lanes[id(self)] = self
 

@@ -86,7 +86,8 @@ class Recorder:
         self.on_end = on_end
         self.parent_run_id = parent_run_id
         self.run_id = new_run_id()
-        self.lane_numbers = itertools.count()
+        self._lane_numbers = itertools.count()
+        self._numbered: dict[int, tuple[weakref.ref[Any], int]] = {}
         self.lanes: weakref.WeakValueDictionary[int, Lane] = weakref.WeakValueDictionary()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
@@ -123,6 +124,17 @@ class Recorder:
         if self.maker is not None:
             self.maker.follow(driver)
         self._undo.append(undo)
+
+    def number_of(self, calculator: Any) -> int:
+        """Return a calculator's lane number: the same however often it is wrapped in this run."""
+        key, numbered = id(calculator), self._numbered
+        known = numbered.get(key)
+        if known is not None and known[0]() is calculator:
+            return known[1]
+        number = next(self._lane_numbers)
+        with contextlib.suppress(TypeError):  # a calculator without weak references has no memory
+            numbered[key] = weakref.ref(calculator, lambda _: numbered.pop(key, None)), number
+        return number
 
     def time_neighbour_lists(self) -> None:
         """Time the neighbour lists of the libraries that are loaded by now, until the run ends."""

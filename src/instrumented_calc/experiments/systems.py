@@ -25,16 +25,12 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
     """
     import numpy as np  # noqa: PLC0415 - only experiments need it
     from ase.build import bulk  # noqa: PLC0415 - likewise
-    from ase.md.velocitydistribution import (  # noqa: PLC0415 - likewise
-        MaxwellBoltzmannDistribution,
-        Stationary,
-    )
 
     atoms = bulk("Cu", a=3.615, cubic=True) * cells_for(n_atoms)
-    MaxwellBoltzmannDistribution(
-        atoms, temperature_K=temperature_k, rng=np.random.default_rng(seed), force_temp=True
-    )
-    Stationary(atoms)
+    # Maxwell and Boltzmann's distribution: all masses are equal, so only its width needs a scale.
+    momenta = np.random.default_rng(seed).normal(size=(len(atoms), 3))
+    atoms.set_momenta(momenta - momenta.mean(axis=0))
+    atoms.set_momenta(atoms.get_momenta() * np.sqrt(temperature_k / atoms.get_temperature()))
     return atoms
 
 
