@@ -175,12 +175,12 @@ for _ in range(3):
     threading.Thread(target=work, daemon=True).start()
 time.sleep(0.3)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(120)
 """) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.terminate()
-        child.wait(timeout=30)
+        child.wait(timeout=90)
     assert child.returncode == -15
     records = read_records()
     indices = [row["index"] for row in records.calls]
