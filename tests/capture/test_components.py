@@ -15,10 +15,12 @@ from ase.calculators.emt import EMT
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording, span
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.calculator import lane_of, twin
 from instrumented_calc.capture.components import Components, StandIn
 from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.integration import Part
+from instrumented_calc.journal.reader import read_journal
 
 ARGON = Atoms("Ar")
 
@@ -278,3 +280,51 @@ def test_a_lane_that_was_never_called_asks_no_integration(make_recorder, monkeyp
     monkeypatch.setattr(Lane, "prepare", lambda _: asked.append(1))
     twin(Model(Network(lambda _: None)), make_recorder())
     assert not asked
+
+
+class TwoParts(Calculator):
+    """Spends 1 ms on the graph and 9 ms on the model, and gives energy and forces at once."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def graph(self):
+        """Take a tenth."""
+        self.clock.advance(1_000_000)
+
+    def model(self):
+        """Take the rest."""
+        self.clock.advance(9_000_000)
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Do both."""
+        super().calculate(atoms, properties, system_changes)
+        self.graph()
+        self.model()
+        self.results = {"energy": 0.0, "forces": atoms.positions * 0.0}
+
+
+@pytest.mark.parametrize("order", [("energy", "forces"), ("forces", "energy")])
+def test_a_known_split_is_reported_whichever_property_is_asked_first(
+    order, exact_clock, make_recorder, monkeypatch
+):
+    monkeypatch.setattr(
+        "instrumented_calc.capture.lanes.ask",
+        lambda _, what, calc, __: (
+            [Part("graph", calc, "graph"), Part("model", calc, "model")] if what == "parts" else None
+        ),
+    )
+    calc = twin(TwoParts(exact_clock), make_recorder(clock=exact_clock))
+    for step in range(40):
+        atoms = Atoms("Ar", positions=[(step, 0, 0)])
+        for name in order:
+            calc.get_property(name, atoms)
+    path = lane_of(calc).recorder.path
+    lane_of(calc).recorder.end("closed")
+    breakdown = summarize(read_journal(path)).breakdown
+    shares = {part.name: part.wall_ns / breakdown.wall_ns for part in breakdown.parts}
+    assert shares["graph"] == pytest.approx(0.10, abs=0.02)
+    assert shares["model"] == pytest.approx(0.90, abs=0.02)
