@@ -162,9 +162,10 @@ class Components:
                 for stand_in in self._stand_ins:
                     _use(stand_in)
                     placed.append(stand_in)
-            except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
-                self._stand_ins = placed
-                self.take_back()
+            except BaseException as fault:
+                _take_back(placed)
+                if not isinstance(fault, Exception):  # Ctrl-C
+                    raise
                 self._stand_ins = []
                 if lane is not None:
                     lane.recorder.fault("timing of parts", fault)
@@ -190,14 +191,7 @@ class Components:
     def take_back(self) -> None:
         """Leave everything as it was: the call has ended."""
         with _lock:
-            for stand_in in self._stand_ins:
-                placed = _placed.get(stand_in.key)
-                if placed is None:
-                    continue
-                placed.users -= 1
-                if not placed.users:
-                    placed.take_back()
-                    del _placed[stand_in.key]
+            _take_back(self._stand_ins)
 
 
 def _use(stand_in: StandIn) -> None:
@@ -209,6 +203,17 @@ def _use(stand_in: StandIn) -> None:
             del _placed[stand_in.key]
             raise
     placed.users += 1
+
+
+def _take_back(stand_ins: Iterable[StandIn]) -> None:
+    for stand_in in stand_ins:
+        placed = _placed.get(stand_in.key)
+        if placed is None:
+            continue
+        placed.users -= 1
+        if not placed.users:
+            placed.take_back()
+            del _placed[stand_in.key]
 
 
 def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: Any) -> None:

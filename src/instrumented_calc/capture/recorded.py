@@ -62,14 +62,14 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         if maker is None:
             return real(self, *args, **kwargs)
         entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
-        components = lane.components
-        if components is not None:
-            components = components.put(lane, entry)
+        components = None
         stack = active.stack
         clock = maker.clock
         start = 0
         # Ctrl-C may strike anywhere: an entry that stayed behind would be the parent of all later calls.
         try:
+            if lane.components is not None:
+                components = lane.components.put(lane, entry)
             stack.append(entry)
             start = clock()
             returned = real(self, *args, **kwargs)
@@ -103,13 +103,13 @@ def _as_ase_calls(
         if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
         entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
-        components = lane.components
-        if components is not None:
-            components = components.put(lane, entry)
+        components = None
         stack = active.stack
         clock = maker.clock
         start = 0
         try:
+            if lane.components is not None:
+                components = lane.components.put(lane, entry)
             stack.append(entry)
             start = clock()
             returned = owner.calculate(self, atoms, properties, system_changes)
