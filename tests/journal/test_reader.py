@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instrumented_calc.errors import JournalReadError
-from instrumented_calc.journal import reader, records, rows
+from instrumented_calc.journal import collector, reader, records, rows
 from instrumented_calc.journal.reader import read_journal
 
 GOLDEN = Path(__file__).parent / "golden" / "v1.jsonl"
@@ -74,6 +74,67 @@ def test_carried_fields_hold_until_they_change_and_null_means_unknown(tmp_path):
     assert calls.lane.tolist() == [1] * 5
     assert calls.n_atoms.tolist() == [8, 8, -1, -1, 9]
     assert calls.phase.tolist() == [-1] * 5
+
+
+def test_counts_and_device_times_are_columns_with_minus_one_where_a_row_has_none(tmp_path):
+    made = [
+        call(0),
+        call(1, counts={"edges": 1280}, device_ns={"graph": 3_000_000_000}),
+        call(2, components={"graph": 5}),
+        call(3, counts={"edges": 1290, "overflows": 1}),
+        call(4),
+    ]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.counts["edges"].tolist() == [-1, 1280, -1, 1290, -1]
+    assert calls.counts["overflows"].tolist() == [-1, -1, -1, 1, -1]
+    assert calls.device["graph"].tolist() == [-1, 3_000_000_000, -1, -1, -1]
+    assert calls.components["graph"].tolist() == [0, 0, 5, 0, 0]
+
+
+def test_a_negative_count_is_as_good_as_none_and_spoils_no_row(tmp_path):
+    calls = read(tmp_path, lines(call(0, counts={"edges": -4, "pairs": 2}))).calls
+    assert calls.counts["edges"].tolist() == [-1]
+    assert calls.counts["pairs"].tolist() == [2]
+
+
+def test_counts_are_placed_across_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "CHUNK_BYTES", 150)
+    made = [call(index, counts={"edges": index}) if index % 3 else call(index) for index in range(12)]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.counts["edges"].tolist() == [-1, 1, 2, -1, 4, 5, -1, 7, 8, -1, 10, 11]
+
+
+def test_names_of_counts_beyond_the_limit_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(collector, "MOST_COMPONENTS", 2)
+    calls = read(tmp_path, lines(call(0, counts={"a": 1, "b": 2, "c": 3}), call(1, counts={"d": 4}))).calls
+    assert list(calls.counts) == ["a", "b"]
+
+
+def test_compilation_and_device_memory_are_sparse(tmp_path):
+    made = [
+        call(0, compile_ns={"energy": 40, "operations": 2}, device_allocated_bytes=7),
+        call(1),
+        call(2, compile_ns={"energy": 30}, device_reserved_bytes=9, device_free_bytes=8),
+    ]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.compiled.rows.tolist() == [0, 2]
+    assert calls.compiled.values == [{"energy": 40, "operations": 2}, {"energy": 30}]
+    assert calls.compiling.tolist() == [True, False, True]
+    assert calls.sparse["device_allocated_bytes"].values.tolist() == [7]
+    assert calls.sparse["device_reserved_bytes"].values.tolist() == [9]
+    assert calls.sparse["device_free_bytes"].rows.tolist() == [2]
+
+
+def test_a_call_compiles_when_a_call_inside_of_it_does(tmp_path):
+    made = [
+        call(2, parent=1, compile_ns={"f": 1}),
+        call(1, parent=0),
+        call(0),
+        call(4, parent=3),
+        call(3),
+    ]
+    calls = read(tmp_path, lines(*made)).calls
+    assert calls.compiling.tolist() == [True, True, True, False, False]
 
 
 def test_carried_fields_hold_across_chunks(tmp_path, monkeypatch):

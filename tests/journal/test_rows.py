@@ -26,6 +26,10 @@ ROWS = st.lists(
             "changes": st.none() | st.lists(st.sampled_from(["energy_ev", "cell"]), max_size=2),
             "failure": st.none() | st.text(max_size=5),
             "rss_bytes": st.none() | TIMES,
+            "counts": st.none() | st.dictionaries(NAMES, st.integers(-5, 2**62), max_size=3),
+            "device_ns": st.none() | st.dictionaries(NAMES, TIMES, max_size=3),
+            "compile_ns": st.none() | st.dictionaries(NAMES, TIMES, max_size=3),
+            "device_free_bytes": st.none() | TIMES,
             "sliced": st.booleans(),
             "later": st.none() | st.lists(st.integers(), max_size=3),
         },
@@ -58,6 +62,9 @@ def collected(blocks, decoder):
         "sparse": {
             name: (sparse.rows.tolist(), sparse.values.tolist()) for name, sparse in calls.sparse.items()
         },
+        "counts": {name: column.tolist() for name, column in calls.counts.items()},
+        "device": {name: column.tolist() for name, column in calls.device.items()},
+        "compiled": (calls.compiled.rows.tolist(), calls.compiled.values),
         "failures": (calls.failures.rows.tolist(), calls.failures.values),
     }
 
