@@ -59,7 +59,7 @@ def test_of_a_thinned_journal_all_but_the_last_stretch_is_there() -> None:
     rows = [row for row in records.calls if not row.get("sliced")]
     kept = len(rows) + sum(part["calls"] for part in records.of("slice"))
     assert len(records.of("slice")) >= 1
-    # The first stretches last one second, and what they hold is written within 0.3 s, where the machine is not
+    # The first stretches last one second, and what they hold is written within 0.3 s, unless the machine is
     # so busy that the process waits.
     safe = sum(end < fate["killed_ns"] - 2_000_000_000 for end in fate["ended_ns"])
     assert safe > 1000

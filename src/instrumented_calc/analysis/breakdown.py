@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from instrumented_calc.analysis.selection import Selection
     from instrumented_calc.journal.columns import Integers
-    from instrumented_calc.journal.records import Phase
+    from instrumented_calc.journal.records import Lane, Phase
 
 DRIVER_NAMES = {"md": "integrator", "optimizer": "optimizer", "dynamics": "driver"}
 
@@ -23,11 +25,14 @@ class Part:
         name: What the time went into.
         kind: `component`, `calculator` (what is left of it), `observers`, `outside` or `profiler`.
         wall_ns: Time, ns.
+        group: What a component is wholly part of (`energy`, `neighbours`, ...); None where that is
+            not known.
     """
 
     name: str
     kind: str
     wall_ns: int
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +44,41 @@ class Breakdown:
         parts: Components by time, the rest of the calculator, then what lies outside it.
         concurrency: Mean number of calls at a time while any ran; 1 where they never overlapped.
         estimated: True where overlapping calls were thinned: how long any ran is not known then.
+        one_pass: True where components have groups, but none is wholly the energy or the forces.
     """
 
     wall_ns: int
     parts: tuple[Part, ...]
     concurrency: float
     estimated: bool
+    one_pass: bool = False
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Time of the components of each group, ns, the longest first."""
+        sums: dict[str, int] = {}
+        for part in self.parts:
+            if part.group:
+                sums[part.group] = sums.get(part.group, 0) + part.wall_ns
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
     def of_kind(self, kind: str) -> int:
         """Return the time of all parts of a kind, ns."""
         return sum(part.wall_ns for part in self.parts if part.kind == kind)
 
 
-def break_down(selection: Selection, phases: list[Phase]) -> Breakdown | None:
+def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:
+    """Return the groups of components; a name that means several groups to several lanes has none."""
+    groups: dict[str, str] = {}
+    for lane in lanes:
+        for name, group in (lane.groups or {}).items():
+            groups[name] = group if groups.get(name, group) == group else ""
+    return {name: group for name, group in groups.items() if group}
+
+
+def break_down(
+    selection: Selection, phases: list[Phase], groups: dict[str, str] | None = None
+) -> Breakdown | None:
     """Split the wall time of a run or a phase.
 
     Calls that overlap count once: the calculator has the time during which any call ran, shared
@@ -60,6 +87,7 @@ def break_down(selection: Selection, phases: list[Phase]) -> Breakdown | None:
     Args:
         selection: The calls of the run or phase.
         phases: The drivers that asked for them.
+        groups: What components are part of, by name.
 
     Returns:
         The breakdown, None when there are no calls.
@@ -68,10 +96,12 @@ def break_down(selection: Selection, phases: list[Phase]) -> Breakdown | None:
     if measured is None:
         return None
     wall, calculator, spent, estimated = measured
-    inside = _calculator_parts(selection, calculator, spent)
+    groups = groups or {}
+    inside = _calculator_parts(selection, calculator, spent, groups)
     outside = _outside_parts(selection, wall - calculator, phases)
     concurrency = max(spent / calculator, 1.0) if calculator else 1.0
-    return Breakdown(wall, (*inside, *outside), concurrency, estimated)
+    one_pass = bool(groups) and not {"energy", "forces"} & set(groups.values())
+    return Breakdown(wall, (*inside, *outside), concurrency, estimated, one_pass)
 
 
 def _calculator_time(selection: Selection) -> tuple[int, int, int, bool] | None:
@@ -89,7 +119,9 @@ def _calculator_time(selection: Selection) -> tuple[int, int, int, bool] | None:
     return wall, min(union + thinned, wall), spent, bool(thinned) and union + thinned > wall
 
 
-def _calculator_parts(selection: Selection, calculator: int, spent: int) -> list[Part]:
+def _calculator_parts(
+    selection: Selection, calculator: int, spent: int, groups: dict[str, str]
+) -> list[Part]:
     times = _component_times(selection)
     unsplit = _unsplit_time(selection) if times else 0
     known = sum(times.values()) + unsplit
@@ -99,7 +131,7 @@ def _calculator_parts(selection: Selection, calculator: int, spent: int) -> list
         name: time * calculator // whole if whole else 0
         for name, time in sorted(times.items(), key=lambda item: -item[1])
     }
-    parts = [Part(name, "component", time) for name, time in scaled.items()]
+    parts = [Part(name, "component", time, groups.get(name)) for name, time in scaled.items()]
     if unsplit:
         unsplit = unsplit * calculator // whole
         parts.append(Part("calls without components", "calculator", unsplit))

@@ -17,7 +17,7 @@ FEWEST_SAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident memory of the process at the sampled calls, in bytes.
+    """Memory at the sampled calls, in bytes: resident in the process, or held on the device.
 
     Attributes:
         start_bytes: First sample.
@@ -37,9 +37,9 @@ class Memory:
     samples: int
 
 
-def measure_memory(calls: Calls) -> Memory | None:
-    """Return the reading, None when memory was not sampled."""
-    sparse = calls.sparse.get("rss_bytes")
+def measure_memory(calls: Calls, field: str = "rss_bytes") -> Memory | None:
+    """Return the reading of one field, None when it was not sampled."""
+    sparse = calls.sparse.get(field)
     if sparse is None or not len(sparse):
         return None
     steps = calls.step[sparse.rows]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.compilation import times_at
 from instrumented_calc.analysis.warmup import warmup_calls
 from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.journal.records import bucket_bounds
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 SLOWEST_LISTED = 5
-# Garbage collection explains a slow call when it took this share of the time beyond the median.
+# Garbage collection or compilation explains a slow call from this share of the time beyond the median.
 FAIR_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Durations of the steady calls: outermost, successful, after the warm-up. All times in ns.
+    """Durations of the steady calls: outermost, successful, without compilation, after the warm-up.
+
+    All times are in ns.
 
     Attributes:
         calls: Number of calls.
@@ -73,7 +76,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """The calls before the steady state."""
+    """The calls before the steady state, those in which something was compiled apart."""
 
     calls: int
     wall_ns: int
@@ -82,7 +85,7 @@ class Warmup:
 
 @dataclass(frozen=True, slots=True)
 class SlowCall:
-    """One of the slowest steady calls; `cause` is None where the journal records none."""
+    """One of the slowest calls; `cause` is None where the journal records none."""
 
     index: int
     step: int | None
@@ -93,9 +96,10 @@ class SlowCall:
 def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
     """Return the row numbers of steady calls in order of start, and the warm-up before them.
 
-    The warm-up is None where there is none to be seen.
+    Calls in which something was compiled are left out first. The warm-up is None where there is
+    none to be seen.
     """
-    rows = in_order(calls, ~(calls.nested | calls.failed))
+    rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling))
     skipped = warmup_calls(calls.wall_ns[rows])
     if not skipped:
         return rows, None
@@ -270,6 +274,9 @@ def slowest_calls(
 
 def _cause(calls: Calls, row: int, median_ns: float) -> str | None:
     excess = float(calls.wall_ns[row]) - median_ns
+    compiled = times_at(calls, row)
+    if compiled and sum(compiled.values()) >= FAIR_SHARE * excess:
+        return _compiled_words(compiled)
     collected = _value(calls, "gc_ns", row)
     if collected is not None and collected >= FAIR_SHARE * excess:
         generation = _value(calls, "gc_generation", row)
@@ -282,6 +289,13 @@ def _cause(calls: Calls, row: int, median_ns: float) -> str | None:
     if _increase(calls, "preemptions", row):
         return "preempted"
     return None
+
+
+def _compiled_words(times: dict[str, int]) -> str:
+    """Name the function that took the longest: compiled energy_and_forces and 2 more, 2.3 s."""
+    longest = max(times, key=lambda name: times[name])
+    more = f" and {len(times) - 1} more" if len(times) > 1 else ""
+    return f"compiled {longest}{more}, {sum(times.values()) / 1e9:.3g} s"
 
 
 def _value(calls: Calls, field: str, row: int) -> int | None:

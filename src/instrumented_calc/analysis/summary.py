@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.breakdown import Breakdown, break_down
+from instrumented_calc.analysis.breakdown import Breakdown, break_down, component_groups
+from instrumented_calc.analysis.compilation import Compilation, measure_compilation
+from instrumented_calc.analysis.counts import Count, measure_counts
+from instrumented_calc.analysis.device import DeviceUse, measure_device
 from instrumented_calc.analysis.drift import Memory, cpu_per_wall, measure_memory
 from instrumented_calc.analysis.latency import (
     Latency,
@@ -23,7 +26,7 @@ from instrumented_calc.analysis.selection import Selection, select
 from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
-    from instrumented_calc.journal.columns import Integers
+    from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Lane, Phase
 
@@ -128,7 +131,12 @@ class Summary:
     phases: list[PhaseSummary]
     lanes: list[LaneSummary]
     failures: dict[str, int]
+    compilation: Compilation | None
+    device: DeviceUse | None
+    counts: list[Count]
     memory: Memory | None
+    device_allocated: Memory | None
+    device_reserved: Memory | None
     cpu_per_wall: float | None
 
 
@@ -137,9 +145,10 @@ def summarize(journal: Journal) -> Summary:
     calls = journal.calls
     whole = select(journal)
     steady, warmup = steady_calls(calls)
+    groups = component_groups(journal.lanes.values())
     latency = measure_latency(calls, steady, journal.slices)
     edges = whole.edges_ns
-    phases = _phases(journal, whole, steady, latency)
+    phases = _phases(journal, whole, steady, latency, groups)
     speed = _total_speed([phase.speed for phase in phases])
     return Summary(
         journal=journal,
@@ -149,18 +158,29 @@ def summarize(journal: Journal) -> Summary:
         us_per_atom=_us_per_atom(whole, steady),
         latency=latency,
         warmup=warmup,
-        slowest=slowest_calls(calls, steady, latency.median_ns) if latency else [],
-        breakdown=break_down(whole, list(journal.phases.values())),
+        slowest=slowest_calls(calls, _explicable(calls, steady), latency.median_ns if latency else 0.0),
+        breakdown=break_down(whole, list(journal.phases.values()), groups),
         phases=phases,
         lanes=_lanes(journal),
         failures=dict(Counter(_outermost_failures(journal)).most_common()),
+        compilation=measure_compilation(calls),
+        device=measure_device(calls, steady),
+        counts=measure_counts(calls),
         memory=measure_memory(calls),
+        device_allocated=measure_memory(calls, "device_allocated_bytes"),
+        device_reserved=measure_memory(calls, "device_reserved_bytes"),
         cpu_per_wall=cpu_per_wall(calls),
     )
 
 
+def _explicable(calls: Calls, steady: Integers) -> Integers:
+    """Return the rows of the calls that may be listed as slow: steady ones and those that compiled."""
+    compiling = np.flatnonzero(calls.compiling & ~(calls.nested | calls.failed))
+    return np.concatenate([steady, compiling]) if len(compiling) else steady
+
+
 def _phases(
-    journal: Journal, whole: Selection, steady: Integers, latency: Latency | None
+    journal: Journal, whole: Selection, steady: Integers, latency: Latency | None, groups: dict[str, str]
 ) -> list[PhaseSummary]:
     found = []
     for number, phase in sorted(journal.phases.items()):
@@ -179,7 +199,7 @@ def _phases(
                 wall_ns=edges[1] - edges[0],
                 speed=_speed(selection, phase, edges[1] - edges[0]),
                 latency=latency,
-                breakdown=break_down(selection, [phase]),
+                breakdown=break_down(selection, [phase], groups),
             )
         )
     return found

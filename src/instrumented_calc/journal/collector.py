@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
-from instrumented_calc.journal.rows import PLAIN, Row, RowDecoder
+from instrumented_calc.journal.rows import MOST_COMPONENTS, PLAIN, Row, RowDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,16 @@ _SPARSE = (
     "major_faults",
     "preemptions",
     "self_ns",
+    "device_allocated_bytes",
+    "device_reserved_bytes",
+    "device_free_bytes",
     "sliced",
 )
-_OPTIONAL = (*_CARRIED, *_SPARSE, "failure")
+# Integers by name.
+_NAMED = ("counts", "device_ns")
+# Kept as they are.
+_WHOLE = ("failure", "compile_ns")
+_OPTIONAL = (*_CARRIED, *_SPARSE, *_NAMED, *_WHOLE)
 _optional = attrgetter(*_OPTIONAL)
 _NOTHING = _optional(Row(0, 0, 0))
 
@@ -50,7 +57,8 @@ class RowCollector:
         self._split = Column(capacity, np.int8, fill=0)
         # Row numbers and values of the fields that few rows have.
         self._sparse: dict[str, tuple[array[int], array[int]]] = {}
-        self._failures: tuple[list[int], list[str]] = ([], [])
+        self._named: dict[str, dict[str, Column]] = {field: {} for field in _NAMED}
+        self._whole: dict[str, tuple[list[int], list[Any]]] = {field: ([], []) for field in _WHOLE}
 
     def add(self, lines: bytes) -> int:
         """Add a block of complete lines, or nothing when one of them is bad.
@@ -94,9 +102,12 @@ class RowCollector:
                 self._add_field(name, found, [values[place] for place in places])
 
     def _add_field(self, name: str, numbers: list[int], values: Sequence[Any]) -> None:
-        if name == "failure":
-            self._failures[0].extend(numbers)
-            self._failures[1].extend(values)
+        if name in self._whole:
+            self._whole[name][0].extend(numbers)
+            self._whole[name][1].extend(values)
+            return
+        if name in self._named:
+            self._add_named(self._named[name], numbers, values)
             return
         if name in self._sets:
             values = [self._coded(self._sets[name], value) for value in values]
@@ -104,26 +115,43 @@ class RowCollector:
         known_numbers.extend(numbers)
         known_values.extend([ABSENT if value is None else value for value in values])
 
+    def _add_named(
+        self, columns: dict[str, Column], numbers: list[int], values: Sequence[dict[str, int]]
+    ) -> None:
+        """Add what rows have under names of their own; names beyond the limit are left out."""
+        new = sorted(set().union(*values) - columns.keys())
+        for name in new[: MOST_COMPONENTS - len(columns)]:
+            columns[name] = Column(self._capacity)
+        for name, column in columns.items():
+            places = [place for place, row in enumerate(values) if name in row]
+            if places:
+                found = [max(values[place][name], ABSENT) for place in places]
+                column.put([numbers[place] for place in places], found)
+
     def _coded(self, known: dict[tuple[str, ...], int], value: list[str] | None) -> int | None:
         return None if value is None else known.setdefault(tuple(value), len(known))
 
     def finished(self) -> Calls:
         """Return all columns."""
-        for column in (self._split, *self._components.values()):
+        named = [column for columns in self._named.values() for column in columns.values()]
+        for column in (self._split, *self._components.values(), *named):
             column.fill_to(self._count)
         return Calls(
             **{name: column.finished() for name, column in self._plain.items()},
             **{name: self._filled_forward(name) for name in _CARRIED},
             property_sets=tuple(self._sets["properties"]),
             change_sets=tuple(self._sets["changes"]),
-            components={name: column.finished() for name, column in self._components.items()},
+            components=_finished(self._components),
             split=self._split.finished().view(np.bool_),
+            counts=_finished(self._named["counts"]),
+            device=_finished(self._named["device_ns"]),
+            compiled=_sparse(*self._whole["compile_ns"]),
             sparse={
                 name: Sparse(np.frombuffer(numbers, np.int64), np.frombuffer(values, np.int64))
                 for name, (numbers, values) in self._sparse.items()
                 if name not in _CARRIED
             },
-            failures=Sparse(np.array(self._failures[0], np.int64), self._failures[1]),
+            failures=_sparse(*self._whole["failure"]),
         )
 
     def _filled_forward(self, name: str) -> Integers:
@@ -131,3 +159,11 @@ class RowCollector:
         numbers, codes = self._sparse.get(name, ((), ()))
         edges = np.array([0, *numbers, self._count])
         return np.repeat(narrowed(np.array([ABSENT, *codes])), np.diff(edges))
+
+
+def _finished(columns: dict[str, Column]) -> dict[str, Integers]:
+    return {name: column.finished() for name, column in columns.items()}
+
+
+def _sparse(rows: list[int], values: list[Any]) -> Sparse:
+    return Sparse(np.array(rows, np.int64), values)

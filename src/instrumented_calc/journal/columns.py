@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]
@@ -63,6 +65,9 @@ class Calls:
         change_sets: The combinations of changes; `()` means that nothing had moved.
         components: Exclusive time in each named part, ns; 0 where a call spent nothing there.
         split: True where a row has components.
+        counts: What the integration counted, by name; -1 where a row lacks it.
+        device: Busy time of the device in each named part, ns; -1 where a row lacks it.
+        compiled: Time in just-in-time compilation by function, ns: one dict a row that has any.
         sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...), all integers.
         failures: Class of the exception of failed calls.
     """
@@ -81,6 +86,9 @@ class Calls:
     change_sets: tuple[tuple[str, ...], ...]
     components: dict[str, Integers]
     split: Mask
+    counts: dict[str, Integers]
+    device: dict[str, Integers]
+    compiled: Sparse
     sparse: dict[str, Sparse]
     failures: Sparse
 
@@ -112,6 +120,19 @@ class Calls:
         mask[self.failures.rows] = True
         return mask
 
+    @property
+    def compiling(self) -> Mask:
+        """Rows of calls in which something was compiled, be it in a call inside of them."""
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[self.compiled.rows] = True
+        nested = self.sparse.get("parent")
+        while nested is not None and mask.any():
+            around = np.isin(self.index, nested.values[mask[nested.rows]])
+            if not (around & ~mask).any():
+                break
+            mask |= around
+        return mask
+
 
 class Column:
     """An integer column that grows, and turns from 32 to 64 bits when a value needs it."""
@@ -136,6 +157,13 @@ class Column:
             wide[:begin] = self._values[:begin]
             wide[begin : self._used] = values
             self._values = wide
+
+    def put(self, rows: Sequence[int], values: Sequence[int]) -> None:
+        """Append values at some rows, ascending and beyond the end, and the fill value between them."""
+        self.fill_to(rows[0])
+        stretch = np.full(rows[-1] - rows[0] + 1, self._fill, np.int64)
+        stretch[np.array(rows) - rows[0]] = values
+        self.extend(stretch)
 
     def fill_to(self, length: int) -> None:
         """Append the column's fill value until the column is that long."""

@@ -60,6 +60,12 @@ class Row(Struct, tag="call", tag_field="event", gc=False):
     major_faults: _Measured | None = None
     preemptions: _Measured | None = None
     self_ns: _Measured | None = None
+    counts: dict[str, _Signed] | None = None
+    device_ns: dict[str, _Measured] | None = None
+    device_allocated_bytes: _Measured | None = None
+    device_reserved_bytes: _Measured | None = None
+    device_free_bytes: _Measured | None = None
+    compile_ns: dict[str, _Measured] | None = None
     sliced: bool | None = None
 
 

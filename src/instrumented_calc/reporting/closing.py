@@ -123,7 +123,13 @@ def _slowest(summary: Summary) -> str:
     if summary.slowest:
         slow = summary.slowest[0]
         where = f"call {count(slow.index)}" if slow.step is None else f"step {count(slow.step)}"
-        words.append(f"{duration(slow.wall_ns)} at {where} ({slow.cause or 'no cause recorded'})")
+        cause = identity.one_line(slow.cause or "no cause recorded")
+        words.append(f"{duration(slow.wall_ns)} at {where} ({cause})")
+    if summary.compilation is not None:
+        found = summary.compilation
+        words.append(
+            f"compiling {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}, shown apart"
+        )
     if summary.warmup is not None:
         warmup = summary.warmup
         words.append(f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, shown apart")
@@ -161,12 +167,14 @@ def _outside(breakdown: Breakdown | None) -> str:
 
 
 def _memory(summary: Summary) -> str:
-    memory = summary.memory
-    if memory is None:
-        return ""
-    words = [f"host peak {bytes_of(memory.peak_bytes)}"]
-    if memory.slope_bytes is not None:
+    memory, allocated, reserved = summary.memory, summary.device_allocated, summary.device_reserved
+    words = [] if memory is None else [f"host peak {bytes_of(memory.peak_bytes)}"]
+    if memory is not None and memory.slope_bytes is not None:
         words.append(f"{memory.slope_bytes / 1e3:+.1f} kB/{memory.per} (no verdict)")
+    if allocated is not None:
+        words.append(f"device peak {bytes_of(allocated.peak_bytes)}")
+    if allocated is not None and reserved is not None:
+        words[-1] += f" ({bytes_of(reserved.peak_bytes)} reserved)"
     return "   ".join(words)
 
 

@@ -12,6 +12,7 @@ from instrumented_calc.reporting import identity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.analysis.breakdown import Breakdown
     from instrumented_calc.analysis.latency import Latency
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
@@ -55,7 +56,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "latency": _latency(summary.latency),
         "warmup": summary.warmup,
         "slowest": summary.slowest,
-        "breakdown": summary.breakdown,
+        "breakdown": _breakdown(summary.breakdown),
         "phases": [
             {
                 "phase": each.phase,
@@ -63,14 +64,19 @@ def _journal(summary: Summary) -> dict[str, Any]:
                 "wall_ns": each.wall_ns,
                 "speed": _speed(each.speed),
                 "latency": _latency(each.latency),
-                "breakdown": each.breakdown,
+                "breakdown": _breakdown(each.breakdown),
             }
             for each in summary.phases
         ],
         "lanes": summary.lanes,
         "evaluations": summary.evaluations,
         "failures": summary.failures,
+        "compilation": summary.compilation,
+        "device": summary.device,
+        "counts": summary.counts,
         "memory": summary.memory,
+        "device_memory_allocated": summary.device_allocated,
+        "device_memory_reserved": summary.device_reserved,
         "cpu_per_wall": summary.cpu_per_wall,
     }
 
@@ -93,6 +99,13 @@ def _latency(latency: Latency | None) -> dict[str, Any] | None:
     plain = {field.name: getattr(latency, field.name) for field in fields(latency)}
     ratios = {"cv": latency.cv, "p95_over_mean": latency.p95_over_mean}
     return {**plain, **ratios, "p99_over_mean": latency.p99_over_mean}
+
+
+def _breakdown(breakdown: Breakdown | None) -> dict[str, Any] | None:
+    if breakdown is None:
+        return None
+    plain = {field.name: getattr(breakdown, field.name) for field in fields(breakdown)}
+    return {**plain, "groups_ns": breakdown.groups}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
     NOT_MEASURED,
     bytes_of,
@@ -22,6 +23,7 @@ from instrumented_calc.reporting.quantities import (
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.breakdown import Breakdown
+    from instrumented_calc.analysis.drift import Memory
     from instrumented_calc.analysis.latency import Latency
     from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
 
@@ -36,11 +38,14 @@ def sections_of(summary: Summary) -> list[Section]:
         _warnings(summary),
         _speed(summary),
         _latency(summary),
+        compilation_section(summary),
         _phases(summary.phases),
         _lanes(summary.lanes),
         _breakdown(summary.breakdown, summary.phases),
+        device_section(summary.device),
         _slowest(summary),
         _evaluations(summary),
+        counts_section(summary.counts),
         _failures(summary),
         _memory(summary),
     ]
@@ -115,9 +120,11 @@ def _speed(summary: Summary) -> Section:
 def _latency(summary: Summary) -> Section:
     latency = summary.latency
     if latency is None:
-        return Section("Latency", (Paragraph((NOT_MEASURED,)),))
+        every = f"{NOT_MEASURED}: something was compiled in every successful call"
+        return Section("Latency", (Paragraph((every if summary.compilation else NOT_MEASURED,)),))
+    kind = "outermost, successful, without compilation" if summary.compilation else "outermost, successful"
     remarks = [
-        f"{plural(latency.calls, 'steady call')}: outermost, successful, after the warm-up.",
+        f"{plural(latency.calls, 'steady call')}: {kind}, after the warm-up.",
         "   ".join(
             (
                 f"CV {percent(latency.cv)}",
@@ -208,6 +215,8 @@ def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Secti
     if breakdown is None or not breakdown.wall_ns:
         return None
     blocks: list[Table | Paragraph] = [_breakdown_table("whole run", breakdown)]
+    if breakdown.groups:
+        blocks.append(_groups_table(breakdown))
     if len(phases) > 1:
         blocks += [
             _breakdown_table(f"phase {each.phase.phase} {identity.phase_words(each.phase)}", each.breakdown)
@@ -224,6 +233,8 @@ def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Secti
         remarks.append("Overlapping calls were thinned: the calculator's time is an estimate.")
     if not breakdown.of_kind("component"):
         remarks.append("One pass: no components of the calculator were recorded.")
+    elif breakdown.one_pass:
+        remarks.append("Energy and forces: one pass, no component is wholly one of them.")
     if not any(part.kind == "profiler" for part in breakdown.parts):
         remarks.append(f"Profiler: {NOT_MEASURED}.")
     return Section("Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else [])))
@@ -238,7 +249,26 @@ def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
         for part, share in zip(parts, shares, strict=True)
     ]
     rows.append(("wall", figures(wall / size), "100.0"))
-    return Table((title, unit, "% of wall"), tuple(rows))
+    headings = (title, unit, "% of wall")
+    if not breakdown.groups:
+        return Table(headings, tuple(rows))
+    groups = [*(identity.one_line(part.group or "") for part in parts), ""]
+    return Table((*headings, "group"), tuple((*row, group) for row, group in zip(rows, groups, strict=True)))
+
+
+def _groups_table(breakdown: Breakdown) -> Table:
+    """Return the sums of the groups, as printed above: what has no group is in none."""
+    size, unit = time_unit([part.wall_ns for part in breakdown.parts])
+    shares = percents([part.wall_ns / breakdown.wall_ns for part in breakdown.parts])
+    shown = dict.fromkeys(breakdown.groups, 0.0)
+    for part, share in zip(breakdown.parts, shares, strict=True):
+        if part.group:
+            shown[part.group] += float(share)
+    rows = tuple(
+        (identity.one_line(group), figures(time / size), f"{shown[group]:.1f}")
+        for group, time in breakdown.groups.items()
+    )
+    return Table(("by group", unit, "% of wall"), rows)
 
 
 def _slowest(summary: Summary) -> Section | None:
@@ -250,11 +280,11 @@ def _slowest(summary: Summary) -> Section | None:
             count(slow.index),
             "-" if slow.step is None else count(slow.step),
             figures(slow.wall_ns / size),
-            slow.cause or "no cause recorded",
+            identity.one_line(slow.cause or "no cause recorded"),
         )
         for slow in summary.slowest
     )
-    return Section("Slowest steady calls", (Table(("call", "step", unit, "cause"), rows),))
+    return Section("Slowest calls", (Table(("call", "step", unit, "cause"), rows),))
 
 
 def _evaluations(summary: Summary) -> Section:
@@ -281,21 +311,24 @@ def _failures(summary: Summary) -> Section | None:
 
 
 def _memory(summary: Summary) -> Section:
-    memory = summary.memory
     cpu = summary.cpu_per_wall
     busy = NOT_MEASURED if cpu is None else f"{figures(cpu)} processors busy on average"
-    if memory is None:
-        return Section("Memory and CPU", (Facts((("host memory", NOT_MEASURED), ("CPU", busy))),))
+    pairs = (
+        [("host memory", NOT_MEASURED)] if summary.memory is None else _held("host memory", summary.memory)
+    )
+    if summary.device_allocated is not None:
+        pairs += _held("device memory, allocated", summary.device_allocated)
+    if summary.device_reserved is not None:
+        pairs += _held("device memory, reserved", summary.device_reserved)
+    return Section("Memory and CPU", (Facts((*pairs, ("CPU", busy))),))
+
+
+def _held(name: str, memory: Memory) -> list[tuple[str, str]]:
     slope = NOT_MEASURED
     if memory.slope_bytes is not None:
         slope = f"{memory.slope_bytes / 1e3:+.3f} kB/{memory.per}, least squares, no verdict"
-    pairs = (
-        (
-            "host memory",
-            f"{bytes_of(memory.start_bytes)} at first, {bytes_of(memory.end_bytes)} last",
-        ),
+    return [
+        (name, f"{bytes_of(memory.start_bytes)} at first, {bytes_of(memory.end_bytes)} last"),
         ("peak", f"{bytes_of(memory.peak_bytes)} of {plural(memory.samples, 'sample')}"),
         ("slope", slope),
-        ("CPU", busy),
-    )
-    return Section("Memory and CPU", (Facts(pairs),))
+    ]

@@ -1,0 +1,54 @@
+"""How busy the device was in steady calls, by its own clock: never added to host times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.columns import Calls, Integers
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """The steady calls that have device times.
+
+    Attributes:
+        calls: Number of those calls.
+        wall_ns: Sum of their durations on the host, ns.
+        busy_ns: Sum of the device's busy time in each part, ns, the longest first.
+        idle_ns: What is left of the wall time, ns; None where the parts together are longer, because
+            they ran at the same time.
+    """
+
+    calls: int
+    wall_ns: int
+    busy_ns: dict[str, int]
+    idle_ns: int | None
+
+
+def measure_device(calls: Calls, steady: Integers) -> DeviceUse | None:
+    """Return the device's use, None where no steady call has device times.
+
+    Args:
+        calls: The columns.
+        steady: Row numbers of the steady calls.
+    """
+    times = {name: column[steady] for name, column in calls.device.items()}
+    measured = np.zeros(len(steady), np.bool_)
+    for column in times.values():
+        measured |= column >= 0
+    if not measured.any():
+        return None
+    # A part that is absent from a row with device times did not run in that call.
+    sums = {name: int(column.sum(dtype=np.int64, where=column > 0)) for name, column in times.items()}
+    wall = int(calls.wall_ns[steady].sum(dtype=np.int64, where=measured))
+    idle = wall - sum(sums.values())
+    return DeviceUse(
+        calls=int(measured.sum()),
+        wall_ns=wall,
+        busy_ns=dict(sorted(sums.items(), key=lambda item: -item[1])),
+        idle_ns=idle if idle >= 0 else None,
+    )

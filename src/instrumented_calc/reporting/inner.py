@@ -1,0 +1,90 @@
+"""Sections on what went on inside the calls: compilation, the device, and what was counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.document import Paragraph, Section, Table
+from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.counts import Count
+    from instrumented_calc.analysis.device import DeviceUse
+    from instrumented_calc.analysis.summary import Summary
+
+CALLS_NAMED = 10
+
+
+def compilation_section(summary: Summary) -> Section | None:
+    """Return who compiled, for how long and in which calls; None where nothing was compiled."""
+    found, wall = summary.compilation, summary.wall_ns
+    if found is None or not wall:
+        return None
+    times = {**found.functions, "all": found.compile_ns}
+    size, unit = time_unit(times.values())
+    rows = tuple(
+        (identity.one_line(name), figures(time / size), f"{100 * time / wall:.1f}")
+        for name, time in times.items()
+    )
+    where = f"In {_calls_named(found.calls)}, of {duration(found.calls_ns)} in all"
+    remarks = [f"{where}: kept out of latency and warm-up, part of the calculator's time below."]
+    if summary.journal.slices:
+        remarks.append("Part of the rows were thinned: calls that compiled may be among those.")
+    return Section("Compilation", (Table(("compiled", unit, "% of wall"), rows), Paragraph(tuple(remarks))))
+
+
+def _calls_named(indices: list[int]) -> str:
+    """Name calls: call 0; calls 0 and 1; calls 0, 1 and 7; calls 0, 1, ... and 12 more."""
+    shown = [count(index) for index in indices[:CALLS_NAMED]]
+    if rest := len(indices) - len(shown):
+        return f"calls {', '.join(shown)} and {count(rest)} more"
+    *first, last = shown
+    return f"calls {', '.join(first)} and {last}" if first else f"call {last}"
+
+
+def device_section(device: DeviceUse | None) -> Section | None:
+    """Return how busy the device was, None where its times were not measured."""
+    if device is None:
+        return None
+    times = dict(device.busy_ns)
+    if device.idle_ns is not None:
+        times["idle: wall - busy"] = device.idle_ns
+    size, unit = time_unit([time / device.calls for time in times.values()])
+    rows = tuple(
+        (
+            identity.one_line(name),
+            figures(time / device.calls / size),
+            f"{100 * time / device.wall_ns:.1f}" if device.wall_ns else "-",
+        )
+        for name, time in times.items()
+    )
+    table = Table(("busy in", f"{unit} a call", "% of calls"), rows)
+    return Section("Device", (table, Paragraph(_device_remarks(device))))
+
+
+def _device_remarks(device: DeviceUse) -> tuple[str, ...]:
+    busy = sum(device.busy_ns.values()) / device.wall_ns if device.wall_ns else None
+    measured = f"{plural(device.calls, 'steady call')} with device times: busy {percent(busy)} of their time."
+    clock = "By the device's own clock; gaps between its kernels inside a part count as busy."
+    if device.idle_ns is None:
+        return measured, clock, "Parts ran at the same time: how long the device idled is not known."
+    return measured, clock
+
+
+def counts_section(counts: list[Count]) -> Section | None:
+    """Return what the integration counted, None where it counted nothing."""
+    rows = tuple(
+        (
+            identity.one_line(each.name),
+            count(each.total),
+            figures(each.mean),
+            count(each.min),
+            count(each.max),
+            count(each.calls),
+        )
+        for each in counts
+    )
+    if not rows:
+        return None
+    return Section("Counts", (Table(("counted", "total", "mean per call", "min", "max", "calls"), rows),))
