@@ -240,6 +240,8 @@ class Recorder:
         self._maker.append(notice)
 
     def _pulse_on(self) -> None:
+        if self._thread is not None:
+            return
         self._stop.clear()
         thread = threading.Thread(target=self._pulse, name="instrumented-calc journal", daemon=True)
         try:
@@ -413,9 +415,9 @@ class Recorder:
                 self._outbox.drain(timeout=1)
 
     def after_fork_in_parent(self) -> None:
-        """Start the journal's thread again."""
-        if self.state is RECORDING:
-            self._pulse_on()
+        """Have the next call start the journal's thread again: at once, Python 3.13 would warn of it."""
+        if self.maker is not None:
+            self.maker.revive(self._pulse_on)
 
     def after_fork_in_child(self) -> None:
         """Become a run of the child's own, which opens its journal at the child's first call."""

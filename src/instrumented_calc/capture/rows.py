@@ -85,6 +85,7 @@ class RowMaker:
         self._counters = counters
         self._notices = notices
         self._budget = budget
+        self._at_next_call: Callable[[], None] | None = None
         self._start_cost = 0
         self._probes: tuple[Probe, ...] = ()
         self._last_end = self._last_row = self._next_sample = 0
@@ -235,7 +236,15 @@ class RowMaker:
             lane.failed += 1
             self._counters.failed += 1
 
+    def revive(self, at_next_call: Callable[[], None]) -> None:
+        """Have something done at the next call, whenever that is."""
+        self._at_next_call = at_next_call
+        self._next_sample = 0
+
     def _sample(self, row: Call, end: int) -> None:
+        at_next_call, self._at_next_call = self._at_next_call, None
+        if at_next_call is not None:
+            at_next_call()
         began = self.clock()
         self._next_sample = end + self._sample_every
         for probe in self._probes:
