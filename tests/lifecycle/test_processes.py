@@ -165,6 +165,8 @@ for number in range(50):
 stop.set()
 for thread in threads:
     thread.join()
+time.sleep(0.2)
+step(atoms)
 alive = [t for t in threading.enumerate() if t.name == "instrumented-calc journal"]
 assert len(alive) == 1, alive
 """,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.lanes import Lane
 
 END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
-PULSE_S = 0.2  # what fast calls have left in the outbox is written at least this often
+PULSE_S = 0.1  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"

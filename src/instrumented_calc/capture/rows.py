@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
 SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
+LONGEST_PAUSE_NS = 100_000_000  # one slow sample says little of the next
 RAREST_SAMPLE_NS = 10_000_000_000
 CROWDED = 1000  # rows that wait
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
@@ -263,7 +264,10 @@ class RowMaker:
         if self.direct and len(self._outbox.rows) > CROWDED:
             self._outbox.drain(timeout=0)  # calls come faster than the journal's thread gets its turn
         else:
-            self._next_sample = end + max(self._sample_every, SAMPLE_SHARE * (self.clock() - began))
+            pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
+            self._next_sample = end + max(self._sample_every, pause)
+        if self._at_next_call is not None:  # another thread has forked meanwhile
+            self._next_sample = 0
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
