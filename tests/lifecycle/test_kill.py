@@ -41,16 +41,16 @@ def test_no_ended_call_of_10_ms_or_more_is_lost() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.0005])
-def test_fast_calls_that_ended_a_moment_before_are_there(seconds: float) -> None:
-    _kill(seconds=seconds, litter=3, shortest=0.7, longest=1.0)
-    for number in range(3):
-        fate, records = read_fate(number), read_cut(f"{number}/run.jsonl")
-        indices = [row["index"] for row in records.calls]
-        safe = sum(end < fate["killed_ns"] - 300_000_000 for end in fate["ended_ns"])
-        assert safe > 100
-        assert indices == list(range(len(indices)))
-        assert safe <= len(indices) <= len(fate["ended_ns"]) + 1
-        assert records.of("run_end") == []
+@pytest.mark.parametrize("attempt", range(3))
+def test_fast_calls_that_ended_a_moment_before_are_there(seconds: float, attempt: int) -> None:
+    _kill(seconds=seconds, litter=1, shortest=0.7, longest=1.0)  # one at a time: each needs a processor
+    fate, records = read_fate(0), read_cut("0/run.jsonl")
+    indices = [row["index"] for row in records.calls]
+    safe = sum(end < fate["killed_ns"] - 300_000_000 for end in fate["ended_ns"])
+    assert safe > 100, attempt
+    assert indices == list(range(len(indices)))
+    assert safe <= len(indices) <= len(fate["ended_ns"]) + 1
+    assert records.of("run_end") == []
 
 
 def test_of_a_thinned_journal_all_but_the_last_stretch_is_there() -> None:
