@@ -552,14 +552,17 @@ def test_each_part_is_entered_by_a_call(monkeypatch):
         return lambda *given, **options: entered.append(part.name) or inner(*given, **options)
 
     parts = integration.parts(calc)
-    for part in parts:
-        monkeypatch.setattr(part.owner, part.attribute, standing_in(part))
-    calc.get_property("energy", cluster("X2"))
+    with monkeypatch.context() as patch:
+        for part in parts:
+            patch.setattr(part.owner, part.attribute, standing_in(part))
+        calc.get_property("energy", cluster("X2"))
     assert {name: entered.count(name) for name in entered} == {
         "neighbour list": 1,
         "pair expansion": 1,
         "Gaussian parameters": 4,
         "moments": 4,
+        # P(L+1) + S^2(L+1) + S[(L+1) + (L+1)^2] for 4 pairs, L = 4 and one species
+        "einsum": 4 * 5 + 5 + (5 + 25),
         "contraction": 1,
         "orthonormalisation": 1,
         "Clebsch-Gordan": 1,
