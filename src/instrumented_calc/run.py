@@ -75,7 +75,7 @@ class ProfiledCalculator(metaclass=_Profiled):
         summary: bool | None = None,
     ) -> Any:
         """Return the wrapped calculator; with `INSTRUMENTED_CALC=off` the calculator itself."""
-        if os.environ.get("INSTRUMENTED_CALC", "").lower() in ("off", "0"):
+        if is_switched_off():
             return calc
         _check_calculator(calc)
         lane = _lane_of(calc)
@@ -93,6 +93,11 @@ class ProfiledCalculator(metaclass=_Profiled):
         if twins.can_be_twinned(calc):
             return twins.twin(calc, recorder)
         return proxies.proxy(calc, recorder)
+
+
+def is_switched_off() -> bool:
+    """Tell whether `INSTRUMENTED_CALC` asks for no profiling."""
+    return os.environ.get("INSTRUMENTED_CALC", "").lower() in ("off", "0")
 
 
 @contextmanager

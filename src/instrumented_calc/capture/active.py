@@ -28,6 +28,20 @@ class _Active(threading.local):
 active = _Active()
 
 
+def call_of(entry: Entry) -> Entry:
+    """Return the entry of the call that an entry belongs to: its own, or that of a span's call."""
+    call: Entry = entry[3] if type(entry[3]) is list else entry
+    return call
+
+
+def extras_of(call: Entry) -> dict[str, Any]:
+    """Return the further fields of an open call's row, to be added to."""
+    if call[6] is UNSET:
+        call[6] = {}
+    extras: dict[str, Any] = call[6]
+    return extras
+
+
 class span:  # noqa: N801 - a context manager that reads like a function
     """Times a part of a calculation under a name of your own.
 
@@ -55,7 +69,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
             self._entry: Entry | None = None
             return self
         outer = stack[-1]
-        call = outer[3] if type(outer[3]) is list else outer
+        call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: spans are many
         self._entry = entry = [outer[0], outer[1], 0, call]
         stack.append(entry)
         self._start: int = outer[1].clock()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from instrumented_calc.capture.active import active
+from instrumented_calc.capture.active import active, extras_of
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class StandIn:
         if not stack:
             return self._real(*args, **kwargs)
         outer = stack[-1]
-        call = outer[3] if type(outer[3]) is list else outer
+        call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: parts are many
         clock = outer[1].clock
         entry = [outer[0], outer[1], 0, call]
         stack.append(entry)
@@ -226,14 +226,6 @@ def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: An
     """
     with contextlib.suppress(Exception):
         extras_of(call).setdefault("counts", {}).update(count(subject))
-
-
-def extras_of(call: Entry) -> dict[str, Any]:
-    """Return the further fields of an open call's row, to be added to."""
-    if call[6] is UNSET:
-        call[6] = {}
-    extras: dict[str, Any] = call[6]
-    return extras
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:

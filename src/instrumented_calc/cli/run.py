@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import sys
 import traceback
@@ -28,9 +27,9 @@ def run(
     if not path.is_file():
         message = f"{path}: no such script"
         raise InstrumentedCalcError(message)
-    if os.environ.get("INSTRUMENTED_CALC", "").lower() not in ("off", "0"):
-        from instrumented_calc.run import profile_assigned  # noqa: PLC0415 - loads ASE
+    from instrumented_calc.run import is_switched_off, profile_assigned  # noqa: PLC0415 - `--help` stays light
 
+    if not is_switched_off():
         profile_assigned(journal)
     # As the interpreter would: the script's folder first on the path, its name first in argv.
     sys.argv = script

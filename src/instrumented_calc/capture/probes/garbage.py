@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from instrumented_calc.capture.active import active
+from instrumented_calc.capture.active import active, call_of
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.rows import RowMaker
@@ -37,8 +37,7 @@ class GarbageProbe:
         stack = active.stack
         if not stack or stack[-1][1] is not self._maker:
             return
-        innermost = stack[-1]
-        call = innermost[3] if type(innermost[3]) is list else innermost
+        call = call_of(stack[-1])
         elapsed = self._clock() - self._start
         call[4] = elapsed + (0 if call[4] is UNSET else call[4])
         generation = info["generation"]

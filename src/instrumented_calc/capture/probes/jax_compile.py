@@ -11,9 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from msgspec import UNSET
-
-from instrumented_calc.capture.active import active
+from instrumented_calc.capture.active import active, call_of, extras_of
 
 STAGES = "/jax/core/compile/"
 OPERATIONS = "operations"
@@ -88,12 +86,8 @@ def _listen(event: str, seconds: float, **details: Any) -> None:
     stack = active.stack
     if not stack or not event.startswith(STAGES):
         return
-    innermost = stack[-1]
-    call = innermost[3] if type(innermost[3]) is list else innermost
-    extras = call[6]
-    if extras is UNSET:
-        call[6] = extras = {}
-    times = extras.setdefault("compile_ns", CompileTimes())
+    call = call_of(stack[-1])
+    times = extras_of(call).setdefault("compile_ns", CompileTimes())
     times.add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call[1].clock())
 
 
