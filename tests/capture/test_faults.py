@@ -23,6 +23,7 @@ from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.rows import RowMaker
+from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.writer import JournalWriter
 
 TOLD = "instrumented-calc: a fault in the "
@@ -136,9 +137,22 @@ def test_a_closed_stderr_does_not_matter(monkeypatch, tmp_path):
     assert recording(wrapped).run._recorder.counters.faults == 1
 
 
+def test_a_probe_that_cannot_begin_is_named_and_the_others_measure(monkeypatch):
+    monkeypatch.setitem(recorders.LISTENERS, "garbage collection", broken)
+    expected, _ = simulate()
+    ends, calc = simulate(ProfiledCalculator)
+    assert ends == expected
+    run = recording(calc).run
+    run.close()
+    journal = read_journal(run.path)
+    assert len(journal.calls) == recording(calc).calls > 0
+    assert [notice.kind for notice in journal.notices] == ["not-measured"]
+    assert "garbage collection" in journal.notices[0].text
+
+
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(opening, "environment"), (recorders, "JournalWriter"), (recorders, "GarbageProbe")],
+    [(opening, "environment"), (recorders, "JournalWriter"), (recorders, "ProcessProbe")],
     ids=lambda part: getattr(part, "__name__", part),
 )
 def test_a_run_that_cannot_begin_records_nothing(owner, name, monkeypatch, capsys):

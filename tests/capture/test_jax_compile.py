@@ -46,7 +46,7 @@ def tell(exact_clock):
 def open_call(clock):
     """Open a call in this thread as a recorder does."""
     recorder = SimpleNamespace(clock=clock)
-    entry = [0, recorder, 0, UNSET, UNSET, UNSET, UNSET]
+    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
     active.stack.append(entry)
     yield entry
     active.stack.remove(entry)

@@ -118,15 +118,15 @@ def timed(calc, ready=None):
 def open_call():
     """Open a call in this thread as a recorder does, and give what compiles in it."""
     recorder = SimpleNamespace(clock=time.perf_counter_ns)
-    entry = [0, recorder, 0, UNSET, UNSET, UNSET, UNSET]
+    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
     active.stack.append(entry)
     compile_ns = {}
     try:
         yield compile_ns
     finally:
         active.stack.remove(entry)
-        if entry[6] is not UNSET:
-            compile_ns.update(entry[6]["compile_ns"])
+        if entry[8] is not UNSET:
+            compile_ns.update(entry[8]["compile_ns"])
 
 
 @pytest.mark.parametrize("make", [ethanol, water])

@@ -195,10 +195,10 @@ def test_bad_lines_are_counted_with_their_numbers(tmp_path):
 
 
 def test_unknown_events_and_keys_are_ignored_and_counted(tmp_path):
-    later = b'{"event":"contractions","x":1}\n'
+    later = b'{"event":"resonances","x":1}\n'
     later += b'{"event":"call","index":0,"start_ns":1,"wall_ns":2,"new":3}\n'
     journal = read(tmp_path, lines() + later)
-    assert journal.unknown_events == {"contractions": 1}
+    assert journal.unknown_events == {"resonances": 1}
     assert journal.calls.wall_ns.tolist() == [2]
 
 

@@ -1,10 +1,11 @@
 """What the current thread is calculating, and the user's own spans inside it.
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
-A call's entry is the list `[index, maker, inside_ns, components, gc_ns, gc_generation, extras, device]`;
-`inside_ns` sums what inner entries took, so that every time is exclusive. `components` to `extras` are UNSET
-until there is something to say; `extras` holds further fields of the row by name; `device` marks parts in a
-device's stream, or is None. A span's entry is the list `[index, maker, inside_ns, call]`.
+A call's entry is the list `[index, maker, inside_ns, components, signatures, name, gc_ns, gc_generation,
+extras, device]`; `inside_ns` sums what inner entries took, so that every time is exclusive. `signatures` is
+None until a contraction is counted. `components`, and `gc_ns` to `extras`, are UNSET until there is something
+to say; `extras` holds further fields of the row by name; `device` marks parts in a device's stream, or is
+None. A span's entry is the list `[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def call_of(entry: Entry) -> Entry:
 
 def extras_of(call: Entry) -> dict[str, Any]:
     """Return the further fields of an open call's row, to be added to."""
-    if call[6] is UNSET:
-        call[6] = {}
-    extras: dict[str, Any] = call[6]
+    if call[8] is UNSET:
+        call[8] = {}
+    extras: dict[str, Any] = call[8]
     return extras
 
 
@@ -70,7 +71,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
             return self
         outer = stack[-1]
         call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: spans are many
-        self._entry = entry = [outer[0], outer[1], 0, call]
+        self._entry = entry = [outer[0], outer[1], 0, call, None, self._name]
         stack.append(entry)
         self._start: int = outer[1].clock()
         return self
@@ -85,7 +86,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
         entry = self._entry
         if entry is None:
             return
-        _, maker, inside, call = entry
+        maker, inside, call = entry[1], entry[2], entry[3]
         elapsed = maker.clock() - self._start
         stack = active.stack
         while stack and stack.pop() is not entry:

@@ -69,9 +69,9 @@ class StandIn:
         outer = stack[-1]
         call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: parts are many
         clock = outer[1].clock
-        entry = [outer[0], outer[1], 0, call]
+        entry = [outer[0], outer[1], 0, call, None, self._name]
         stack.append(entry)
-        device = call[7]
+        device = call[9]
         marked = device is not None and device.enter(self._name)
         start = clock()
         try:
@@ -171,7 +171,7 @@ class Components:
                     lane.recorder.fault("timing of parts", fault)
                 return None
         if entry is not None:
-            entry[7] = self._device
+            entry[9] = self._device
         return self
 
     def collect(self, entry: Entry, calculator: Any) -> None:

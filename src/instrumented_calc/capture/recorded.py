@@ -61,7 +61,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return real(self, *args, **kwargs)
-        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
+        entry = [maker.next_index(), maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
         components = None
         stack = active.stack
         clock = maker.clock
@@ -102,7 +102,7 @@ def _as_ase_calls(
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
-        entry = [maker.next_index(), maker, 0, UNSET, UNSET, UNSET, UNSET, None]
+        entry = [maker.next_index(), maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
         components = None
         stack = active.stack
         clock = maker.clock

@@ -26,6 +26,7 @@ from instrumented_calc.capture.opening import journal_path, new_run_id, opening_
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
+from instrumented_calc.capture.probes.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
 from instrumented_calc.capture.rows import RowMaker
@@ -37,10 +38,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instrumented_calc.capture.lanes import Lane
+    from instrumented_calc.capture.probes import Listener
 
 END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
 PULSE_S = 0.1  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
+CONTRACTIONS_EVERY_NS = 1_000_000_000
+
+# What listens to the process from a run's begin to its end.
+LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
+    "garbage collection": GarbageProbe,
+    "JAX's compilation": lambda _: JaxCompileProbe(),
+    "numpy.einsum": lambda _: NumpyEinsumProbe(),
+}
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
@@ -112,6 +122,8 @@ class Recorder:
         self._last_tally = 0
         self._lost_told = 0
         self._neighbour_lists: list[Components] = []
+        self._listeners: list[Listener] = []
+        self._next_contractions = 0
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
         """Take the driver that the user named, where none is found on the stack.
@@ -226,11 +238,18 @@ class Recorder:
             self._outbox.rows.extend(self.head)
             self._probes = (ProcessProbe(), DeviceMemoryProbe())
             undo.callback(self._close_probes)
-            self._listeners = (GarbageProbe(self._maker), JaxCompileProbe())
             undo.callback(self._stop_listening)
+            self._listen()
             if self._writer.direct:
                 self._outbox.drain()
             undo.pop_all()
+
+    def _listen(self) -> None:
+        for name, begin in LISTENERS.items():
+            try:
+                self._listeners.append(begin(self._maker))
+            except Exception as error:  # noqa: BLE001, PERF203 - what one cannot see the others can
+                self.notices.warn("not-measured", f"{name} cannot be seen here: {error}")
 
     def _trouble(self, text: str) -> None:
         self.notices.warn("journal-trouble", text, journal=False)
@@ -285,11 +304,22 @@ class Recorder:
                 self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
                 self._go_on_elsewhere(self._writer)
+        self._maker.signatures.reconsider()
+        if now >= self._next_contractions:
+            self._tell_contractions(now)
         self._outbox.drain()
         lost = self._writer.lost
         if lost > self._lost_told:
             self._lost_told = lost
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+
+    def _tell_contractions(self, now: int) -> None:
+        """Write what has been contracted: every second at first, rarer as the run grows long."""
+        elapsed = now - self._origin
+        self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
+        news = self._maker.signatures.news(elapsed)
+        if news is not None:
+            self._maker.append(news)
 
     def _counted(self) -> Counters:
         """Return the counters of now: those of lanes that are gone, and of those that live."""
@@ -355,6 +385,7 @@ class Recorder:
             undo()
         for components in self._neighbour_lists:
             components.take_back()
+        self._tell_contractions(self.clock())
         self._maker.append = _drop  # calls that are open in other threads end too late to be counted
         if self._outbox.drain(timeout=timeout, closing=True):
             self._outbox.rows.append(self._last_record(reason))

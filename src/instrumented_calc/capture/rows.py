@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.driver import describe as describe_driver
 from instrumented_calc.capture.outbox import Context
+from instrumented_calc.capture.signatures import SignatureTable
 from instrumented_calc.journal.records import Call, Phase
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class RowMaker:
         calculated_ns: Sum of the calls' durations so far.
         observers_ns: Time in observers since the last row.
         descriptions: The `lane` and `phase` records so far.
+        signatures: What is contracted inside of calls.
     """
 
     def __init__(  # noqa: PLR0913 - what one run is made of
@@ -81,6 +83,7 @@ class RowMaker:
         self.calculated_ns = 0
         self.observers_ns = 0
         self.descriptions: list[Any] = []
+        self.signatures = SignatureTable()
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
@@ -191,13 +194,13 @@ class RowMaker:
             UNSET,
             energy,
             UNSET,
-            entry[4],
-            entry[5],
+            entry[6],
+            entry[7],
         )
         if failure is not None:
             self._note_failure(row, lane, failure)
-        if entry[6] is not UNSET:
-            for field, value in entry[6].items():
+        if entry[8] is not UNSET:
+            for field, value in entry[8].items():
                 setattr(row, field, value)
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0

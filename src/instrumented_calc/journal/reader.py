@@ -53,6 +53,7 @@ class Journal:
         lanes: Wrapped calculators by number.
         phases: Drivers by number.
         slices: Exact sums of thinned stretches.
+        contractions: What was contracted inside calls, a record about every second.
         notices: What happened to the recording, and the user's marks.
         counters: The last totals written, by `run_end` or before; None when there were none.
         end: The last record; None in a journal that was cut short or is still growing.
@@ -69,6 +70,7 @@ class Journal:
     lanes: dict[int, records.Lane] = field(default_factory=dict)
     phases: dict[int, records.Phase] = field(default_factory=dict)
     slices: tuple[records.Slice, ...] = ()
+    contractions: tuple[records.Contractions, ...] = ()
     notices: tuple[records.Notice, ...] = ()
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
@@ -215,6 +217,7 @@ class _Reading:
         self._lanes: dict[int, records.Lane] = {}
         self._phases: dict[int, records.Phase] = {}
         self._slices: list[records.Slice] = []
+        self._contractions: list[records.Contractions] = []
         self._notices: list[records.Notice] = []
         self._counters: records.Counters | None = None
         self._end: records.RunEnd | None = None
@@ -288,6 +291,8 @@ class _Reading:
                 self._phases[record.phase] = record
             case records.Slice():
                 self._slices.append(record)
+            case records.Contractions():
+                self._contractions.append(record)
             case records.Notice():
                 self._notices.append(record)
             case records.Tally():
@@ -306,6 +311,7 @@ class _Reading:
             lanes=self._lanes,
             phases=self._phases,
             slices=tuple(self._slices),
+            contractions=tuple(self._contractions),
             notices=tuple(self._notices),
             counters=self._counters,
             end=self._end,

@@ -152,6 +152,37 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
     observers_ns: Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType = UNSET
 
 
+class Operands(Struct):
+    """Calls of a contraction with the same operands, as far as they were looked at."""
+
+    operands: Annotated[list[str], _meta("dtype[shape] of each, with @device where that is not the host's")]
+    seen: Annotated[int, _meta("Calls that were looked at", "1")]
+    ns: Annotated[int, _meta("Their time on the host", "ns")]
+    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")]
+    line: Annotated[str, _meta("Module and line of the first of them")] = ""
+
+
+class Contraction(Struct, omit_defaults=True):
+    """Calls of one contraction in one component since the record before."""
+
+    equation: Annotated[str, _meta("Einsum equation as it was given; `*other*`: beyond the limit")]
+    library: Annotated[str, _meta("Who did it: numpy, torch, jax")]
+    calls: Annotated[int, _meta("Calls, counted exactly; timed are those in `operands` and `timed`", "1")]
+    component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
+    optimize: Annotated[bool, _meta("Whether `optimize` was asked for")] = False
+    operands: Annotated[list[Operands], _meta("Calls whose operands were looked at")] = []
+    timed: Annotated[int, _meta("Further calls that were timed, but not looked at", "1")] = 0
+    ns: Annotated[int, _meta("Time of those", "ns")] = 0
+    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")] = 0.0
+
+
+class Contractions(Struct, tag="contractions", tag_field="event"):
+    """What was contracted inside calls since the record before, at most once a second."""
+
+    time_ns: Annotated[int, _meta("When", "ns")]
+    contractions: Annotated[list[Contraction], _meta("One an equation and component")]
+
+
 class Library(Struct):
     """One installed library that matters for a run's figures."""
 
@@ -317,7 +348,7 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     observers_ns: Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
 
 
-Record: TypeAlias = Call | Slice | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
+Record: TypeAlias = Call | Slice | Contractions | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
 RECORDS: tuple[type[Struct], ...] = (
     RunStart,
     Fields,
@@ -325,6 +356,7 @@ RECORDS: tuple[type[Struct], ...] = (
     Phase,
     Call,
     Slice,
+    Contractions,
     Tally,
     Notice,
     RunEnd,

@@ -18,3 +18,11 @@ class Probe(Protocol):
     def close(self) -> None:
         """Let go of what it holds open."""
         ...
+
+
+class Listener(Protocol):
+    """Is told of what happens in the process, from when it is made until it is closed."""
+
+    def close(self) -> None:
+        """Stop listening."""
+        ...

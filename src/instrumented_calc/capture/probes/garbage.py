@@ -39,10 +39,10 @@ class GarbageProbe:
             return
         call = call_of(stack[-1])
         elapsed = self._clock() - self._start
-        call[4] = elapsed + (0 if call[4] is UNSET else call[4])
+        call[6] = elapsed + (0 if call[6] is UNSET else call[6])
         generation = info["generation"]
-        if call[5] is UNSET or generation > call[5]:
-            call[5] = generation
+        if call[7] is UNSET or generation > call[7]:
+            call[7] = generation
 
     def close(self) -> None:
         """Stop listening; other listeners stay as they are."""
