@@ -54,6 +54,7 @@ class Journal:
         phases: Drivers by number.
         slices: Exact sums of thinned stretches.
         contractions: What was contracted inside calls, a record about every second.
+        traces: Trace windows.
         notices: What happened to the recording, and the user's marks.
         counters: The last totals written, by `run_end` or before; None when there were none.
         end: The last record; None in a journal that was cut short or is still growing.
@@ -71,6 +72,7 @@ class Journal:
     phases: dict[int, records.Phase] = field(default_factory=dict)
     slices: tuple[records.Slice, ...] = ()
     contractions: tuple[records.Contractions, ...] = ()
+    traces: tuple[records.Trace, ...] = ()
     notices: tuple[records.Notice, ...] = ()
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
@@ -218,6 +220,7 @@ class _Reading:
         self._phases: dict[int, records.Phase] = {}
         self._slices: list[records.Slice] = []
         self._contractions: list[records.Contractions] = []
+        self._traces: list[records.Trace] = []
         self._notices: list[records.Notice] = []
         self._counters: records.Counters | None = None
         self._end: records.RunEnd | None = None
@@ -293,6 +296,8 @@ class _Reading:
                 self._slices.append(record)
             case records.Contractions():
                 self._contractions.append(record)
+            case records.Trace():
+                self._traces.append(record)
             case records.Notice():
                 self._notices.append(record)
             case records.Tally():
@@ -312,6 +317,7 @@ class _Reading:
             phases=self._phases,
             slices=tuple(self._slices),
             contractions=tuple(self._contractions),
+            traces=tuple(self._traces),
             notices=tuple(self._notices),
             counters=self._counters,
             end=self._end,

@@ -118,6 +118,12 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     compile_ns: (
         Annotated[dict[str, int], _meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
     ) = UNSET
+    window: (
+        Annotated[
+            int, _meta("Trace window that was open during the call, see `trace`: it was slower by that")
+        ]
+        | UnsetType
+    ) = UNSET
     sliced: (
         Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")] | UnsetType
     ) = UNSET
@@ -181,6 +187,34 @@ class Contractions(Struct, tag="contractions", tag_field="event"):
 
     time_ns: Annotated[int, _meta("When", "ns")]
     contractions: Annotated[list[Contraction], _meta("One an equation and component")]
+
+
+class TracedOperation(Struct, omit_defaults=True):
+    """One kind of operation in a trace window, summed."""
+
+    operation: Annotated[str, _meta("Name as the tracer has it: aten::addmm, a kernel's name, ...")]
+    calls: Annotated[int, _meta("How often it ran in the window", "1")]
+    component: Annotated[str, _meta("Timed component inside which it ran; empty: none")] = ""
+    shapes: Annotated[str, _meta("Shapes of its operands, [2,3] [3,4]; empty: not known")] = ""
+    self_ns: Annotated[int, _meta("Its time on the host without what ran inside it", "ns")] | UnsetType = (
+        UNSET
+    )
+    device_ns: Annotated[int, _meta("Time of its kernels on the device", "ns")] | UnsetType = UNSET
+
+
+class Trace(Struct, tag="trace", tag_field="event"):
+    """One trace window: what ran inside a few consecutive calls, operation by operation."""
+
+    window: Annotated[int, _meta("Number of the window in its run, from 1")]
+    tracer: Annotated[str, _meta("torch.profiler or jax.profiler")]
+    index: Annotated[int, _meta("First call in the window")]
+    calls: Annotated[int, _meta("Calls in the window", "1")]
+    start_ns: Annotated[int, _meta("Start of its first call", "ns")]
+    wall_ns: Annotated[int, _meta("Sum of its calls' durations", "ns")]
+    profiler_ns: Annotated[int, _meta("What starting, stopping and summing took; in no call", "ns")]
+    operations: Annotated[list[TracedOperation], _meta("Sums by component, operation and shapes")]
+    left_out: Annotated[int, _meta("Kinds of operations beyond the limit, in one sum `*other*`", "1")] = 0
+    file: Annotated[str, _meta("Chrome trace beside the journal")] | UnsetType = UNSET
 
 
 class Library(Struct):
@@ -348,7 +382,9 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     observers_ns: Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
 
 
-Record: TypeAlias = Call | Slice | Contractions | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
+Record: TypeAlias = (
+    Call | Slice | Contractions | Trace | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
+)
 RECORDS: tuple[type[Struct], ...] = (
     RunStart,
     Fields,
@@ -357,6 +393,7 @@ RECORDS: tuple[type[Struct], ...] = (
     Call,
     Slice,
     Contractions,
+    Trace,
     Tally,
     Notice,
     RunEnd,
