@@ -10,6 +10,7 @@ import numpy as np
 
 from instrumented_calc.analysis.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.compilation import Compilation, measure_compilation
+from instrumented_calc.analysis.contractions import Contractions, measure_contractions
 from instrumented_calc.analysis.counts import Count, measure_counts
 from instrumented_calc.analysis.device import DeviceUse, measure_device
 from instrumented_calc.analysis.drift import Memory, cpu_per_wall, measure_memory
@@ -134,6 +135,7 @@ class Summary:
     compilation: Compilation | None
     device: DeviceUse | None
     counts: list[Count]
+    contractions: Contractions | None
     memory: Memory | None
     device_allocated: Memory | None
     device_reserved: Memory | None
@@ -166,6 +168,7 @@ def summarize(journal: Journal) -> Summary:
         compilation=measure_compilation(calls),
         device=measure_device(calls, steady),
         counts=measure_counts(calls),
+        contractions=measure_contractions(journal, speed.steps if speed else None),
         memory=measure_memory(calls),
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),

@@ -10,6 +10,7 @@ is counted, and about one in `ONE_IN`, at random distances, is looked at.
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import sys
 import threading
@@ -29,6 +30,7 @@ QUICK_NS = 20_000
 LOOKED_AT_NS = 50_000
 MOST_SIGNATURES = 4096
 OTHER = "*other*"
+OURS = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
 
 _generator = random.Random(16)  # noqa: S311 - nothing secret; at random, so that no period of a loop is met
 distance: Callable[[], int] = itertools.cycle(
@@ -53,14 +55,18 @@ class Seen:
         self.ns += elapsed
         self.squares += elapsed * elapsed
 
-    def news(self) -> Operands | None:
-        """Return what has come since the last time, if anything has."""
+    def news(self, *, sampled: bool) -> Operands | None:
+        """Return what has come since the last time, if anything has.
+
+        Args:
+            sampled: Whether these looks stand for other calls as well.
+        """
         now = self.seen, self.ns, self.squares
         before, self.told = self.told, now
         if now == before:
             return None
         seen, ns, squares = (new - old for new, old in zip(now, before, strict=True))
-        return Operands(self.operands, seen, ns, float(squares), self.line)
+        return Operands(self.operands, seen, ns, float(squares), self.line, sampled)
 
 
 class Cell:
@@ -75,13 +81,17 @@ class Cell:
         by_operands: What was looked at.
     """
 
-    __slots__ = ("_label", "_optimize", "_told", "by_operands", "left", "ns", "peek", "skipped", "timed")
+    __slots__ = (
+        "_label", "_looked_at_all", "_optimize", "_told", "by_operands", "left", "ns", "peek", "skipped",
+        "timed",
+    )  # fmt: skip
 
     def __init__(self, label: str, *, optimize: bool = False) -> None:
         self._label = label
         self._optimize = optimize
         self.left = self.peek = self.timed = self.ns = self.skipped = 0
         self.by_operands: dict[Any, Seen] = {}
+        self._looked_at_all: dict[Any, Seen] | None = None  # what was, before looks began to stand for others
         self._told = (0, 0, 0)
 
     def sampled(self) -> None:
@@ -100,21 +110,32 @@ class Cell:
 
     def reconsider(self) -> None:
         """Decide how many calls are looked at from here on, by what they have taken so far."""
+        if self.left:
+            return
         looks = [*self.by_operands.values()]
         timed = self.counts()[1] + sum(each.seen for each in looks)
         if timed <= REVIEW_AFTER:
             return
         mean = (self.ns + sum(each.ns for each in looks)) / timed
+        if mean >= LOOKED_AT_NS:
+            return
+        if self._looked_at_all is None:
+            self._looked_at_all, self.by_operands = self.by_operands, {}
         if mean < QUICK_NS:
-            self.left = self.left or 1
-        elif mean < LOOKED_AT_NS:
+            self.left = 1
+        else:
             self.peek = self.peek or 1
 
     def news(self, library: str, component: str) -> Contraction | None:
         """Return what has come since the last time, if anything has."""
         now = self.counts()
         before, self._told = self._told, now
-        operands = [new for new in (each.news() for each in [*self.by_operands.values()]) if new is not None]
+        every, some = self._looked_at_all, self.by_operands
+        if every is None:
+            every, some = some, {}
+        told = [each.news(sampled=False) for each in [*every.values()]]
+        told += [each.news(sampled=True) for each in [*some.values()]]
+        operands = [each for each in told if each is not None]
         if now == before and not operands:
             return None
         skipped, timed, ns = (new - old for new, old in zip(now, before, strict=True))
@@ -236,6 +257,6 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 def calling_line() -> str:
     """Return the module and line outside of this package that called."""
     frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect's own way is ten times as slow
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("instrumented_calc."):
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"

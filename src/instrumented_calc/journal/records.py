@@ -158,14 +158,15 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
     observers_ns: Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType = UNSET
 
 
-class Operands(Struct):
+class Operands(Struct, omit_defaults=True):
     """Calls of a contraction with the same operands, as far as they were looked at."""
 
     operands: Annotated[list[str], _meta("dtype[shape] of each, with @device where that is not the host's")]
     seen: Annotated[int, _meta("Calls that were looked at", "1")]
-    ns: Annotated[int, _meta("Their time on the host", "ns")]
-    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")]
+    ns: Annotated[int, _meta("Their time on the host", "ns")] | UnsetType = UNSET
+    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")] | UnsetType = UNSET
     line: Annotated[str, _meta("Module and line of the first of them")] = ""
+    sampled: Annotated[bool, _meta("Whether they stand for calls that were not looked at, too")] = False
 
 
 class Contraction(Struct, omit_defaults=True):

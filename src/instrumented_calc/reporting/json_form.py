@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.breakdown import Breakdown
+    from instrumented_calc.analysis.contractions import Contractions
     from instrumented_calc.analysis.latency import Latency
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
@@ -74,6 +75,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "compilation": summary.compilation,
         "device": summary.device,
         "counts": summary.counts,
+        "contractions": _contractions(summary.contractions),
         "memory": summary.memory,
         "device_memory_allocated": summary.device_allocated,
         "device_memory_reserved": summary.device_reserved,
@@ -106,6 +108,23 @@ def _breakdown(breakdown: Breakdown | None) -> dict[str, Any] | None:
         return None
     plain = {field.name: getattr(breakdown, field.name) for field in fields(breakdown)}
     return {**plain, "groups_ns": breakdown.groups}
+
+
+def _contractions(found: Contractions | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    rows = [
+        {
+            **{part.name: getattr(row, part.name) for part in fields(row)},
+            "exact": row.exact,
+            "ceiling": row.ceiling,
+            "flops": row.flops,
+            "macs": row.macs,
+            "gflops": row.gflops,
+        }
+        for row in found.rows
+    ]
+    return {"calculated_ns": found.calculated_ns, "steps": found.steps, "share": found.share, "rows": rows}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

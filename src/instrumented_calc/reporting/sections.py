@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.contractions import contractions_section
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
@@ -42,6 +43,7 @@ def sections_of(summary: Summary) -> list[Section]:
         _phases(summary.phases),
         _lanes(summary.lanes),
         _breakdown(summary.breakdown, summary.phases),
+        contractions_section(summary.contractions),
         device_section(summary.device),
         _slowest(summary),
         _evaluations(summary),
