@@ -48,6 +48,24 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     return min((limit for limit in limits if limit < physical_bytes), default=None)
 
 
+def cpu_throttling(root: Path = ROOT) -> tuple[int, int] | None:
+    """Return how often the CPU quota was accounted for, and how often it was used up, since the group began.
+
+    Args:
+        root: Where the file system begins.
+
+    Returns:
+        Periods and throttled periods of the group that was throttled most; None where there is no quota.
+    """
+    found = []
+    for folder in _folders("cpu", root):
+        words = _words(folder / "cpu.stat")
+        stat = dict(zip(words[::2], words[1::2], strict=False))
+        if int(stat.get("nr_periods", 0)):
+            found.append((int(stat["nr_periods"]), int(stat["nr_throttled"])))
+    return max(found, key=lambda pair: pair[1], default=None)
+
+
 def _folders(controller: str, root: Path) -> Iterator[Path]:
     """Yield the process's group and every group around it: the tightest limit of all counts."""
     for line in (root / "proc/self/cgroup").read_text().splitlines():

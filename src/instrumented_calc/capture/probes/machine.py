@@ -1,0 +1,125 @@
+"""What the machine does to a run, now and then: throttling, shared memory, the GPU and who else uses it.
+
+Read in the journal's thread: nothing here costs a calculation its time. GPUs are read through nvidia-ml-py,
+where it is installed and a CUDA device is in use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from instrumented_calc.capture.cgroups import cpu_throttling
+from instrumented_calc.journal.records import Gpu, Machine
+
+MEGA = 1_000_000
+# What NVML calls the reasons for which a GPU's clock is below its highest: nvmlClocksEventReasons*.
+THROTTLES = {
+    0x04: "software power cap",
+    0x08: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "hardware power brake",
+}
+
+
+class MachineProbe:
+    """Reads the machine in a process that records.
+
+    Args:
+        forked: Whether the process shares pages with the one that it was forked from.
+    """
+
+    def __init__(self, *, forked: bool) -> None:
+        self._forked = forked
+        self._nvml: Any = None
+        self._handles: list[tuple[int, Any]] = []
+        self._no_gpu = False
+
+    def read(self, now: int) -> Machine:
+        """Return what is known; what is not is absent.
+
+        Args:
+            now: Time on the run's clock, in ns.
+        """
+        machine = Machine(time_ns=now)
+        for source in (self._read_throttling, self._read_shared_memory, self._read_jax, self._read_gpus):
+            # A machine whose files or drivers are not as usual is not measured.
+            with suppress(Exception):
+                source(machine)
+        return machine
+
+    def _read_throttling(self, machine: Machine) -> None:
+        found = cpu_throttling()
+        if found is not None:
+            machine.cgroup_periods, machine.cgroup_throttled = found
+
+    def _read_shared_memory(self, machine: Machine) -> None:
+        if self._forked:
+            for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
+                if line.startswith("Pss:"):
+                    machine.pss_bytes = int(line.split()[1]) * 1024
+
+    @staticmethod
+    def _read_jax(machine: Machine) -> None:
+        jax: Any = sys.modules.get("jax")
+        bridge: Any = sys.modules.get("jax._src.xla_bridge")
+        # To ask for devices would start a backend that nobody has started.
+        if jax is None or bridge is None or not bridge.backends_are_initialized():
+            return
+        stats = [device.memory_stats() for device in jax.local_devices()]
+        used = [each["bytes_in_use"] for each in stats if each and "bytes_in_use" in each]
+        if used:
+            machine.jax_bytes = sum(used)
+
+    def _read_gpus(self, machine: Machine) -> None:
+        if self._no_gpu or not self._ready():
+            return
+        machine.gpus = [self._gpu(index, handle) for index, handle in self._handles]
+
+    def _ready(self) -> bool:
+        """Open NVML for the devices in use, once torch or JAX has put a GPU to use."""
+        if self._handles:
+            return True
+        cuda = getattr(sys.modules.get("torch"), "cuda", None)
+        if cuda is None or not cuda.is_initialized():
+            return False
+        try:
+            import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra
+
+            pynvml.nvmlInit()
+        except Exception:
+            self._no_gpu = True
+            raise
+        self._nvml = pynvml
+        uuids = [f"GPU-{cuda.get_device_properties(index).uuid}" for index in range(cuda.device_count())]
+        self._handles = [(index, pynvml.nvmlDeviceGetHandleByUUID(uuid)) for index, uuid in enumerate(uuids)]
+        return bool(self._handles)
+
+    def _gpu(self, index: int, handle: Any) -> Gpu:
+        nvml, gpu = self._nvml, Gpu(index=index)
+        with suppress(nvml.NVMLError):
+            gpu.utilization_percent = nvml.nvmlDeviceGetUtilizationRates(handle).gpu
+        with suppress(nvml.NVMLError):
+            gpu.sm_clock_mhz = nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)
+        with suppress(nvml.NVMLError):
+            gpu.used_bytes = int(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+        with suppress(nvml.NVMLError):
+            reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            gpu.slowed_by = [name for bit, name in THROTTLES.items() if reasons & bit]
+        with suppress(nvml.NVMLError):
+            others = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+            # In a container the list does not know our own process: then it tells nothing of others.
+            if os.getpid() in others:
+                gpu.other_processes = len(others) - 1
+        return gpu
+
+    def close(self) -> None:
+        """Close NVML, if it was opened."""
+        nvml, self._nvml, self._handles = self._nvml, None, []
+        if nvml is not None:
+            with suppress(Exception):
+                nvml.nvmlShutdown()

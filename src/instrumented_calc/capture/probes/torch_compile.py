@@ -1,0 +1,59 @@
+"""Compilation by torch.compile, charged to the call that waited for it.
+
+Dynamo tells its callbacks when the outermost compilation begins and ends, in the thread that compiles. A
+call in which nothing compiles pays nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.active import active, call_of, extras_of
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.rows import RowMaker
+
+NAME = "torch.compile"
+
+
+class TorchCompileProbe:
+    """Listens to Dynamo while a run is recorded, from when it is loaded.
+
+    Args:
+        maker: What makes the run's rows; compilation in calls of other runs is left to theirs.
+    """
+
+    def __init__(self, maker: RowMaker) -> None:
+        self._maker = maker
+        self._handler: Any = None
+        self._start = 0
+        self.look()
+
+    def look(self) -> None:
+        """Begin to listen, if Dynamo has been loaded meanwhile."""
+        callback = sys.modules.get("torch._dynamo.callback")
+        if self._handler is None and callback is not None:
+            self._handler = callback.callback_handler
+            self._handler.register_start_callback(self._begun)
+            self._handler.register_end_callback(self._ended)
+
+    def _begun(self, *_: Any) -> None:
+        self._start = self._maker.clock()
+
+    def _ended(self, *_: Any) -> None:
+        stack = active.stack
+        if not stack or stack[-1][1] is not self._maker or not self._start:
+            return
+        times = extras_of(call_of(stack[-1])).setdefault("compile_ns", {})
+        times[NAME] = times.get(NAME, 0) + self._maker.clock() - self._start
+
+    def close(self) -> None:
+        """Stop listening; other listeners stay as they are."""
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            with suppress(ValueError):  # the program has cleared them all
+                handler.remove_start_callback(self._begun)
+            with suppress(ValueError):
+                handler.remove_end_callback(self._ended)

@@ -1,0 +1,102 @@
+"""The simulation at the end of a call: what it conserves, where its atoms are, what its results are."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ase import units
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
+from ase.md.langevin import Langevin
+from ase.md.verlet import VelocityVerlet
+from msgspec import UNSET
+
+from instrumented_calc.capture.probes.state import read_state
+
+
+class Watched(EMT):
+    """Reads the state at the end of each of its calls."""
+
+    driver = None
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        super().calculate(atoms, properties, system_changes)
+        self.states.append(read_state(len(self.states), self, atoms, self.driver))
+
+
+def moving(driver=VelocityVerlet, **options):
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_momenta(np.random.default_rng(0).normal(size=(4, 3)) * 3)
+    atoms.calc = Watched()
+    dynamics = driver(atoms, 2 * units.fs, **options)
+    atoms.calc.driver = dynamics
+    return atoms, dynamics
+
+
+def test_the_total_energy_is_the_one_that_the_driver_arrives_at():
+    atoms, dynamics = moving()
+    arrived = []
+    dynamics.attach(lambda: arrived.append((atoms.get_total_energy(), atoms.get_kinetic_energy())))
+    dynamics.run(20)
+    states = atoms.calc.states
+    assert states[0].conserved_ev is UNSET  # before the first step
+    told = [(state.conserved_ev, state.kinetic_ev) for state in states[1:]]
+    np.testing.assert_allclose(told, arrived[1:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("why", ["thermostat", "constraint", "no driver"])
+def test_where_nothing_is_known_to_be_conserved_nothing_is_said(why):
+    if why == "thermostat":
+        atoms, dynamics = moving(
+            Langevin, temperature_K=300, friction=0.01, rng=np.random.RandomState(0), fixcm=False
+        )
+    else:
+        atoms, dynamics = moving()
+    if why == "constraint":
+        atoms.set_constraint(FixAtoms([0]))
+    if why == "no driver":
+        atoms.calc.driver = None
+    dynamics.run(5)
+    assert all(state.conserved_ev is UNSET for state in atoms.calc.states)
+
+
+def test_atoms_that_have_left_the_cell_are_seen():
+    atoms = bulk("Cu", cubic=True)
+    atoms.positions[0, 0] += 2.2 * atoms.cell[0, 0]
+    atoms.calc = Watched()
+    atoms.get_potential_energy()
+    (state,) = atoms.calc.states
+    assert state.farthest_cells == pytest.approx(2.2)
+    assert state.volume_a3 == pytest.approx(atoms.get_volume())
+
+
+def test_a_system_that_is_not_periodic_has_no_cell_to_leave():
+    atoms = molecule("N2")
+    atoms.calc = Watched()
+    atoms.get_potential_energy()
+    assert atoms.calc.states[0].farthest_cells is UNSET
+
+
+def test_results_that_are_not_finite_are_named():
+    results = {"energy": float("nan"), "forces": np.zeros((2, 3)), "stress": np.array([1, np.inf])}
+    state = read_state(3, SimpleNamespace(results=results), molecule("N2"), None)
+    assert (state.index, state.non_finite) == (3, ["energy", "stress"])
+
+
+def test_results_that_carry_a_graph_are_named():
+    torch = pytest.importorskip("torch")
+
+    results = {"energy": torch.ones(1, requires_grad=True) * 2, "forces": torch.zeros(2, 3)}
+    state = read_state(0, SimpleNamespace(results=results), molecule("N2"), None)
+    assert state.graph_retained == ["energy"]
+
+
+def test_anything_at_all_may_be_a_calculator():
+    assert read_state(0, object(), None, None).non_finite is UNSET
