@@ -6,17 +6,20 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-
 from instrumented_calc.integration import Part
 from instrumented_calc_anisoap import power_spectrum
 from instrumented_calc_anisoap.calculator import AniSOAPCalculator
 from instrumented_calc_anisoap.library import library
 from instrumented_calc_anisoap.model import Model, default_model
+from instrumented_calc_anisoap.study import Descriptors, Workload, workload
+from instrumented_calc_anisoap.torch_expansion import TorchPowerSpectrum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SPEC = "anisoap"
+SPECS = (SPEC,)
+STUDIES = ("anisoap:ellipsoids", "anisoap:benzene", "anisoap:species")
 
 
 def knows(calc: Any) -> bool:
@@ -25,7 +28,7 @@ def knows(calc: Any) -> bool:
     Args:
         calc: Any calculator.
     """
-    return isinstance(calc, AniSOAPCalculator)
+    return isinstance(calc, (AniSOAPCalculator, Descriptors))
 
 
 def describe(calc: Any) -> dict[str, Any]:
@@ -62,6 +65,8 @@ def parts(calc: Any) -> Sequence[Part]:
         calc: A calculator that `knows` recognises.
     """
     anisoap, basis = library(), calc.power_spectrum.radial_basis
+    if isinstance(calc.power_spectrum, TorchPowerSpectrum):
+        return _parts_in_torch(calc.power_spectrum)
     return [
         Part("neighbour list", power_spectrum, "neighbour_list", "neighbours"),
         Part("pair expansion", anisoap, "pairwise_ellip_expansion"),
@@ -70,6 +75,28 @@ def parts(calc: Any) -> Sequence[Part]:
         Part("contraction", anisoap, "contract_pairwise_feat"),
         Part("orthonormalisation", basis, "orthonormalize_basis"),
         Part("Clebsch-Gordan", anisoap, "cg_combine"),
+    ]
+
+
+def _parts_in_torch(batched: TorchPowerSpectrum) -> list[Part]:
+    """Return the same stages by the same names, where the batch has them.
+
+    A compiled batch is one part: torch.compile must not meet the stand-ins of those inside.
+    """
+    found = [
+        Part("neighbour list", power_spectrum, "neighbour_list", "neighbours"),
+        Part("conversion in", batched, "into_torch"),
+        Part("conversion out", batched, "out_of_torch"),
+    ]
+    if batched.compiled:
+        return [*found, Part("compiled", batched, "run")]
+    return [
+        *found,
+        Part("Gaussian parameters", batched, "gaussians"),
+        Part("moments", batched, "moments"),
+        Part("pair expansion", batched, "contracted"),
+        Part("contraction", batched, "gathered"),
+        Part("Clebsch-Gordan", batched, "invariants"),
     ]
 
 
@@ -99,3 +126,15 @@ def build(spec: str) -> AniSOAPCalculator | None:
     if kind != SPEC:
         return None
     return AniSOAPCalculator(Model.load(path) if path else default_model())
+
+
+def study(spec: str) -> Workload | None:
+    """Return the workload of a controlled experiment that a command line means.
+
+    Args:
+        spec: `anisoap:ellipsoids`, `anisoap:benzene` or `anisoap:species`.
+
+    Raises:
+        ModelError: It is AniSOAP's, and there is none of that name.
+    """
+    return workload(spec)

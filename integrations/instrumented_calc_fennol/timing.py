@@ -38,11 +38,11 @@ def parts(calc: Any) -> list[Part]:
     list_ready = partial(_await_list, _graph_key(calc))
     return [
         Part("inputs", calc, "preprocess"),
-        Part("neighbour list", chain, "process", "neighbours", wait=list_ready),
+        Part("neighbour list", chain, "process", "neighbours", wait=list_ready, shapes=_shapes),
         Part("overflow check", chain, "check_reallocate", "neighbours"),
         Part("neighbour list on host", model, "preprocess", "neighbours"),
         *(
-            Part(name, model, attribute, "model", wait=_await_energy)
+            Part(name, model, attribute, "model", wait=_await_energy, shapes=_shapes)
             for attribute, name in MODEL_FUNCTIONS.items()
         ),
     ]
@@ -90,6 +90,15 @@ def _arrays(value: Any) -> Iterator[Any]:
 def _graph_key(calc: Any) -> str:
     """Return the name of the main graph: the one that the first layer makes."""
     return str(getattr(calc.model.preprocessing.layers[0], "graph_key", ""))
+
+
+def _shapes(_: Any, inputs: Any) -> tuple[Any, ...]:
+    """Return what programs differ by: the first argument is the weights, or the lists' capacities."""
+    return tuple(
+        getattr(array, "shape", None)
+        for value in inputs.values()
+        for array in (value.values() if isinstance(value, dict) else (value,))
+    )
 
 
 def _await_list(graph_key: str, inputs: Any) -> None:

@@ -17,6 +17,6 @@ from instrumented_calc_orb.parts import parts
 from instrumented_calc_orb.specs import build
 from instrumented_calc_orb.weights import random_weights
 
-integration = SimpleNamespace(knows=knows, describe=describe, parts=parts, build=build)
+integration = SimpleNamespace(knows=knows, describe=describe, parts=parts, build=build, SPECS=("orb-v2",))
 
 __all__ = ["OrbCalculator", "integration", "random_weights"]

@@ -7,6 +7,9 @@ InstrumentedCalcError
 ├── JournalPathError      (also OSError)     no journal can be written there
 ├── JournalReadError      (also ValueError)  the file is no journal that can be used
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read
+├── TraceSettingsError    (also ValueError)  a `trace=` setting cannot be understood
+├── ExperimentError       (also ValueError)  a system, protocol or saved profile that cannot be used
+├── IntakeError           (also ValueError)  a bundle cannot be read or written
 └── ModelError            (also ValueError)  a model cannot be built as asked
 ```
 
@@ -40,5 +43,17 @@ class TargetError(InstrumentedCalcError, ValueError):
     """Raised when a user's target such as ``p95/mean<2`` cannot be understood."""
 
 
+class TraceSettingsError(InstrumentedCalcError, ValueError):
+    """Raised while wrapping, when `trace=` is neither of its words nor a usable `Trace`."""
+
+
 class ModelError(InstrumentedCalcError, ValueError):
     """Raised when a model's weights or settings cannot be used."""
+
+
+class ExperimentError(InstrumentedCalcError, ValueError):
+    """Raised when an experiment cannot be done as asked, or its calculator failed on the way."""
+
+
+class IntakeError(InstrumentedCalcError, ValueError):
+    """Raised when a bundle of results cannot be read or written."""

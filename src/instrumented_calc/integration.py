@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 GROUP = "instrumented_calc.integrations"
 # A calculator made of nothing but these has no model that an integration could know.
@@ -38,6 +38,9 @@ class Part:
         wait: Given what the callable returned, waits for it: for libraries that return before they have
             computed, so that the time is charged to the part that it belongs to. Only where the calculator
             itself waits for the same result next.
+        shapes: For a function of `jax.jit`: given the arguments that it was called with, returns what its
+            compiled programs differ by, such as the shapes of the arrays that grow. What each program
+            contracts is then read from its jaxpr, once, and counted with every execution.
     """
 
     name: str
@@ -46,12 +49,14 @@ class Part:
     group: str = ""
     counts: Callable[[Any], dict[str, int]] | None = None
     wait: Callable[[Any], None] | None = None
+    shapes: Callable[..., Hashable] | None = None
 
 
 class Integration(Protocol):
     """One model library, as far as its calculators are profiled.
 
-    `knows` and `describe` are needed; `parts`, `counts` and `build` may be left out.
+    `knows` and `describe` are needed; `parts`, `counts` and `build` may be left out, and so may `SPECS`,
+    the specs of `build` that `instrumented-calc compare-all` tries by itself.
     """
 
     def knows(self, calc: Any) -> bool:

@@ -18,15 +18,18 @@ from instrumented_calc.capture.environment import mpi_rank
 from instrumented_calc.capture.notices import people_logger
 from instrumented_calc.capture.observers import attach
 from instrumented_calc.capture.recorder import ENDED, Recorder, Settings
+from instrumented_calc.capture.trace_settings import AUTO, Trace, check_trace
 from instrumented_calc.errors import AlreadyProfiledError, NotACalculatorError
 from instrumented_calc.journal.writer import check_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from instrumented_calc.capture.lanes import Lane
+    from instrumented_calc.capture.live import LiveEvidence
+    from instrumented_calc.journal.records import Finding, RunStart
 
-__all__ = ["Handle", "ProfiledCalculator", "Run", "profiled", "recording", "span"]
+__all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
 
 DEFAULT_JOURNAL = "run.jsonl"
 SUMMARY_BYTES = 60_000_000  # about what can be read and analysed in a second
@@ -54,6 +57,9 @@ class ProfiledCalculator(metaclass=_Profiled):
         journal: Journal of a run of its own. Without it the calculator joins the process's run, whose
             journal is `run.jsonl` in the working directory. A name that is taken is numbered, never
             overwritten.
+        trace: When calls are traced in full detail, operation by operation, if they run torch or JAX:
+            `"auto"` now and then, where it fits the overhead budget; `"off"`; or a `Trace`. Touching
+            `<journal>.trace` opens a window at the next call in any case.
         overhead_budget: Share of the wall time that the recorder may take before it samples less.
         max_journal: Size in bytes past which rows give way to exact sums per second.
         summary: Whether a summary is printed on stderr when the run ends. By default it is, but for
@@ -63,13 +69,15 @@ class ProfiledCalculator(metaclass=_Profiled):
         NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.
         AlreadyProfiledError: `calc` is profiled already, and `journal` names another journal.
         JournalPathError: The journal's directory is missing or cannot be written.
+        TraceSettingsError: `trace` is not understood.
     """
 
-    def __new__(
+    def __new__(  # noqa: PLR0913 - keyword-only settings
         cls,
         calc: Any,
         *,
         journal: str | os.PathLike[str] | None = None,
+        trace: str | Trace = AUTO,
         overhead_budget: float = 0.01,
         max_journal: int = 256_000_000,
         summary: bool | None = None,
@@ -88,6 +96,7 @@ class ProfiledCalculator(metaclass=_Profiled):
             overhead_budget=overhead_budget,
             max_journal=max_journal,
             summary=summary,
+            trace=check_trace(trace),
         )
         recorder = _recorder(settings)
         if twins.can_be_twinned(calc):
@@ -259,10 +268,17 @@ def _recorder(settings: Settings) -> Recorder:
     if shared and _shared and _shared[0].state is not ENDED:
         return _shared[0]
     check_directory(Path(settings.path))
-    recorder = Recorder(settings, on_end=_print_summary)
+    recorder = Recorder(settings, on_end=_print_summary, judge=_judge_live)
     if shared:
         _shared[:] = [recorder]
     return recorder
+
+
+def _judge_live(evidence: LiveEvidence, start: RunStart) -> Sequence[Finding]:
+    """Return what is to be told while a run goes on."""
+    from instrumented_calc.analysis.rules.live import judge_live  # noqa: PLC0415 - numpy, once
+
+    return judge_live(evidence.samples, evidence.compiled, start.environment)
 
 
 def _print_summary(recorder: Recorder) -> None:

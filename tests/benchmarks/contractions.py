@@ -159,6 +159,7 @@ def numpy_variants(contract: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
 
 def measure_torch(rounds: int) -> None:
     import torch  # noqa: PLC0415 - only if it is installed
+
     from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - likewise
 
     torch.set_num_threads(1)

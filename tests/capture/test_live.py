@@ -15,8 +15,8 @@ def test_any_number_of_samples_is_thinned_evenly(gaps):
     evidence, index = LiveEvidence(), 0
     for gap in gaps:
         index += gap
-        evidence.add(Sample(index, index, None))
-    indices = [sample.index for sample in evidence.samples]
+        evidence.add(Sample(index, index, None, index, None))
+    indices = [sample.call for sample in evidence.samples]
     assert len(indices) < MOST_SAMPLES
     assert indices == sorted(set(indices))
     distances = [late - early for early, late in pairwise(indices)]
@@ -26,8 +26,8 @@ def test_any_number_of_samples_is_thinned_evenly(gaps):
 def test_a_million_samples_are_kept_from_first_to_last():
     evidence = LiveEvidence()
     for index in range(10**6):
-        evidence.add(Sample(index, 1, None))
-    indices = [sample.index for sample in evidence.samples]
+        evidence.add(Sample(index, index, None, 1, None))
+    indices = [sample.call for sample in evidence.samples]
     assert indices[0] == 0
     assert indices[-1] > 0.99 * 10**6
     distances = {late - early for early, late in pairwise(indices)}

@@ -23,10 +23,15 @@ fennol_ase = pytest.importorskip("fennol.ase")
 from tests.support import read_records  # noqa: E402 - likewise
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
+from instrumented_calc.analysis.jax_join import join_modules  # noqa: E402 - likewise
 from instrumented_calc.capture.active import active  # noqa: E402 - likewise
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
+from instrumented_calc.capture.probes.jax_trace import JaxTracer  # noqa: E402 - likewise
+from instrumented_calc.capture.trace_slices import RANGE  # noqa: E402 - likewise
+from instrumented_calc.capture.trace_sums import sum_slices  # noqa: E402 - likewise
 from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
 from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
+from instrumented_calc.journal.reader import read_journal  # noqa: E402 - likewise
 from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - likewise
 from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - likewise
 
@@ -118,7 +123,7 @@ def timed(calc, ready=None):
 def open_call():
     """Open a call in this thread as a recorder does, and give what compiles in it."""
     recorder = SimpleNamespace(clock=time.perf_counter_ns)
-    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
+    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
     active.stack.append(entry)
     compile_ns = {}
     try:
@@ -209,6 +214,91 @@ def test_a_profiled_calculator_computes_as_the_bare_one(ani, calc, tmp_path, onl
         assert set(row["components"]) == {*DEVICE_LIST, "energy+forces"}
         assert sum(row["components"].values()) <= row["wall_ns"]
         assert row["counts"] == integration.counts(calc)
+
+
+def test_contractions_of_each_execution_are_counted_with_their_equations_and_modules(
+    crate, tmp_path, only_fennol_installed
+):
+    calc = FeNNolCalculator(crate)
+    bare = FeNNolCalculator(crate)
+    expected = [bare.get_forces(atoms) for atoms in moved(ethanol(), 4)]
+    twin = ProfiledCalculator(calc, journal=tmp_path / "run.jsonl")
+    for atoms, forces in zip(moved(ethanol(), 4), expected, strict=True):
+        assert np.array_equal(twin.get_forces(atoms), forces)
+    recording(twin).close()
+    counters = read_records(tmp_path / "run.jsonl").counters
+    assert counters["faults"] == 0
+    found = [
+        each
+        for record in read_records(tmp_path / "run.jsonl").of("contractions")
+        for each in record["contractions"]
+    ]
+    assert {each["library"] for each in found} == {"jax"}
+    assert {each["component"] for each in found} == {"energy+forces"}
+    assert sum(each["calls"] for each in found) == 4 * 19
+    crates_own = [each for each in found if each.get("einsum") == "...i,...j,ijk->...k"]
+    assert sum(each["calls"] for each in crates_own) == 4 * 8
+    forward = [each for each in crates_own if each["scope"] == "FENNIXModules/embedding"]
+    assert sum(each["calls"] for each in forward) == 4 * 4
+    assert all("ns" not in seen for each in found for seen in each["operands"])  # JAX tells no time of theirs
+    work = join_modules(read_journal(tmp_path / "run.jsonl"))
+    assert sum(module.macs for module in work) * 2 == 1_652_032
+    layers = {module.scope for module in work}
+    assert {"FENNIXModules/energy/Layer_1", "FENNIXModules/energy/Layer_1 (backward)"} <= layers
+
+
+def test_reading_what_a_warm_model_contracts_compiles_nothing(crate, tmp_path, only_fennol_installed):
+    calc = FeNNolCalculator(crate)
+    frames = [atoms.copy() for atoms in moved(ethanol(), 6)]
+    for atoms in frames[:3]:
+        calc.get_forces(atoms)
+    events = []
+
+    def listen(event, _, **details):
+        if event.startswith("/jax/core/compile/"):
+            events.append((event, details))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    twin = ProfiledCalculator(calc, journal=tmp_path / "run.jsonl")
+    for atoms in frames[3:]:
+        twin.get_forces(atoms)
+    recording(twin).close()
+    jax.monitoring.unregister_event_duration_listener(listen)
+    assert events == []
+    found = read_records(tmp_path / "run.jsonl").of("contractions")
+    assert sum(each["calls"] for record in found for each in record["contractions"]) == 3 * 19
+
+
+def test_each_of_the_models_functions_has_contractions_of_its_own(crate, tmp_path, only_fennol_installed):
+    twin = ProfiledCalculator(FeNNolCalculator(crate), journal=tmp_path / "run.jsonl")
+    for properties in (["energy"], ["forces"]):
+        twin.calculate(ethanol(), properties, ["positions"])
+    recording(twin).close()
+    calls = {}
+    for record in read_records(tmp_path / "run.jsonl").of("contractions"):
+        for each in record["contractions"]:
+            calls[each["component"]] = calls.get(each["component"], 0) + each["calls"]
+    assert calls == {"energy": 10, "energy+forces": 19}
+
+
+def test_a_trace_tells_the_time_of_the_models_modules(crate):
+    calc = FeNNolCalculator(crate)
+    *warm, last = [atoms.copy() for atoms in moved(ethanol(), 4)]
+    for atoms in warm:
+        calc.get_forces(atoms)
+    tracer = JaxTracer()
+    assert not tracer.is_taken()
+    tracer.start()
+    assert tracer.is_taken()
+    with tracer.annotate(RANGE), timed(calc) as entered:
+        calc.get_forces(last)
+    sums = sum_slices(tracer.stop())
+    assert not tracer.is_taken()
+    assert entered == [*DEVICE_LIST, "energy+forces"]
+    operations = {each.operation: each for each in sums.operations}
+    assert operations["FENNIXModules/embedding/dot_general"].self_ns > 0
+    assert any(name.startswith("FENNIXModules/embedding (backward)/") for name in operations)
+    assert any(name.startswith("PjitFunction(energy_and_forces)") for name in operations)
 
 
 def test_crate_runs_through_the_same_parts(crate):

@@ -2,10 +2,11 @@
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
 A call's entry is the list `[index, maker, inside_ns, components, signatures, name, gc_ns, gc_generation,
-extras, device]`; `inside_ns` sums what inner entries took, so that every time is exclusive. `signatures` is
-None until a contraction is counted. `components`, and `gc_ns` to `extras`, are UNSET until there is something
-to say; `extras` holds further fields of the row by name; `device` marks parts in a device's stream, or is
-None. A span's entry is the list `[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
+extras, device, ranges]`; `inside_ns` sums what inner entries took, so that every time is exclusive.
+`signatures` is None until a contraction is counted. `components`, and `gc_ns` to `extras`, are UNSET until
+there is something to say; `extras` holds further fields of the row by name; `device` marks parts in a
+device's stream, or is None; `ranges` tell a tracer what runs while the call is traced, or is None. A span's
+entry is the list `[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
         name: Name of the component.
     """
 
-    __slots__ = ("_entry", "_name", "_start")
+    __slots__ = ("_depth", "_entry", "_name", "_start")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -73,6 +74,8 @@ class span:  # noqa: N801 - a context manager that reads like a function
         call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: spans are many
         self._entry = entry = [outer[0], outer[1], 0, call, None, self._name]
         stack.append(entry)
+        if call[10] is not None:
+            self._depth: int = call[10].enter(self._name)
         self._start: int = outer[1].clock()
         return self
 
@@ -88,6 +91,8 @@ class span:  # noqa: N801 - a context manager that reads like a function
             return
         maker, inside, call = entry[1], entry[2], entry[3]
         elapsed = maker.clock() - self._start
+        if call[10] is not None:
+            call[10].leave(self._depth)
         stack = active.stack
         while stack and stack.pop() is not entry:
             pass  # an inner span that was never left

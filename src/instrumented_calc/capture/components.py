@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.active import active, extras_of
+from instrumented_calc.capture.programs import count_execution, explain
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class StandIn:
         self._name = part.name
         self._counts = part.counts
         self._wait = part.wait
+        self._shapes = part.shapes
         self._found: Any = UNSET
         self._real: Any = None
         self.users = 0
@@ -73,6 +75,8 @@ class StandIn:
         stack.append(entry)
         device = call[9]
         marked = device is not None and device.enter(self._name)
+        ranges = call[10]
+        depth = 0 if ranges is None else ranges.enter(self._name)
         start = clock()
         try:
             returned = self._real(*args, **kwargs)
@@ -80,9 +84,10 @@ class StandIn:
                 self._wait(returned)
             if self._counts is not None:
                 note_counts(call, self._counts, returned)
-            return returned
         finally:
             elapsed = clock() - start
+            if ranges is not None:
+                ranges.leave(depth)
             if marked:
                 device.leave()
             while stack and stack.pop() is not entry:
@@ -92,6 +97,9 @@ class StandIn:
             if components is UNSET:
                 call[3] = components = {}
             components[self._name] = components.get(self._name, 0) + elapsed - entry[2]
+        if self._shapes is not None:
+            count_execution(entry, self._shapes, self._real, args, kwargs)
+        return returned
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind like the function that it stands in for, where it is put on a class."""
@@ -129,6 +137,7 @@ class Components:
         parts: What is timed.
         counts: Given the calculator, returns what is counted of the call that has just ended.
         device: Times the parts on the model's device as well.
+        on_fault: Told, with where it was, of a fault that costs a measurement.
     """
 
     def __init__(
@@ -137,10 +146,14 @@ class Components:
         *,
         counts: Callable[[Any], dict[str, int]] | None = None,
         device: DeviceTimes | None = None,
+        on_fault: Callable[[str, Exception], None] | None = None,
     ) -> None:
+        parts = [*parts]
         self._stand_ins = [StandIn(part) for part in parts]
         self._counts = counts
         self._device = device
+        self._on_fault = on_fault
+        self._runs_programs = any(part.shapes is not None for part in parts)
 
     def __len__(self) -> int:
         """Return how many callables are timed."""
@@ -187,6 +200,12 @@ class Components:
             busy = self._device.read()
             if busy:
                 extras_of(entry)["device_ns"] = busy
+        if self._runs_programs and entry[1].signatures.unexplained:
+            try:
+                explain(entry[1].signatures)
+            except Exception as fault:  # noqa: BLE001 - it must not cost the call's row
+                if self._on_fault is not None:
+                    self._on_fault("contractions of JAX programs", fault)
 
     def take_back(self) -> None:
         """Leave everything as it was: the call has ended."""

@@ -95,7 +95,7 @@ class Lane:
         self._evidence = describe_model(calculator, integration, troubles)
         counts = getattr(integration, "counts", None)
         device = device_times(str(self._evidence.get("device", ""))) if parts else None
-        timed = Components(parts, counts=counts, device=device)
+        timed = Components(parts, counts=counts, device=device, on_fault=self.recorder.fault)
         self.components = timed if parts or counts else None
         return timed if parts or counts else None
 

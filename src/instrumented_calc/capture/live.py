@@ -14,7 +14,9 @@ MOST_COMPILES = 1000
 class Sample(NamedTuple):
     """The process at the end of a call; None where it was not measured."""
 
-    index: int
+    call: int
+    end_ns: int
+    cpu_ns: int | None
     rss_bytes: int | None
     device_bytes: int | None
 
@@ -35,13 +37,13 @@ class LiveEvidence:
 
     def add(self, sample: Sample) -> None:
         """Keep a sample, if it is its turn."""
-        if sample.index < self._next:
+        if sample.call < self._next:
             return
-        self._next = sample.index + self._every
+        self._next = sample.call + self._every
         self.samples.append(sample)
         if len(self.samples) >= MOST_SAMPLES:
             self.samples = self.samples[::2]
-            span = self.samples[-1].index - self.samples[0].index
+            span = self.samples[-1].call - self.samples[0].call
             self._every = max(2 * span // MOST_SAMPLES, 1)
 
     def compiles(self, index: int) -> None:

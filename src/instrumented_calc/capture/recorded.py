@@ -61,7 +61,10 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return real(self, *args, **kwargs)
-        entry = [maker.next_index(), maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
+        index = maker.next_index()
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+        if index >= maker.trace_at:
+            return _traced(lane, entry, real, self, args, kwargs)
         components = None
         stack = active.stack
         clock = maker.clock
@@ -102,7 +105,10 @@ def _as_ase_calls(
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
-        entry = [maker.next_index(), maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
+        index = maker.next_index()
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+        if index >= maker.trace_at:
+            return _traced(lane, entry, owner.calculate, self, (atoms, properties, system_changes), {})
         components = None
         stack = active.stack
         clock = maker.clock
@@ -131,6 +137,49 @@ def _as_ase_calls(
         return returned
 
     return method
+
+
+def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
+    lane: Lane,
+    entry: Entry,
+    real: Callable[..., Any],
+    calculator: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Run and record a call in a trace window, or one for which a window is due that cannot be opened."""
+    maker = entry[1]
+    stack, clock, windows = active.stack, maker.clock, maker.windows
+    components = None
+    start = 0
+    traced = False
+    try:
+        if lane.components is not None:
+            components = lane.components.put(lane, entry)
+        traced = windows.enter(entry, stack)
+        stack.append(entry)
+        if traced:
+            entry[10].enter("")
+        start = clock()
+        returned = real(calculator, *args, **kwargs)
+        if traced:
+            entry[10].leave(0)
+        end = clock()
+        _leave(stack, entry)
+    except BaseException as failure:
+        end = clock()
+        try:
+            _close(lane, entry, components, calculator, args, kwargs, start or end, end, None, failure)
+        finally:
+            if traced:
+                windows.leave(entry, start or end, end)
+        raise
+    try:
+        _close(lane, entry, components, calculator, args, kwargs, start, end, returned, None)
+    finally:
+        if traced:
+            windows.leave(entry, start, end)
+    return returned
 
 
 def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:

@@ -28,28 +28,38 @@ from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
+from instrumented_calc.capture.probes.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
+from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe
+from instrumented_calc.capture.rounds import Rounds
 from instrumented_calc.capture.rows import RowMaker
+from instrumented_calc.capture.trace_settings import AUTO, Trace
+from instrumented_calc.capture.traces import Windows
 from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from instrumented_calc.capture.lanes import Lane
+    from instrumented_calc.capture.live import LiveEvidence
     from instrumented_calc.capture.probes import Listener
+    from instrumented_calc.journal.records import Finding, RunStart
 
 END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
 PULSE_S = 0.1  # what fast calls have left in the outbox is written at least this often
 TALLY_EVERY_NS = 5_000_000_000
-CONTRACTIONS_EVERY_NS = 1_000_000_000
 
 # What listens to the process from a run's begin to its end.
 LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
     "garbage collection": GarbageProbe,
     "JAX's compilation": lambda _: JaxCompileProbe(),
     "numpy.einsum": lambda _: NumpyEinsumProbe(),
+    "torch.einsum": lambda _: TorchEinsumProbe(),
+    "torch's conversions": TorchConversionsProbe,
+    "torch.compile": TorchCompileProbe,
 }
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
@@ -64,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True):
         overhead_budget: Share of the wall time that the recorder may take before it samples less.
         max_journal: Size in bytes past which rows are thinned.
         summary: Whether a summary is printed at the end; None: as usual.
+        trace: When trace windows open: `auto`, `off`, or as told.
     """
 
     path: str
@@ -71,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True):
     overhead_budget: float = 0.01
     max_journal: int = 256_000_000
     summary: bool | None = None
+    trace: str | Trace = AUTO
 
 
 class Recorder:
@@ -80,6 +92,7 @@ class Recorder:
         settings: What the user set.
         clock: Monotonic clock in ns; tests inject an exact one.
         on_end: Called once with the recorder when its journal is complete.
+        judge: Called now and then by the journal's thread: returns what is to be told while the run goes on.
         parent_run_id: For a worker: the run of the process that it came from.
     """
 
@@ -89,11 +102,13 @@ class Recorder:
         *,
         clock: Callable[[], int] = time.perf_counter_ns,
         on_end: Callable[[Recorder], None] | None = None,
+        judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]] | None = None,
         parent_run_id: str | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.on_end = on_end
+        self.judge = judge
         self.parent_run_id = parent_run_id
         self.run_id = new_run_id()
         self._lane_numbers = itertools.count()
@@ -123,7 +138,8 @@ class Recorder:
         self._lost_told = 0
         self._neighbour_lists: list[Components] = []
         self._listeners: list[Listener] = []
-        self._next_contractions = 0
+        self._windows: Windows  # made by _open(), before any call, and so are the rounds
+        self._rounds: Rounds
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
         """Take the driver that the user named, where none is found on the stack.
@@ -231,6 +247,14 @@ class Recorder:
                 budget=self.settings.overhead_budget,
                 direct=self._writer.direct,
             )
+            self._maker.windows = self._windows = Windows(
+                self.settings.trace,
+                maker=self._maker,
+                origin=self._origin,
+                budget=self.settings.overhead_budget,
+                journal=lambda: self.path,
+                notices=self.notices,
+            )
             driver = None if self._given_driver is None else self._given_driver()
             if driver is not None:
                 self._maker.follow(driver)
@@ -240,6 +264,16 @@ class Recorder:
             undo.callback(self._close_probes)
             undo.callback(self._stop_listening)
             self._listen()
+            self._rounds = Rounds(
+                maker=self._maker,
+                outbox=self._outbox,
+                windows=self._windows,
+                listeners=self._listeners,
+                notices=self.notices,
+                start=self.head[0],
+                origin=self._origin,
+                judge=self.judge,
+            )
             if self._writer.direct:
                 self._outbox.drain()
             undo.pop_all()
@@ -304,22 +338,12 @@ class Recorder:
                 self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
                 self._go_on_elsewhere(self._writer)
-        self._maker.signatures.reconsider()
-        if now >= self._next_contractions:
-            self._tell_contractions(now)
+        self._rounds.go(now)
         self._outbox.drain()
         lost = self._writer.lost
         if lost > self._lost_told:
             self._lost_told = lost
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
-
-    def _tell_contractions(self, now: int) -> None:
-        """Write what has been contracted: every second at first, rarer as the run grows long."""
-        elapsed = now - self._origin
-        self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
-        news = self._maker.signatures.news(elapsed)
-        if news is not None:
-            self._maker.append(news)
 
     def _counted(self) -> Counters:
         """Return the counters of now: those of lanes that are gone, and of those that live."""
@@ -385,12 +409,14 @@ class Recorder:
             undo()
         for components in self._neighbour_lists:
             components.take_back()
-        self._tell_contractions(self.clock())
+        self._rounds.tell_contractions(self.clock())
+        self._windows.close()
         self._maker.append = _drop  # calls that are open in other threads end too late to be counted
         if self._outbox.drain(timeout=timeout, closing=True):
             self._outbox.rows.append(self._last_record(reason))
             self._outbox.drain()
             writer.close()
+        self._rounds.close()
         self._close_probes()
 
     def _stop_listening(self) -> None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.driver import describe as describe_driver
+from instrumented_calc.capture.live import LiveEvidence, Sample
 from instrumented_calc.capture.outbox import Context
+from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.signatures import SignatureTable
-from instrumented_calc.journal.records import Call, Phase
+from instrumented_calc.journal.records import Call, Phase, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +30,19 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.outbox import Outbox
     from instrumented_calc.capture.probes import Probe
+    from instrumented_calc.capture.traces import Windows
     from instrumented_calc.journal.records import Counters
 
 WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
 SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
 LONGEST_PAUSE_NS = 100_000_000  # one slow sample says little of the next
-RAREST_SAMPLE_NS = 10_000_000_000
+RAREST_SAMPLE_NS = 250_000_000  # less often a leak would be seen too late
+STATE_EVERY_NS = 1_000_000_000
+STATE_SHARE = 1000  # likewise: reading forces and positions of many atoms takes a millisecond
+MOST_BROKEN_TOLD = 10  # calls with an energy that is no number, one by one
 CROWDED = 1000  # rows that wait
+NEVER = 2**63  # no call has this number
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
 HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
 
@@ -60,8 +67,12 @@ class RowMaker:
         self_ns: The recorder's own time so far.
         calculated_ns: Sum of the calls' durations so far.
         observers_ns: Time in observers since the last row.
+        last_end: When the last call ended, on the clock.
         descriptions: The `lane` and `phase` records so far.
         signatures: What is contracted inside of calls.
+        live: Evidence for findings while the run goes on.
+        trace_at: Number of the call from which on a trace window is due or open.
+        windows: The run's trace windows.
     """
 
     def __init__(  # noqa: PLR0913 - what one run is made of
@@ -84,6 +95,9 @@ class RowMaker:
         self.observers_ns = 0
         self.descriptions: list[Any] = []
         self.signatures = SignatureTable()
+        self.live = LiveEvidence()
+        self.trace_at = NEVER
+        self.windows: Windows  # made by the recorder, before any call
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
@@ -92,8 +106,10 @@ class RowMaker:
         self._at_next_call: Callable[[], None] | None = None
         self._start_cost = 0
         self._probes: tuple[Probe, ...] = ()
-        self._last_end = self._last_row = self._next_sample = 0
+        self.last_end = self._last_row = self._next_sample = 0
         self._sample_every = SAMPLE_EVERY_NS
+        self._next_state = 0
+        self._broken = 0
         self._described: set[int] = set()
         self._lock = threading.RLock()  # of the phases; never held on the hot path
         self._phases: list[tuple[weakref.ref[Any], int]] = []
@@ -109,6 +125,19 @@ class RowMaker:
         """
         self._probes = probes
         self._start_cost = self.self_ns = start_cost
+
+    def charge(self, spent: int) -> None:
+        """Add what a trace window cost, in ns: it is ours, but no reason to sample less."""
+        self.self_ns += spent
+        self.excuse(spent)
+
+    def excuse(self, spent: int) -> None:
+        """Let time that is ours, in ns, be no reason to sample less."""
+        self._start_cost += spent
+
+    def sample_next(self) -> None:
+        """Sample at the next call: something has just changed."""
+        self._next_sample = 0
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
         self,
@@ -168,15 +197,17 @@ class RowMaker:
                 energy = results.get("energy", UNSET)
                 if type(energy) is not float and energy is not UNSET:
                     energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
+                if energy is not UNSET and energy - energy != 0.0:  # NaN or infinite
+                    self._tell_broken(entry[0])
         parent: Any = UNSET
         gap: Any = UNSET
         if stack:
             parent = self._inside(stack, end - start)
         if parent is UNSET:
-            before = self._last_end
+            before = self.last_end
             if before and start >= before:
                 gap = start - before
-            self._last_end = max(before, end)
+            self.last_end = max(before, end)
             self.calculated_ns += end - start
         row = Call(
             entry[0],
@@ -202,11 +233,15 @@ class RowMaker:
         if entry[8] is not UNSET:
             for field, value in entry[8].items():
                 setattr(row, field, value)
+            if row.compile_ns is not UNSET:
+                self.live.compiles(row.index)
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
         lane.calls += 1
         if end >= self._next_sample:
             self._sample(row, end)
+            if end >= self._next_state:
+                self._read_state(row, end, calculator, atoms, driver)
         self.append(row)
         if end - self._last_row >= WRITE_AT_ONCE_NS and self.direct:
             self._outbox.drain(timeout=0)
@@ -253,17 +288,10 @@ class RowMaker:
         self._next_sample = end + self._sample_every
         for probe in self._probes:
             probe.sample(row)
-        row.self_ns = spent = self.self_ns
-        elapsed = end - self._origin
-        over = spent - self._start_cost > self._budget * elapsed
-        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
-            self._sample_every *= 2
-            self._notices.info(
-                "sampling-thinned",
-                "the recorder took more than its budget; the process is sampled every "
-                f"{self._sample_every / 1e9:g} s from here on",
-                sample_every_ns=self._sample_every,
-            )
+        row.self_ns = self.self_ns
+        memory = known(row.rss_bytes), known(row.device_allocated_bytes)
+        self.live.add(Sample(row.index, end, known(row.cpu_ns), *memory))
+        self._govern(end - self._origin)
         if self.direct and len(self._outbox.rows) > CROWDED:
             self._outbox.drain(timeout=0)  # calls come faster than the journal's thread gets its turn
         else:
@@ -271,6 +299,29 @@ class RowMaker:
             self._next_sample = end + max(self._sample_every, pause)
         if self._at_next_call is not None:  # another thread has forked meanwhile
             self._next_sample = 0
+
+    def _govern(self, elapsed: int) -> None:
+        """Sample less often while the recorder takes more than its budget."""
+        over = self.self_ns - self._start_cost > self._budget * elapsed
+        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
+            self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
+            self._notices.info(
+                "sampling-thinned",
+                "the recorder took more than its budget; the process is sampled every "
+                f"{self._sample_every / 1e9:g} s from here on",
+                sample_every_ns=self._sample_every,
+            )
+
+    def _read_state(self, row: Call, end: int, calculator: Any, atoms: Any, driver: Any) -> None:
+        state = read_state(row.index, calculator, atoms, driver)
+        self._next_state = end + max(STATE_EVERY_NS, STATE_SHARE * (self.clock() - end))
+        self.append(state)
+
+    def _tell_broken(self, index: int) -> None:
+        """Write that an energy is no number: the rows themselves have null there."""
+        self._broken += 1
+        if self._broken <= MOST_BROKEN_TOLD:
+            self.append(State(index=index, non_finite=["energy"]))
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
@@ -306,6 +357,11 @@ class RowMaker:
     def follow(self, driver: Any) -> None:
         """Take the driver that the user named, where none is found on the stack; it is held weakly."""
         self._given_driver = weakref.ref(driver)
+
+
+def known(value: Any) -> Any:
+    """Return a field's value, or None where it is absent."""
+    return None if value is UNSET else value
 
 
 def _kept(names: Any) -> Any:

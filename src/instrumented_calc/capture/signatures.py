@@ -16,12 +16,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.journal.records import Contraction, Contractions, Operands
+from instrumented_calc.capture.conversions import Converted
+from instrumented_calc.journal.records import Contraction, Contractions, Conversions, Operands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instrumented_calc.capture.active import Entry
+    from instrumented_calc.capture.programs import Program
 
 REVIEW_AFTER = 1000
 ONE_IN = 16
@@ -157,15 +159,19 @@ class Signatures:
     Attributes:
         numpy: Cells of `numpy.einsum` by equation, or by (equation, optimize).
         torch: Cells of `torch.einsum` by equation.
+        jax: Programs of JAX by function and shapes.
+        conversions: What was converted, by kind, dtypes and devices.
     """
 
-    __slots__ = ("_table", "component", "numpy", "torch")
+    __slots__ = ("_table", "component", "conversions", "jax", "numpy", "torch")
 
     def __init__(self, table: SignatureTable, component: str) -> None:
         self._table = table
         self.component = component
         self.numpy: dict[Any, Cell] = {}
         self.torch: dict[Any, Cell] = {}
+        self.jax: dict[Any, Program] = {}
+        self.conversions: dict[Any, Converted] = {}
 
     def cell(self, cells: dict[Any, Cell], key: Any, label: str, *, optimize: bool = False) -> Cell:
         """Return an equation's cell, made if there is room for one more."""
@@ -185,6 +191,17 @@ class Signatures:
             found = cell.by_operands[key] = Seen(operands, calling_line())
         return found
 
+    def converted(self, key: Any, words: tuple[str, str, str]) -> Converted:
+        """Return the conversions of a kind that is new, made if there is room for one more.
+
+        Args:
+            key: What tells them apart.
+            words: Kind, source and target.
+        """
+        if self._table.has_room():
+            return self.conversions.setdefault(key, Converted(*words))
+        return self.conversions.setdefault(words[0], Converted(words[0], OTHER, OTHER))
+
     def cells(self) -> list[Cell]:
         """Return the cells of all libraries."""
         return [*self.numpy.values(), *self.torch.values()]
@@ -193,16 +210,26 @@ class Signatures:
         """Return what has come since the last time."""
         libraries = (("numpy", self.numpy), ("torch", self.torch))
         found = [cell.news(name, self.component) for name, cells in libraries for cell in [*cells.values()]]
-        return [each for each in found if each is not None]
+        programs = [new for each in [*self.jax.values()] for new in each.news(self.component)]
+        return [each for each in found if each is not None] + programs
 
 
 class SignatureTable:
-    """What one run counts, in all its threads."""
+    """What one run counts, in all its threads.
+
+    Attributes:
+        unexplained: Programs of JAX whose contractions are not known yet, and what went wrong with them.
+        faulty: Whether something went wrong with them before.
+        unseen: Functions that convert, but cannot be counted.
+    """
 
     def __init__(self) -> None:
+        self.unexplained: list[Program | Exception] = []
+        self.faulty = False
         self._by_thread: dict[tuple[int, str], Signatures] = {}
         self._room = itertools.count(1).__next__
         self._full = False
+        self.unseen: set[str] = set()
 
     def of(self, entry: Entry) -> Signatures:
         """Return what the current thread counts in an entry's component.
@@ -237,12 +264,29 @@ class SignatureTable:
         found = [new for each in [*self._by_thread.values()] for new in each.news()]
         return Contractions(time_ns=now, contractions=_merged(found)) if found else None
 
+    def news_of_conversions(self, now: int) -> Conversions | None:
+        """Return the record of what has been converted since the last one, if anything has.
+
+        Args:
+            now: Time on the run's clock, in ns.
+        """
+        news = [
+            each.news(signatures.component)
+            for signatures in [*self._by_thread.values()]
+            for each in [*signatures.conversions.values()]
+        ]
+        found = [new for new in news if new is not None]
+        return Conversions(now, found, sorted(self.unseen)) if found else None
+
 
 def _merged(found: list[Contraction]) -> list[Contraction]:
     """Add up what several threads have counted of the same."""
     merged: dict[Any, Contraction] = {}
     for each in found:
-        key = each.library, each.equation, each.component, each.optimize
+        key = (
+            *(each.library, each.equation, each.component, each.optimize),
+            *(each.scope, each.einsum, each.uncertain),
+        )
         known = merged.setdefault(key, each)
         if known is each:
             continue
@@ -255,8 +299,10 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 
 
 def calling_line() -> str:
-    """Return the module and line outside of this package that called."""
+    """Return the module and line outside of this package, and of torch.einsum, that called."""
     frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect's own way is ten times as slow
-    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(OURS) or frame.f_globals.get("__name__") == "torch.functional"
+    ):
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"

@@ -32,6 +32,7 @@ _SPARSE = (
     "device_allocated_bytes",
     "device_reserved_bytes",
     "device_free_bytes",
+    "window",
     "sliced",
 )
 # Integers by name.
@@ -95,9 +96,10 @@ class RowCollector:
         """Add what some rows have beyond the plain fields."""
         by_field = zip(*map(_optional, rows), strict=True)
         for name, values, nothing in zip(_OPTIONAL, by_field, _NOTHING, strict=True):
-            # UNSET and None are single objects
-            places = [place for place, value in enumerate(values) if value is not nothing]
-            if places:
+            # Most fields are in no row of a block, and to count takes a seventh of the time of a search.
+            if values.count(nothing) < len(values):
+                # UNSET and None are single objects
+                places = [place for place, value in enumerate(values) if value is not nothing]
                 found = [numbers[place] for place in places]
                 self._add_field(name, found, [values[place] for place in places])
 

@@ -114,6 +114,11 @@ class Calls:
         return self.has("sliced")
 
     @property
+    def traced(self) -> Mask:
+        """Rows of calls during which a trace window was open."""
+        return self.has("window")
+
+    @property
     def failed(self) -> Mask:
         """Rows of calls that raised."""
         mask = np.zeros(len(self), dtype=np.bool_)

@@ -54,7 +54,11 @@ class Journal:
         phases: Drivers by number.
         slices: Exact sums of thinned stretches.
         contractions: What was contracted inside calls, a record about every second.
+        conversions: What was converted or copied inside calls, likewise.
         traces: Trace windows.
+        states: The simulation, now and then.
+        machines: The machine, every few seconds.
+        findings: What was found and told while the run went on.
         notices: What happened to the recording, and the user's marks.
         counters: The last totals written, by `run_end` or before; None when there were none.
         end: The last record; None in a journal that was cut short or is still growing.
@@ -72,7 +76,11 @@ class Journal:
     phases: dict[int, records.Phase] = field(default_factory=dict)
     slices: tuple[records.Slice, ...] = ()
     contractions: tuple[records.Contractions, ...] = ()
+    conversions: tuple[records.Conversions, ...] = ()
     traces: tuple[records.Trace, ...] = ()
+    states: tuple[records.State, ...] = ()
+    machines: tuple[records.Machine, ...] = ()
+    findings: tuple[records.Finding, ...] = ()
     notices: tuple[records.Notice, ...] = ()
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
@@ -196,6 +204,17 @@ def _read_body(file: BinaryIO, reading: _Reading, size: int) -> None:
 
 KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind for kind in records.RECORDS}
 
+# Records that are kept as they are, in the order of the file.
+LISTED: dict[str, type[msgspec.Struct]] = {
+    "slices": records.Slice,
+    "contractions": records.Contractions,
+    "conversions": records.Conversions,
+    "traces": records.Trace,
+    "states": records.State,
+    "machines": records.Machine,
+    "findings": records.Finding,
+    "notices": records.Notice,
+}
 
 # What msgspec raises for bytes that are no record: JSON, UTF-8, or nested too deeply.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -216,12 +235,9 @@ class _Reading:
         self._kind = msgspec.json.Decoder(Kind).decode
         self._decoders = {event: msgspec.json.Decoder(kind) for event, kind in KINDS.items()}
         self._lines = 1
+        self._lists: dict[type[msgspec.Struct], list[Any]] = {kind: [] for kind in LISTED.values()}
         self._lanes: dict[int, records.Lane] = {}
         self._phases: dict[int, records.Phase] = {}
-        self._slices: list[records.Slice] = []
-        self._contractions: list[records.Contractions] = []
-        self._traces: list[records.Trace] = []
-        self._notices: list[records.Notice] = []
         self._counters: records.Counters | None = None
         self._end: records.RunEnd | None = None
         self._torn = False
@@ -287,19 +303,14 @@ class _Reading:
             self._unknown[event] += 1
 
     def _keep(self, record: msgspec.Struct) -> None:
+        if type(record) in self._lists:
+            self._lists[type(record)].append(record)
+            return
         match record:
             case records.Lane():
                 self._lanes[record.lane] = record
             case records.Phase():
                 self._phases[record.phase] = record
-            case records.Slice():
-                self._slices.append(record)
-            case records.Contractions():
-                self._contractions.append(record)
-            case records.Trace():
-                self._traces.append(record)
-            case records.Notice():
-                self._notices.append(record)
             case records.Tally():
                 self._counters = record.counters
             case records.RunEnd():
@@ -315,10 +326,7 @@ class _Reading:
             calls=self._rows.finished(),
             lanes=self._lanes,
             phases=self._phases,
-            slices=tuple(self._slices),
-            contractions=tuple(self._contractions),
-            traces=tuple(self._traces),
-            notices=tuple(self._notices),
+            **{name: tuple(self._lists[kind]) for name, kind in LISTED.items()},
             counters=self._counters,
             end=self._end,
             torn=self._torn,

@@ -181,6 +181,14 @@ class Contraction(Struct, omit_defaults=True):
     timed: Annotated[int, _meta("Further calls that were timed, but not looked at", "1")] = 0
     ns: Annotated[int, _meta("Time of those", "ns")] = 0
     squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")] = 0.0
+    scope: Annotated[str, _meta("Modules around it in a JAX program, `Model/embedding`")] = ""
+    einsum: Annotated[
+        str,
+        _meta("Einsum in a JAX program: the equation, or what it is a step of or of whose derivative"),
+    ] = ""
+    uncertain: Annotated[
+        bool, _meta("Inside a loop or branch of a program that does not tell its runs: counted as one")
+    ] = False
 
 
 class Contractions(Struct, tag="contractions", tag_field="event"):
@@ -190,8 +198,36 @@ class Contractions(Struct, tag="contractions", tag_field="event"):
     contractions: Annotated[list[Contraction], _meta("One an equation and component")]
 
 
+class Conversion(Struct, omit_defaults=True):
+    """Conversions of one kind in one component since the record before."""
+
+    kind: Annotated[
+        str,
+        _meta(
+            "`numpy to torch`, `torch to numpy`, `cast`, `host to device`, `device to host`,"
+            " `device to device` or `sync` (the host waited for a device)"
+        ),
+    ]
+    source: Annotated[str, _meta("dtype@device of what was converted; of a wait: what was waited for")]
+    calls: Annotated[int, _meta("Calls, counted exactly", "1")]
+    ns: Annotated[int, _meta("Their time on the host", "ns")]
+    target: Annotated[str, _meta("dtype@device of what came out; empty: a Python number or nothing")] = ""
+    bytes: Annotated[int, _meta("Size of what came out, also where its memory is shared", "byte")] = 0
+    component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
+
+
+class Conversions(Struct, tag="conversions", tag_field="event", omit_defaults=True):
+    """What was converted or copied inside calls since the record before, at most once a second."""
+
+    time_ns: Annotated[int, _meta("When", "ns")]
+    conversions: Annotated[list[Conversion], _meta("One a kind, source, target and component")]
+    unseen: Annotated[list[str], _meta("Functions that cannot be counted while torch.compile is in use")] = (
+        msgspec.field(default_factory=list)
+    )
+
+
 class TracedOperation(Struct, omit_defaults=True):
-    """One kind of operation in a trace window, summed."""
+    """One kind of operation in a trace window, summed; `*between operations*`: none ran."""
 
     operation: Annotated[str, _meta("Name as the tracer has it: aten::addmm, a kernel's name, ...")]
     calls: Annotated[int, _meta("How often it ran in the window", "1")]
@@ -214,8 +250,69 @@ class Trace(Struct, tag="trace", tag_field="event"):
     wall_ns: Annotated[int, _meta("Sum of its calls' durations", "ns")]
     profiler_ns: Annotated[int, _meta("What starting, stopping and summing took; in no call", "ns")]
     operations: Annotated[list[TracedOperation], _meta("Sums by component, operation and shapes")]
-    left_out: Annotated[int, _meta("Kinds of operations beyond the limit, in one sum `*other*`", "1")] = 0
+    left_out: Annotated[int, _meta("Kinds of operations beyond the limit, in sums `*other*`", "1")] = 0
+    launches: Annotated[int, _meta("Kernels and copies that ran on the device", "1")] | UnsetType = UNSET
+    device_busy_ns: (
+        Annotated[int, _meta("Time during which any of those ran, by the device's clock", "ns")] | UnsetType
+    ) = UNSET
     file: Annotated[str, _meta("Chrome trace beside the journal")] | UnsetType = UNSET
+
+
+class State(Struct, tag="state", tag_field="event"):
+    """The simulation at the end of a call, now and then; what is absent was not measured."""
+
+    index: Annotated[int, _meta("The call")]
+    kinetic_ev: Annotated[float, _meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
+    conserved_ev: (
+        Annotated[float, _meta("What the ensemble conserves; NVE: potential and kinetic energy", "eV")]
+        | UnsetType
+    ) = UNSET
+    volume_a3: Annotated[float, _meta("Volume of the periodic cell", "A^3")] | UnsetType = UNSET
+    farthest_cells: (
+        Annotated[float, _meta("Largest distance from the cell's middle along an axis, plus 1/2", "cells")]
+        | UnsetType
+    ) = UNSET
+    non_finite: Annotated[list[str], _meta("Results with NaN or infinity in them")] | UnsetType = UNSET
+    graph_retained: Annotated[list[str], _meta("Results that carry an autograd graph")] | UnsetType = UNSET
+
+
+class Gpu(Struct, omit_defaults=True):
+    """One GPU in use, as its driver tells."""
+
+    index: Annotated[int, _meta("Number of the device in this process")]
+    utilization_percent: (
+        Annotated[int, _meta("Time in which any kernel ran, of the last sample period", "%")] | UnsetType
+    ) = UNSET
+    sm_clock_mhz: Annotated[int, _meta("Clock of its processors", "MHz")] | UnsetType = UNSET
+    used_bytes: Annotated[int, _meta("Memory in use by all processes", "byte")] | UnsetType = UNSET
+    slowed_by: Annotated[list[str], _meta("Why its clock is not the highest")] | UnsetType = UNSET
+    other_processes: Annotated[int, _meta("Compute processes besides this one", "1")] | UnsetType = UNSET
+
+
+class Machine(Struct, tag="machine", tag_field="event"):
+    """The machine, every few seconds; what is absent was not measured."""
+
+    time_ns: Annotated[int, _meta("When", "ns")]
+    cgroup_periods: (
+        Annotated[int, _meta("Periods of the CPU quota so far", "1", "cumulative")] | UnsetType
+    ) = UNSET
+    cgroup_throttled: (
+        Annotated[int, _meta("Periods in which it was used up", "1", "cumulative")] | UnsetType
+    ) = UNSET
+    pss_bytes: (
+        Annotated[int, _meta("Resident memory, shared pages divided among their users", "byte")] | UnsetType
+    ) = UNSET
+    jax_bytes: Annotated[int, _meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
+    gpus: Annotated[list[Gpu], _meta("GPUs in use")] | UnsetType = UNSET
+
+
+class Finding(Struct, tag="finding", tag_field="event"):
+    """A finding that was told while the run went on."""
+
+    rule: Annotated[str, _meta("Stable kebab-case id of the rule")]
+    text: Annotated[str, _meta("What was found, for people")]
+    time_ns: Annotated[int, _meta("When", "ns")]
+    numbers: Annotated[dict[str, Any], _meta("Its figures")]
 
 
 class Library(Struct):
@@ -384,7 +481,21 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
 
 
 Record: TypeAlias = (
-    Call | Slice | Contractions | Trace | RunStart | Fields | Lane | Phase | Notice | Tally | RunEnd
+    Call
+    | Slice
+    | Contractions
+    | Conversions
+    | Trace
+    | State
+    | Machine
+    | Finding
+    | RunStart
+    | Fields
+    | Lane
+    | Phase
+    | Notice
+    | Tally
+    | RunEnd
 )
 RECORDS: tuple[type[Struct], ...] = (
     RunStart,
@@ -394,7 +505,11 @@ RECORDS: tuple[type[Struct], ...] = (
     Call,
     Slice,
     Contractions,
+    Conversions,
     Trace,
+    State,
+    Machine,
+    Finding,
     Tally,
     Notice,
     RunEnd,

@@ -66,6 +66,7 @@ class Row(Struct, tag="call", tag_field="event", gc=False):
     device_reserved_bytes: _Measured | None = None
     device_free_bytes: _Measured | None = None
     compile_ns: dict[str, _Measured] | None = None
+    window: _Measured | None = None
     sliced: bool | None = None
 
 

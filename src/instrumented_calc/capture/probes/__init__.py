@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
@@ -25,4 +25,13 @@ class Listener(Protocol):
 
     def close(self) -> None:
         """Stop listening."""
+        ...
+
+
+@runtime_checkable
+class Latecomer(Listener, Protocol):
+    """A listener to a library that may be loaded, or change, while a run is recorded."""
+
+    def look(self) -> None:
+        """See whether the library is there by now; called ten times a second, from the journal's thread."""
         ...

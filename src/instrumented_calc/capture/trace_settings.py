@@ -1,0 +1,57 @@
+"""What a user may say of trace windows: when they open, and what is kept of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from instrumented_calc.errors import TraceSettingsError
+
+AUTO, OFF = "auto", "off"
+MOST_CALLS = 100
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """When to trace calls in full detail.
+
+    ```python
+    ProfiledCalculator(calc, trace=Trace(every_calls=10_000))
+    ```
+
+    Attributes:
+        every_calls: A window opens at each multiple of this many calls.
+        active: Consecutive calls in a window, at most 100.
+        max_windows: Windows in a run; those asked for by the file `<journal>.trace` come on top.
+        chrome: Whether a Chrome trace of each of the first ten windows is written beside the journal.
+
+    Raises:
+        TraceSettingsError: A number is not positive.
+    """
+
+    every_calls: int
+    active: int = 1
+    max_windows: int = 10
+    chrome: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if min(self.every_calls, self.active, self.max_windows) < 1 or self.active > MOST_CALLS:
+            message = f"{self}: its numbers must be at least 1, and active at most {MOST_CALLS}"
+            raise TraceSettingsError(message)
+
+
+def check_trace(trace: Any) -> str | Trace:
+    """Return a setting that can be used.
+
+    Args:
+        trace: `"auto"`, `"off"` or a `Trace`.
+
+    Raises:
+        TraceSettingsError: It is something else.
+    """
+    if isinstance(trace, Trace) or trace in (AUTO, OFF):
+        setting: str | Trace = trace
+        return setting
+    message = f"trace={trace!r} is not understood; give 'auto', 'off' or Trace(every_calls=...)"
+    raise TraceSettingsError(message)

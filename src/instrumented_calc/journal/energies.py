@@ -1,0 +1,117 @@
+"""The energies of a run's first geometries, which analysis of time has no use for.
+
+They tell whether two runs computed the same before their speeds are compared. Only the beginning of a
+journal is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from instrumented_calc.errors import JournalReadError
+
+if TYPE_CHECKING:
+    import os
+
+CALL = b'{"event":"call",'
+FRAMES = 200
+FIRST = (-1, -1, -1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One geometry that was computed.
+
+    Attributes:
+        place: Which one it is in its run: lane, phase, step and, where several geometries belong to one step
+            or no driver counts steps, which of them. The very first is `FIRST`, whoever asked for it.
+        step: Steps that the driver had completed; None where no driver counts them.
+        n_atoms: Atoms; None where that was not recorded.
+        energy_ev: Potential energy, eV; None where it was not finite.
+    """
+
+    place: tuple[int, int, int, int]
+    step: int | None
+    n_atoms: int | None
+    energy_ev: float | None
+
+
+class _Row(Struct, gc=False):
+    lane: int | UnsetType = UNSET
+    phase: int | UnsetType | None = UNSET
+    parent: int | UnsetType = UNSET
+    n_atoms: int | UnsetType | None = UNSET
+    changes: list[str] | UnsetType | None = UNSET
+    step: int | UnsetType = UNSET
+    energy_ev: float | UnsetType | None = UNSET
+    failure: str | UnsetType = UNSET
+
+
+def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Frame, ...]:
+    """Read the energies of a run's first geometries.
+
+    Calls inside others, failed ones, those for which nothing had moved, and those whose energy was not
+    recorded give no frame.
+
+    Args:
+        path: A journal.
+        most: How many to read at most.
+
+    Raises:
+        JournalReadError: If the file cannot be read.
+    """
+    reading = _Reading()
+    try:
+        with Path(path).open("rb") as file:
+            for line in file:
+                if line.startswith(CALL):
+                    reading.add(line)
+                if len(reading.frames) >= most:
+                    break
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror or error}; give the path of a journal"
+        raise JournalReadError(message) from error
+    return tuple(reading.frames)
+
+
+class _Reading:
+    """Rows as they come: carried fields hold until a row changes them."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self._decode = msgspec.json.Decoder(_Row).decode
+        self._lane = 0
+        self._phase = -1
+        self._n_atoms: int | None = None
+        self._changes: list[str] | None = None
+        self._seen: dict[tuple[int, int, int], int] = {}
+
+    def add(self, line: bytes) -> None:
+        try:
+            row = self._decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # a damaged line: the reader of the journal counts those
+        self._carry(row)
+        nested_or_failed = row.parent is not UNSET or row.failure is not UNSET
+        if nested_or_failed or self._changes == [] or row.energy_ev is UNSET:
+            return
+        step = None if row.step is UNSET else row.step
+        where = (self._lane, self._phase, -1 if step is None else step)
+        self._seen[where] = number = self._seen.get(where, -1) + 1
+        place = (*where, number) if self.frames else FIRST
+        self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev))
+
+    def _carry(self, row: _Row) -> None:
+        if row.lane is not UNSET:
+            self._lane = row.lane
+        if row.phase is not UNSET:
+            self._phase = -1 if row.phase is None else row.phase
+        if row.n_atoms is not UNSET:
+            self._n_atoms = row.n_atoms
+        if row.changes is not UNSET:
+            self._changes = row.changes
