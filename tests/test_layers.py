@@ -13,12 +13,12 @@ ALLOWED = {
     "journal": set(),
     "capture": {"journal", "integration"},
     "analysis": {"journal"},
-    "reporting": {"journal", "analysis"},
+    "reporting": {"journal", "analysis", "intake"},
     "run": {"journal", "capture", "analysis", "reporting"},
-    "experiments": {"run", "integration", "analysis", "reporting"},
+    "experiments": {"run", "integration", "journal", "analysis", "reporting"},
     "intake": {"journal", "analysis"},
     "cli": {"journal", "capture", "analysis", "reporting", "run", "experiments", "intake", "integration"},
-    "__init__": {"run"},
+    "__init__": {"run", "experiments"},
     "__main__": {"cli"},
 }
 

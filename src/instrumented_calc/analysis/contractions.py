@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.flops import Arithmetic, arithmetic
+from instrumented_calc.analysis.jax_join import ModuleWork, join_modules
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
@@ -29,7 +30,7 @@ class Signature:
         exact: Whether every call was looked at.
         ns: Their time on the host, ns; None where it was not measured.
         arithmetic: What one call computes; None where that is not known.
-        line: Module and line of the first that was looked at; empty where not known.
+        line: Module and line of the first that was looked at, or place in a JAX program; empty: not known.
     """
 
     operands: tuple[str, ...]
@@ -53,6 +54,7 @@ class Contraction:
 
     Attributes:
         equation: As it was given.
+        einsum: Einsum of a JAX program of which this is a step, or whose derivative it is; empty: none.
         library: numpy, torch or jax.
         component: Timed part of the calculator that called; empty: none.
         optimize: Whether numpy was asked to `optimize`.
@@ -67,6 +69,7 @@ class Contraction:
     library: str
     component: str
     optimize: bool
+    einsum: str
     calls: int
     ns: float | None
     error_ns: float
@@ -114,11 +117,13 @@ class Contractions:
         rows: One an equation and component, the longest first.
         calculated_ns: Time of the outermost calls that the counts are of: what shares are shares of.
         steps: Completed steps in that time; None where there were none.
+        modules: Modules of a JAX model, whose programs tell no times: those are of trace windows.
     """
 
     rows: tuple[Contraction, ...]
     calculated_ns: int
     steps: int | None = None
+    modules: tuple[ModuleWork, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -153,9 +158,9 @@ class _Sums:
         self.timed += counted.timed
         self.timed_ns += counted.ns
         for each in counted.operands:
-            self._add_operands(each)
+            self._add_operands(each, counted.scope)
 
-    def _add_operands(self, seen: Operands) -> None:
+    def _add_operands(self, seen: Operands, scope: str) -> None:
         key = tuple(seen.operands)
         known = (self.some if seen.sampled else self.every).setdefault(key, [0, 0, 0])
         known[0] += seen.seen
@@ -164,7 +169,7 @@ class _Sums:
             known[2] += seen.squares_ns2 if isinstance(seen.squares_ns2, float) else 0.0
         else:
             self.untimed = True
-        self.lines.setdefault(key, seen.line)
+        self.lines.setdefault(key, seen.line or scope)
 
 
 def measure_contractions(journal: Journal, steps: int | None = None) -> Contractions | None:
@@ -179,15 +184,20 @@ def measure_contractions(journal: Journal, steps: int | None = None) -> Contract
     sums: dict[tuple[Any, ...], _Sums] = defaultdict(_Sums)
     for record in journal.contractions:
         for each in record.contractions:
-            sums[each.equation, each.library, each.component, each.optimize].add(each)
-    calculated = _calculated_ns(journal, journal.contractions[-1].time_ns)
+            sums[each.equation, each.library, each.component, each.optimize, each.einsum].add(each)
+    calculated = calculated_ns(journal, journal.contractions[-1].time_ns)
     rows = [_row(key, each, calculated) for key, each in sums.items()]
     rows.sort(key=lambda row: (-(row.ns or 0), -row.calls, row.equation))
-    return Contractions(tuple(rows), calculated, steps)
+    return Contractions(tuple(rows), calculated, steps, join_modules(journal))
 
 
-def _calculated_ns(journal: Journal, until: int) -> int:
-    """Return the time of the outermost calls that had ended when the last contractions were counted."""
+def calculated_ns(journal: Journal, until: int) -> int:
+    """Return the time of the outermost calls that had ended when something was counted last.
+
+    Args:
+        journal: The run's journal.
+        until: When that was, in ns on the run's clock.
+    """
     calls = journal.calls
     counted = ~(calls.nested | calls.sliced) & (calls.start_ns + calls.wall_ns <= until)
     rows = int(calls.wall_ns.sum(where=counted, dtype="int64"))
@@ -195,7 +205,7 @@ def _calculated_ns(journal: Journal, until: int) -> int:
 
 
 def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
-    equation, library, component, optimize = key
+    equation, library, component, optimize, einsum = key
     mean, error = _sampled_time(sums)
     ns: float | None = None
     if not sums.untimed:
@@ -207,6 +217,7 @@ def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
         library=library,
         component=component,
         optimize=optimize,
+        einsum=einsum,
         calls=sums.calls,
         ns=ns,
         error_ns=error,

@@ -28,7 +28,7 @@ FAIR_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Durations of the steady calls: outermost, successful, without compilation, after the warm-up.
+    """Durations of the steady calls: outermost, successful, without compilation or tracer, after the warm-up.
 
     All times are in ns.
 
@@ -96,10 +96,10 @@ class SlowCall:
 def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
     """Return the row numbers of steady calls in order of start, and the warm-up before them.
 
-    Calls in which something was compiled are left out first. The warm-up is None where there is
-    none to be seen.
+    Calls in which something was compiled, or that were traced, are left out first. The warm-up is
+    None where there is none to be seen.
     """
-    rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling))
+    rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling | calls.traced))
     skipped = warmup_calls(calls.wall_ns[rows])
     if not skipped:
         return rows, None

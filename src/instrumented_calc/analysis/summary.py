@@ -11,9 +11,11 @@ import numpy as np
 from instrumented_calc.analysis.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.contractions import Contractions, measure_contractions
+from instrumented_calc.analysis.conversions import Conversions, measure_conversions
 from instrumented_calc.analysis.counts import Count, measure_counts
 from instrumented_calc.analysis.device import DeviceUse, measure_device
 from instrumented_calc.analysis.drift import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.latency import (
     Latency,
     SlowCall,
@@ -24,6 +26,7 @@ from instrumented_calc.analysis.latency import (
     steady_calls,
 )
 from instrumented_calc.analysis.selection import Selection, select
+from instrumented_calc.analysis.traces import TraceUse, measure_traces
 from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
@@ -136,6 +139,9 @@ class Summary:
     device: DeviceUse | None
     counts: list[Count]
     contractions: Contractions | None
+    conversions: Conversions | None
+    traces: TraceUse | None
+    gemms: tuple[Gemm, ...]
     memory: Memory | None
     device_allocated: Memory | None
     device_reserved: Memory | None
@@ -152,6 +158,7 @@ def summarize(journal: Journal) -> Summary:
     edges = whole.edges_ns
     phases = _phases(journal, whole, steady, latency, groups)
     speed = _total_speed([phase.speed for phase in phases])
+    traces = measure_traces(journal, latency.median_ns if latency else None)
     return Summary(
         journal=journal,
         wall_ns=edges[1] - edges[0] if edges else None,
@@ -169,6 +176,9 @@ def summarize(journal: Journal) -> Summary:
         device=measure_device(calls, steady),
         counts=measure_counts(calls),
         contractions=measure_contractions(journal, speed.steps if speed else None),
+        conversions=measure_conversions(journal),
+        traces=traces,
+        gemms=measure_gemms(traces),
         memory=measure_memory(calls),
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),

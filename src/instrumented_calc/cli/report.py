@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from instrumented_calc.errors import JournalReadError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.targets import Outcome
 
@@ -31,9 +33,10 @@ class Format(str, Enum):
     text = "text"
     markdown = "markdown"
     json = "json"
+    chrome = "chrome"
 
 
-def report(
+def report(  # noqa: PLR0913, PLR0917 - one an option
     journals: Annotated[
         list[Path] | None,
         typer.Argument(metavar="RUN.JSONL", help="Journals; the newest one here by default."),
@@ -43,27 +46,55 @@ def report(
         list[str] | None,
         typer.Option(metavar="TARGET", help="Exit with 1 unless met, e.g. 'p95/mean<2'."),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Do not ask this rule; several with commas."),
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Exit with 1 if this rule flags; several with commas."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
     """Report on journals: speed, latency, where the time went, memory."""
     for name, value in NUMPY_SETTINGS.items():
         os.environ.setdefault(name, value)
     # `--help` stays quick
+    from instrumented_calc.analysis.rules.catalogue import judge  # noqa: PLC0415
     from instrumented_calc.analysis.targets import check_target, parse_target  # noqa: PLC0415
 
     targets = [parse_target(text) for text in require or []]
+    ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
     paths = journals or [_newest_here()]
     if len(paths) == 1:
         _mention_newer(paths[0])
     summaries = _summarize(paths)
     outcomes = [[check_target(each, summary) for each in targets] for summary in summaries]
-    text = _render(summaries, outcomes if targets else [], form)
+    findings = [judge(summary, ignored) for summary in summaries]
+    text = _render(summaries, outcomes if targets else [], findings, form)
     if output is None:
         typer.echo(text, nl=False)
     else:
         _write(output, text)
-    if any(outcome.verdict != "passed" for checked in outcomes for outcome in checked):
+    missed = any(outcome.verdict != "passed" for checked in outcomes for outcome in checked)
+    wrong = [each for found in findings for each in found if each.verdict == "flagged" and each.rule in fatal]
+    for each in wrong:
+        typer.echo(f"failed on {each.rule}: {each.headline}", err=True)
+    if missed or wrong:
         raise typer.Exit(1)
+
+
+def _rules(given: list[str] | None, option: str) -> set[str]:
+    """Return the names of rules that an option gives, each of which must exist."""
+    from instrumented_calc.analysis.rules.catalogue import NAMES  # noqa: PLC0415 - quick `--help`
+
+    names = {name.strip() for text in given or [] for name in text.split(",") if name.strip()}
+    for name in sorted(names.difference(NAMES)):
+        near = get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        message = f"no rule {name!r}; {hint}known: {', '.join(NAMES)}"
+        raise typer.BadParameter(message, param_hint=option)
+    return names
 
 
 def _summarize(paths: list[Path]) -> list[Summary]:
@@ -99,15 +130,24 @@ def _mention_newer(path: Path) -> None:
         typer.echo(f"note: {newer} is newer than {path}", err=True)
 
 
-def _render(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]], form: Format) -> str:
+def _render(
+    summaries: Sequence[Summary],
+    outcomes: Sequence[list[Outcome]],
+    findings: Sequence[list[Finding]],
+    form: Format,
+) -> str:
     # only the form that was asked for
     if form is Format.json:
         from instrumented_calc.reporting.json_form import render_json  # noqa: PLC0415
 
-        return render_json(summaries, outcomes)
+        return render_json(summaries, outcomes, findings)
+    if form is Format.chrome:
+        from instrumented_calc.reporting.chrome import render_chrome  # noqa: PLC0415
+
+        return render_chrome([summary.journal for summary in summaries])
     from instrumented_calc.reporting.report import build_report  # noqa: PLC0415
 
-    document = build_report(summaries, outcomes)
+    document = build_report(summaries, outcomes, findings)
     if form is Format.markdown:
         from instrumented_calc.reporting.markdown import render_markdown  # noqa: PLC0415
 

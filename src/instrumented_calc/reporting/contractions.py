@@ -11,16 +11,30 @@ from instrumented_calc.reporting.quantities import count, duration, figures, per
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions import Contraction, Contractions, Signature
+    from instrumented_calc.analysis.gemms import Gemm
+    from instrumented_calc.analysis.jax_join import ModuleWork
 
 ROWS_SHOWN = 20
 SPLIT_SHOWN = 10
+GEMM_REMARK = (
+    "Matrix products as trace windows saw them: on the device where it told its time, else on the host."
+)
 
 
-def contractions_section(found: Contractions | None) -> Section | None:
-    """Return the contraction tables, None where nothing was recorded."""
-    if found is None or not found.rows:
-        return None
-    return Section("Contractions", (_equations(found), Paragraph(_remarks(found)), _operands(found)))
+def contractions_section(found: Contractions | None, gemms: tuple[Gemm, ...] = ()) -> Section | None:
+    """Return the contraction tables, None where nothing was contracted that is known of.
+
+    Args:
+        found: Contractions that were counted.
+        gemms: Matrix products in trace windows.
+    """
+    blocks: list[Table | Paragraph] = []
+    if found is not None and found.rows:
+        blocks += [_equations(found), Paragraph(_remarks(found)), _operands(found)]
+        blocks += [_modules(found.modules)] if found.modules else []
+    if gemms:
+        blocks += [_gemms(gemms), Paragraph((GEMM_REMARK,))]
+    return Section("Contractions", tuple(blocks)) if blocks else None
 
 
 def _equations(found: Contractions) -> Table:
@@ -38,7 +52,7 @@ def _equations(found: Contractions) -> Table:
     )
     rows = tuple(
         (
-            identity.one_line(row.equation) + (" optimize" if row.optimize else ""),
+            _equation(row),
             row.library,
             identity.one_line(row.component) or "-",
             count(row.calls),
@@ -51,6 +65,11 @@ def _equations(found: Contractions) -> Table:
         for row in found.rows[:ROWS_SHOWN]
     )
     return Table(headings, rows)
+
+
+def _equation(row: Contraction) -> str:
+    of = f" of {row.einsum}" if row.einsum not in ("", row.equation) else ""
+    return identity.one_line(row.equation + of) + (" optimize" if row.optimize else "")
 
 
 def _share(row: Contraction) -> str:
@@ -84,11 +103,15 @@ def _remarks(found: Contractions) -> tuple[str, ...]:
 
 def _operands(found: Contractions) -> Table:
     pairs = [(row, each) for row in found.rows for each in row.signatures]
-    pairs.sort(key=lambda pair: (-(pair[1].ns or 0), -pair[1].calls))
+    pairs.sort(key=lambda pair: (-(pair[1].ns or 0), -_work(pair[1])))
     shown = pairs[:SPLIT_SHOWN]
     size, unit = time_unit([each.ns / each.calls for _, each in shown if each.ns is not None and each.calls])
     headings = ("operands", "calls", f"{unit} a call", "MACs", "GFLOP/s", "first seen at")
     return Table(headings, tuple(_operands_row(row, each, size) for row, each in shown))
+
+
+def _work(each: Signature) -> float:
+    return each.calls * (each.arithmetic.macs if each.arithmetic else 1)
 
 
 def _operands_row(row: Contraction, each: Signature, size: float) -> tuple[str, ...]:
@@ -101,3 +124,42 @@ def _operands_row(row: Contraction, each: Signature, size: float) -> tuple[str, 
         "-" if each.gflops is None else figures(each.gflops),
         identity.one_line(each.line) or "-",
     )
+
+
+def _modules(modules: tuple[ModuleWork, ...]) -> Table:
+    """Return what the modules of a JAX model contract, with the time of all they do where it was traced."""
+    shown = sorted(modules, key=lambda module: (-(module.ns or 0), -(module.flops or 0)))[:SPLIT_SHOWN]
+    size, unit = time_unit([module.ns for module in shown])
+    rows = tuple(
+        (
+            identity.one_line(module.scope) or "-",
+            identity.one_line(" ".join(module.einsums)) or "-",
+            figures(module.contractions),
+            "-" if module.macs is None else count(round(module.macs)),
+            "-" if module.ns is None else figures(module.ns / size),
+        )
+        for module in shown
+    )
+    headings = ("JAX module", "einsums", "contractions a call", "MACs a call", f"{unit} a call, when traced")
+    return Table(headings, rows)
+
+
+def _gemms(gemms: tuple[Gemm, ...]) -> Table:
+    """Return the matrix products of trace windows, by their shapes."""
+    shown = gemms[:SPLIT_SHOWN]
+    times = [each.ns if each.device_ns is None else each.device_ns for each in shown]
+    size, unit = time_unit(times)
+    rows = tuple(
+        (
+            f"{each.operation.removeprefix('aten::')}  {identity.one_line(each.shapes)}",
+            identity.one_line(each.component) or "-",
+            figures(each.per_call),
+            "-" if time is None else figures(time / size),
+            "-" if each.share is None else f"{100 * each.share:.1f}",
+            count(each.macs),
+            "-" if each.gflops is None else figures(each.gflops),
+        )
+        for each, time in zip(shown, times, strict=True)
+    )
+    headings = ("product", "in", "per call", f"{unit} a call", "% of traced calls", "MACs", "GFLOP/s")
+    return Table(headings, rows)

@@ -15,25 +15,32 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.breakdown import Breakdown
     from instrumented_calc.analysis.contractions import Contractions
     from instrumented_calc.analysis.latency import Latency
+    from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
 
 SCHEMA = "instrumented-calc-report/1"
 
 
-def render_json(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]] = ()) -> str:
+def render_json(
+    summaries: Sequence[Summary],
+    outcomes: Sequence[list[Outcome]] = (),
+    findings: Sequence[list[Finding]] = (),
+) -> str:
     """Return the report as one JSON object, indented, that ends with a newline.
 
     Args:
         summaries: One a journal.
         outcomes: The users' targets, checked for each journal; empty without targets.
+        findings: What the rules found in each journal; empty where they were not asked.
     """
     checked = list(outcomes) or [[] for _ in summaries]
+    judged = list(findings) or [[] for _ in summaries]
     document = {
         "schema": SCHEMA,
         "journals": [
-            {**_journal(summary), "targets": [_outcome(each) for each in ours]}
-            for summary, ours in zip(summaries, checked, strict=True)
+            {**_journal(summary), "findings": found, "targets": [_outcome(each) for each in ours]}
+            for summary, ours, found in zip(summaries, checked, judged, strict=True)
         ],
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
@@ -75,7 +82,10 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "compilation": summary.compilation,
         "device": summary.device,
         "counts": summary.counts,
+        "traces": journal.traces,
         "contractions": _contractions(summary.contractions),
+        "gemms": summary.gemms,
+        "conversions": summary.conversions,
         "memory": summary.memory,
         "device_memory_allocated": summary.device_allocated,
         "device_memory_reserved": summary.device_reserved,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.contractions import contractions_section
+from instrumented_calc.reporting.conversions import conversions_section
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
@@ -21,6 +22,7 @@ from instrumented_calc.reporting.quantities import (
     plural,
     time_unit,
 )
+from instrumented_calc.reporting.traces import traces_section
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.breakdown import Breakdown
@@ -43,8 +45,10 @@ def sections_of(summary: Summary) -> list[Section]:
         _phases(summary.phases),
         _lanes(summary.lanes),
         _breakdown(summary.breakdown, summary.phases),
-        contractions_section(summary.contractions),
+        contractions_section(summary.contractions, summary.gemms),
+        conversions_section(summary.conversions),
         device_section(summary.device),
+        traces_section(summary.traces),
         _slowest(summary),
         _evaluations(summary),
         counts_section(summary.counts),
@@ -125,6 +129,8 @@ def _latency(summary: Summary) -> Section:
         every = f"{NOT_MEASURED}: something was compiled in every successful call"
         return Section("Latency", (Paragraph((every if summary.compilation else NOT_MEASURED,)),))
     kind = "outermost, successful, without compilation" if summary.compilation else "outermost, successful"
+    if summary.journal.traces:
+        kind += ", not traced"
     remarks = [
         f"{plural(latency.calls, 'steady call')}: {kind}, after the warm-up.",
         "   ".join(

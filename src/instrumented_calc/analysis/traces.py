@@ -1,0 +1,106 @@
+"""What trace windows saw: operations by component, and what the windows themselves cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from instrumented_calc.journal.reader import Journal
+    from instrumented_calc.journal.records import Trace, TracedOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kind of operation in all windows; a time is None where it was not measured, ns."""
+
+    component: str
+    name: str
+    shapes: str
+    calls: int
+    self_ns: int | None
+    device_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceUse:
+    """The trace windows of a run.
+
+    Attributes:
+        windows: Their records.
+        calls: Calls in them.
+        wall_ns: Sum of those calls' durations, ns.
+        extra_ns: How much longer they took than as many median calls, ns; None without such calls.
+        profiler_ns: What starting, stopping and summing took, ns: in no call, part of the profiler's time.
+        operations: All operations, the longest on the host first.
+        launches: Kernels and copies on the device; None where none were seen.
+        device_busy_ns: Time during which any of those ran, ns; None likewise.
+    """
+
+    windows: tuple[Trace, ...]
+    calls: int
+    wall_ns: int
+    extra_ns: float | None
+    profiler_ns: int
+    operations: list[Operation]
+    launches: int | None
+    device_busy_ns: int | None
+
+    def by_component(self) -> dict[str, list[Operation]]:
+        """Return the operations of each component, the component with the most host time first."""
+        found: dict[str, list[Operation]] = {}
+        for each in self.operations:
+            found.setdefault(each.component, []).append(each)
+        return dict(sorted(found.items(), key=lambda item: -host_ns(item[1])))
+
+
+def host_ns(operations: Iterable[Operation]) -> int:
+    """Return the sum of operations' own times on the host, ns."""
+    return sum(each.self_ns or 0 for each in operations)
+
+
+def device_ns(operations: Iterable[Operation]) -> int:
+    """Return the sum of operations' times on the device, ns."""
+    return sum(each.device_ns or 0 for each in operations)
+
+
+def measure_traces(journal: Journal, median_ns: float | None) -> TraceUse | None:
+    """Return what the windows of a run saw, None without any.
+
+    Args:
+        journal: The journal.
+        median_ns: Median duration of the steady calls, which are never in a window; None without any.
+    """
+    windows = journal.traces
+    if not windows:
+        return None
+    wall = sum(each.wall_ns for each in windows)
+    calls = sum(each.calls for each in windows)
+    launches = [each.launches for each in windows if isinstance(each.launches, int)]
+    busy = [each.device_busy_ns for each in windows if isinstance(each.device_busy_ns, int)]
+    return TraceUse(
+        windows=windows,
+        calls=calls,
+        wall_ns=wall,
+        extra_ns=None if median_ns is None else wall - calls * median_ns,
+        profiler_ns=sum(each.profiler_ns for each in windows),
+        operations=_merged(each for window in windows for each in window.operations),
+        launches=sum(launches) if launches else None,
+        device_busy_ns=sum(busy) if busy else None,
+    )
+
+
+def _merged(operations: Iterable[TracedOperation]) -> list[Operation]:
+    sums: dict[tuple[str, str, str], tuple[int, int | None, int | None]] = {}
+    for each in operations:
+        key = each.component, each.operation, each.shapes
+        calls, own, device = sums.get(key, (0, None, None))
+        if isinstance(each.self_ns, int):
+            own = (own or 0) + each.self_ns
+        if isinstance(each.device_ns, int):
+            device = (device or 0) + each.device_ns
+        sums[key] = calls + each.calls, own, device
+    merged = [Operation(*key, *values) for key, values in sums.items()]
+    return sorted(merged, key=lambda each: (-(each.self_ns or 0), -(each.device_ns or 0)))

@@ -1,0 +1,83 @@
+"""The section on conversions: from what to what, how often, how long, and what einsums convert inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.document import Paragraph, Section, Table
+from instrumented_calc.reporting.quantities import bytes_of, count, duration, figures, percent, time_unit
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.conversions import Conversion, Conversions, Promotion
+
+ROWS_SHOWN = 20
+
+
+def conversions_section(found: Conversions | None) -> Section | None:
+    """Return the tables of conversions and promotions, None where there were none."""
+    if found is None:
+        return None
+    blocks: list[Table | Paragraph] = []
+    if found.rows:
+        blocks += [_conversions(found.rows[:ROWS_SHOWN]), Paragraph(_remarks(found))]
+    if found.promotions:
+        blocks += [_promotions(found.promotions[:ROWS_SHOWN]), Paragraph((PROMOTED,))]
+    return Section("Conversions and copies", tuple(blocks)) if blocks else None
+
+
+PROMOTED = "Operands of several dtypes are converted inside of every such contraction; give it one dtype."
+
+
+def _conversions(rows: tuple[Conversion, ...]) -> Table:
+    size, unit = time_unit([row.ns / row.calls for row in rows if row.calls])
+    headings = ("conversion", "called in", "calls", f"{unit} a call", "% of calculate()", "data")
+    return Table(
+        headings,
+        tuple(
+            (
+                identity.one_line(_words(row)),
+                identity.one_line(row.component) or "-",
+                count(row.calls),
+                figures(row.ns / row.calls / size) if row.calls else "-",
+                "-" if row.share is None else f"{100 * row.share:.1f}",
+                bytes_of(row.bytes) if row.bytes else "-",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _words(row: Conversion) -> str:
+    """Name a conversion: cast: float32@cpu -> float64@cpu."""
+    return f"{row.kind}: {row.source} -> {row.target}" if row.target else f"{row.kind}: {row.source}"
+
+
+def _remarks(found: Conversions) -> tuple[str, ...]:
+    spent = sum(row.ns for row in found.rows)
+    total = f"{duration(spent)} in conversions, copies and waits"
+    if found.share is not None:
+        total += f": {percent(found.share)} of {duration(found.calculated_ns)} in calculate()"
+    lines = [f"{total}. Times are the host's."]
+    if rest := found.rows[ROWS_SHOWN:]:
+        lines.append(
+            f"{count(len(rest))} other kinds with {count(sum(row.calls for row in rest))} calls not shown."
+        )
+    if found.unseen:
+        names = ", ".join(found.unseen)
+        lines.append(f"Not counted, as torch.compile is in use: torch's {identity.one_line(names)}.")
+    return tuple(lines)
+
+
+def _promotions(promotions: tuple[Promotion, ...]) -> Table:
+    rows = tuple(
+        (
+            identity.one_line(f"{each.equation}  {' '.join(each.dtypes)}"),
+            each.library,
+            identity.one_line(each.component) or "-",
+            each.target or "-",
+            count(each.seen),
+        )
+        for each in promotions
+    )
+    return Table(("contraction of several dtypes", "by", "called in", "computed in", "calls looked at"), rows)

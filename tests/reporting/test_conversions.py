@@ -1,0 +1,52 @@
+"""What reports say of conversions."""
+
+from __future__ import annotations
+
+from instrumented_calc.analysis.conversions import Conversion, Conversions, Promotion
+from instrumented_calc.reporting.conversions import ROWS_SHOWN, conversions_section
+from instrumented_calc.reporting.document import Document
+from instrumented_calc.reporting.text import render_text
+
+COPY = Conversion(
+    "host to device", "float64@cpu", "float32@cuda:0", "to device", 1000, 20_000_000, 48_000, 0.02
+)
+WAIT = Conversion("sync", "cuda", "", "", 10, 1_000_000, 0, 0.001)
+
+
+def text(found: Conversions) -> str:
+    return render_text(Document("A run", (conversions_section(found),)))
+
+
+def test_each_row_tells_from_what_to_what_and_its_share():
+    lines = text(Conversions((COPY, WAIT), (), 10**9, ("as_tensor", "tensor"))).splitlines()
+    (copy,) = [line for line in lines if line.strip().startswith("host to device")]
+    assert copy.split() == [
+        *["host", "to", "device:", "float64@cpu", "->", "float32@cuda:0", "to", "device"],
+        *["1,000", "20.0", "2.0", "48.0", "kB"],
+    ]
+    (wait,) = [line for line in lines if line.strip().startswith("sync")]
+    assert wait.split() == ["sync:", "cuda", "-", "10", "100", "0.1", "-"]
+    assert any(
+        "21.0 ms in conversions, copies and waits: 2.1 % of 1.00 s in calculate()." in line for line in lines
+    )
+    assert any("as torch.compile is in use: torch's as_tensor, tensor." in line for line in lines)
+
+
+def test_promotions_have_a_table_of_their_own():
+    mixed = Promotion("ij,jk->ik", "numpy", "", ("float64", "float32"), "float64", 7)
+    section = conversions_section(Conversions((), (mixed,), 0))
+    (table, advice) = section.blocks
+    assert table.rows == (("ij,jk->ik float64 float32", "numpy", "-", "float64", "7"),)
+    assert "give it one dtype" in advice.lines[0]
+
+
+def test_what_does_not_fit_is_summed():
+    rows = tuple(
+        Conversion("cast", f"float32@cuda:{n}", "x", "", 2, 1, 1, 0.0) for n in range(ROWS_SHOWN + 3)
+    )
+    assert "3 other kinds with 6 calls not shown." in text(Conversions(rows, (), 10**9))
+
+
+def test_without_conversions_there_is_no_section():
+    assert conversions_section(None) is None
+    assert conversions_section(Conversions((), (), 0)) is None

@@ -1,0 +1,119 @@
+"""Findings as people and machines are told of them."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from instrumented_calc.analysis.rules.catalogue import NAMES, judge
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.cli import main
+from instrumented_calc.journal import records
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.closing import closing_summary
+from instrumented_calc.reporting.findings import findings_section, flagged_line, unknown_line
+from instrumented_calc.reporting.json_form import render_json
+from instrumented_calc.reporting.report import build_report
+from instrumented_calc.reporting.text import render_text
+
+MS = 1_000_000
+
+
+@pytest.fixture
+def leaking(tmp_path):
+    return written(tmp_path / "leak.jsonl", 4000)
+
+
+@pytest.fixture
+def healthy(tmp_path):
+    return written(tmp_path / "run.jsonl", 0)
+
+
+def written(path, leak):
+    start = records.RunStart(
+        schema=records.SCHEMA,
+        run_id="r",
+        started="2026-01-01T00:00:00Z",
+        pid=1,
+        version="0.1.0",
+        environment=records.Environment(python="CPython 3.12", memory_bytes=10**9),
+    )
+    phase = records.Phase(phase=0, driver="m.Driver", kind="md", index=0)
+    calls = [
+        records.Call(index=n, start_ns=6 * MS * n, wall_ns=4 * MS, gap_ns=2 * MS, step=n) for n in range(2000)
+    ]
+    calls[0].lane, calls[0].phase, calls[0].n_atoms = 0, 0, 4
+    for call in calls[::10]:
+        call.rss_bytes = 10**8 + leak * call.index
+    made = [start, phase, *calls]
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in made))
+    return path
+
+
+def judged(path):
+    summary = summarize(read_journal(path))
+    return summary, judge(summary)
+
+
+def test_a_report_says_what_is_wrong_and_what_to_do(leaking):
+    summary, findings = judged(leaking)
+    text = render_text(build_report([summary], [], [findings]))
+    section = text.partition("Findings\n")[2]
+    assert "WRONG OR WILL DIE  host-growth: host memory grows by +4.00 kB/step" in section
+    assert "--ignore host-growth" in section
+    for name in ("what to do", "to confirm", "to silence", "rests on"):
+        assert name in section
+    assert all(rule in section for rule in NAMES)
+
+
+def test_a_healthy_run_is_told_in_two_lines(healthy):
+    _, findings = judged(healthy)
+    section = findings_section([each for each in findings if each.verdict != "flagged"])
+    assert section.blocks[0].lines == ("Nothing is flagged.",)
+    clear, missing = section.blocks[1].lines
+    assert "host-growth" in clear
+    assert "edges are not counted" in missing
+    assert findings_section([]) is None
+
+
+def test_a_saving_is_told_with_its_ceiling(healthy):
+    _, findings = judged(healthy)
+    outside = next(each for each in findings if each.rule == "time-outside")
+    assert outside.saving_share == pytest.approx(1.7 / 6, rel=0.01)
+    (_, facts, _) = (*findings_section([outside]).blocks, None)
+    text = dict(facts.pairs)["could save"]
+    assert "28.3 % of the wall time at most: 1.39 times as fast" in text
+    assert "1.70 ms a step, " in text
+
+
+def test_the_end_of_a_run_tells_the_worst_and_what_is_unknown(leaking, healthy):
+    lines = closing_summary(leaking).splitlines()
+    assert len(lines) <= 14
+    flagged = next(line for line in lines if line.startswith("FLAGGED"))
+    assert "host-growth" in flagged
+    assert f"of {len(NAMES)} rules" in flagged
+    assert any(line.startswith("UNKNOWN") and "lacked evidence" in line for line in lines)
+    assert any("+4.0 kB/step [4.0, 4.0] flagged" in line for line in lines)
+    assert "+0.0 kB/step [0.0, 0.0] clear" in closing_summary(healthy)
+    assert flagged_line([]) == unknown_line([]) == ""
+
+
+def test_json_carries_every_finding_with_its_evidence(leaking):
+    summary, findings = judged(leaking)
+    (found,) = json.loads(render_json([summary], [], [findings]))["journals"]
+    first = found["findings"][0]
+    assert (first["rule"], first["verdict"], first["severity"]) == ("host-growth", "flagged", "wrong")
+    assert first["numbers"]["kb_per_step"] == pytest.approx(4.0)
+    assert {each["rule"] for each in found["findings"]} == set(NAMES)
+
+
+def test_fail_on_makes_a_gate_for_ci(leaking, healthy, capsys):
+    assert main(["report", str(leaking), "--fail-on", "host-growth,lost-edges"]) == 1
+    assert "failed on host-growth" in capsys.readouterr().err
+    assert main(["report", str(healthy), "--fail-on", "host-growth"]) == 0
+    assert main(["report", str(leaking), "--fail-on", "host-growth", "--ignore", "host-growth"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(leaking), "--fail-on", "host-grwth"]) == 2
+    assert "host-growth" in capsys.readouterr().err
