@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.findings import flagged_line, unknown_line
 from instrumented_calc.reporting.quantities import (
     bytes_of,
     count,
@@ -20,9 +22,12 @@ from instrumented_calc.reporting.quantities import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from instrumented_calc.analysis.breakdown import Breakdown
+    from instrumented_calc.analysis.drift import Memory
+    from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Speed, Summary
 
 MOST_LINES = 14
@@ -41,11 +46,17 @@ def closing_summary(path: Path) -> str:
     Raises:
         JournalReadError: If it cannot be read.
     """
-    return closing_text(summarize(read_journal(path)))
+    summary = summarize(read_journal(path))
+    return closing_text(summary, judge(summary) if summary.evaluations.calls else ())
 
 
-def closing_text(summary: Summary) -> str:
-    """Return at most 14 lines of plain text about a run."""
+def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
+    """Return at most 14 lines of plain text about a run.
+
+    Args:
+        summary: The run.
+        findings: What the rules found in it.
+    """
     lines = [identity.file_line(summary.journal)]
     if subject := _subject(summary):
         lines.append(subject)
@@ -55,9 +66,11 @@ def closing_text(summary: Summary) -> str:
         ("slowest", _slowest(summary)),
         ("model", _model(summary.breakdown)),
         ("outside", _outside(summary.breakdown)),
-        ("memory", _memory(summary)),
+        ("memory", _memory(summary, findings)),
         ("failed", _failures(summary)),
         ("lost", _losses(summary)),
+        ("FLAGGED", flagged_line(findings)),
+        ("UNKNOWN", unknown_line(findings)),
         *(("notice", notice) for notice in _notices(summary)),
     )
     lines += [_labelled(label, text) for label, text in labelled if text]
@@ -166,16 +179,26 @@ def _outside(breakdown: Breakdown | None) -> str:
     return "  ".join([*words, "(all rows = 100.0 % of wall)"]) if words else ""
 
 
-def _memory(summary: Summary) -> str:
+def _memory(summary: Summary, findings: Sequence[Finding]) -> str:
     memory, allocated, reserved = summary.memory, summary.device_allocated, summary.device_reserved
     words = [] if memory is None else [f"host peak {bytes_of(memory.peak_bytes)}"]
     if memory is not None and memory.slope_bytes is not None:
-        words.append(f"{memory.slope_bytes / 1e3:+.1f} kB/{memory.per} (no verdict)")
+        words.append(_growth(memory, findings))
     if allocated is not None:
         words.append(f"device peak {bytes_of(allocated.peak_bytes)}")
     if allocated is not None and reserved is not None:
         words[-1] += f" ({bytes_of(reserved.peak_bytes)} reserved)"
     return "   ".join(words)
+
+
+def _growth(memory: Memory, findings: Sequence[Finding]) -> str:
+    """Return the rate of the growth, with its interval and verdict where a rule has judged it."""
+    found = next((each for each in findings if each.rule == "host-growth"), None)
+    rate = None if found is None else found.numbers.get(f"kb_per_{memory.per}")
+    if found is None or rate is None or found.verdict == "not enough evidence":
+        return f"{(memory.slope_bytes or 0) / 1e3:+.1f} kB/{memory.per} (no verdict)"
+    low, high = found.numbers["low_kb"], found.numbers["high_kb"]
+    return f"{rate:+.1f} kB/{memory.per} [{low:.1f}, {high:.1f}] {found.verdict}"
 
 
 def _failures(summary: Summary) -> str:

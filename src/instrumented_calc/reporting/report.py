@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.findings import findings_section
 from instrumented_calc.reporting.groups import group_journals
 from instrumented_calc.reporting.quantities import count, duration, elapsed, figures, plural
 from instrumented_calc.reporting.sections import sections_of
@@ -14,27 +15,36 @@ from instrumented_calc.reporting.sections import sections_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.targets import Outcome
     from instrumented_calc.reporting.groups import Group
 
 
-def build_report(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]] = ()) -> Document:
+def build_report(
+    summaries: Sequence[Summary],
+    outcomes: Sequence[list[Outcome]] = (),
+    findings: Sequence[list[Finding]] = (),
+) -> Document:
     """Return the report.
 
     Args:
         summaries: One a journal.
         outcomes: The users' targets, checked for each journal; empty without targets.
+        findings: What the rules found in each journal; empty where they were not asked.
 
     Returns:
         The document: totals of journals that belong together, then each journal, then the targets.
     """
     sections: list[Section] = []
+    judged = {id(summary): found for summary, found in zip(summaries, findings, strict=False)}
     for group in group_journals(summaries):
         if group.name is not None:
             sections.append(_totals(group))
         for summary in group.summaries:
             own = sections_of(summary)
+            found = findings_section(judged.get(id(summary), []))
+            own[1:1] = [] if found is None else [found]
             if len(summaries) > 1:
                 name = identity.one_line(summary.journal.path)
                 own = [Section(f"{name}: {section.title}", section.blocks) for section in own]

@@ -1,0 +1,191 @@
+"""Rules on how single contractions are computed: without a BLAS, or in a bad order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.flops import dtype_of, shape_of
+from instrumented_calc.analysis.rules.contractions import NONE_RECORDED
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.contractions import Contraction, Signature
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+PAIR = 2
+# Below this BLAS wins nothing. At 134 784 multiply-accumulates numpy's einsum took 54 us, `@` 12 us.
+WORTH_BLAS = 50_000
+# Share of the speed that the machine is known to reach. Judgement, to be calibrated.
+SLOW = 0.3
+# Operations of the plain sum over those of the best order; largest intermediate over the largest array
+# that has to be. Judgement, to be calibrated; dgasmith/opt_einsum#133 had one of 156 GiB.
+WASTED, SWOLLEN = 2.0, 4.0
+# What a path search takes; it must be won ten times over. numpy's took 6 to 10 us.
+SEARCH_NS, SEARCHES_WON = 10_000, 10
+
+
+def off_blas(evidence: Evidence) -> Observation:
+    """E2: numpy's own loops do large contractions that matrix products could do.
+
+    The speed of the machine is not recorded. What the same run reached elsewhere, with the same dtype, is at
+    most that speed: what is slow beside it is slow beside a calibration too, but not the other way round.
+    """
+    found = evidence.summary.contractions
+    if found is None:
+        return unknown(NONE_RECORDED)
+    plain = [row for row in found.rows if row.library == "numpy" and not row.optimize]
+    large = [(row, each) for row in plain for each in row.signatures if _macs(each) > WORTH_BLAS]
+    large = [(row, each) for row, each in large if len(each.operands) == PAIR]
+    if large and all(each.calls < FEWEST_FOR_MEDIAN for _, each in large):
+        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} large contractions of one kind")
+    if not large:
+        if any(each.arithmetic is None for row in plain for each in row.signatures):
+            return unknown("the sizes of some contractions are not known")
+        return clear("numpy does no large contraction of two arrays without BLAS", {}, found.calls)
+    best = _fastest(evidence)
+    often = [(row, each) for row, each in large if each.calls >= FEWEST_FOR_MEDIAN]
+    slow = [(row, each) for row, each in often if _speed_share(each, best) < SLOW]
+    if not slow:
+        shapes = f"{len(large)} large contractions are left to numpy's own loops"
+        return unknown(f"{shapes}; how fast this machine is with BLAS is not recorded", {"kinds": len(large)})
+    row, each = max(slow, key=lambda pair: pair[1].ns or 0.0)
+    saving = sum((one.ns or 0.0) * (1 - _speed_share(one, best)) for _, one in slow)
+    numbers = {
+        "kinds": len(slow),
+        "seconds": sum(one.ns or 0.0 for _, one in slow) / 1e9,
+        "gflops": each.gflops,
+        "fastest_in_this_run_gflops": best[_dtypes(each)],
+    }
+    text = (
+        f"{row.equation} ({', '.join(each.operands)}) runs at {numbers['gflops']:.3g} GFLOP/s without BLAS;"
+    )
+    text += f" this run's fastest contraction reaches {numbers['fastest_in_this_run_gflops']:.3g}"
+    return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving, remedy=_remedy(row.equation))
+
+
+def _macs(signature: Signature) -> int:
+    return signature.arithmetic.macs if signature.arithmetic is not None else 0
+
+
+def _dtypes(signature: Signature) -> tuple[str | None, ...]:
+    return tuple(sorted({str(dtype_of(operand)) for operand in signature.operands}))
+
+
+def _fastest(evidence: Evidence) -> dict[tuple[str | None, ...], float]:
+    """Return the highest speed of a large pair on the host, by dtype, 10^9 operations a second."""
+    best: dict[tuple[str | None, ...], float] = {}
+    for row in evidence.summary.contractions.rows if evidence.summary.contractions else ():
+        for each in row.signatures:
+            # The time on the host of what a device does says nothing of speed.
+            on_host = row.library != "jax" and not any("@" in operand for operand in each.operands)
+            large = len(each.operands) == PAIR and _macs(each) > WORTH_BLAS
+            if on_host and large and each.calls >= FEWEST_FOR_MEDIAN and each.gflops:
+                best[_dtypes(each)] = max(best.get(_dtypes(each), 0.0), each.gflops)
+    return best
+
+
+def _speed_share(signature: Signature, best: dict[tuple[str | None, ...], float]) -> float:
+    fastest = best.get(_dtypes(signature))
+    return signature.gflops / fastest if signature.gflops and fastest else 1.0
+
+
+def _remedy(equation: str) -> str:
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    first, _, second = inputs.partition(",")
+    if arrow and set(first) & set(second) & set(output):
+        return "np.matmul on reshaped arrays: an index is common to both operands and the result."
+    return "Reshape and `@`, or np.tensordot."
+
+
+def bad_path(evidence: Evidence) -> Observation:
+    """E4: contractions of three arrays and more are computed in a bad order."""
+    found = evidence.summary.contractions
+    if found is None:
+        return unknown(NONE_RECORDED)
+    many = [(row, each) for row in found.rows for each in row.signatures if len(each.operands) > PAIR]
+    if not many:
+        if any(not row.signatures for row in found.rows):
+            return unknown("the operands of some contractions are not known")
+        return clear("no contraction has more than two operands", {}, found.calls)
+    bad = [(row, each, _wasted(row, each)) for row, each in many]
+    bad = [(row, each, lost) for row, each, lost in bad if lost or _swollen(row, each)]
+    if not bad:
+        return _no_bad_path(many, found.calls)
+    row, each, _ = max(bad, key=lambda one: (one[2], one[1].ns or 0.0))
+    arithmetic = each.arithmetic
+    saving = sum(lost for *_, lost in bad)
+    numbers = {
+        "kinds": len(bad),
+        "operations_over_best": arithmetic.flops / arithmetic.best_flops if arithmetic else None,
+        "largest_intermediate_elements": arithmetic.largest_intermediate if arithmetic else None,
+    }
+    text = f"{row.equation} ({', '.join(each.operands)})"
+    if saving:
+        text += f" takes {numbers['operations_over_best']:.3g} times the operations of the best order"
+    else:
+        text += f" makes an array of {numbers['largest_intermediate_elements']:,} elements on its way"
+    return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving or None)
+
+
+def _no_bad_path(many: list[tuple[Contraction, Signature]], calls: int) -> Observation:
+    if any(each.arithmetic is None for _, each in many):
+        return unknown("the shapes of contractions of three operands and more are not known")
+    if any(row.library == "torch" and _ratio(each) >= WASTED for row, each in many):
+        return unknown("in what order torch contracts is not recorded: it is the best one with opt_einsum")
+    return clear(f"{len(many)} contractions of three operands and more are in good order", {}, calls)
+
+
+def _ratio(signature: Signature) -> float:
+    work = signature.arithmetic
+    return work.flops / work.best_flops if work is not None and work.best_flops else 1.0
+
+
+def _wasted(row: Contraction, signature: Signature) -> float:
+    """Return the time that the best order is estimated to save, ns: of numpy's sum over all indices."""
+    if row.library != "numpy" or row.optimize or _ratio(signature) < WASTED:
+        return 0.0
+    saving = (signature.ns or 0.0) * (1 - 1 / _ratio(signature))
+    return saving if saving >= SEARCHES_WON * SEARCH_NS else 0.0
+
+
+def _swollen(row: Contraction, signature: Signature) -> bool:
+    """Whether what goes by the best order makes far larger arrays than it is given, or gives back."""
+    if not row.optimize or signature.arithmetic is None:
+        return False
+    shapes = [shape_of(operand) or () for operand in signature.operands]
+    result = _result_elements(row.equation, shapes)
+    needed = max(result or 0, *(math.prod(shape) for shape in shapes))
+    return result is not None and signature.arithmetic.largest_intermediate > SWOLLEN * needed
+
+
+def _result_elements(equation: str, shapes: list[tuple[int, ...]]) -> int | None:
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if not arrow or "." in equation or [len(term) for term in terms] != [len(shape) for shape in shapes]:
+        return None
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for index, size in zip(term, shape, strict=True):
+            sizes[index] = max(sizes.get(index, 1), size)
+    return math.prod(sizes.get(index, 1) for index in output)
+
+
+RULES = (
+    Rule(
+        "off-blas",
+        "cost",
+        "Reshape and `@`, or np.tensordot.",
+        "Time both on the same arrays; the results agree to rounding.",
+        off_blas,
+    ),
+    Rule(
+        "bad-path",
+        "cost",
+        "opt_einsum.contract_expression, made once for each set of shapes and kept.",
+        "opt_einsum.contract_path on these shapes; the results agree to rounding.",
+        bad_path,
+    ),
+)

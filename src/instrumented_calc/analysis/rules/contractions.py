@@ -1,0 +1,181 @@
+"""Rules on contractions as a whole: how much of a run they are, and whether they come in tiny pieces."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.flops import dtype_of, shape_of
+from instrumented_calc.analysis.gemms import measure_gemms
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.contractions import Contraction, Signature
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# Share of the wall. Judgement, to be calibrated; AniSOAP's published profile has 75 %.
+DOMINATING = 0.25
+LISTED = 5
+# Standard errors of a sampled time within which a share is not said to be above or below a limit.
+STANDARD_ERRORS = 2.0
+# So many a step, of so little time each. Judgement, to be calibrated; AniSOAP: 32 us in published figures.
+STORM_PER_STEP, TINY_NS = 1000, 20_000.0
+# How much faster 64 at once are than one by one, by multiply-accumulates, each in its fastest form. Measured
+# with numpy 2.4 on one thread of one machine.
+BATCHED_MACS = (256, 4_320, 21_504, 134_784)
+BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
+NONE_RECORDED = "no contractions were recorded"
+
+
+def contraction_dominated(evidence: Evidence) -> Observation:
+    """E1: contractions take a large part of a step."""
+    summary = evidence.summary
+    if summary.evaluations.calls < FEWEST_FOR_MEDIAN or not summary.wall_ns:
+        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
+    rows = summary.contractions.rows if summary.contractions else ()
+    timed = timed_rows(evidence)
+    if not timed:
+        return _products_dominate(evidence, "the contractions' time is not known" if rows else NONE_RECORDED)
+    total = sum(ns for _, ns in timed)
+    error = STANDARD_ERRORS * math.hypot(*(row.error_ns for row, _ in timed)) / summary.wall_ns
+    share = total / summary.wall_ns
+    numbers = {
+        "share_of_wall": share,
+        "share_of_calculator": summary.contractions.share if summary.contractions else None,
+        "calls": sum(row.calls for row, _ in timed),
+        "seconds": total / 1e9,
+        "most": _most([(row.equation, ns / summary.wall_ns) for row, ns in timed]),
+    }
+    text = f"contractions take {100 * share:.3g} % of the wall time"
+    if abs(share - DOMINATING) < error:
+        return unknown(f"{text}, to within {100 * error:.2g} %: too few were timed", numbers)
+    if share >= DOMINATING:
+        return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=len(evidence.calls), saving_ns=total)
+    if len(timed) < len(rows):
+        return unknown(f"{text}, without those whose time is not known", numbers)
+    return clear(text, numbers, len(evidence.calls))
+
+
+def _products_dominate(evidence: Evidence, missing: str) -> Observation:
+    """Judge by the matrix products in trace windows, for models that name no contractions."""
+    found, use = measure_gemms(evidence.traces), evidence.traces
+    known = [(each, each.share) for each in found if each.share is not None]
+    if use is None or not known:
+        return unknown(f"{missing}, and no trace window tells of matrix products")
+    share = min(sum(part for _, part in known), 1.0)
+    where = "device" if all(each.device_ns is not None for each, _ in known) else "host"
+    numbers = {
+        "share_of_traced_calls": share,
+        "time_on": where,
+        "traced_calls": use.calls,
+        "most": _most([(f"{each.operation} {each.shapes}", part) for each, part in known]),
+    }
+    text = f"matrix products take {100 * share:.3g} % of {use.calls} traced calls, on the {where}"
+    if share < DOMINATING:
+        return clear(text, numbers, use.calls)
+    saving = share * evidence.calculator_ns
+    return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=use.calls, saving_ns=saving)
+
+
+def _most(shares: Sequence[tuple[str, float]]) -> str:
+    """Name the largest: mnpqr,pqr->mn 61 %, ij,jk->ik 5 %."""
+    sums: dict[str, float] = {}
+    for name, share in shares:
+        sums[name] = sums.get(name, 0.0) + share
+    longest = sorted(sums.items(), key=lambda item: -item[1])[:LISTED]
+    return ", ".join(f"{name} {100 * share:.2g} %" for name, share in longest)
+
+
+def tiny_contraction_storm(evidence: Evidence) -> Observation:
+    """E3: a step consists of very many very small contractions."""
+    found, calls = evidence.summary.contractions, evidence.summary.evaluations.calls
+    if found is None or calls < FEWEST_FOR_MEDIAN:
+        return unknown(NONE_RECORDED if found is None else f"fewer than {FEWEST_FOR_MEDIAN} calls")
+    # What a JAX program contracts is part of one program, and starts nothing by itself.
+    each_alone = [row for row in found.rows if row.library != "jax"]
+    units, unit = (found.steps, "step") if found.steps else (calls, "call")
+    number = sum(row.calls for row in each_alone) / units
+    if number <= STORM_PER_STEP:
+        return clear(f"{number:,.0f} contractions a {unit}", {f"per_{unit}": number}, calls)
+    timed = [(row, ns) for row, ns in timed_rows(evidence) if row.library != "jax"]
+    tiny = [(row, ns) for row, ns in timed if ns < TINY_NS * row.calls]
+    per_unit, spent = sum(row.calls for row, _ in tiny) / units, sum(ns for _, ns in tiny)
+    if per_unit <= STORM_PER_STEP:
+        if len(timed) < len(each_alone):
+            return unknown(f"{number:,.0f} contractions a {unit}, but their time is not known")
+        return clear(f"of {number:,.0f} contractions a {unit}, {per_unit:,.0f} are tiny", {}, calls)
+    mean_us = spent / sum(row.calls for row, _ in tiny) / 1e3
+    saving = sum(_batching_saves(each) for row, _ in tiny for each in row.signatures)
+    numbers = {
+        f"per_{unit}": per_unit,
+        "mean_us": mean_us,
+        "seconds": spent / 1e9,
+        "estimated_gain_of_batching": spent / (spent - saving),
+        f"arrays_of_a_{unit}_mb": sum(_bytes(each) for row, _ in tiny for each in row.signatures)
+        / units
+        / 1e6,
+    }
+    text = f"{per_unit:,.0f} contractions a {unit} of {mean_us:.3g} us on average"
+    text += f"; batching is estimated to save up to {100 * saving / spent:.0f} % of their time"
+    return flagged(text, numbers=numbers, n=calls, saving_ns=saving)
+
+
+def batching_gain(macs: float) -> float:
+    """Return how many times faster contractions of that size were in batches of 64: an estimate."""
+    logs = np.interp(math.log(max(macs, 1)), np.log(BATCHED_MACS), np.log(BATCHED_GAIN))
+    return math.exp(float(logs))
+
+
+def _batching_saves(signature: Signature) -> float:
+    if signature.arithmetic is None or not signature.ns:
+        return 0.0
+    return signature.ns * (1 - 1 / batching_gain(signature.arithmetic.macs))
+
+
+def _bytes(signature: Signature) -> float:
+    """Return the size of all operands and results: what would have to exist at once."""
+    size = 0.0
+    for operand in signature.operands:
+        elements = math.prod(shape_of(operand) or (0,))
+        size += elements * item_bytes(operand)
+    if signature.arithmetic is not None and signature.operands:
+        size += signature.arithmetic.largest_intermediate * item_bytes(signature.operands[0])
+    return size * signature.calls
+
+
+def item_bytes(operand: str) -> int:
+    """Return the size of one element of `dtype[shape]`, 8 where the dtype is none of numpy's."""
+    try:
+        return np.dtype(dtype_of(operand)).itemsize
+    except TypeError:
+        return 8
+
+
+def timed_rows(evidence: Evidence) -> list[tuple[Contraction, float]]:
+    """Return the contractions whose time is known, with it."""
+    found = evidence.summary.contractions
+    return [(row, row.ns) for row in found.rows if row.ns is not None] if found else []
+
+
+RULES = (
+    Rule(
+        "contraction-dominated",
+        "cost",
+        "See off-blas, tiny-contraction-storm and bad-path for the ones that take longest.",
+        "The table of contractions in the report; its ceiling is what removing one could win at most.",
+        contraction_dominated,
+    ),
+    Rule(
+        "tiny-contraction-storm",
+        "cost",
+        "Batch over neighbours or pairs; look first whether the arrays of a step fit into memory.",
+        "Time one contraction of a whole batch against as many small ones; results agree to rounding.",
+        tiny_contraction_storm,
+    ),
+)

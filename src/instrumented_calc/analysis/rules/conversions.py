@@ -1,0 +1,108 @@
+"""The rule on numbers that are brought into another form around contractions.
+
+Copies to and from devices, and waits for them, are what `transfers` is about.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.conversions import measure_conversions
+from instrumented_calc.analysis.flops import dtype_of
+from instrumented_calc.analysis.rules.contractions import timed_rows
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.conversions import Conversion
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# Share of the contractions' time. Judgement, to be calibrated; in AniSOAP's published figures 10 to 12 %,
+# which is usual on the CPU and no fault.
+CONVERTING = 0.15
+NAMED = 3
+KINDS = ("numpy to torch", "torch to numpy", "cast")
+
+
+def conversion(evidence: Evidence) -> Observation:
+    """E5: arrays change between libraries or dtypes around contractions, or inside of them."""
+    calls = evidence.summary.evaluations.calls
+    if calls < FEWEST_FOR_MEDIAN:
+        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
+    mixed = _mixed(evidence)
+    if mixed is not None:
+        return mixed
+    found = measure_conversions(evidence.summary.journal)
+    if found is None or not evidence.summary.journal.conversions:
+        return _nothing_counted(evidence)
+    timed = timed_rows(evidence)
+    inside = {row.component for row, _ in timed}
+    contracted = sum(ns for _, ns in timed)
+    # A model without contractions of its own: by all of the calculator's time, which is more.
+    against, of = (contracted, "contractions") if contracted else (found.calculated_ns, "calculator")
+    if not against:
+        return unknown("neither contractions nor calls were timed beside conversions")
+    around = [each for each in found.rows if each.kind in KINDS and (not timed or each.component in inside)]
+    spent = sum(each.ns for each in around)
+    number = sum(row.calls for row, _ in timed)
+    numbers = {
+        "seconds": spent / 1e9,
+        f"over_time_of_{of}": spent / against,
+        "per_contraction": sum(each.calls for each in around) / number if number else None,
+        "longest": _longest(around),
+    }
+    text = f"conversions take {100 * spent / against:.2g} % of the time of the {of}"
+    if spent < CONVERTING * against:
+        return clear(text, numbers, calls)
+    return flagged(text, numbers=numbers, n=calls, saving_ns=float(spent))
+
+
+def _mixed(evidence: Evidence) -> Observation | None:
+    """Flag contractions that convert operands inside of each call, None where those take little time."""
+    timed = timed_rows(evidence)
+    contracted = sum(ns for _, ns in timed)
+    spent: dict[str, float] = {}
+    for row, _ in timed:
+        for each in row.signatures:
+            if len({dtype_of(operand) for operand in each.operands} - {None}) > 1:
+                spent[row.equation] = spent.get(row.equation, 0.0) + (each.ns or 0.0)
+    mixed = sum(spent.values())
+    if not mixed or mixed < CONVERTING * contracted:
+        return None
+    names = ", ".join(sorted(spent, key=lambda name: -spent[name])[:NAMED])
+    found = measure_conversions(evidence.summary.journal)
+    targets = {each.target for each in found.promotions if each.target} if found else set()
+    numbers = {
+        "share_of_contractions": mixed / contracted,
+        "seconds": mixed / 1e9,
+        "computed_in": ", ".join(sorted(targets)),
+    }
+    text = f"{100 * mixed / contracted:.2g} % of the contractions' time goes to operands of several dtypes, which"
+    text += f" are converted in each call: {names}"
+    return flagged(text, numbers=numbers, n=evidence.summary.evaluations.calls)
+
+
+def _nothing_counted(evidence: Evidence) -> Observation:
+    environment = evidence.environment
+    if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
+        return clear("torch is not loaded, and no contraction mixes dtypes")
+    return unknown("conversions are not counted")
+
+
+def _longest(rows: Sequence[Conversion]) -> str:
+    words = [f"{each.kind} {each.source}" + (f" to {each.target}" if each.target else "") for each in rows]
+    return ", ".join(words[:2])
+
+
+RULES = (
+    Rule(
+        "conversion",
+        "cost",
+        "Keep arrays in one library and one dtype from the first contraction to the last.",
+        "The table of conversions in the report is shorter; the results agree.",
+        conversion,
+    ),
+)

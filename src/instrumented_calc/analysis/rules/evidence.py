@@ -1,0 +1,122 @@
+"""What rules judge: a run's summary and what several of them need besides, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from instrumented_calc.analysis.latency import in_order, median_ns, steady_calls
+from instrumented_calc.analysis.memory_growth import DEVICE, HOST, measure_growth
+from instrumented_calc.analysis.traces import measure_traces
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.memory_growth import MemoryGrowth
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.traces import TraceUse
+    from instrumented_calc.journal.columns import Calls, Integers
+    from instrumented_calc.journal.records import Environment
+
+# Gate G3: medians need 30 steady calls, tails and drifts 200.
+FEWEST_FOR_MEDIAN = 30
+FEWEST_FOR_TAIL = 200
+GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What rules judge.
+
+    Attributes:
+        summary: The run in numbers.
+        steady: Rows of its steady calls, outside trace windows, in order.
+        usual_ns: Median duration of those, 0 without any.
+        sizes: The numbers of atoms that those had, ascending.
+        host: Growth of the process's memory, None where it was not sampled.
+        device: Growth of the device's memory, likewise.
+        traces: What trace windows saw, None without any.
+    """
+
+    summary: Summary
+    steady: Integers
+    usual_ns: float
+    sizes: list[int]
+    host: MemoryGrowth | None
+    device: MemoryGrowth | None
+    traces: TraceUse | None
+
+    @property
+    def calls(self) -> Calls:
+        """The rows of the run."""
+        return self.summary.journal.calls
+
+    @property
+    def successful(self) -> Integers:
+        """Rows of the outermost calls that did not fail, warm-up and all, in order."""
+        return in_order(self.calls, ~(self.calls.nested | self.calls.failed))
+
+    @property
+    def environment(self) -> Environment:
+        """The machine and its software."""
+        return self.summary.journal.start.environment
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """What integrations know of the models of the run."""
+        lanes = (each.lane for each in self.summary.lanes)
+        return [lane.model for lane in lanes if lane is not None and isinstance(lane.model, dict)]
+
+    @property
+    def on_gpu(self) -> bool | None:
+        """Whether a model runs on an accelerator; None where no integration tells its device."""
+        devices = [str(model["device"]).lower() for model in self.models if model.get("device")]
+        if self.device is not None or any(word in name for name in devices for word in GPU_WORDS):
+            return True
+        if devices:
+            return False
+        # torch itself is not loaded: neither is a model of it, and JAX tells by compiling.
+        plain = isinstance(self.environment.python, str) and not isinstance(self.environment.torch, dict)
+        return False if plain and not len(self.calls.compiled) else None
+
+    @property
+    def calculator_ns(self) -> int:
+        """Wall time inside the calculator, ns; 0 where that is not known."""
+        parts = self.summary.breakdown
+        return parts.of_kind("component") + parts.of_kind("calculator") if parts is not None else 0
+
+    @property
+    def uses_jax(self) -> bool:
+        """Whether a model is known to run on JAX."""
+        return any("jax" in str(model.get("library", "")).lower() for model in self.models)
+
+
+def gather(summary: Summary) -> Evidence:
+    """Compute what the rules need."""
+    steady, _ = steady_calls(summary.journal.calls)
+    latency = summary.latency
+    return Evidence(
+        summary=summary,
+        steady=steady,
+        usual_ns=_usual_ns(summary, steady),
+        sizes=_sizes(summary.journal.calls.n_atoms[steady]),
+        host=measure_growth(summary.journal, HOST),
+        device=measure_growth(summary.journal, DEVICE),
+        traces=measure_traces(summary.journal, latency.median_ns if latency else None),
+    )
+
+
+def _usual_ns(summary: Summary, steady: Integers) -> float:
+    if not len(steady):
+        return 0.0
+    if summary.latency is not None and not summary.journal.slices:
+        return summary.latency.median_ns
+    return median_ns(summary.journal.calls.wall_ns[steady])
+
+
+def _sizes(n_atoms: Integers) -> list[int]:
+    # Most runs have one size, and a million numbers are quicker to compare than to sort.
+    if len(n_atoms) and n_atoms.min() == n_atoms.max():
+        return [int(n_atoms[0])]
+    found: list[int] = np.unique(n_atoms).tolist()
+    return found

@@ -1,0 +1,60 @@
+"""Rules on JAX: neighbour lists that overflow, and what their programs leave behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# Two overflows in 100 steps: each makes two calls of seconds instead of milliseconds. Measured: 18 in the
+# 40 steps of a box that is compressed, 90 s of compilation; 1 in 200 steps around a fixed geometry.
+OVERFLOWS_PER_CALL, FEWEST_OVERFLOWS = 0.02, 2
+OVERFLOWS = "overflows"
+
+
+def overflow_storm(evidence: Evidence) -> Observation:
+    """J1: neighbour lists overflow again and again, and each time programs are compiled anew."""
+    calls = evidence.calls
+    column = calls.counts.get(OVERFLOWS)
+    if column is None or not bool((column >= 0).any()):
+        if evidence.models and not evidence.uses_jax:
+            return clear("no model on JAX")
+        return unknown("overflows are not counted: no integration tells them")
+    rows = np.flatnonzero((column >= 0) & ~calls.nested)
+    if len(rows) < FEWEST_FOR_MEDIAN:
+        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls", {}, len(rows))
+    # What the first two calls compile is start-up.
+    late = rows[2:]
+    overflows = int(column[late].sum(dtype=np.int64))
+    latency = evidence.summary.latency
+    slow = late[calls.compiling[late]]
+    usual = latency.median_ns if latency is not None else 0.0
+    lost = max(float(calls.wall_ns[slow].sum(dtype=np.int64)) - usual * len(slow), 0.0)
+    numbers = {
+        "overflows": overflows,
+        "per_100_calls": 100 * overflows / len(late),
+        "compiling_calls": len(slow),
+        "seconds": lost / 1e9,
+    }
+    text = f"{overflows} overflows of neighbour lists in {len(late):,} calls, {lost / 1e9:.3g} s of compiling"
+    if overflows < FEWEST_OVERFLOWS or overflows < OVERFLOWS_PER_CALL * len(late):
+        return clear(text, numbers, len(late))
+    return flagged(text, numbers=numbers, n=len(late), saving_ns=lost)
+
+
+RULES = (
+    Rule(
+        "overflow-storm",
+        "cost",
+        'More capacity: FENNIX.load(path, graph_config={"mult_size": 1.5}).',
+        "overflows in the report is 0 after the first calls.",
+        overflow_storm,
+    ),
+)

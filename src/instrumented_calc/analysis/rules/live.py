@@ -1,0 +1,120 @@
+"""The few rules that are asked while a run goes on: what a user would stop it for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from instrumented_calc.analysis.growth import judge_growth
+from instrumented_calc.analysis.rules.interruptions import RECOMPILED_CALLS
+from instrumented_calc.analysis.rules.processors import TOO_MANY
+from instrumented_calc.journal.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.journal.records import Environment
+
+FEWEST_SAMPLES = 20
+# A series is looked at again and again while it becomes longer, and the start of whatever saturates, or
+# empties itself later, is a straight line. So what is told must have been so for long, and before already.
+# Without: 50 to 95 % of the healthy patterns that are slow were told at one look or another.
+FEWEST_CALLS = 1000
+BEFORE = 0.8
+START_UP_CALLS = 20  # in which every program may compile
+SATURATED = 0.9  # of the processors allowed: threads that wait for each other are all busy
+FEWEST_NS = 5_000_000_000
+
+
+class Sample(Protocol):
+    """The process at the end of a call; None where it was not measured."""
+
+    @property
+    def call(self) -> int:
+        """Number of the call."""
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended, in ns."""
+
+    @property
+    def cpu_ns(self) -> int | None:
+        """CPU time of the process so far, in ns."""
+
+    @property
+    def rss_bytes(self) -> int | None:
+        """Resident memory."""
+
+    @property
+    def device_bytes(self) -> int | None:
+        """Device memory held by tensors."""
+
+
+def judge_live(samples: Sequence[Sample], compiled: Sequence[int], environment: Environment) -> list[Finding]:
+    """Return what is to be told of a run that goes on.
+
+    Args:
+        samples: The process so far, over all calls.
+        compiled: Calls in which something was compiled.
+        environment: The machine and its software.
+    """
+    found = [
+        _growth("host-growth", "memory", [(each.call, each.rss_bytes) for each in samples]),
+        _growth("device-growth", "device memory", [(each.call, each.device_bytes) for each in samples]),
+        _recompiling(compiled),
+        _oversubscription(samples, environment),
+    ]
+    return [each for each in found if each is not None]
+
+
+def _growth(rule: str, what: str, series: list[tuple[int, int | None]]) -> Finding | None:
+    known = [(call, value) for call, value in series if value is not None]
+    if len(known) < FEWEST_SAMPLES:
+        return None
+    calls, values = np.array(known, dtype=np.float64).T
+    if calls[-1] - calls[0] < FEWEST_CALLS:
+        return None
+    growth = judge_growth(calls, values)
+    if growth.verdict != "flagged" or growth.slope is None:
+        return None
+    before = calls <= calls[0] + BEFORE * (calls[-1] - calls[0])
+    if judge_growth(calls[before], values[before]).verdict != "flagged":
+        return None
+    slope = growth.slope
+    text = (
+        f"{what} has grown evenly so far, by {slope.value / 1e3:.3g} kB a call [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]:"
+        f" {slope.value:,.0f} MB in a million calls"
+    )
+    numbers = {"kb_per_call": slope.value / 1e3, "grown_bytes": growth.grown, "samples": growth.samples}
+    return Finding(rule, text, 0, numbers)
+
+
+def _recompiling(compiled: Sequence[int]) -> Finding | None:
+    late = [call for call in compiled if call >= START_UP_CALLS]
+    if len(late) < RECOMPILED_CALLS:
+        return None
+    text = f"{len(late)} calls after the start waited for compilation, the last one call {late[-1]}"
+    return Finding("recompiling", text, 0, {"calls": len(late), "last_call": late[-1]})
+
+
+def _oversubscription(samples: Sequence[Sample], environment: Environment) -> Finding | None:
+    limits = (environment.affinity, environment.cgroup_cpus)
+    allowed = min((float(each) for each in limits if isinstance(each, (int, float))), default=0.0)
+    pools = environment.threads_effective if isinstance(environment.threads_effective, list) else []
+    threads = max((pool.threads for pool in pools), default=0)
+    if isinstance(environment.torch_threads, list):
+        threads = max(threads, *environment.torch_threads[:1])
+    busy = _processors_busy(samples)
+    if not allowed or busy is None or threads <= TOO_MANY * max(allowed, 1) or busy < SATURATED * allowed:
+        return None
+    text = f"{threads} threads share {allowed:g} processors, and all of those are busy"
+    numbers = {"threads": threads, "allowed": allowed, "processors_busy": busy}
+    return Finding("oversubscription", text, 0, numbers)
+
+
+def _processors_busy(samples: Sequence[Sample]) -> float | None:
+    known = [(each.end_ns, each.cpu_ns) for each in samples if each.cpu_ns is not None]
+    if len(known) < FEWEST_SAMPLES or known[-1][0] - known[0][0] < FEWEST_NS:
+        return None
+    return (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])

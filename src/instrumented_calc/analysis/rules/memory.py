@@ -1,0 +1,233 @@
+"""Rules on memory: leaks of the host and the device, density, caches of shapes, headroom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.memory_growth import MemoryGrowth
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# R squared of memory and number of edges from which growth is physics and no leak. Judgement, to be
+# calibrated; such runs: ACEsuit/mace#174, #434.
+FOLLOWS_DENSITY = 0.8
+# Share of the limit that is in use from which a rising density is said to end the run. Judgement.
+FULL = 0.85
+# Share of all rises that came with something new, and how many of those there must be. Judgement, to be
+# calibrated; 18 overflows of FeNNol with JAX took 380 MB, 7 MB an executable.
+ARRIVED, FEWEST_ARRIVALS = 0.9, 5
+# Below this, what came with new shapes is no matter. Judgement.
+WORTH_GROWTH = 10e6
+# Reserved over allocated memory; below 512 MB nobody minds. Judgement, to be calibrated.
+FRAGMENTED, WORTH_BYTES = 2.0, 512e6
+
+
+def host_growth(evidence: Evidence) -> Observation:
+    """M1: the process's memory grows, and goes on to grow."""
+    return _growing(evidence.host, "host memory")
+
+
+def device_growth(evidence: Evidence) -> Observation:
+    """M2: the device's memory grows, and goes on to grow."""
+    if evidence.device is None and evidence.on_gpu is False:
+        return clear("no device in use")
+    return _growing(evidence.device, "device memory")
+
+
+def _growing(memory: MemoryGrowth | None, what: str) -> Observation:
+    if memory is None:
+        return unknown(f"{what} was not sampled")
+    growth = memory.growth
+    numbers = _numbers(memory)
+    if growth.verdict == "not enough evidence":
+        return unknown(f"{what}: {growth.reason}", numbers, growth.samples)
+    slope = growth.slope
+    if growth.verdict == "clear" or slope is None:
+        rate = "" if slope is None else f", {_rate(memory)}"
+        return clear(f"{what}: {growth.reason}{rate}", numbers, growth.samples)
+    edges = _density(memory)
+    if edges is not None:
+        return clear(f"{what} follows {edges}: see density-driven", numbers, growth.samples)
+    text = f"{what} grows by {_rate(memory)}: {slope.value:,.0f} MB in a million {memory.per}s"
+    if memory.left is not None:
+        text += f"; the limit is {memory.left:,.0f} {memory.per}s away"
+    return flagged(text, numbers=numbers, n=growth.samples, remedy=_remedy(memory))
+
+
+def _rate(memory: MemoryGrowth) -> str:
+    slope = memory.growth.slope
+    if slope is None:
+        return "rate not known"
+    low, high = slope.low / 1e3, slope.high / 1e3
+    return f"{slope.value / 1e3:+.2f} kB/{memory.per} [{low:+.2f}, {high:+.2f}]"
+
+
+def _remedy(memory: MemoryGrowth) -> str | None:
+    name = _arrival(memory)
+    return None if name is None else f"Most of it came with new {name}: see shape-cache-growth."
+
+
+def _numbers(memory: MemoryGrowth) -> dict[str, Any]:
+    growth, slope = memory.growth, memory.growth.slope
+    return {
+        "kb_per_" + memory.per: None if slope is None else slope.value / 1e3,
+        "low_kb": None if slope is None else slope.low / 1e3,
+        "high_kb": None if slope is None else slope.high / 1e3,
+        "grown_mb": growth.grown / 1e6,
+        "seen_from_kb": None if growth.seen_from is None else growth.seen_from / 1e3,
+        "peak_mb": memory.peak_bytes / 1e6,
+        "limit_mb": None if memory.limit_bytes is None else memory.limit_bytes / 1e6,
+        f"{memory.per}s_to_the_limit": memory.left,
+        **{f"r2_{name}": share for name, share in memory.follows.items()},
+        **{f"rises_with_new_{name}": share for name, share in memory.arrivals.items()},
+        "sampled": memory.source.removesuffix("_bytes").replace("_", " "),
+        "trace_window_taken_out": str(memory.rebased).lower(),
+    }
+
+
+def _density(memory: MemoryGrowth) -> str | None:
+    """Return the count of edges that the memory follows."""
+    found = {name: share for name, share in memory.follows.items() if name != "n_atoms"}
+    name = max(found, key=lambda each: found[each], default=None)
+    return name if name is not None and found[name] > FOLLOWS_DENSITY else None
+
+
+def density_driven(evidence: Evidence) -> Observation:
+    """M5: memory follows the number of edges; that is physics, but may end the run all the same."""
+    known = [each for each in (evidence.device, evidence.host) if each is not None]
+    counted = [each for each in known if set(each.follows) - {"n_atoms"}]
+    if not counted:
+        return unknown("edges are not counted, or do not vary: no integration tells them")
+    for memory in counted:
+        name = _density(memory)
+        if name is None or not memory.limit_bytes:
+            continue
+        used = memory.peak_bytes / memory.limit_bytes
+        numbers = {**_numbers(memory), "share_of_limit": used}
+        rising = memory.growth.slope is not None and memory.growth.slope.low > 0
+        if used > FULL and rising:
+            text = f"memory follows {name} and has reached {100 * used:.0f} % of its limit"
+            return flagged(text, numbers=numbers, n=memory.growth.samples)
+        text = f"memory follows {name}, at {100 * used:.0f} % of its limit at most"
+        return clear(text, numbers, memory.growth.samples)
+    return clear("memory does not follow the number of edges", {}, counted[0].growth.samples)
+
+
+def shape_cache_growth(evidence: Evidence) -> Observation:
+    """M6, J5: every new shape leaves something behind, such as a compiled program."""
+    memory = evidence.device if evidence.device is not None else evidence.host
+    if memory is None:
+        return unknown("memory was not sampled")
+    if not memory.events:
+        return clear("memory does not rise", {}, memory.growth.samples)
+    numbers = _numbers(memory)
+    name = _arrival(memory)
+    levelled = memory.growth.verdict == "clear" and memory.growth.grown <= 0
+    if name is None or levelled:
+        return clear("memory does not rise with new shapes", numbers, memory.growth.samples)
+    if memory.growth.grown < WORTH_GROWTH:
+        return clear(f"new {name} took less than {WORTH_GROWTH / 1e6:g} MB", numbers, memory.growth.samples)
+    share, grown = 100 * memory.arrivals[name], memory.growth.grown / 1e6
+    text = f"{share:.0f} % of {grown:.3g} MB came with {memory.events[name]} new {name}"
+    return flagged(text, numbers=numbers, n=memory.growth.samples)
+
+
+def _arrival(memory: MemoryGrowth) -> str | None:
+    """Return with what nearly all rises came, compilations before shapes."""
+    for name in ("compilations", "shapes"):
+        many = memory.events.get(name, 0) >= FEWEST_ARRIVALS
+        # Where something new comes between all samples, it goes along with everything.
+        rare = memory.events.get(name, 0) < memory.growth.samples / 2
+        if many and rare and memory.arrivals.get(name, 0.0) > ARRIVED:
+            return name
+    return None
+
+
+def graph_retained(evidence: Evidence) -> Observation:
+    """M3: results still hold the autograd graph of their calculation."""
+    states = evidence.summary.journal.states
+    if not isinstance(evidence.environment.torch, dict) and isinstance(evidence.environment.python, str):
+        return clear("torch is not loaded")
+    if not states:
+        return unknown("results were not looked at")
+    held = [each for each in states if isinstance(each.graph_retained, list) and each.graph_retained]
+    if not held:
+        return clear(f"no result carries a graph in {len(states)} samples", n=len(states))
+    names = sorted({name for each in held for name in each.graph_retained or ()})
+    known = [each for each in (evidence.device, evidence.host) if each is not None]
+    grows = any(each.growth.verdict == "flagged" for each in known)
+    text = f"{', '.join(names)} carry the graph of their calculation"
+    text += ", and memory grows" if grows else ""
+    numbers = {"results": ", ".join(names), "samples": len(held)}
+    return flagged(text, numbers=numbers, n=len(states), severity="wrong" if grows else "info")
+
+
+def fragmentation(evidence: Evidence) -> Observation:
+    """M4: the device's allocator holds far more than is in use."""
+    allocated, reserved = evidence.summary.device_allocated, evidence.summary.device_reserved
+    if allocated is None or reserved is None:
+        return (
+            clear("no device in use")
+            if evidence.on_gpu is False
+            else unknown("device memory was not sampled")
+        )
+    ratio = reserved.peak_bytes / max(allocated.peak_bytes, 1)
+    numbers = {
+        "reserved_over_allocated": ratio,
+        "reserved_mb": reserved.peak_bytes / 1e6,
+        "allocated_mb": allocated.peak_bytes / 1e6,
+    }
+    # Samples lie after calls: what calls need meanwhile is in `reserved` only.
+    text = f"{ratio:.2g} times as much reserved as allocated after calls"
+    if ratio <= FRAGMENTED or reserved.peak_bytes < WORTH_BYTES:
+        return clear(text, numbers, reserved.samples)
+    return flagged(text, numbers=numbers, n=reserved.samples, severity="info")
+
+
+RULES = (
+    Rule(
+        "host-growth",
+        "wrong",
+        "Look for what is kept from step to step: frames in a list, results with their graph, open files.",
+        "Run twice as long: the growth doubles. tracemalloc shows Python's own part of it.",
+        host_growth,
+    ),
+    Rule(
+        "device-growth",
+        "wrong",
+        "detach() what is kept; look for results that hold their graph.",
+        "Run twice as long: the growth doubles.",
+        device_growth,
+    ),
+    Rule(
+        "graph-retained",
+        "wrong",
+        "detach() results at the model's output.",
+        "results[...].grad_fn is None, and memory no longer grows.",
+        graph_retained,
+    ),
+    Rule(
+        "fragmentation",
+        "cost",
+        "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or pad to a few sizes.",
+        "Peak memory after the change.",
+        fragmentation,
+    ),
+    Rule(
+        "density-driven",
+        "wrong",
+        "A smaller batch or cell, fewer neighbours, and an eye on the number of edges.",
+        "Memory divided by edges is constant.",
+        density_driven,
+    ),
+    Rule(
+        "shape-cache-growth",
+        "cost",
+        "Pad to a few sizes; more capacity; LRU_CACHE_CAPACITY (oneDNN). jax.clear_caches() returns little.",
+        "With constant shapes memory stays constant.",
+        shape_cache_growth,
+    ),
+)

@@ -1,0 +1,151 @@
+"""Rules on numbers: reduced precision, slow double precision, lost edges, values that are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.memory_growth import sizes
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# GPUs by name whose double precision is at most 1/32 of the single one, and those that have half of it.
+# NVIDIA's CUDA C programming guide, throughput of native arithmetic instructions.
+FULL_DOUBLE = ("A100", "H100", "H200", "GH200", "V100", "P100", "A30", "B200", "GB200")
+SLOW_DOUBLE = (
+    *("GeForce", "RTX", "TITAN", "Quadro", "T4", "A10", "A16", "A40", "L4", "L40", "A2"),
+    *("A4000", "A5000", "A6000", "GTX"),
+)
+# Loss of edges per atom at which atoms may have left the cell. Judgement, to be calibrated.
+LOST_EDGES = 0.1
+# How far out an atom is beyond doubt, and how constant a volume is. Judgement, to be calibrated.
+OUTSIDE_CELLS, SAME_VOLUME = 1.5, 0.01
+REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
+
+
+def reduced_precision(evidence: Evidence) -> Observation:
+    """N1: matrix products are computed with fewer digits than the data have."""
+    if evidence.on_gpu is False:
+        return clear("on the CPU products have the full precision of their type")
+    torch = evidence.environment.torch
+    state = torch if isinstance(torch, dict) else {}
+    told = [str(model["precision"]) for model in evidence.models if model.get("precision")]
+    if evidence.on_gpu is None or not (state or told):
+        return unknown("the precision of matrix products, or the device, is not recorded")
+    # Double precision is never reduced.
+    if evidence.models and all(str(model.get("dtype")) == "float64" for model in evidence.models):
+        return clear("double precision", {"dtype": "float64"})
+    setting = str(state.get("float32_matmul_precision", ", ".join(told)))
+    reduced = (
+        bool(state.get("tf32_matmul"))
+        or any(word in REDUCED for word in setting.lower().split())
+        or any("TF32 on" in each for each in told)
+        # JAX's default uses TensorFloat-32 where the device has it (jax-ml/jax#22557).
+        or (evidence.uses_jax and "default" in told)
+    )
+    numbers = {"setting": setting, "model": ", ".join(told), "tf32": str(state.get("tf32_matmul"))}
+    if not reduced:
+        return clear(f"matrix products: {setting}", numbers)
+    kinds = {each.phase.kind for each in evidence.summary.phases}
+    exact = "optimizer" in kinds or any(each.phase.ensemble == "NVE" for each in evidence.summary.phases)
+    text = f"matrix products may have 10 bits instead of 23 ({setting})"
+    if exact:
+        text += ", in a run that conserves energy or converges forces"
+    return flagged(text, numbers=numbers, severity="wrong" if exact else "info")
+
+
+def slow_double(evidence: Evidence) -> Observation:
+    """N2: double precision on a GPU that has next to none."""
+    if evidence.on_gpu is False:
+        return clear("no GPU in use")
+    types = {str(model["dtype"]) for model in evidence.models if model.get("dtype")}
+    if types and "float64" not in types:
+        return clear(f"the model computes in {', '.join(sorted(types))}")
+    torch = evidence.environment.torch
+    devices = torch.get("devices") if isinstance(torch, dict) else None
+    if not types or not devices:
+        return unknown("the model's type or the device's name is not recorded")
+    name = ", ".join(str(each) for each in devices)
+    words = name.replace(",", " ").replace("-", " ").split()
+    if any(word in FULL_DOUBLE for word in words):
+        return clear(f"{name} computes double precision at half the speed of single")
+    if any(known in words for known in SLOW_DOUBLE):
+        return flagged(f"double precision on {name}, at 1/32 of the speed or less", numbers={"device": name})
+    return unknown(f"how fast {name} computes double precision is not known here")
+
+
+def lost_edges(evidence: Evidence) -> Observation:
+    """N3: neighbours vanish because atoms have left the cell."""
+    calls, rows = evidence.calls, evidence.steady
+    counted = [column for name, column in sizes(calls).items() if name != "n_atoms"]
+    column = next((each for each in counted if len(rows) and bool((each[rows] >= 0).all())), None)
+    if column is None or len(rows) < FEWEST_FOR_MEDIAN:
+        return unknown("edges are not counted")
+    per_atom = column[rows] / np.maximum(calls.n_atoms[rows], 1)
+    fifth = max(len(rows) // 5, 1)
+    change = float(np.quantile(per_atom[-fifth:], 0.5) / max(np.quantile(per_atom[:fifth], 0.5), 1e-9)) - 1
+    numbers = {"change": change, "edges_per_atom": float(np.quantile(per_atom, 0.5))}
+    if change > -LOST_EDGES:
+        return clear(f"edges per atom {100 * change:+.2g} % over the run", numbers, len(rows))
+    states = evidence.summary.journal.states
+    far = [each.farthest_cells for each in states if isinstance(each.farthest_cells, float)]
+    volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float)]
+    text = f"edges per atom went {100 * change:.3g} %"
+    if not far or not volumes:
+        return unknown(f"{text}, but where the atoms are is not recorded", numbers, len(rows))
+    numbers |= {"farthest_cells": max(far), "volume_change": volumes[-1] / volumes[0] - 1}
+    if max(far) <= OUTSIDE_CELLS or abs(volumes[-1] / volumes[0] - 1) > SAME_VOLUME:
+        return clear(f"{text}, but the atoms are in the cell, or it has changed", numbers, len(rows))
+    text += f" while atoms went as far as {max(far):.3g} cells: results may be wrong"
+    return flagged(text, numbers=numbers, n=len(rows))
+
+
+def non_finite(evidence: Evidence) -> Observation:
+    """N5: a result is not a number."""
+    states = evidence.summary.journal.states
+    if not states:
+        return unknown("results were not looked at")
+    bad = [each for each in states if isinstance(each.non_finite, list) and each.non_finite]
+    if not bad:
+        return clear(f"all results on the host were finite in {len(states)} samples", n=len(states))
+    names = sorted({name for each in bad for name in each.non_finite or ()})
+    text = f"{', '.join(names)}: NaN or infinity, first seen at call {bad[0].index:,}"
+    numbers = {"first_call": bad[0].index, "samples": len(bad), "results": ", ".join(names)}
+    return flagged(text, numbers=numbers, n=len(states))
+
+
+RULES = (
+    Rule(
+        "reduced-precision",
+        "info",
+        "torch.set_float32_matmul_precision('highest') (JAX: jax_default_matmul_precision), then compare.",
+        "Energies and forces of the same frames with either setting.",
+        reduced_precision,
+    ),
+    Rule(
+        "slow-double",
+        "cost",
+        "Try single precision and compare forces; keep the precision the model was trained in.",
+        "Forces of the same frames in either precision.",
+        slow_double,
+    ),
+    Rule(
+        "lost-edges",
+        "wrong",
+        "Wrap the atoms into the cell.",
+        "Energy of the last frame, wrapped and not wrapped.",
+        lost_edges,
+    ),
+    Rule(
+        "non-finite",
+        "wrong",
+        "Stop the run; look at the frame before: overlapping atoms, too long a time step, a bad model.",
+        "Calculate the last good frame alone.",
+        non_finite,
+    ),
+)

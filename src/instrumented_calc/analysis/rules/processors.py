@@ -1,0 +1,109 @@
+"""Rules on processors: too many threads, idle cores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# Threads over what is allowed. Judgement, to be calibrated; 192 threads on 8 cores were throttled in 95 %
+# of the periods (onyx-dot-app/onyx#12351).
+TOO_MANY = 1.25
+# Share of the periods in which a quota was used up. Judgement, to be calibrated; a period is 0.1 s.
+THROTTLED_SHARE, FEWEST_PERIODS = 0.1, 50
+# Below this share of busy processors, threads only wait: a GPU does the work. Judgement.
+HARDLY_BUSY = 0.1
+# One thread on so many allowed cores, with CPU time like one core's. Judgement, to be calibrated.
+MANY_CORES, ONE_CORE = 4, 1.2
+
+
+def allowed_processors(evidence: Evidence) -> float | None:
+    """Return how many processors the process may use, None where neither limit is known."""
+    environment = evidence.environment
+    limits = (environment.affinity, environment.cgroup_cpus)
+    known = [float(limit) for limit in limits if isinstance(limit, (int, float))]
+    return min(known) if known else None
+
+
+def threads_used(evidence: Evidence) -> dict[str, int]:
+    """Return the threads of each pool that computes."""
+    environment = evidence.environment
+    pools = environment.threads_effective if isinstance(environment.threads_effective, list) else []
+    found = {f"{pool.implementation} ({pool.library})": pool.threads for pool in pools}
+    if isinstance(environment.torch_threads, list) and environment.torch_threads:
+        found["torch"] = environment.torch_threads[0]
+    return found
+
+
+def oversubscription(evidence: Evidence) -> Observation:
+    """D1: more threads than the process may use processors."""
+    allowed, threads = allowed_processors(evidence), threads_used(evidence)
+    if allowed is None or not threads:
+        return unknown("threads, or the processors allowed, were not recorded")
+    pool = max(threads, key=lambda name: threads[name])
+    busy = evidence.summary.cpu_per_wall
+    throttled = _throttled(evidence)
+    numbers = {
+        "threads": threads[pool],
+        "pool": pool,
+        "allowed": allowed,
+        "processors_busy": busy,
+        "throttled_share": throttled,
+    }
+    text = f"{pool} has {threads[pool]} threads for {allowed:g} processors"
+    if throttled is not None and throttled > THROTTLED_SHARE:
+        text += f"; the quota was used up in {100 * throttled:.0f} % of the periods"
+        return flagged(text, numbers=numbers)
+    if threads[pool] <= TOO_MANY * max(allowed, 1):
+        return clear(text, numbers)
+    # A pool that is not used does no harm: only threads that run more than one at a time are too many.
+    idle = busy is not None and (busy < HARDLY_BUSY * allowed or busy < ONE_CORE < allowed)
+    return flagged(text, numbers=numbers, severity="info" if idle else None)
+
+
+def _throttled(evidence: Evidence) -> float | None:
+    """Return the share of the quota's periods in which it was used up, None where there is no quota."""
+    machines = [each for each in evidence.summary.journal.machines if isinstance(each.cgroup_periods, int)]
+    if len(machines) < 2:  # noqa: PLR2004 - the counters are cumulative
+        return None
+    first, last = machines[0], machines[-1]
+    periods = (last.cgroup_periods or 0) - (first.cgroup_periods or 0)
+    if periods < FEWEST_PERIODS:
+        return None
+    return ((last.cgroup_throttled or 0) - (first.cgroup_throttled or 0)) / periods
+
+
+def idle_cores(evidence: Evidence) -> Observation:
+    """D6: one thread computes where many could."""
+    allowed, threads = allowed_processors(evidence), threads_used(evidence)
+    busy = evidence.summary.cpu_per_wall
+    if allowed is None or busy is None or not threads:
+        return unknown("threads, processors allowed or CPU time were not recorded")
+    numbers = {"threads": max(threads.values()), "allowed": allowed, "processors_busy": busy}
+    text = f"{busy:.2g} of {allowed:g} processors busy, {max(threads.values())} threads at most"
+    single = max(threads.values()) == 1 and allowed >= MANY_CORES and busy < ONE_CORE
+    if not single or evidence.on_gpu:
+        return clear(text, numbers)
+    return flagged(text, numbers=numbers)
+
+
+RULES = (
+    Rule(
+        "oversubscription",
+        "cost",
+        "Set OMP_NUM_THREADS (or torch.set_num_threads) to the processors that are allowed.",
+        "Run with that many threads: a step is no slower.",
+        oversubscription,
+    ),
+    Rule(
+        "idle-cores",
+        "info",
+        "Raise the number of threads, or run several jobs side by side.",
+        "Run with two threads and compare.",
+        idle_cores,
+    ),
+)

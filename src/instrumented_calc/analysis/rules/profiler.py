@@ -1,0 +1,40 @@
+"""Rules on the recorder itself: what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+
+# Judgement, to be calibrated; the recorder's own budget is 1 %.
+OWN_SHARE = 0.02
+
+
+def profiler_cost(evidence: Evidence) -> Observation:
+    """P1: the recorder takes more than its share."""
+    breakdown = evidence.summary.breakdown
+    if breakdown is None or not breakdown.wall_ns or not any(p.kind == "profiler" for p in breakdown.parts):
+        return unknown("the recorder's own time was sampled less than twice")
+    own = breakdown.of_kind("profiler")
+    share = own / breakdown.wall_ns
+    numbers = {"share_of_wall": share, "seconds": own / 1e9}
+    text = f"the recorder took {100 * share:.2g} % of the wall time"
+    calls = evidence.summary.evaluations.calls
+    if share <= OWN_SHARE:
+        return clear(text, numbers, calls)
+    return flagged(text, numbers=numbers, n=calls, saving_ns=float(own))
+
+
+RULES = (
+    Rule(
+        "profiler-cost",
+        "cost",
+        "Time fewer parts, or give a smaller overhead_budget.",
+        "INSTRUMENTED_CALC=off, and compare the wall time.",
+        profiler_cost,
+    ),
+)

@@ -1,0 +1,98 @@
+"""Planted, healthy and starved runs for the rules on parts of a step, usage, JAX and the recorder."""
+
+from __future__ import annotations
+
+import pytest
+
+from instrumented_calc.journal.records import Environment
+
+MS = 1_000_000
+STARVED = "not enough evidence"
+FENNOL = {"library": "FeNNol 2026.6, jax 0.10", "device": "TFRT_CPU_0"}
+
+
+def listed(run, ms):
+    return run.every("components", lambda _: {"pairs": ms * MS // 100})
+
+
+def test_a_neighbour_list_that_dominates_is_told(make, found):
+    groups = {"pairs": "neighbours"}
+    finding = found(listed(make(100, groups=groups), 150), "neighbour-list")
+    assert finding.verdict == "flagged"
+    assert finding.saving_share == pytest.approx(1.5 / 2.12, abs=0.03)
+    assert found(listed(make(100, groups=groups), 10), "neighbour-list").verdict == "clear"
+    assert found(make(100), "neighbour-list").verdict == STARVED
+    assert found(
+        listed(make(100, groups=groups, model={"device": "cuda"}), 150), "neighbour-list"
+    ).verdict == (STARVED)
+    jax = found(listed(make(100, groups=groups, model=FENNOL), 150), "neighbour-list")
+    assert "FeNNol" in jax.remedy
+
+
+def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
+    written = make(300).every("gap_ns", lambda _: 20 * MS, range(5, 300, 10))
+    finding = found(written, "time-outside")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["period_calls"] == 10
+    assert finding.saving_share == pytest.approx(30 * 19.9 / (30 * 20 + 300 * 2.1), rel=0.05)
+    assert found(make(300), "time-outside").verdict == "clear"
+    assert found(make(10), "time-outside").verdict == STARVED
+
+
+def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
+    quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
+    finding = found(quick, "time-outside")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    slow = make(300).every("gap_ns", lambda _: 2 * MS)
+    assert found(slow, "time-outside").severity == "cost"
+
+
+def test_a_pause_of_the_queue_is_no_time_outside(make, found):
+    finding = found(make(300).every("gap_ns", lambda _: 3_600_000 * MS, [150]), "time-outside")
+    assert finding.verdict == "clear"
+    assert finding.numbers["pauses_left_out_s"] == 3600
+
+
+def test_a_geometry_that_is_computed_twice_is_told_with_what_was_asked(make, found):
+    twice = make(300).every("changes", lambda each: ["positions"] if each % 2 else [])
+    twice.every("properties", lambda each: ["stress"] if each % 2 == 0 else ["energy", "forces"])
+    finding = found(twice, "unchanged-atoms")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["share_of_calls"] == 0.5
+    assert finding.numbers["asked_for"] == "stress"
+    assert finding.saving_share == pytest.approx(0.48, abs=0.02)
+    assert found(make(300), "unchanged-atoms").verdict == "clear"
+    assert found(make(300).every("changes", lambda _: None, [0]), "unchanged-atoms").verdict == STARVED
+
+
+def test_two_calls_a_step_are_too_many_for_md_and_not_for_an_optimizer(make, verdict):
+    twice = make(300).every("step", lambda each: each // 2)
+    assert verdict(twice, "evaluations-per-step") == "flagged"
+    assert verdict(make(300), "evaluations-per-step") == "clear"
+    relaxation = make(300, kind="optimizer").every("step", lambda each: each // 3)
+    assert verdict(relaxation, "evaluations-per-step") == "clear"
+    assert verdict(make(10), "evaluations-per-step") == STARVED
+
+
+def test_overflows_again_and_again_are_a_storm(make, found):
+    def overflowing(every):
+        hits = range(10, 300, every)
+        run = make(300, model=FENNOL).every("counts", lambda each: {"overflows": int(each in hits)})
+        return run.every("compile_ns", lambda _: {"process": 3000 * MS}, hits).every(
+            "wall_ns", lambda _: 3500 * MS, hits
+        )
+
+    finding = found(overflowing(20), "overflow-storm")
+    assert finding.verdict == "flagged"
+    assert "mult_size" in finding.remedy
+    assert finding.saving_share > 0.9
+    assert found(overflowing(250), "overflow-storm").verdict == "clear"
+    assert found(make(300, Environment(), FENNOL), "overflow-storm").verdict == STARVED
+
+
+def test_the_recorder_tells_of_its_own_cost(make, found):
+    costly = make(100).every("self_ns", lambda each: each * MS // 10, range(0, 100, 10))
+    assert found(costly, "profiler-cost").verdict == "flagged"
+    cheap = make(100).every("self_ns", lambda each: each * 2000, range(0, 100, 10))
+    assert found(cheap, "profiler-cost").verdict == "clear"
+    assert found(make(100), "profiler-cost").verdict == STARVED

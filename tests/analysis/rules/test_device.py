@@ -1,0 +1,131 @@
+"""Planted, healthy and starved runs for the rules on processors, devices and numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from instrumented_calc.journal.records import (
+    Conversion,
+    Conversions,
+    Environment,
+    Gpu,
+    Machine,
+    State,
+    ThreadPool,
+)
+
+STARVED = "not enough evidence"
+S = 1_000_000_000
+CUDA = {"device": "cuda:0", "dtype": "float32"}
+CPU = {"device": "cpu", "dtype": "float32"}
+
+
+def threads(number, allowed=8, **more):
+    pool = ThreadPool(library="blas", implementation="openblas", threads=number)
+    return Environment(affinity=64, cgroup_cpus=float(allowed), threads_effective=[pool], **more)
+
+
+def busy(run, processors):
+    return run.every("cpu_ns", lambda each: int(each * 2_125_000 * processors), range(0, len(run.calls), 10))
+
+
+def test_more_threads_than_the_quota_are_oversubscription(make, found):
+    finding = found(busy(make(100, threads(64)), 8), "oversubscription")
+    assert (finding.verdict, finding.severity) == ("flagged", "cost")
+    assert finding.numbers["allowed"] == 8
+    assert found(make(100, threads(8)), "oversubscription").verdict == "clear"
+    assert found(make(100), "oversubscription").verdict == STARVED
+    unused = found(busy(make(100, threads(64)), 1), "oversubscription")
+    assert unused.severity == "info"
+
+
+def test_a_quota_that_is_used_up_is_told(make, found):
+    machines = [
+        Machine(time_ns=each * S, cgroup_periods=each * 100, cgroup_throttled=each * 50) for each in range(3)
+    ]
+    assert found(make(100, threads(8)).also(*machines), "oversubscription").verdict == "flagged"
+
+
+def test_one_thread_on_many_processors_leaves_cores_idle(make, found):
+    assert found(busy(make(100, threads(1)), 1), "idle-cores").verdict == "flagged"
+    assert found(busy(make(100, threads(8)), 6), "idle-cores").verdict == "clear"
+    assert found(make(100, threads(1)), "idle-cores").verdict == STARVED
+
+
+def test_a_model_on_the_cpu_beside_a_gpu_is_told(make, found):
+    beside = Environment(torch={"devices": ["NVIDIA H200"]})
+    assert found(make(100, beside, CPU), "accelerator-idle").verdict == "flagged"
+    assert found(make(100), "accelerator-idle").verdict == "clear"
+    assert found(make(100, Environment(torch={}), CPU), "accelerator-idle").verdict == STARVED
+    idle = [Machine(time_ns=each * S, gpus=[Gpu(index=0, utilization_percent=1)]) for each in range(60)]
+    assert found(make(100, beside, CUDA).also(*idle), "accelerator-idle").verdict == "flagged"
+
+
+@pytest.mark.parametrize(("others", "expected"), [(1, "flagged"), (0, "clear"), (None, STARVED)])
+def test_a_gpu_with_other_processes_is_not_comparable(make, verdict, others, expected):
+    gpu = Gpu(index=0) if others is None else Gpu(index=0, other_processes=others)
+    run = make(100, model=CUDA).also(*(Machine(time_ns=each * S, gpus=[gpu]) for each in range(20)))
+    assert verdict(run, "shared-gpu") == expected
+
+
+def test_a_hot_gpu_with_slower_calls_is_throttled(make, found):
+    def clocked(late):
+        gpus = [
+            Gpu(index=0, sm_clock_mhz=1965 if each < 10 else late, slowed_by=["thermal"] if each > 9 else [])
+            for each in range(20)
+        ]
+        run = make(500, model=CUDA).every("wall_ns", lambda each: 2_000_000 + 1000 * each)
+        return run.also(*(Machine(time_ns=each * S, gpus=[gpu]) for each, gpu in enumerate(gpus)))
+
+    assert found(clocked(1580), "throttling").verdict == "flagged"
+    assert found(clocked(1950), "throttling").verdict == "clear"
+    assert found(make(500, model=CUDA), "throttling").verdict == STARVED
+
+
+def test_waiting_for_the_device_again_and_again_is_told(make, verdict):
+    def waiting(number):
+        waits = Conversion(kind="sync", source="item", calls=number, ns=1000)
+        return make(100, model=CUDA).also(Conversions(time_ns=1, conversions=[waits]))
+
+    assert verdict(waiting(5000), "transfers") == "flagged"
+    assert verdict(waiting(100), "transfers") == "clear"
+    assert verdict(make(100, model=CUDA), "transfers") == STARVED
+
+
+def test_reduced_precision_is_grave_where_energy_is_to_be_conserved(make, found):
+    reduced = Environment(torch={"float32_matmul_precision": "high"})
+    nve = found(make(100, reduced, CUDA, ensemble="NVE"), "reduced-precision")
+    assert (nve.verdict, nve.severity) == ("flagged", "wrong")
+    assert found(make(100, reduced, CUDA), "reduced-precision").severity == "info"
+    exact = Environment(torch={"float32_matmul_precision": "highest", "tf32_matmul": False})
+    assert found(make(100, exact, CUDA), "reduced-precision").verdict == "clear"
+    assert found(make(100, reduced, CPU, ensemble="NVE"), "reduced-precision").verdict == "clear"
+    assert found(make(100, Environment(), CUDA), "reduced-precision").verdict == STARVED
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("NVIDIA RTX A4000", "flagged"), ("NVIDIA H200", "clear"), ("Some new thing", STARVED)],
+)
+def test_double_precision_is_slow_on_some_gpus(make, verdict, device, expected):
+    run = make(100, Environment(torch={"devices": [device]}), {"device": "cuda:0", "dtype": "float64"})
+    assert verdict(run, "slow-double") == expected
+
+
+def test_edges_that_vanish_as_atoms_leave_the_cell_may_make_results_wrong(make, found):
+    run = make(200).every("counts", lambda each: {"edges": 3200 - 4 * each})
+    assert found(run, "lost-edges").verdict == STARVED
+    states = [
+        State(index=each, farthest_cells=1 + each / 100, volume_a3=1000.0) for each in range(0, 200, 20)
+    ]
+    assert found(run.also(*states), "lost-edges").verdict == "flagged"
+    even = make(200).every("counts", lambda _: {"edges": 3200})
+    assert found(even, "lost-edges").verdict == "clear"
+
+
+def test_a_result_that_is_no_number_is_first_class(make, found):
+    finding = found(make(100).also(State(index=7, non_finite=["forces"])), "non-finite")
+    assert (finding.verdict, finding.severity) == ("flagged", "wrong")
+    assert "call 7" in finding.headline
+    assert found(make(100).also(State(index=7)), "non-finite").verdict == "clear"
+    assert found(make(100), "non-finite").verdict == STARVED

@@ -1,0 +1,143 @@
+"""Planted, healthy and starved runs for the rules on latency."""
+
+from __future__ import annotations
+
+import pytest
+
+from instrumented_calc.journal.records import Environment, Notice, Trace
+
+MS = 1_000_000
+STARVED = "not enough evidence"
+
+
+def test_a_slow_first_call_is_a_warm_up_and_only_information(make, found):
+    slow = found(make(100).every("wall_ns", lambda _: 900 * MS, [0]), "warm-up")
+    assert (slow.verdict, slow.severity) == ("flagged", "info")
+    assert slow.numbers["first_call_ms"] == pytest.approx(900)
+    assert "inflated" in slow.headline
+    assert found(make(100), "warm-up").verdict == "clear"
+    assert found(make(10), "warm-up").verdict == STARVED
+
+
+def test_compilation_in_the_middle_of_a_run_is_recompiling(make, found):
+    storm = make(300).every("compile_ns", lambda _: {"process": 900 * MS}, [0, 1, 100, 150, 200])
+    storm.every("wall_ns", lambda _: 1000 * MS, [0, 1, 100, 150, 200])
+    finding = found(storm, "recompiling")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["calls"] == 3
+    assert finding.saving_share == pytest.approx(2994 / 5630, rel=0.05)
+    assert finding.ceiling == pytest.approx(1 / (1 - finding.saving_share))
+    start = make(300).every("compile_ns", lambda _: {"process": 900 * MS}, [0, 1])
+    assert found(start, "recompiling").verdict == "clear"
+    assert found(make(300), "recompiling").verdict == "clear"
+    unseen = make(300, Environment(torch={"default_dtype": "float32"}), {"compiled": True})
+    assert found(unseen, "recompiling").verdict == STARVED
+
+
+def test_a_new_number_of_atoms_may_compile(make, found):
+    run = make(300).every("compile_ns", lambda _: {"f": 900 * MS}, [0, 100, 150, 200])
+    run.every("wall_ns", lambda _: 1000 * MS, [0, 100, 150, 200])
+    run.every("n_atoms", lambda each: 32 + each, [100, 150, 200])
+    finding = found(run, "recompiling")
+    assert finding.numbers["calls_with_a_new_number_of_atoms"] == 3
+    assert finding.verdict == "clear"
+
+
+def test_spikes_at_new_shapes_are_inferred_to_be_compilation(make, found):
+    run = make(300, Environment(torch={"default_dtype": "float32"}), {"compiled": True})
+    run.every("counts", lambda each: {"edges": 100 + each // 50})
+    run.every("wall_ns", lambda _: 100 * MS, [50, 100, 150, 200])
+    finding = found(run, "recompiling")
+    assert finding.verdict == "flagged"
+    assert finding.headline.startswith("inferred")
+
+
+def test_garbage_collection_that_overlaps_the_spikes_is_told(make, found):
+    rows = range(22, 600, 22)
+    paused = make(600).every("gc_ns", lambda _: 8 * MS, rows).every("gc_generation", lambda _: 2, rows)
+    paused.every("wall_ns", lambda _: 10 * MS, rows)
+    finding = found(paused, "gc-pauses")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["slow_calls_with_one"] == len(rows)
+    assert finding.numbers["gc_ms"] == pytest.approx(8 * len(rows))
+    assert "gc.freeze" in finding.remedy
+    assert "gc.disable" not in finding.remedy
+    young = make(600).every("gc_ns", lambda _: MS // 100, rows).every("gc_generation", lambda _: 0, rows)
+    assert found(young, "gc-pauses").verdict == "clear"
+    assert found(make(100), "gc-pauses").verdict == STARVED
+    blind = make(600).also(Notice(kind="not-measured", text="garbage collection cannot be seen here"))
+    assert found(blind, "gc-pauses").verdict == STARVED
+
+
+def test_spikes_without_a_cause_are_jitter(make, found):
+    rows = range(10, 600, 30)
+    jitter = make(600).every("wall_ns", lambda _: 10 * MS, rows)
+    assert found(jitter, "unexplained-jitter").verdict == "flagged"
+    explained = make(600).every("wall_ns", lambda _: 10 * MS, rows).every("gc_ns", lambda _: 8 * MS, rows)
+    assert found(explained, "unexplained-jitter").verdict == "clear"
+    assert found(make(50), "unexplained-jitter").verdict == STARVED
+    jitter.every("preemptions", lambda each: 2 * each, range(0, 600, 10))
+    assert found(jitter, "unexplained-jitter").severity == "info"
+
+
+def test_calls_that_take_ever_longer_are_a_drift(make, found):
+    drift = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each + each * 7919 % 1000 * 50)
+    finding = found(drift, "latency-drift")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["growth"] == pytest.approx(0.4, abs=0.1)
+    assert "unexplained" in finding.headline
+    assert found(make(1000), "latency-drift").verdict == "clear"
+    assert found(make(100), "latency-drift").verdict == STARVED
+
+
+def test_more_neighbours_explain_longer_calls(make, found):
+    run = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each)
+    finding = found(run.every("counts", lambda each: {"edges": 1000 + each}), "latency-drift")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert "physics" in finding.remedy
+
+
+def test_a_flat_size_sweep_is_overhead(make, verdict):
+    def sweep(exponent):
+        run = make(300)
+        run.every("n_atoms", lambda each: 10 * 4 ** (each // 100), [0, 100, 200])
+        return run.every("wall_ns", lambda each: int(MS * 4 ** (exponent * (each // 100))))
+
+    assert verdict(sweep(0.05), "overhead-bound") == "flagged"
+    assert verdict(sweep(1.0), "overhead-bound") == "clear"
+    assert verdict(make(300), "overhead-bound") == STARVED
+
+
+def window(launches, busy_ns, number=2):
+    seen = {} if launches is None else {"launches": launches * number, "device_busy_ns": busy_ns * number}
+    return Trace(
+        window=1,
+        tracer="torch.profiler",
+        index=50,
+        calls=number,
+        start_ns=100 * MS,
+        wall_ns=number * 5 * MS,  # a tracer makes calls longer: the others take 2.025 ms
+        profiler_ns=0,
+        operations=[],
+        **seen,
+    )
+
+
+def test_a_device_that_waits_for_very_many_launches_is_overhead(make, found):
+    finding = found(make(300).also(window(600, MS // 2)), "overhead-bound")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["launches_per_call"] == 600
+    assert finding.numbers["device_busy_share"] == pytest.approx(0.5 / 2.025, rel=0.01)
+    inside = 2.025 / 2.125  # of the wall time
+    assert finding.saving_share == pytest.approx(inside * (1 - 0.5 / 2.025), rel=0.01)
+
+
+def test_a_busy_device_or_few_launches_are_no_overhead(make, found):
+    assert found(make(300).also(window(600, int(1.5 * MS))), "overhead-bound").verdict == "clear"
+    assert found(make(300).also(window(100, MS // 2)), "overhead-bound").verdict == "clear"
+    assert found(make(300).also(window(None, 0)), "overhead-bound").verdict == STARVED
+
+
+def test_a_flat_sweep_is_overhead_whatever_a_window_shows(make, verdict):
+    run = make(300).every("n_atoms", lambda each: 10 * 4 ** (each // 100), [0, 100, 200])
+    assert verdict(run.also(window(100, MS)), "overhead-bound") == "flagged"
