@@ -7,14 +7,18 @@ from typing import Annotated
 import typer
 
 from instrumented_calc import __version__
+from instrumented_calc.cli.compare import TakesMany, compare
+from instrumented_calc.cli.compare_all import compare_all
 from instrumented_calc.cli.demo import demo
+from instrumented_calc.cli.profile import profile
 from instrumented_calc.cli.report import report
 from instrumented_calc.cli.run import CONTEXT, run
+from instrumented_calc.cli.scale import scale
 from instrumented_calc.cli.schema import schema
 from instrumented_calc.cli.validate import validate
 
 # In the order in which `--help` lists them.
-COMMANDS = (report, validate, schema)
+COMMANDS = (report, profile, compare_all, scale, validate, schema)
 
 
 def build_app() -> typer.Typer:
@@ -31,6 +35,7 @@ def build_app() -> typer.Typer:
     app.callback()(_options)
     app.command()(demo)
     app.command(context_settings=CONTEXT)(run)
+    app.command(cls=TakesMany)(compare)
     for command in COMMANDS:
         app.command()(command)
     return app

@@ -55,11 +55,17 @@ def build_calculator(spec: str) -> Any:
     if built is not None:
         return built
     if ":" not in spec:
-        near = difflib.get_close_matches(spec, KNOWN, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        message = f"unknown calculator {spec!r}{hint} known: {', '.join(KNOWN)}, or package.module:factory"
+        known = [*KNOWN, *offered_specs()]
+        near = difflib.get_close_matches(spec, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        message = f"unknown calculator {spec!r}; {hint}known: {', '.join(known)}, or package.module:factory"
         raise ModelError(message)
     return _from_factory(spec)
+
+
+def offered_specs() -> list[str]:
+    """Return what the installed integrations say that they can build."""
+    return [spec for each in integration.installed() for spec in getattr(each.load(), "SPECS", ())]
 
 
 def _from_factory(spec: str) -> Any:

@@ -1,0 +1,178 @@
+"""`instrumented-calc compare`: is it faster, and is it still the same?"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.cli.report import NUMPY_SETTINGS
+from instrumented_calc.errors import JournalReadError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.measured_run import MeasuredRun
+
+EXAMPLE = "compare before.jsonl after.jsonl, or compare --before a-*.jsonl --after b-*.jsonl"
+MANY = ("--before", "--after")
+
+
+class TakesMany(TyperCommand):
+    """A command whose `--before` and `--after` take all words up to the next option: `a-*.jsonl`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option in front of each of its words."""
+        repeated: list[str] = []
+        option = ""
+        for word in args:
+            if word.startswith("-"):
+                option = word if word in MANY else ""
+                repeated += [] if option else [word]
+            else:
+                repeated += [option, word] if option else [word]
+        return super().parse_args(ctx, repeated)
+
+
+def compare(  # noqa: PLR0913, PLR0917 - one an option
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="BEFORE AFTER", help="Two journals, result files, patterns or comma lists."),
+    ] = None,
+    before: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUNS", help="Replicates before; may be repeated, or a pattern."),
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUNS", help="Replicates after; may be repeated, or a pattern."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY", help="What is under test and may differ: threads, dtype, torch, values, ..."
+        ),
+    ] = None,
+    max_slowdown: Annotated[
+        str | None, typer.Option(metavar="5%", help="Exit with 1 if it is surely slower by more.")
+    ] = None,
+    require_speedup: Annotated[
+        str | None, typer.Option(metavar="5x", help="Exit with 1 if it is surely faster by less.")
+    ] = None,
+    energy_tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="EV", help="Largest difference of energies that passes, eV an atom."),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="Form of the comparison.")] = Form.text,
+) -> None:
+    """Compare runs before and after a change: faster, slower, or not distinguishable."""
+    for name, value in NUMPY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    # `--help` stays quick
+    from instrumented_calc.analysis import speed_limits  # noqa: PLC0415
+    from instrumented_calc.analysis.changes import (  # noqa: PLC0415
+        contraction_changes,
+        finding_changes,
+        memory_changes,
+    )
+    from instrumented_calc.analysis.comparison import compare as compare_runs  # noqa: PLC0415
+    from instrumented_calc.analysis.evidence_keys import is_known_key  # noqa: PLC0415
+    from instrumented_calc.reporting import comparison as reporting  # noqa: PLC0415
+
+    limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
+    limits += [speed_limits.least_speedup(require_speedup)] if require_speedup else []
+    sides = [[_read(path) for path in side] for side in _sides(runs, before, after)]
+    allowed = [word for text in allow or () for word in text.split(",")]
+    for word in allowed:
+        if not is_known_key(word, [run.evidence for side in sides for run in side]):
+            raise TargetError(_unknown_key(word))
+    found = compare_runs(sides[0], sides[1], allowed=allowed, tolerance_ev=energy_tolerance)
+    parts = (
+        found,
+        contraction_changes(*sides),
+        memory_changes(*sides),
+        finding_changes(*sides),
+        limits,
+    )
+    if form is Form.json:
+        typer.echo(reporting.render_comparison_json(*parts), nl=False)
+    else:
+        typer.echo(render_document(reporting.build_comparison(*parts), form), nl=False)
+    interval = found.median.interval if found.median else None
+    if not found.comparable or any(each.check(interval) == speed_limits.BROKEN for each in limits):
+        raise typer.Exit(1)
+
+
+def _unknown_key(word: str) -> str:
+    from instrumented_calc.analysis.evidence_keys import KEYS, VALUES  # noqa: PLC0415 - quick `--help`
+
+    return f"--allow {word}: no such key; known: {', '.join((*KEYS, VALUES))}, or the name of a library"
+
+
+def _sides(
+    runs: Sequence[str] | None, before: Sequence[str] | None, after: Sequence[str] | None
+) -> tuple[list[Path], list[Path]]:
+    """Return the files of both sides."""
+    if runs and (before or after):
+        message = f"give either two runs or --before and --after: {EXAMPLE}"
+        raise TargetError(message)
+    if runs:
+        if len(runs) != 2:  # noqa: PLR2004 - before and after
+            message = f"{len(runs)} runs were given: which are before, and which after? {EXAMPLE}"
+            raise TargetError(message)
+        before, after = [runs[0]], [runs[1]]
+    if not before or not after:
+        message = f"both sides are needed: {EXAMPLE}"
+        raise TargetError(message)
+    return _files(before), _files(after)
+
+
+def _files(texts: Sequence[str]) -> list[Path]:
+    """Return the files that paths, patterns and comma lists of either mean, each once."""
+    found: dict[Path, None] = {}
+    for text in texts:
+        # A file's name may hold a comma or a bracket.
+        for each in [text] if Path(text).exists() else text.split(","):
+            if Path(each).exists() or not any(mark in each for mark in "*?["):
+                found[Path(each)] = None
+                continue
+            matching = sorted(Path(each).parent.glob(Path(each).name))
+            if not matching:
+                message = f"no file matches {each}; give journals such as run.jsonl"
+                raise JournalReadError(message)
+            found |= dict.fromkeys(matching)
+    return list(found)
+
+
+def _read(path: Path) -> MeasuredRun:
+    from instrumented_calc.analysis.measured_run import run_of_result, run_of_summary  # noqa: PLC0415
+    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
+    from instrumented_calc.journal.energies import read_energies  # noqa: PLC0415 - likewise
+    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise
+
+    result = _result(path)
+    if result is not None:
+        run = run_of_result(str(path), result)
+        if run is None:
+            message = (
+                f"{path}: JSON without latencies_ms, device and n_atoms; give a journal or a result file"
+            )
+            raise JournalReadError(message)
+        return run
+    return run_of_summary(summarize(read_journal(path)), read_energies(path))
+
+
+def _result(path: Path) -> dict[str, object] | None:
+    """Return the one JSON object that the file is, None where it is none: a journal is many."""
+    if path.suffix != ".json":
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "event" not in found else None

@@ -1,0 +1,104 @@
+"""`instrumented-calc compare-all`: every installed model on the same system, in one table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from instrumented_calc.experiments.compare_all import Compared
+
+
+def compare_all(  # noqa: PLR0913, PLR0917 - one a command-line option
+    calc: Annotated[
+        list[str] | None,
+        typer.Option(help="Models to compare, once for each; by default emt and all that are installed."),
+    ] = None,
+    system: Annotated[str, typer.Option(help="System, as for profile.")] = "silicon",
+    n_atoms: Annotated[int, typer.Option(min=1, help="Atoms; the nearest number the system comes in.")] = 64,
+    steps: Annotated[int, typer.Option(min=1, help="MD steps.")] = 20,
+    ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
+    temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
+    output: Annotated[Path, typer.Option(help="Folder of the journals.")] = Path("compare-all"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of structure, velocities and random forces.")] = 0,
+) -> None:
+    """Profile every installed model on the same system; exit code 1 if none could be."""
+    # `--help` stays light
+    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415
+    from instrumented_calc.errors import JournalPathError  # noqa: PLC0415
+    from instrumented_calc.experiments.compare_all import known_specs, profile_one  # noqa: PLC0415
+    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415
+
+    built = build_system(system, n_atoms)  # a name that is not known is told before anything is loaded
+    if built.note:
+        typer.echo(f"note: {built.note}", err=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make the folder {output}: {error.strerror}; give another --output"
+        raise JournalPathError(message) from error
+    options = ["--system", system, "--n-atoms", str(n_atoms), "--steps", str(steps), "--ensemble", ensemble]
+    options += ["--temperature", str(temperature), "--seed", str(seed)]
+    specs = calc or known_specs()
+    found = []
+    with show_progress() as on_step:
+        for done, spec in enumerate(specs, start=1):
+            on_step("models", done - 1, len(specs))
+            name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec)
+            found.append(profile_one(spec, options, output / f"{name}.jsonl"))
+            on_step("models", done, len(specs))
+    title = f"{built.name}, {len(built.atoms)} atoms, {ensemble.upper()}, {steps} steps"
+    rows = [_row(each) for each in found]
+    typer.echo(json.dumps(rows, indent=2) if as_json else f"{title}\n{_table(rows)}")
+    if all(each.failure for each in found):
+        raise typer.Exit(1)
+
+
+# Key of a row, heading, and how it is written; None is a dash.
+COLUMNS = (
+    ("median_ms", "median ms", "{:.3g}"),
+    ("p95_ms", "p95 ms", "{:.3g}"),
+    ("us_per_atom", "us/atom", "{:.3g}"),
+    ("steps_per_s", "steps/s", "{:.3g}"),
+    ("ns_per_day", "ns/day", "{:.3g}"),
+    ("first_call_ms", "first call ms", "{:.4g}"),
+    ("peak_mb", "host peak MB", "{:.0f}"),
+)
+
+
+def _row(compared: Compared) -> dict[str, Any]:
+    if compared.summary is None:
+        return {"calc": compared.spec, "failure": compared.failure}
+    summary, phase = compared.summary, compared.last_phase
+    latency = phase.latency if phase is not None else summary.latency
+    speed = phase.speed if phase is not None else summary.speed
+    calls = summary.journal.calls
+    n_atoms = int(calls.n_atoms[-1])
+    return {
+        "calc": compared.spec,
+        "n_atoms": n_atoms,
+        "median_ms": latency and latency.median_ns / 1e6,
+        "p95_ms": latency and latency.p95_ns / 1e6,
+        "us_per_atom": latency and latency.median_ns / 1e3 / n_atoms,
+        "steps_per_s": speed and speed.steps_per_s,
+        "ns_per_day": speed and speed.ns_per_day,
+        "first_call_ms": int(calls.wall_ns[0]) / 1e6,
+        "peak_mb": summary.memory and summary.memory.peak_bytes / 1e6,
+        "journal": str(summary.journal.path),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    width = max(len("model"), *(len(row["calc"]) for row in rows))
+    lines = [f"{'model':<{width}}" + "".join(f"{heading:>15}" for _, heading, _ in COLUMNS)]
+    for row in rows:
+        if "failure" in row:
+            lines.append(f"{row['calc']:<{width}}   failed: {row['failure']}")
+            continue
+        cells = ("-" if row[key] is None else form.format(row[key]) for key, _, form in COLUMNS)
+        lines.append(f"{row['calc']:<{width}}" + "".join(f"{cell:>15}" for cell in cells))
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""`instrumented-calc profile`: a calculator in live dynamics or on saved frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from instrumented_calc.experiments.profile import Profile
+
+MOST_EQUILIBRATION = 100
+DEFAULT_STEPS = 100
+
+
+def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
+    calc: Annotated[
+        str,
+        typer.Option(help="emt, lj, orb-v2, orb-v2:random, fennol:FILE, anisoap or package.module:factory."),
+    ] = "emt",
+    system: Annotated[
+        str,
+        typer.Option(help="water, silicon, aluminum, iron, copper, benzene, ellipsoids, species-1 to -4."),
+    ] = "copper",
+    n_atoms: Annotated[int, typer.Option(min=1, help="Atoms; the nearest number the system comes in.")] = 64,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="MD steps, 100 by default; with --frames, the most frames.")
+    ] = None,
+    ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
+    timestep: Annotated[
+        float | None, typer.Option(help="Time step in fs; by default what suits the system.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
+    equilibrate: Annotated[
+        int | None,
+        typer.Option(min=0, help="Langevin steps before, a phase of its own; as many as steps, at most 100."),
+    ] = None,
+    frames: Annotated[
+        Path | None, typer.Option(help="Replay this trajectory of any format that ASE reads, instead of MD.")
+    ] = None,
+    trace: Annotated[
+        str, typer.Option(help="Trace windows: auto, off, or a number of calls from one to the next.")
+    ] = "auto",
+    output: Annotated[Path, typer.Option(help="Journal to write; numbered if the name is taken.")] = Path(
+        "run.jsonl"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Of structure, velocities and random forces.")] = 0,
+) -> None:
+    """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
+    # `--help` stays light
+    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415
+    from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415
+    from instrumented_calc.experiments.profile import profile_dynamics, profile_frames  # noqa: PLC0415
+
+    options: dict[str, Any] = {"journal": output, "summary": False, "trace": _trace(trace)}
+    if frames is not None:
+        from instrumented_calc.experiments.replay import read_frames  # noqa: PLC0415
+
+        trajectory = read_frames(frames, steps)
+        calculator = build_calculator(calc)
+        with show_progress() as on_step:
+            found = profile_frames(calculator, trajectory, on_step=on_step, **options)
+    else:
+        from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415
+        from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415
+
+        built = build_system(system, n_atoms, temperature_k=temperature, seed=seed)
+        steps = steps or DEFAULT_STEPS
+        protocol = Protocol(
+            ensemble=ensemble,
+            steps=steps,
+            timestep_fs=built.timestep_fs if timestep is None else timestep,
+            temperature_k=temperature,
+            equilibration=min(MOST_EQUILIBRATION, steps) if equilibrate is None else equilibrate,
+            seed=seed,
+        )
+        if built.note:
+            typer.echo(f"note: {built.note}", err=True)
+        calculator = build_calculator(calc)
+        with show_progress() as on_step:
+            found = profile_dynamics(calculator, built.atoms, protocol, on_step=on_step, **options)
+    _tell(found)
+
+
+def _trace(text: str) -> Any:
+    if not text.isdecimal():
+        return text
+    from instrumented_calc.run import Trace  # noqa: PLC0415 - `--help` stays light
+
+    return Trace(every_calls=int(text))
+
+
+def _tell(found: Profile) -> None:
+    """Show the summary, which ends with the next command, on stderr; the journal's path on stdout."""
+    from instrumented_calc.reporting.closing import closing_summary  # noqa: PLC0415 - `--help` stays light
+
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
+    if found.conservation:
+        typer.echo(f"energy    {found.conservation}", err=True)
+    typer.echo(closing_summary(found.path), err=True)
+    typer.echo(found.path)

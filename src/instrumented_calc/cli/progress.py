@@ -1,0 +1,70 @@
+"""Progress of long work: a bar with the time left at a terminal, a plain line now and then in a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Progress = Callable[[str, int, int], None]
+
+# In a file, a line at most so often: it is read afterwards.
+PLAIN_EVERY_S = 30.0
+# At a terminal: a step may take microseconds, a bar's update takes tens of them.
+BAR_EVERY_S = 0.1
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Show on stderr how far some work is.
+
+    Yields:
+        A function that takes the name of what is done, how much of it is, and how much there is to do.
+    """
+    if not sys.stderr.isatty():
+        yield _plain()
+        return
+    from rich.console import Console  # noqa: PLC0415 - only for those at a terminal
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield _bars(bar)
+
+
+def _bars(bar: Any, clock: Callable[[], float] = time.monotonic) -> Progress:
+    tasks: dict[str, Any] = {}
+    shown = 0.0
+
+    def update(name: str, done: int, total: int) -> None:
+        nonlocal shown
+        now = clock()
+        if now - shown < BAR_EVERY_S and done < total and name in tasks:
+            return
+        shown = now
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done)
+
+    return update
+
+
+def _plain(clock: Callable[[], float] = time.monotonic) -> Progress:
+    began: dict[str, tuple[float, int]] = {}
+    told = clock()
+
+    def update(name: str, done: int, total: int) -> None:
+        nonlocal told
+        now = clock()
+        first, done_then = began.setdefault(name, (now, done))
+        if now - told < PLAIN_EVERY_S or done == done_then:
+            return
+        told = now
+        left = (now - first) * (total - done) / (done - done_then)
+        print(f"{name}: {done:,} of {total:,}, about {left:.0f} s left", file=sys.stderr)  # noqa: T201 - its purpose
+
+    return update

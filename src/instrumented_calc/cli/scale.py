@@ -1,0 +1,118 @@
+"""`instrumented-calc scale`: how time and memory grow with the number of atoms."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.errors import TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.scaling import Scaling
+    from instrumented_calc.experiments.scale import ScaleRun, ScaleSettings
+
+
+def scale(  # noqa: PLR0913, PLR0917 - one an option
+    sizes: Annotated[str, typer.Option(help="Numbers of atoms.")] = "32,108,256,500",
+    calc: Annotated[
+        str, typer.Option(help="Calculator: emt, lj, orb-v2, package.module:factory, ...")
+    ] = "emt",
+    system: Annotated[str, typer.Option(help="System: copper, silicon, water, ...")] = "copper",
+    replicates: Annotated[int, typer.Option(min=1, help="Fresh processes of each size.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="MD steps in each.")] = 100,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every library.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of velocities and order.")] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="Longest time of one process, s.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder of the journals; what is finished there is not repeated.")
+    ] = Path("scale"),
+    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+) -> None:
+    """Run a calculator on several sizes, each in fresh processes, and tell how its cost grows."""
+    # `--help` stays light
+    from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short  # noqa: PLC0415
+    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415
+    from instrumented_calc.experiments.scale import ScaleSettings, true_sizes  # noqa: PLC0415
+    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415
+
+    settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
+    found, notes = true_sizes(system, _numbers(sizes), seed)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    run = _run(settings, found, replicates, output, time_limit)
+    for failure in run.failures:
+        typer.echo(f"failed: {failure}", err=True)
+    if not run.journals:
+        raise typer.Exit(1)
+    summaries = [summarize(read_journal(path)) for path in sorted(run.journals)]
+    notes += [*not_as_pinned(summaries, threads), *too_short(summaries)]
+    scaling = measure_scaling(summaries)
+    typer.echo(_render(scaling, settings, run, notes, form), nl=False)
+    if run.failures:
+        raise typer.Exit(1)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        found = [int(each) for each in text.split(",")]
+    except ValueError as error:
+        message = f"cannot read --sizes {text!r}; give numbers of atoms: 32,108,256,500"
+        raise TargetError(message) from error
+    if min(found) < 1:
+        message = f"--sizes {text!r}: a system has one atom or more"
+        raise TargetError(message)
+    return found
+
+
+def _run(
+    settings: ScaleSettings, sizes: list[int], replicates: int, output: Path, time_limit: float | None
+) -> ScaleRun:
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays light
+    from rich.progress import Progress  # noqa: PLC0415 - likewise
+
+    from instrumented_calc.experiments.scale import run_scale  # noqa: PLC0415 - likewise
+
+    people = Console(stderr=True)
+    if not people.is_terminal:
+        run = run_scale(
+            settings, sizes, replicates=replicates, output=output, time_limit_s=time_limit, on_cell=_tell
+        )
+    else:
+        with Progress(console=people, transient=True) as bar:
+            task = bar.add_task("", total=len(sizes) * replicates)
+            run = run_scale(
+                settings,
+                sizes,
+                replicates=replicates,
+                output=output,
+                time_limit_s=time_limit,
+                on_cell=lambda name, done, _: bar.update(task, description=name, completed=done),
+            )
+    if run.reused:
+        typer.echo(f"{run.reused} cells were finished before, and are not repeated", err=True)
+    return run
+
+
+def _tell(name: str, done: int, total: int) -> None:
+    if name:
+        typer.echo(f"[{done + 1}/{total}] {name}", err=True)
+
+
+def _render(
+    scaling: Scaling, settings: ScaleSettings, run: ScaleRun, notes: Sequence[str], form: Form
+) -> str:
+    from instrumented_calc.reporting import scaling as reporting  # noqa: PLC0415 - `--help` stays light
+
+    if form is Form.json:
+        return reporting.render_scaling_json(scaling, asdict(settings), run.failures)
+    title = reporting.scaling_title(settings.calc, settings.system, scaling)
+    document = reporting.build_scaling(title, scaling, asdict(settings), (*run.failures, *notes))
+    return render_document(document, form)

@@ -1,0 +1,91 @@
+"""One cell of a scaling, in a process of its own: `python -m instrumented_calc.experiments.cell JSON`.
+
+A fresh process, so that no size inherits another's memory, caches or compiled programs, and so that thread
+variables are set before any library reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
+
+# The exit code where no other cell would fare better: the calculator cannot be built, nothing is recorded.
+UNUSABLE = 3
+MODULE = "instrumented_calc.experiments.cell"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one process runs: NVE dynamics without equilibration.
+
+    Attributes:
+        calc: The calculator's spec.
+        system: The system's name.
+        n_atoms: The number of atoms.
+        steps: Steps of dynamics.
+        temperature_k: Temperature of the velocities, K.
+        seed: Of the system and its velocities.
+        journal: The journal to make.
+    """
+
+    calc: str
+    system: str
+    n_atoms: int
+    steps: int
+    temperature_k: float
+    seed: int
+    journal: str
+
+    def command(self) -> list[str]:
+        """Return the command that runs this cell."""
+        return [sys.executable, "-m", MODULE, json.dumps(asdict(self))]
+
+
+def run_cell(cell: Cell) -> None:
+    """Run a cell; end at once when the process that asked for it is gone."""
+    from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415 - after the pins
+    from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.profile import profile_dynamics  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - likewise
+
+    parent = os.getppid()
+
+    def watch(*_: object) -> None:
+        if os.getppid() != parent:
+            sys.exit("error: the scaling that asked for this is gone")
+
+    system = build_system(cell.system, cell.n_atoms, temperature_k=cell.temperature_k, seed=cell.seed)
+    protocol = Protocol(
+        ensemble="nve",
+        steps=cell.steps,
+        timestep_fs=system.timestep_fs,
+        temperature_k=cell.temperature_k,
+        equilibration=0,
+        seed=cell.seed,
+    )
+    calc = build_calculator(cell.calc)
+    # Traced calls are slower; a summary of every cell would drown the table.
+    options = {"trace": "off", "summary": False}
+    profile_dynamics(calc, system.atoms, protocol, journal=Path(cell.journal), on_step=watch, **options)
+
+
+def main() -> int:
+    """Run the cell that the command line describes; an error is one line on stderr."""
+    try:
+        run_cell(Cell(**json.loads(sys.argv[1])))
+    except InstrumentedCalcError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
+        return 1 if isinstance(error, ExperimentError) else UNUSABLE
+    except Exception as error:  # noqa: BLE001 - a calculator may raise anything: its last words are kept
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - likewise
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""Molecular dynamics by the name of its ensemble, and whether what it should conserve was conserved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from instrumented_calc.errors import ExperimentError
+
+ENSEMBLES = ("nve", "langevin", "npt")
+FRICTION_PER_FS = 0.01
+EQUILIBRATION_FRICTION_PER_FS = 0.02
+MOST_SAMPLES = 1000
+FEWEST_SAMPLES = 10
+# A total energy that strays by more than this share of the thermal energy, 3/2 kT an atom, is not conserved.
+# Judgement: a good time step of velocity Verlet strays by less than a tenth of it.
+MOST_STRAYING = 0.02
+EV_TO_MEV = 1e3
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How dynamics is run.
+
+    Attributes:
+        ensemble: One of `ENSEMBLES`.
+        steps: Steps after the equilibration.
+        timestep_fs: Time step, fs.
+        temperature_k: Temperature of start, thermostat and equilibration, K.
+        equilibration: Langevin steps before.
+        seed: Of all random forces.
+    """
+
+    ensemble: str
+    steps: int
+    timestep_fs: float
+    temperature_k: float
+    equilibration: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no dynamics can do.
+
+        Raises:
+            ExperimentError: The ensemble is not known, or a number is out of range.
+        """
+        if self.ensemble not in ENSEMBLES:
+            message = f"unknown ensemble {self.ensemble!r}; known: {', '.join(ENSEMBLES)}"
+            raise ExperimentError(message)
+        if (
+            self.timestep_fs <= 0
+            or self.temperature_k < 0
+            or (self.ensemble != "nve" and not self.temperature_k)
+        ):
+            message = (
+                f"time step {self.timestep_fs:g} fs, temperature {self.temperature_k:g} K: give a positive "
+                "time step and, but for NVE, a positive temperature"
+            )
+            raise ExperimentError(message)
+
+
+def equilibration(atoms: Any, protocol: Protocol) -> Any:
+    """Return the Langevin dynamics that comes before."""
+    return _langevin(atoms, protocol, EQUILIBRATION_FRICTION_PER_FS)
+
+
+def production(atoms: Any, protocol: Protocol) -> Any:
+    """Return the dynamics that a protocol asks for, by ASE's own integrators."""
+    from ase import units  # noqa: PLC0415 - ASE is slow to import
+
+    if protocol.ensemble == "langevin":
+        return _langevin(atoms, protocol, FRICTION_PER_FS)
+    timestep = protocol.timestep_fs * units.fs
+    if protocol.ensemble == "nve":
+        from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - likewise
+
+        return VelocityVerlet(atoms, timestep)
+    from ase.md.nose_hoover_chain import IsotropicMTKNPT  # noqa: PLC0415 - likewise
+
+    return IsotropicMTKNPT(
+        atoms,
+        timestep,
+        temperature_K=protocol.temperature_k,
+        pressure_au=0.0,
+        tdamp=100 * timestep,
+        pdamp=1000 * timestep,
+    )
+
+
+def _langevin(atoms: Any, protocol: Protocol, friction_per_fs: float) -> Any:
+    from ase import units  # noqa: PLC0415 - ASE is slow to import
+    from ase.md.langevin import Langevin  # noqa: PLC0415 - likewise
+
+    return Langevin(
+        atoms,
+        protocol.timestep_fs * units.fs,
+        temperature_K=protocol.temperature_k,
+        friction=friction_per_fs / units.fs,
+        fixcm=False,
+        rng=np.random.RandomState(protocol.seed),
+    )
+
+
+class ConservationCheck:
+    """Follows what an ensemble conserves, without ever making the calculator compute anything.
+
+    The potential energy is what the calculator left beside the forces of the same step. One that leaves none,
+    or only on a device, is not asked: that would change the calls that are being profiled.
+
+    Args:
+        atoms: The atoms that move.
+        dynamics: Their integrator.
+        protocol: How it is run.
+    """
+
+    def __init__(self, atoms: Any, dynamics: Any, protocol: Protocol) -> None:
+        self._atoms = atoms
+        self._dynamics = dynamics
+        self._protocol = protocol
+        self._samples: list[tuple[float, float, float]] = []  # time in ps, energy in eV or NaN, K
+        dynamics.attach(self._sample, interval=max(protocol.steps // MOST_SAMPLES, 1))
+
+    def words(self) -> str:
+        """Return one line: what was checked, with its figures, or why nothing was."""
+        ensemble = self._protocol.ensemble
+        if ensemble == "langevin":
+            return f"not checked: a Langevin thermostat trades energy with its bath; {self._temperature()}"
+        times, energies, _ = np.array(self._samples).T
+        quantity = "total energy" if ensemble == "nve" else "extended energy of the MTK equations"
+        if np.isnan(energies).any():
+            lacking = "energy" if ensemble == "nve" else "free_energy"
+            return f"{quantity} not checked: the calculator leaves no {lacking} with the forces"
+        if len(times) < FEWEST_SAMPLES:
+            return f"{quantity} not checked: {len(times)} samples are too few"
+        energies = energies * EV_TO_MEV / len(self._atoms)
+        drift = np.polyfit(times, energies, 1)[0]
+        straying = float(np.abs(energies - energies[0]).max())
+        verdict = "conserved" if straying <= MOST_STRAYING * self._thermal_mev() else "NOT conserved"
+        return (
+            f"{quantity} {verdict}: drift {drift:+.3g} meV/atom/ps, at most {straying:.3g} meV/atom from its "
+            f"start in {times[-1] - times[0]:.3g} ps; {self._temperature()}"
+        )
+
+    def _sample(self) -> None:
+        time_ps = self._dynamics.nsteps * self._protocol.timestep_fs / 1e3
+        self._samples.append((time_ps, self._energy(), float(self._atoms.get_temperature())))
+
+    def _energy(self) -> float:
+        results = getattr(self._atoms.calc, "results", {})
+        extended = self._protocol.ensemble == "npt"
+        potential = results.get("free_energy" if extended else "energy")
+        if self._protocol.ensemble == "langevin" or not isinstance(potential, (int, float, np.number)):
+            return float("nan")
+        if extended:
+            return float(self._dynamics.get_conserved_energy())
+        return float(potential) + float(self._atoms.get_kinetic_energy())
+
+    def _mean_temperature(self) -> float:
+        return float(np.mean([temperature for *_, temperature in self._samples]))
+
+    def _thermal_mev(self) -> float:
+        from ase import units  # noqa: PLC0415 - ASE is slow to import
+
+        # What was asked for: a run that heats up is no better for it.
+        temperature = self._protocol.temperature_k or self._mean_temperature()
+        return float(1.5 * units.kB * EV_TO_MEV * temperature)
+
+    def _temperature(self) -> str:
+        return f"mean temperature {self._mean_temperature():.0f} K"

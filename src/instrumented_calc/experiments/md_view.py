@@ -1,0 +1,192 @@
+"""Reads an `MDProfileResult` out of a journal: every figure is one of the recording or of its analysis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from instrumented_calc.analysis.breakdown import component_groups
+from instrumented_calc.analysis.latency import in_order
+from instrumented_calc.analysis.memory_growth import DEVICE, HOST, measure_growth
+from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.md_result import MDProfileResult
+from instrumented_calc.journal.reader import read_journal
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.journal.reader import Journal
+
+GIB = 2**30
+NS_PER_MS = 1e6
+SOURCES = {DEVICE: "device allocated", HOST: "host resident"}
+
+
+def result_from_journal(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    ends: Sequence[int] | None = None,
+    warmup: int = 0,
+    memory: bool = True,
+) -> MDProfileResult:
+    """Return the result of a run that one calculator made.
+
+    Args:
+        path: The journal.
+        name: What to call it; the model's name by default.
+        ends: Outermost calls that had been made after each frame, warm-up included; by default each call is a
+            frame.
+        warmup: Frames to keep apart, at the beginning.
+        memory: Whether to read the memory as well.
+
+    Raises:
+        JournalReadError: The journal cannot be read.
+        ExperimentError: It has no frame that was calculated without failing or compiling.
+    """
+    journal = read_journal(path)
+    calls = journal.calls
+    rows = in_order(calls, ~calls.nested)
+    frames = _Frames(rows, np.arange(1, len(rows) + 1) if ends is None else np.array(ends), warmup)
+    wall = calls.wall_ns.astype(np.float64) / NS_PER_MS
+    times = frames.sums(wall)
+    compiled = frames.sums(calls.compiling) > 0
+    usable = (frames.sums(calls.failed | calls.traced | calls.compiling) == 0) & (frames.counts > 0)
+    measured = np.arange(len(times)) >= warmup
+    kept = np.flatnonzero(usable & measured)
+    if not len(kept):
+        message = (
+            f"{path}: no frame to count: all failed, compiled, were traced or equal the frame before; give "
+            "more frames"
+        )
+        raise ExperimentError(message)
+    lane = journal.lanes[min(journal.lanes)]
+    model: dict[str, Any] = lane.model if isinstance(lane.model, dict) else {}
+    model_name = str(model.get("name") or lane.calculator.rpartition(".")[2])
+    device = str(model.get("device", "cpu"))
+    parts = _parts(journal, frames, kept, float(times[kept].mean()))
+    after = rows[frames.starts[warmup] :]
+    sizes = np.unique(calls.n_atoms[after])
+    end_ns = calls.start_ns[after].astype(np.int64) + calls.wall_ns[after]
+    total_s = float(end_ns.max() - calls.start_ns[after[0]]) / 1e9
+    n_steps = int(measured.sum())
+    figures: dict[str, Any] = {
+        **_statistics(times[kept]),
+        **_separable(journal, parts, device),
+        **(_memory(journal, after) if memory else {}),
+    }
+    return MDProfileResult(
+        name=name or model_name,
+        model_name=model_name,
+        n_steps=n_steps,
+        device=device,
+        **figures,
+        n_atoms=int(sizes[0]) if len(sizes) == 1 and sizes[0] > 0 else None,
+        system_size=lane.formula if isinstance(lane.formula, str) else None,
+        total_time_s=total_s,
+        steps_per_second=n_steps / total_s if total_s else None,
+        timestamp=journal.start.started,
+        notes=_notes(usable, compiled, measured),
+        calculations=len(after),
+        cache_hits=journal.counters.cache_hits if journal.counters else None,
+        first_call_ms=float(wall[rows[0]]),
+        warmup_frames=warmup,
+        warmup_ms=float(times[~measured].sum()),
+        compiled_frames=int((compiled & measured).sum()),
+        compiled_ms=float(times[compiled & measured].sum()),
+        slowest_frame=int(kept[times[kept].argmax()]) - warmup,
+        parts_ms=parts,
+        journal=str(path),
+    )
+
+
+class _Frames:
+    """Which rows belong to which frame."""
+
+    def __init__(self, rows: NDArray[Any], ends: NDArray[Any], warmup: int) -> None:
+        self.rows = rows
+        self.ends = np.minimum(ends, len(rows))
+        self.starts = np.concatenate([[0], self.ends[:-1]]).astype(int)
+        self.counts = self.ends - self.starts
+        self.warmup = warmup
+
+    def sums(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Return a column's sum over the rows of each frame."""
+        totals = np.concatenate([[0], np.cumsum(column[self.rows], dtype=np.float64)])
+        sums: NDArray[Any] = totals[self.ends] - totals[self.starts]
+        return sums
+
+
+def _statistics(latencies: NDArray[Any]) -> dict[str, Any]:
+    # Percentiles that occurred: between two values far apart there is nothing to be seen.
+    p95, p99 = np.percentile(latencies, [95, 99], method="higher")
+    return {
+        "latencies_ms": latencies.tolist(),
+        "mean_latency_ms": float(latencies.mean()),
+        "median_latency_ms": float(np.median(latencies)),
+        "std_latency_ms": float(latencies.std(ddof=1)) if len(latencies) > 1 else 0.0,
+        "min_latency_ms": float(latencies.min()),
+        "max_latency_ms": float(latencies.max()),
+        "p95_latency_ms": float(p95),
+        "p99_latency_ms": float(p99),
+    }
+
+
+def _parts(journal: Journal, frames: _Frames, kept: NDArray[Any], mean_ms: float) -> dict[str, float]:
+    """Return the mean time in each timed part, the longest first, and what is left."""
+    sums = {name: frames.sums(column)[kept].mean() for name, column in journal.calls.components.items()}
+    parts = {
+        name: float(time) / NS_PER_MS
+        for name, time in sorted(sums.items(), key=lambda item: -item[1])
+        if time
+    }
+    return {**parts, "other": mean_ms - sum(parts.values())} if parts else {}
+
+
+def _separable(journal: Journal, parts: dict[str, float], device: str) -> dict[str, float]:
+    """Return the times of energy, forces and stress where parts are wholly theirs.
+
+    On a device the host's time is mostly that of waiting, and says nothing about a part.
+    """
+    if device.partition(":")[0] != "cpu":
+        return {}
+    groups = component_groups(journal.lanes.values())
+    sums: dict[str, float] = {}
+    for name, time in parts.items():
+        if groups.get(name) in {"energy", "forces", "stress"}:
+            key = f"{groups[name]}_time_ms"
+            sums[key] = sums.get(key, 0.0) + time
+    return sums
+
+
+def _memory(journal: Journal, rows: NDArray[Any]) -> dict[str, Any]:
+    calls = journal.calls
+    field = DEVICE if DEVICE in calls.sparse else HOST
+    sparse = calls.sparse.get(field)
+    if sparse is None:
+        return {}
+    samples = sparse.values[np.isin(sparse.rows, rows)].astype(np.float64) / GIB
+    if not len(samples):
+        return {}
+    growth = measure_growth(journal, field)
+    return {
+        "memory_initial_gb": float(samples[0]),
+        "memory_final_gb": float(samples[-1]),
+        "memory_peak_gb": float(samples.max()),
+        "memory_per_step_gb": samples.tolist(),
+        "memory_source": SOURCES[field],
+        "memory_verdict": f"{growth.growth.verdict} ({growth.growth.reason})" if growth else "",
+    }
+
+
+def _notes(usable: NDArray[Any], compiled: NDArray[Any], measured: NDArray[Any]) -> str:
+    left_out = int((~usable & ~compiled & measured).sum())
+    return (
+        f"{left_out} frames failed, were traced or came from the cache, and are not counted"
+        if left_out
+        else ""
+    )

@@ -1,0 +1,227 @@
+"""A calculator over sizes and replicates: cells that a later start takes up where an earlier one stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.cell import UNUSABLE, Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+MANIFEST = "scale.json"
+# Read by the libraries when they are loaded, so to be set before.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TORCH_NUM_THREADS",
+)
+PARTIAL = re.compile(r"\.n\d+-r\d+\.(\d+)\.partial(-\d+)?\.jsonl")
+
+
+@dataclass(frozen=True)
+class ScaleSettings:
+    """What all cells of a folder have in common, so that others are not mixed with them.
+
+    Attributes:
+        calc: The calculator's spec.
+        system: The system's name.
+        steps: Steps of dynamics in each cell.
+        threads: Threads of every library.
+        temperature_k: Temperature of the velocities, K.
+        seed: Of the system, its velocities and the order of the cells.
+    """
+
+    calc: str
+    system: str
+    steps: int
+    threads: int = 1
+    temperature_k: float = 300.0
+    seed: int = 0
+
+
+@dataclass
+class ScaleRun:
+    """What came of a scaling.
+
+    Attributes:
+        journals: Journals of the finished cells, those of earlier starts too.
+        reused: How many of them are of earlier starts.
+        failures: What failed, a line each.
+        notes: What the user should know besides.
+    """
+
+    journals: list[Path] = field(default_factory=list)
+    reused: int = 0
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def true_sizes(system: str, wanted: Iterable[int], seed: int) -> tuple[list[int], list[str]]:
+    """Return the numbers of atoms that a system comes in, ascending, and notes on what is not as asked."""
+    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - `--help` stays light
+
+    built = [build_system(system, n_atoms, seed=seed) for n_atoms in wanted]
+    return sorted({len(each.atoms) for each in built}), [each.note for each in built if each.note]
+
+
+def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the work
+    settings: ScaleSettings,
+    sizes: Sequence[int],
+    *,
+    replicates: int,
+    output: Path,
+    time_limit_s: float | None = None,
+    on_cell: Callable[[str, int, int], None] = lambda *_: None,
+) -> ScaleRun:
+    """Run the cells that are not finished yet, in shuffled order, one at a time.
+
+    Each cell writes a journal of a temporary name, which gets its own when the cell is complete: whatever is
+    killed leaves no cell that only looks finished.
+
+    Args:
+        settings: What all cells have in common.
+        sizes: True numbers of atoms.
+        replicates: Cells of each size.
+        output: Folder of the journals; made where it does not exist.
+        time_limit_s: Longest time of a cell, s.
+        on_cell: Called before each cell, and at the end, with its name, the cells done and their number.
+
+    Raises:
+        ExperimentError: The folder holds cells of other settings, or cannot be written; or the calculator
+            cannot be built.
+    """
+    _check_folder(output, settings)
+    cells = [(size, replicate) for size in sizes for replicate in range(1, replicates + 1)]
+    run = ScaleRun(journals=[path for cell in cells if (path := output / _name(*cell)).is_file()])
+    run.reused = len(run.journals)
+    missing = [cell for cell in cells if not (output / _name(*cell)).is_file()]
+    # So that a slow drift of the machine is not taken for an effect of size.
+    random.Random(settings.seed).shuffle(missing)  # noqa: S311 - no secret
+    failed: set[int] = set()
+    for done, (size, replicate) in enumerate(missing, start=run.reused):
+        if size in failed:
+            continue
+        on_cell(f"{size} atoms, replicate {replicate}", done, len(cells))
+        path = output / _name(size, replicate)
+        trouble = _run_cell(settings, size, path, time_limit_s)
+        if trouble is None:
+            run.journals.append(path)
+        else:
+            # What failed once fails again: its other replicates wait for the next start.
+            failed.add(size)
+            run.failures.append(f"{size} atoms, replicate {replicate}: {trouble}")
+    on_cell("", len(cells), len(cells))
+    return run
+
+
+def _name(size: int, replicate: int) -> str:
+    return f"n{size:06d}-r{replicate}.jsonl"
+
+
+def _check_folder(output: Path, settings: ScaleSettings) -> None:
+    """Make the folder, or see that it is of the same settings; clear away what killed cells left."""
+    manifest = output / MANIFEST
+    wanted = asdict(settings)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if not manifest.exists():
+            _write_whole(manifest, json.dumps(wanted, indent=2) + "\n")
+        found = json.loads(manifest.read_text(encoding="utf-8"))
+        for path in output.glob(".n*.partial*.jsonl"):
+            match = PARTIAL.fullmatch(path.name)
+            if match and not _is_alive(int(match[1])):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"cannot write {output}: {error.strerror}; give another --output"
+        raise ExperimentError(message) from error
+    except ValueError as error:
+        message = f"{manifest}: not readable as JSON; give another --output"
+        raise ExperimentError(message) from error
+    if found != wanted:
+        other = next(
+            (name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]), ""
+        )
+        held = found.get(other) if isinstance(found, dict) else None
+        message = (
+            f"{output} holds cells with {other} {held!r}, not {wanted.get(other)!r}: give another --output,"
+            " or the same settings"
+        )
+        raise ExperimentError(message)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: float | None) -> str | None:
+    """Run a cell in a process of its own; return what went wrong, None if nothing did."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.jsonl")
+    partial.unlink(missing_ok=True)
+    cell = Cell(
+        calc=settings.calc,
+        system=settings.system,
+        n_atoms=size,
+        steps=settings.steps,
+        temperature_k=settings.temperature_k,
+        seed=settings.seed,
+        journal=str(partial),
+    )
+    pins = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
+    try:
+        done = subprocess.run(
+            cell.command(),
+            env={**os.environ, **pins},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=time_limit_s,
+        )
+        if done.returncode == 0:
+            partial.replace(path)
+            return None
+    except subprocess.TimeoutExpired:
+        return f"stopped at the time limit of {time_limit_s:g} s; give a longer --time-limit or fewer --steps"
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    words = _last_words(done)
+    if done.returncode == UNUSABLE:
+        raise ExperimentError(words)
+    return words
+
+
+def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        hint = ", as the kernel does when memory is short" if name == "SIGKILL" else ""
+        return f"ended by {name}{hint}"
+    lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+    words = lines[-1].strip().removeprefix("error: ") if lines else f"exit code {done.returncode}"
+    # The partial journal that it names is cleared away.
+    return words.partition("; what was done until then is in ")[0]

@@ -1,0 +1,119 @@
+"""Systems to calculate, by name: physical geometry, seeded, of the number of atoms that is asked for.
+
+All are periodic repetitions of one small cell, which any number of repetitions gives: as a box of whole cells
+where that is nearly a cube, else as an oblique cell that keeps periodic images as far apart as it can.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.systems.crystals import METALS, copper, crystal, silicon, solution
+from instrumented_calc.experiments.systems.lattices import cells_for
+from instrumented_calc.experiments.systems.molecules import benzene, water
+from instrumented_calc.experiments.systems.particles import ellipsoids
+from instrumented_calc.experiments.systems.velocities import set_velocities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+__all__ = ["KNOWN", "System", "build_system", "cells_for", "copper", "find_recipe", "set_velocities"]
+
+ALIASES = {"aluminium": "aluminum"}
+MOST_SPECIES = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a system is built.
+
+    Attributes:
+        build: Given a number of units and a random generator, returns ASE atoms.
+        unit: Atoms in a unit: numbers of atoms are multiples of it.
+        unit_name: What a unit is, for people.
+        fewest: The smallest number of units.
+        timestep_fs: A time step that its fastest vibration allows, fs.
+    """
+
+    build: Callable[[int, np.random.Generator], Any]
+    unit: int = 1
+    unit_name: str = "atom"
+    fewest: int = 1
+    timestep_fs: float = 2.0
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that was built.
+
+    Attributes:
+        name: Its name in the registry.
+        atoms: Periodic ASE atoms with thermal velocities; `len(atoms)` is the true number.
+        note: What is not as it was asked for; empty where all is.
+        timestep_fs: A time step that suits it, fs.
+    """
+
+    name: str
+    atoms: Any
+    note: str
+    timestep_fs: float
+
+
+KNOWN: dict[str, Recipe] = {
+    "water": Recipe(water, unit=3, unit_name="molecule", timestep_fs=0.5),
+    "silicon": Recipe(silicon, unit=2, unit_name="primitive cell"),
+    **{name: Recipe(crystal(name)) for name in METALS},
+    "benzene": Recipe(benzene, unit=48, unit_name="unit cell of four molecules", timestep_fs=0.5),
+    "ellipsoids": Recipe(ellipsoids),
+    **{f"species-{k}": Recipe(solution(k), fewest=k) for k in range(1, MOST_SPECIES + 1)},
+}
+
+
+def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> System:
+    """Build a system of a number of atoms, or of the nearest number that it comes in.
+
+    Args:
+        name: One of `KNOWN`.
+        n_atoms: Number of atoms that is wanted.
+        temperature_k: Temperature of the velocities, K.
+        seed: Of the velocities and of whatever is placed at random.
+
+    Raises:
+        ExperimentError: The name is not known, or the number is not positive.
+    """
+    import numpy as np  # noqa: PLC0415 - the command line's `--help` stays light
+
+    name = ALIASES.get(name, name)
+    recipe = find_recipe(name)
+    if n_atoms < 1:
+        message = f"{n_atoms} atoms: ask for 1 or more"
+        raise ExperimentError(message)
+    rng = np.random.default_rng(seed)
+    units = max(round(n_atoms / recipe.unit), recipe.fewest)
+    atoms = recipe.build(units, rng)
+    set_velocities(atoms, temperature_k, rng)
+    note = ""
+    if len(atoms) != n_atoms:
+        step = f"{recipe.unit} atoms a {recipe.unit_name}" if recipe.unit > 1 else "one atom a species"
+        note = f"{n_atoms} atoms were asked for; {name} has {len(atoms)}: {step}"
+    return System(name=name, atoms=atoms, note=note, timestep_fs=recipe.timestep_fs)
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return how a system is built.
+
+    Raises:
+        ExperimentError: The name is not known.
+    """
+    name = ALIASES.get(name, name)
+    if name not in KNOWN:
+        near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}? " if near else ""
+        message = f"unknown system {name!r}; {hint}known: {', '.join(KNOWN)}"
+        raise ExperimentError(message)
+    return KNOWN[name]

@@ -1,0 +1,168 @@
+"""`instrumented-calc compare`, in process, on journals of real dynamics and on made ones."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from instrumented_calc.cli import main
+from instrumented_calc.journal import records
+
+
+@pytest.fixture
+def write(tmp_path):
+    def of(name: str, level: float = 1.0, *, seed: int = 0, energy: float = 1.0, **environment):
+        start = records.RunStart(
+            schema=records.SCHEMA,
+            run_id=name,
+            started="2026-01-01T00:00:00Z",
+            pid=1,
+            version="0.1.0",
+            environment=records.Environment(**environment),
+        )
+        lane = records.Lane(0, "EMT", "twin", n_atoms=4, formula="Cu4")
+        noise = np.exp(0.02 * np.random.default_rng(seed).normal(size=300))
+        calls = [
+            records.Call(
+                index=n,
+                lane=0,
+                n_atoms=4,
+                start_ns=n * 10**8,
+                wall_ns=int(10**7 * level * scatter),
+                components={"part": 10**6},
+                energy_ev=energy,
+                rss_bytes=10**8,
+            )
+            for n, scatter in enumerate(noise)
+        ]
+        path = tmp_path / name
+        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, lane, *calls)))
+        return path
+
+    return of
+
+
+def test_two_runs_get_a_verdict_on_these_two(write, capsys):
+    write("a.jsonl")
+    write("b.jsonl", 0.5, seed=1)
+    assert main(["compare", "a.jsonl", "b.jsonl"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Comparison of a.jsonl with b.jsonl")
+    assert "faster: time per call x 0.5" in text
+    assert "on these two runs only" in text
+    assert "equal in 50 common frames" in text
+    assert "host memory, peak" in text
+
+
+def test_replicates_as_a_shell_s_pattern_a_quoted_one_and_a_comma_list(write, capsys):
+    for seed in range(3):
+        write(f"a-{seed}.jsonl", 1 + 0.01 * seed, seed=seed)
+        write(f"b-{seed}.jsonl", 1.3 + 0.01 * seed, seed=10 + seed)
+    shell = ["--before", *(f"a-{n}.jsonl" for n in range(3)), "--after", *(f"b-{n}.jsonl" for n in range(3))]
+    quoted = ["--before", "a-*.jsonl", "--after", "b-*.jsonl"]
+    commas = ["a-0.jsonl,a-1.jsonl,a-2.jsonl", "b-*.jsonl"]
+    told = []
+    for arguments in (shell, quoted, commas):
+        assert main(["compare", *arguments]) == 0
+        told.append(capsys.readouterr().out)
+    assert "from the scatter between 3 and 3 runs" in told[0]
+    assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize(
+    ("level", "limit", "state"),
+    [
+        (1.2, ["--max-slowdown", "5%"], "BROKEN"),
+        (1.05, ["--max-slowdown", "5%"], "not sure"),
+        (0.9, ["--max-slowdown", "5%"], "met"),
+        (0.1, ["--require-speedup", "5x"], "met"),
+        (0.5, ["--require-speedup", "5x"], "BROKEN"),
+        (0.2, ["--require-speedup", "5x"], "not sure"),
+    ],
+)
+def test_a_limit_fails_only_what_is_surely_beyond_it(write, capsys, level, limit, state):
+    write("a.jsonl")
+    write("b.jsonl", level)
+    assert main(["compare", "a.jsonl", "b.jsonl", *limit]) == (state == "BROKEN")
+    assert state in capsys.readouterr().out
+
+
+def test_other_energies_block_the_verdict_and_exit_with_1(write, capsys):
+    write("a.jsonl")
+    write("b.jsonl", 0.5, energy=2.0)
+    assert main(["compare", "a.jsonl", "b.jsonl", "--max-slowdown", "5%"]) == 1
+    text = capsys.readouterr().out
+    assert "not comparable" in text
+    assert "values-differ: energies differ at the first geometry: 0.25 eV an atom" in text
+    assert "not checked, the runs are not comparable" in text
+    assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "values"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl", "--energy-tolerance", "0.5"]) == 0
+
+
+def test_other_machines_are_named_and_can_be_allowed(write, capsys):
+    write("a.jsonl", cpu="EPYC")
+    write("b.jsonl", cpu="Xeon")
+    assert main(["compare", "a.jsonl", "b.jsonl"]) == 1
+    assert "cpu: before EPYC, after Xeon; if under test: --allow cpu" in capsys.readouterr().out
+    assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "cpu,threads"]) == 0
+    assert "under test: cpu" in capsys.readouterr().out
+
+
+def test_json_and_markdown(write, capsys):
+    write("a.jsonl")
+    write("b.jsonl", 2)
+    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json", "--max-slowdown", "5%"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "slower"
+    assert found["unit"] == "call"
+    assert found["median"]["interval"]["value"] == pytest.approx(2, rel=1e-3)
+    assert found["limits"] == [{"limit": "--max-slowdown 5%", "verdict": "broken"}]
+    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("# Comparison of a.jsonl with b.jsonl")
+
+
+def test_a_result_file_of_the_older_profiler_is_compared(write, tmp_path, capsys):
+    write("a.jsonl")
+    result = {"latencies_ms": [20.0, 20.1] * 50, "device": "cuda", "n_atoms": 4}
+    (tmp_path / "b.json").write_text(json.dumps(result))
+    assert main(["compare", "a.jsonl", "b.json"]) == 0
+    text = capsys.readouterr().out
+    assert "slower" in text
+    assert "a result file tells only its device" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["a.jsonl"], 2),
+        (["a.jsonl", "a.jsonl", "a.jsonl"], 2),
+        (["--before", "a.jsonl"], 2),
+        (["a.jsonl", "a.jsonl", "--allow", "moon"], 2),
+        (["a.jsonl", "a.jsonl", "--max-slowdown", "much"], 2),
+        (["a.jsonl", "none.jsonl"], 1),
+        (["a.jsonl", "none-*.jsonl"], 1),
+        (["a.jsonl", "other.json"], 1),
+    ],
+)
+def test_errors_are_one_line_on_stderr(write, tmp_path, capsys, arguments, code):
+    write("a.jsonl")
+    (tmp_path / "other.json").write_text('{"some": "thing"}')
+    assert main(["compare", *arguments]) == code
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.startswith("error: ")
+    assert seen.err.count("\n") == 1
+
+
+def test_two_runs_of_the_same_dynamics_are_the_same(capsys):
+    for name in ("a.jsonl", "b.jsonl"):
+        assert main(["demo", "--steps", "40", "--journal", name]) == 0
+    capsys.readouterr()
+    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["values"]["verdict"] == "equal"
+    assert found["values"]["largest_ev"] == 0
+    assert found["obstacles"] == []

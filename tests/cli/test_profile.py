@@ -1,0 +1,134 @@
+"""`instrumented-calc profile` and `compare-all`: what a user types and sees."""
+
+import json
+
+import pytest
+from ase.io import write
+from tests.support import read_records
+
+from instrumented_calc.cli import main
+from instrumented_calc.cli.progress import _plain
+from instrumented_calc.experiments.compare_all import known_specs
+from instrumented_calc.experiments.systems import build_system
+
+
+def test_it_profiles_dynamics_and_ends_with_the_next_command(capsys):
+    assert main(["profile", "--calc", "emt", "--system", "copper", "--n-atoms", "13", "--steps", "12"]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip().endswith("run.jsonl")
+    assert said.err.startswith("energy    total energy conserved")
+    assert said.err.splitlines()[-1].startswith("next      instrumented-calc report")
+    calls = read_records().calls
+    assert len(calls) == 25
+    assert calls[0]["n_atoms"] == 13
+
+
+@pytest.mark.parametrize("ensemble", ["langevin", "npt"])
+def test_other_ensembles_and_settings(ensemble, capsys):
+    options = [
+        "--timestep",
+        "1",
+        "--temperature",
+        "100",
+        "--equilibrate",
+        "0",
+        "--seed",
+        "3",
+        "--n-atoms",
+        "8",
+    ]
+    assert main(["profile", "--ensemble", ensemble, "--steps", "3", "--output", "mine.jsonl", *options]) == 0
+    (phase,) = read_records("mine.jsonl").of("phase")
+    assert (phase["ensemble"], phase["timestep_fs"]) == ("NVT" if ensemble == "langevin" else "NPT", 1.0)
+    assert capsys.readouterr().out.strip().endswith("mine.jsonl")
+
+
+def test_a_size_that_a_system_has_not_is_told(capsys):
+    assert main(["profile", "--calc", "lj", "--system", "silicon", "--n-atoms", "7", "--steps", "1"]) == 0
+    assert "note: 7 atoms were asked for; silicon has 8" in capsys.readouterr().err
+    assert read_records().calls[0]["n_atoms"] == 8
+
+
+def test_frames_of_a_file_are_replayed(capsys):
+    frames = [build_system("copper", 8).atoms for _ in range(5)]
+    for number, frame in enumerate(frames):
+        frame.rattle(0.01, seed=number)
+    write("frames.extxyz", frames)
+    assert main(["profile", "--frames", "frames.extxyz"]) == 0
+    assert len(read_records().calls) == 5
+    assert main(["profile", "--frames", "frames.extxyz", "--steps", "2", "--output", "two.jsonl"]) == 0
+    assert len(read_records("two.jsonl").calls) == 2
+    assert "next      instrumented-calc report" in capsys.readouterr().err
+
+
+def test_a_factory_of_the_users_own(working_directory):
+    (working_directory / "mine.py").write_text(
+        "from ase.calculators.emt import EMT\ndef make(): return EMT()\n", encoding="utf-8"
+    )
+    assert main(["profile", "--calc", "mine:make", "--n-atoms", "4", "--steps", "2"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--calc", "emmt"], "unknown calculator 'emmt'; did you mean emt?"),
+        (["--system", "coper"], "unknown system 'coper'; did you mean copper?"),
+        (["--ensemble", "nvt"], "unknown ensemble 'nvt'; known: nve, langevin, npt"),
+        (["--frames", "none.xyz"], "none.xyz: no such file"),
+        (["--frames", "empty.extxyz"], "empty.extxyz"),
+        (["--frames", "garbage.xyz"], "garbage.xyz: ASE cannot read it"),
+        (["--system", "silicon", "--steps", "2"], "EMT failed for Si64: NotImplementedError"),
+        (["--trace", "sometimes"], "trace='sometimes'"),
+        (["--output", "no/such/run.jsonl", "--steps", "1"], "no/such"),
+        (["--timestep", "-1"], "give a positive time step"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(words, told, capsys, working_directory):
+    (working_directory / "empty.extxyz").write_text("", encoding="utf-8")
+    (working_directory / "garbage.xyz").write_text("no\nframes\n", encoding="utf-8")
+    assert main(["profile", *words]) == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert told in errors[0]
+
+
+def test_progress_in_a_file_is_a_plain_line_now_and_then(capsys):
+    times = iter([0.0, 0.0, 10.0, 40.0, 45.0, 100.0])
+    update = _plain(lambda: next(times))
+    for done in range(5):
+        update("NVE", done, 10)
+    assert capsys.readouterr().err.splitlines() == [
+        "NVE: 2 of 10, about 160 s left",
+        "NVE: 4 of 10, about 150 s left",
+    ]
+
+
+class TestCompareAll:
+    def test_models_are_one_table_and_failures_are_named(self, capsys):
+        models = ["--calc", "emt", "--calc", "lj", "--calc", "nosuch"]
+        assert main(["compare-all", "--system", "silicon", "--n-atoms", "8", "--steps", "3", *models]) == 0
+        title, heading, emt, lj, nosuch = capsys.readouterr().out.splitlines()
+        assert title == "silicon, 8 atoms, NVE, 3 steps"
+        assert heading.split()[0] == "model"
+        assert "failed: " in emt
+        assert "No EMT-potential for Si" in emt
+        assert len(lj.split()) == 8
+        assert "failed: unknown calculator 'nosuch'" in nosuch
+
+    def test_json_has_the_same(self, capsys):
+        models = ["--calc", "emt", "--json", "--output", "kept"]
+        assert main(["compare-all", "--system", "copper", "--n-atoms", "4", "--steps", "3", *models]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["calc"], row["n_atoms"]) == ("emt", 4)
+        assert len(read_records(row["journal"]).of("phase")) == 2
+
+    def test_by_default_it_takes_what_the_integrations_offer(self):
+        assert {"emt", "orb-v2", "ani-2x", "anisoap"} == set(known_specs())
+
+    def test_nothing_but_failures_is_exit_code_1(self, capsys):
+        assert main(["compare-all", "--calc", "nosuch", "--steps", "1"]) == 1
+        assert "failed: unknown calculator" in capsys.readouterr().out
+
+    def test_an_unknown_system_is_told_before_anything_starts(self, capsys):
+        assert main(["compare-all", "--system", "watr"]) == 1
+        assert "did you mean water?" in capsys.readouterr().err

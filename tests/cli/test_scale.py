@@ -1,0 +1,178 @@
+"""`instrumented-calc scale` with real processes: what is finished stays, what is not is done once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.support import read_records
+
+import instrumented_calc
+from instrumented_calc.cli import main
+from instrumented_calc.experiments.scale import PARTIAL, THREAD_VARIABLES
+
+SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
+FACTORY = """
+import time
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+
+class Constant(Calculator):
+    implemented_properties = ["energy", "forces"]
+    seconds = 0.004
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        time.sleep(self.seconds)
+        self.results = {"energy": 0.0, "forces": np.zeros((len(atoms), 3))}
+
+class Breaks(Constant):
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        if len(atoms) > 10:
+            raise MemoryError("no room")
+        super().calculate(atoms, properties, system_changes)
+
+class Slow(Constant):
+    seconds = 0.4
+"""
+
+
+@pytest.fixture(autouse=True)
+def factories(tmp_path, monkeypatch):
+    (tmp_path / "factories.py").write_text(FACTORY)
+    monkeypatch.setenv("PYTHONPATH", SOURCE["PYTHONPATH"])
+
+
+def scale(*arguments: str) -> int:
+    return main(["scale", "--output", "out", *arguments])
+
+
+def journals() -> list[str]:
+    return sorted(path.name for path in Path("out").glob("*.jsonl"))
+
+
+def test_an_exponent_of_real_dynamics_from_fresh_pinned_processes(capsys):
+    assert scale("--sizes", "4,32,108", "--replicates", "2", "--steps", "12", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 0.3 < found["exponent"]["value"] < 1.5
+    assert [each["n_atoms"] for each in found["sizes"]] == [4, 32, 108]
+    assert [each["runs"] for each in found["sizes"]] == [2, 2, 2]
+    starts = [read_records(path).all[0] for path in Path("out").glob("*.jsonl")]
+    assert len({each["pid"] for each in starts}) == 6
+    for each in starts:
+        assert each["environment"]["threads_wanted"]["OMP_NUM_THREADS"] == "1"
+        assert {pool["threads"] for pool in each["environment"]["threads_effective"]} == {1}
+
+
+def test_a_constant_cost_is_called_overhead_bound(capsys):
+    sizes = ("--sizes", "4,32,108", "--replicates", "3", "--steps", "25")
+    assert scale("--calc", "factories:Constant", *sizes) == 0
+    assert "OVERHEAD-BOUND" in capsys.readouterr().out
+
+
+def test_a_size_that_fails_is_one_line_and_the_others_are_kept(capsys):
+    assert scale("--calc", "factories:Breaks", "--sizes", "4,8,32", "--replicates", "2", "--steps", "3") == 1
+    seen = capsys.readouterr()
+    assert seen.err.count("failed: 32 atoms") == 1
+    assert "MemoryError: no room" in seen.err
+    assert journals() == ["n000004-r1.jsonl", "n000004-r2.jsonl", "n000008-r1.jsonl", "n000008-r2.jsonl"]
+    assert "Sizes" in seen.out
+
+
+def test_a_cell_beyond_the_time_limit_is_stopped(capsys):
+    calc = ("--calc", "factories:Slow", "--sizes", "4", "--replicates", "1")
+    assert scale(*calc, "--steps", "500", "--time-limit", "2.5") == 1
+    assert "stopped at the time limit of 2.5 s" in capsys.readouterr().err
+    assert os.listdir("out") == ["scale.json"]  # noqa: PTH208 - hidden files too
+
+
+def test_only_what_is_missing_is_done_again(capsys):
+    sizes = ("--sizes", "4,32", "--replicates", "2", "--steps", "3")
+    assert scale(*sizes) == 0
+    Path("out/n000032-r2.jsonl").unlink()
+    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("n*.jsonl")}
+    capsys.readouterr()
+    assert scale(*sizes) == 0
+    assert "3 cells were finished before" in capsys.readouterr().err
+    assert len(journals()) == 4
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_killed_scale_goes_on_where_it_stopped():
+    command = [
+        sys.executable,
+        "-m",
+        "instrumented_calc",
+        "scale",
+        "--output",
+        "out",
+        "--calc",
+        "factories:Slow",
+    ]
+    command += ["--sizes", "4,8", "--replicates", "2", "--steps", "3"]
+    with subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=SOURCE
+    ) as process:
+        deadline = time.monotonic() + 60
+        # Into the second cell.
+        while time.monotonic() < deadline and not (journals() and partial_names()):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    finished = journals()
+    assert len(finished) == 1
+    assert scale(*command[6:]) == 0
+    assert len(journals()) == 4
+    records = [read_records(Path("out") / name) for name in journals()]
+    assert all(each.end["reason"] == "closed" for each in records)
+    assert all(len(each.calls) == 4 for each in records)
+    assert partial_names() == []
+
+
+def partial_names() -> list[str]:
+    return [path.name for path in Path("out").glob(".*") if PARTIAL.fullmatch(path.name)]
+
+
+def test_cells_of_other_settings_are_not_mixed(capsys):
+    assert scale("--sizes", "4", "--replicates", "1", "--steps", "2") == 0
+    capsys.readouterr()
+    assert scale("--sizes", "4", "--replicates", "1", "--steps", "3") == 1
+    assert capsys.readouterr().err == (
+        "error: out holds cells with steps 2, not 3: give another --output, or the same settings\n"
+    )
+    # More sizes and replicates are no other settings.
+    assert scale("--sizes", "4,8", "--replicates", "1", "--steps", "2") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--sizes", "4,many"], 2, "--sizes"),
+        (["--sizes", "0"], 2, "one atom"),
+        (["--system", "cooper"], 1, "copper"),
+        (["--calc", "emmt", "--sizes", "4"], 1, "did you mean emt?"),
+    ],
+)
+def test_bad_input_is_one_line(capsys, arguments, code, words):
+    assert scale(*arguments) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert words in last
+
+
+def test_the_true_number_of_atoms_is_told_and_used(capsys):
+    assert scale("--system", "silicon", "--calc", "factories:Constant", "--sizes", "9", "--steps", "2") == 0
+    seen = capsys.readouterr()
+    assert "note: 9 atoms were asked for; silicon has 8" in seen.err
+    assert journals() == ["n000008-r1.jsonl", "n000008-r2.jsonl", "n000008-r3.jsonl"]
+
+
+def test_every_thread_variable_of_the_numerical_libraries_is_pinned():
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"} <= set(
+        THREAD_VARIABLES
+    )
