@@ -1,0 +1,263 @@
+"""How time and memory grow with the number of atoms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.evidence_keys import Unequal, evidence_of, unequal
+from instrumented_calc.analysis.measured_run import run_of_summary
+from instrumented_calc.analysis.student import Estimate, slope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.analysis.drift import Memory
+    from instrumented_calc.analysis.summary import Summary
+
+    Floats = NDArray[np.float64]
+
+# Rule L7: a curve this flat, over so many sizes that span so much, is fixed overhead.
+FLAT_EXPONENT = 0.2
+FEWEST_SIZES = 3
+# Gate G3: a median needs so many calls.
+FEWEST_CALLS = 30
+LEAST_SPAN = 4.0
+# A part below this share of the time at every size is not worth an exponent.
+LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class SizeTime:
+    """All runs of one size.
+
+    Attributes:
+        n_atoms: The true number of atoms.
+        runs: Number of runs.
+        median_ns: Geometric mean of the runs' medians, ns.
+        scatter: Standard deviation of the logarithms of the runs' medians; None for a single run.
+        peak_bytes: Mean of the runs' peaks of resident memory; None where not sampled.
+    """
+
+    n_atoms: int
+    runs: int
+    median_ns: float
+    scatter: float | None
+    peak_bytes: float | None
+
+    @property
+    def us_per_atom(self) -> float:
+        """Time per atom, us."""
+        return self.median_ns / self.n_atoms / 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFit:
+    """Memory as a line against the number of atoms.
+
+    Attributes:
+        kind: `host` or `device`.
+        bytes_per_atom: Its slope.
+        at_zero_bytes: What no atom costs: libraries, model.
+        limit_bytes: What the machine has; None where that is not known.
+        largest: Atoms that fit, extrapolated; None where memory does not measurably grow or the limit is not
+            known.
+    """
+
+    kind: str
+    bytes_per_atom: Estimate
+    at_zero_bytes: float
+    limit_bytes: float | None
+    largest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Runs of several sizes.
+
+    Attributes:
+        sizes: Ascending.
+        exponent: d ln t / d ln N of the time per call; None with too few sizes.
+        components: The same of each part of the calculator that takes 1 % at some size.
+        overhead_bound: True where the curve is surely flat, False where it surely is not, None where that
+            cannot be told.
+        why: What that verdict rests on or lacks.
+        memory: Fits of host and device memory.
+        unequal: What differs in machine, software and threads between the runs: no exponent then.
+        unmeasured: Runs without a single steady call, by name.
+    """
+
+    sizes: tuple[SizeTime, ...]
+    exponent: Estimate | None
+    components: dict[str, Estimate]
+    overhead_bound: bool | None
+    why: str
+    memory: tuple[MemoryFit, ...]
+    unequal: tuple[Unequal, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+
+
+def measure_scaling(summaries: Sequence[Summary]) -> Scaling:
+    """Return how runs of several sizes scale.
+
+    Args:
+        summaries: One a run, each of a single size, in any order.
+    """
+    measured = [(_n_atoms(each), each) for each in summaries if each.latency]
+    known = sorted(((n, each) for n, each in measured if n), key=lambda pair: pair[0])
+    used = {id(each) for _, each in known}
+    differing = unequal([evidence_of(each.journal) for _, each in known], [], ())
+    atoms = np.array([n for n, _ in known], np.float64)
+    times = np.array([each.latency.median_ns for _, each in known if each.latency])
+    exponent = None if differing else fit_exponent(atoms, times)
+    flat, why = _overhead_bound(atoms, exponent, differing)
+    return Scaling(
+        sizes=tuple(_size(n, [each for m, each in known if m == n]) for n in sorted({n for n, _ in known})),
+        exponent=exponent,
+        components={} if differing else _components(known),
+        overhead_bound=flat,
+        why=why,
+        memory=tuple(fit for fit in (_host_memory(known), _device_memory(known)) if fit),
+        unequal=tuple(differing),
+        unmeasured=tuple(str(each.journal.path) for each in summaries if id(each) not in used),
+    )
+
+
+def _n_atoms(summary: Summary) -> int:
+    sizes = np.unique(summary.journal.calls.n_atoms)
+    return int(sizes[-1]) if len(sizes) else 0
+
+
+def fit_exponent(atoms: Floats, times: Floats) -> Estimate | None:
+    """Return the exponent of the power law that runs follow: least squares on logarithms, with a t interval.
+
+    Args:
+        atoms: Size of each run.
+        times: Its time, positive.
+
+    Returns:
+        None with fewer than three sizes.
+    """
+    if len(np.unique(atoms)) < FEWEST_SIZES:
+        return None
+    fit = slope(np.log(atoms), np.log(times))
+    return fit[0] if fit else None
+
+
+def _size(n_atoms: int, runs: Sequence[Summary]) -> SizeTime:
+    logs = np.log([run.latency.median_ns for run in runs if run.latency])
+    peaks = [run.memory.peak_bytes for run in runs if run.memory]
+    return SizeTime(
+        n_atoms=n_atoms,
+        runs=len(runs),
+        median_ns=math.exp(float(logs.mean())),
+        scatter=float(logs.std(ddof=1)) if len(logs) > 1 else None,
+        peak_bytes=sum(peaks) / len(peaks) if peaks else None,
+    )
+
+
+def _overhead_bound(
+    atoms: Floats, exponent: Estimate | None, differing: Sequence[Unequal]
+) -> tuple[bool | None, str]:
+    if differing:
+        return None, "the runs are not comparable"
+    if exponent is None:
+        return None, f"{len(np.unique(atoms))} sizes; {FEWEST_SIZES} are needed"
+    span = float(atoms.max() / atoms.min())
+    if span < LEAST_SPAN:
+        return None, f"the sizes span a factor of {span:.1f}; {LEAST_SPAN:.0f} is needed"
+    if exponent.high < FLAT_EXPONENT:
+        return True, f"the exponent is surely below {FLAT_EXPONENT:g} over a factor of {span:.1f} in size"
+    if exponent.low > FLAT_EXPONENT:
+        return False, f"the exponent is surely above {FLAT_EXPONENT:g}"
+    return None, f"the exponent's interval holds {FLAT_EXPONENT:g}: add sizes, steps or replicates"
+
+
+def _components(known: Sequence[tuple[int, Summary]]) -> dict[str, Estimate]:
+    """Return the exponents of the parts, those that take the longest at the largest size first."""
+    parts = [(n, _typical_times(each), each.latency.median_ns if each.latency else 0.0) for n, each in known]
+    names = dict.fromkeys(name for _, times, _ in parts for name in times)
+    found = {}
+    for name in names:
+        rows = [(n, times[name], times[name] / whole) for n, times, whole in parts if times.get(name)]
+        if max((share for _, _, share in rows), default=0.0) < LEAST_SHARE:
+            continue
+        fit = fit_exponent(np.array([n for n, _, _ in rows], np.float64), np.array([t for _, t, _ in rows]))
+        if fit is not None:
+            found[name] = fit
+    largest = parts[-1][1] if parts else {}
+    return dict(sorted(found.items(), key=lambda item: -largest.get(item[0], 0.0)))
+
+
+def _typical_times(summary: Summary) -> dict[str, float]:
+    """Return the median time of each part in steady calls, ns, and that of what is left of the call."""
+    parts = run_of_summary(summary).parts_ns
+    return {name: float(np.median(times)) for name, times in parts.items()}
+
+
+def _host_memory(known: Sequence[tuple[int, Summary]]) -> MemoryFit | None:
+    environments = [each.journal.start.environment for _, each in known]
+    limits = [
+        limit
+        for each in environments
+        for limit in (each.cgroup_memory_bytes, each.memory_bytes)
+        if isinstance(limit, int)
+    ]
+    return _memory("host", [(n, each.memory) for n, each in known], min(limits, default=None))
+
+
+def _device_memory(known: Sequence[tuple[int, Summary]]) -> MemoryFit | None:
+    limits = []
+    for _, each in known:
+        free, reserved = (
+            each.journal.calls.sparse.get(name) for name in ("device_free_bytes", "device_reserved_bytes")
+        )
+        if free is not None and reserved is not None and len(free) and len(reserved):
+            limits.append(int(free.values[-1]) + int(reserved.values[-1]))
+    held = [(n, each.device_allocated) for n, each in known]
+    return _memory("device", held, min(limits, default=None))
+
+
+def _memory(kind: str, known: Sequence[tuple[int, Memory | None]], limit: float | None) -> MemoryFit | None:
+    rows = [(n, held.peak_bytes) for n, held in known if held is not None]
+    atoms = np.array([n for n, _ in rows], np.float64)
+    if len(np.unique(atoms)) < FEWEST_SIZES:
+        return None
+    fit = slope(atoms, np.array([each for _, each in rows], np.float64))
+    if fit is None:
+        return None
+    per_atom, at_zero = fit
+    largest = None
+    if limit is not None and per_atom.low > 0:
+        largest = max(int((limit - at_zero) / per_atom.value), 0)
+    return MemoryFit(kind, per_atom, at_zero, limit, largest)
+
+
+def too_short(summaries: Sequence[Summary]) -> list[str]:
+    """Return a line on runs with so few calls that their median is shaky, if there are any."""
+    few = sum(1 for each in summaries if each.latency and each.latency.calls < FEWEST_CALLS)
+    told = f"of {len(summaries)} runs {few} had fewer than {FEWEST_CALLS} steady calls: give more --steps"
+    return [told] if few else []
+
+
+def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
+    """Return the thread pools of other sizes than were asked for, a line each.
+
+    Args:
+        summaries: One a run.
+        threads: What was asked for.
+    """
+    found: dict[str, None] = {}
+    for summary in summaries:
+        environment = summary.journal.start.environment
+        pools = [(each.implementation, each.threads) for each in environment.threads_effective or ()]
+        pools += [("torch", environment.torch_threads[0])] if environment.torch_threads else []
+        for name, effective in pools:
+            if effective != threads:
+                found[f"threads-unequal: {name} used {effective} threads, not {threads} as asked for"] = None
+    return list(found)

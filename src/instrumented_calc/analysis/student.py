@@ -1,0 +1,110 @@
+"""Student's t: its quantiles, and intervals for the difference of two means.
+
+numpy has no quantiles of it, and scipy is no dependency of the core.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+# Beyond, t is the normal distribution to four figures.
+MOST_FREEDOM = 1e4
+GRID_POINTS = 40_001
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its two-sided 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def exponential(self) -> Estimate:
+        """Return the same of e to the power of the value: a ratio, from a difference of logarithms."""
+        # Anything beyond is no interval any more, and would overflow.
+        return Estimate(
+            *(math.exp(min(max(each, -700.0), 700.0)) for each in (self.value, self.low, self.high))
+        )
+
+
+@cache
+def t_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
+    """Return how many standard errors a two-sided interval reaches to either side.
+
+    With t = sqrt(v) tan(a) the density of t becomes cos(a)^(v-1) over 0 <= a < pi/2: Abramowitz and
+    Stegun, Handbook of Mathematical Functions (1964), 26.7. It is integrated by the trapezoidal rule.
+
+    Args:
+        freedom: Degrees of freedom v, at least 1, not necessarily whole.
+        confidence: Probability that lies within.
+    """
+    freedom = min(freedom, MOST_FREEDOM)
+    angles = np.linspace(0.0, math.pi / 2, GRID_POINTS)
+    density = np.cos(angles) ** (freedom - 1)
+    inside = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    angle = float(np.interp(confidence * inside[-1], inside, angles))
+    return math.sqrt(freedom) * math.tan(angle)
+
+
+def difference_of_means(before: Floats, after: Floats) -> Estimate | None:
+    """Return mean(after) - mean(before) of independent values, None where there is no scatter to go by.
+
+    With two values or more on both sides this is Welch's interval, Biometrika 34, 28 (1947), which does not
+    take the scatter of both sides to be equal. A side with a single value has no scatter of its own: that of
+    the other side is taken for it.
+    """
+    sizes = (len(before), len(after))
+    if min(sizes) < 1 or max(sizes) < 2:  # noqa: PLR2004 - a single value has no scatter
+        return None
+    value = float(after.mean() - before.mean())
+    parts = [_variance_of_mean(before, after), _variance_of_mean(after, before)]
+    variance = sum(parts)
+    if min(sizes) == 1:
+        freedom = float(max(sizes) - 1)
+    elif variance > 0:
+        # Satterthwaite, Biometrics Bulletin 2, 110 (1946)
+        freedom = variance**2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
+    else:
+        freedom = 1.0
+    reach = t_quantile(round(freedom, 3)) * math.sqrt(variance)
+    return Estimate(value, value - reach, value + reach)
+
+
+def _variance_of_mean(ours: Floats, theirs: Floats) -> float:
+    scattered = ours if len(ours) > 1 else theirs
+    return float(scattered.var(ddof=1)) / len(ours)
+
+
+def slope(along: Floats, values: Floats) -> tuple[Estimate, float] | None:
+    """Return the least-squares slope with its t interval, and the value at zero.
+
+    Args:
+        along: Abscissas.
+        values: Independent values there.
+
+    Returns:
+        None with fewer than three points or without two different abscissas.
+    """
+    distance = along - along.mean()
+    spread = float(np.square(distance).sum())
+    freedom = len(along) - 2
+    if freedom < 1 or not spread:
+        return None
+    steepness = float((distance * (values - values.mean())).sum()) / spread
+    rest = values - values.mean() - steepness * distance
+    error = math.sqrt(float(np.square(rest).sum()) / freedom / spread)
+    reach = t_quantile(freedom) * error
+    at_zero = float(values.mean()) - steepness * float(along.mean())
+    return Estimate(steepness, steepness - reach, steepness + reach), at_zero

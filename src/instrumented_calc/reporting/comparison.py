@@ -1,0 +1,268 @@
+"""A comparison as a document, and as JSON for machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.identity import one_line
+from instrumented_calc.reporting.quantities import NOT_MEASURED, bytes_of, count, figures, plural, time_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.changes import ContractionChange, FindingChange, MemoryChange
+    from instrumented_calc.analysis.comparison import Comparison
+    from instrumented_calc.analysis.measured_run import MeasuredRun
+    from instrumented_calc.analysis.ratios import Ratio
+    from instrumented_calc.analysis.speed_limits import SpeedLimit
+    from instrumented_calc.analysis.student import Estimate
+
+SCHEMA = "instrumented-calc-comparison/1"
+CONTRACTIONS_SHOWN = 10
+COMPONENTS_SHOWN = 20
+
+
+def build_comparison(
+    comparison: Comparison,
+    contractions: Sequence[ContractionChange] = (),
+    memory: Sequence[MemoryChange] = (),
+    findings: Sequence[FindingChange] = (),
+    limits: Sequence[SpeedLimit] = (),
+) -> Document:
+    """Return the document.
+
+    Args:
+        comparison: What was compared.
+        contractions: Contractions of both sides.
+        memory: Peaks of both sides.
+        findings: Findings that appeared or went.
+        limits: The users' limits.
+    """
+    found = [
+        Section("Verdict", (Paragraph(tuple(verdict_lines(comparison))),)),
+        _limits(comparison, limits),
+        _gates(comparison),
+        _times(comparison),
+        _components(comparison),
+        _contractions(contractions),
+        _memory(memory),
+        _findings(findings),
+    ]
+    sides = (_names(comparison.before), _names(comparison.after))
+    return Document(f"Comparison of {sides[0]} with {sides[1]}", tuple(each for each in found if each))
+
+
+def _names(runs: Sequence[MeasuredRun]) -> str:
+    names = [one_line(each.name) for each in runs]
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")  # noqa: PLR2004
+
+
+def verdict_lines(comparison: Comparison) -> list[str]:
+    """Return the verdict in words, with what it rests on, or what forbids it."""
+    if comparison.obstacles:
+        lines = ["not comparable: no verdict on speed"]
+        return lines + [f"{each.rule}: {one_line(each.text)}" for each in comparison.obstacles]
+    lines = [_spoken(comparison), comparison.why]
+    under_test = sorted({each.key for each in comparison.unequal})
+    if under_test:
+        lines.append(f"under test: {', '.join(under_test)}")
+    return lines
+
+
+def _spoken(comparison: Comparison) -> str:
+    ratio = comparison.median
+    interval = ratio.interval if ratio else None
+    if interval is None or comparison.verdict is None:
+        return str(comparison.verdict)
+    times = f"time per call x {_estimate(interval)}"
+    if comparison.verdict == "not distinguishable":
+        return f"not distinguishable: {times} holds 1"
+    return f"{comparison.verdict}: {times}, that is {_as_speed(comparison.verdict, interval)}"
+
+
+def _as_speed(verdict: str, interval: Estimate) -> str:
+    if verdict == "slower":
+        low, high = (100 * (each - 1) for each in (interval.low, interval.high))
+        return f"{figures(100 * (interval.value - 1))} % slower [{figures(low)}, {figures(high)}]"
+    low, high = 1 / interval.high, 1 / interval.low
+    return f"a speed-up of {figures(1 / interval.value)}x [{figures(low)}, {figures(high)}]"
+
+
+def _estimate(interval: Estimate) -> str:
+    return f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _limits(comparison: Comparison, limits: Sequence[SpeedLimit]) -> Section | None:
+    if not limits:
+        return None
+    return Section("Limits", (Paragraph(tuple(limit_line(comparison, each) for each in limits)),))
+
+
+def limit_line(comparison: Comparison, limit: SpeedLimit) -> str:
+    """Say what became of a user's limit."""
+    if not comparison.comparable:
+        return f"{limit.text}: not checked, the runs are not comparable"
+    interval = comparison.median.interval if comparison.median else None
+    state = limit.check(interval)
+    if interval is None:
+        return f"{limit.text}: not sure, there is no interval; more calls or replicates are needed"
+    told = {
+        "met": "met: the whole interval is within it",
+        "broken": "BROKEN: the whole interval is beyond it",
+        "not sure": "not sure: the interval holds the limit; replicates would narrow it. Nothing is failed",
+    }
+    return f"{limit.text}: {told[state]} (time per call x {_estimate(interval)}, allowed {limit.most:.4g})"
+
+
+def _gates(comparison: Comparison) -> Section:
+    values = comparison.values
+    if values.verdict == "equal":
+        energies = (
+            f"equal in {plural(values.frames, 'common frame')}, within {values.tolerance_ev:g} eV an atom"
+        )
+        energies += f" (largest difference {values.largest_ev or 0.0:.2g})"
+    elif values.verdict == "differ":
+        size = "" if values.difference_ev is None else f" by {values.difference_ev:.2g} eV an atom"
+        energies = f"DIFFER{size} after {plural(values.frames, 'equal frame')}"
+    else:
+        energies = "not checked"
+    pairs = [("energies", f"{energies}; {values.why}" if values.why else energies)]
+    pairs.append(("forces", "not checked: journals hold no forces"))
+    known = all(run.summary is not None for run in (*comparison.before, *comparison.after))
+    if not known:
+        pairs.append(("machine", "not checked: a result file tells only its device"))
+    elif not comparison.unequal:
+        pairs.append(("machine", "equal as far as it is known"))
+    for each in comparison.unequal:
+        sides = [" and ".join(side) or "unknown" for side in (each.before, each.after)]
+        state = "under test" if each.allowed else "UNEQUAL"
+        pairs.append((each.key, one_line(f"{each.name}: {sides[0]} -> {sides[1]}, {state}")))
+    return Section("Equal but for what is under test", (Facts(tuple(pairs)),))
+
+
+def _times(comparison: Comparison) -> Section:
+    named = [("median", comparison.median), *comparison.tails.items()]
+    rows = _ratio_rows([(name, ratio) for name, ratio in named if ratio is not None])
+    runs = [
+        f"{side}: {plural(len(group), 'run')}, {count(sum(run.calls for run in group))} steady calls"
+        for side, group in (("before", comparison.before), ("after", comparison.after))
+    ]
+    partial = [run.name for run in (*comparison.before, *comparison.after) if _is_partial(run)]
+    runs += [one_line(f"{name}: partial, no run_end") for name in partial]
+    return Section("Time per call", (rows, Paragraph(tuple(runs))))
+
+
+def _is_partial(run: MeasuredRun) -> bool:
+    return run.summary is not None and run.summary.journal.partial
+
+
+def _ratio_rows(named: Sequence[tuple[str, Ratio]], heading: str = "time") -> Table:
+    size, unit = time_unit([each.before_ns or each.after_ns for _, each in named])
+    rows = tuple(
+        (
+            one_line(name),
+            *("-" if each is None else figures(each / size) for each in (ratio.before_ns, ratio.after_ns)),
+            "-" if ratio.value is None else f"{ratio.value:.3f}",
+            "-" if ratio.interval is None else f"[{ratio.interval.low:.3f}, {ratio.interval.high:.3f}]",
+        )
+        for name, ratio in named
+    )
+    return Table((f"{heading}, {unit}", "before", "after", "after/before", "95 % interval"), rows)
+
+
+def _components(comparison: Comparison) -> Section | None:
+    if not comparison.components:
+        return None
+    shown = list(comparison.components.items())[:COMPONENTS_SHOWN]
+    return Section("Components, median per call", (_ratio_rows(shown, "component"),))
+
+
+def _contractions(changes: Sequence[ContractionChange]) -> Section | None:
+    if not changes:
+        return None
+    shown = changes[:CONTRACTIONS_SHOWN]
+    size, unit = time_unit([each.time.before_ns or each.time.after_ns for each in shown])
+    rows = []
+    for each in shown:
+        times = [
+            "-" if time is None else figures(time / size)
+            for time in (each.time.before_ns, each.time.after_ns)
+        ]
+        ratio = "-" if each.time.value is None else f"{each.time.value:.3f}"
+        name = one_line(f"{each.equation} {each.library} {each.component}")
+        rows.append((name, *(figures(number) for number in each.calls), *times, ratio))
+    headings = ("per calculation", "calls before", "after", f"{unit} before", "after", "after/before")
+    blocks: list[Table | Paragraph] = [Table(headings, tuple(rows))]
+    if len(changes) > len(shown):
+        blocks.append(Paragraph((f"{len(changes) - len(shown)} shorter ones are not shown.",)))
+    return Section("Contractions", tuple(blocks))
+
+
+def _memory(changes: Sequence[MemoryChange]) -> Section | None:
+    if not changes:
+        return None
+    rows = []
+    for each in changes:
+        known = each.before_bytes is not None and each.after_bytes is not None
+        difference = (each.after_bytes or 0) - (each.before_bytes or 0)
+        sign = "+" if difference >= 0 else ""
+        told = f"{sign}{bytes_of(difference)}" if known else NOT_MEASURED
+        rows.append((each.name, bytes_of(each.before_bytes), bytes_of(each.after_bytes), told))
+    return Section("Memory", (Table(("mean over runs", "before", "after", "difference"), tuple(rows)),))
+
+
+def _findings(changes: Sequence[FindingChange]) -> Section | None:
+    if not changes:
+        return None
+    lines = [
+        one_line(f"{'appeared' if each.appeared else 'gone'}: {each.rule}: {each.headline}")
+        for each in changes
+    ]
+    return Section("Findings", (Paragraph(tuple(lines)),))
+
+
+def render_comparison_json(
+    comparison: Comparison,
+    contractions: Sequence[ContractionChange] = (),
+    memory: Sequence[MemoryChange] = (),
+    findings: Sequence[FindingChange] = (),
+    limits: Sequence[SpeedLimit] = (),
+) -> str:
+    """Return the same as one JSON object, indented, that ends with a newline."""
+    interval = comparison.median.interval if comparison.median else None
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "before": [_run(each) for each in comparison.before],
+        "after": [_run(each) for each in comparison.after],
+        "verdict": comparison.verdict,
+        "why": comparison.why,
+        "unit": "run" if comparison.replicated else "call",
+        "obstacles": comparison.obstacles,
+        "unequal": comparison.unequal,
+        "values": asdict(comparison.values),
+        "median": comparison.median,
+        "tails": comparison.tails,
+        "components": comparison.components,
+        "contractions": contractions,
+        "memory": memory,
+        "findings": findings,
+        "limits": [
+            {
+                "limit": each.text,
+                "verdict": each.check(interval) if comparison.comparable else "not checked",
+            }
+            for each in limits
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def _run(run: MeasuredRun) -> dict[str, Any]:
+    names = ("median_ns", "p95_ns", "p99_ns")
+    quantiles = dict(zip(names, run.quantiles_ns, strict=False))
+    plain = {"file": run.name, "partial": _is_partial(run), "calls": run.calls}
+    return {**plain, "systems": sorted(run.systems), **quantiles}

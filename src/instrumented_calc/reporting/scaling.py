@@ -1,0 +1,145 @@
+"""A scaling as a document, and as JSON for machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.identity import one_line
+from instrumented_calc.reporting.quantities import (
+    NOT_MEASURED,
+    bytes_of,
+    count,
+    figures,
+    percent,
+    plural,
+    time_unit,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from instrumented_calc.analysis.scaling import MemoryFit, Scaling
+    from instrumented_calc.analysis.student import Estimate
+
+SCHEMA = "instrumented-calc-scaling/1"
+
+
+def build_scaling(
+    title: str, scaling: Scaling, settings: Mapping[str, Any], remarks: Sequence[str] = ()
+) -> Document:
+    """Return the document.
+
+    Args:
+        title: What was scaled.
+        scaling: How.
+        settings: What all runs have in common.
+        remarks: What failed, and notes.
+    """
+    found = [
+        Section("Scaling", (Paragraph(tuple(_verdict(scaling))),)),
+        Section("Not as it should be", (Paragraph(tuple(map(one_line, remarks))),)) if remarks else None,
+        _sizes(scaling),
+        _exponents(scaling),
+        _memory(scaling.memory),
+        Section("Settings", (Facts(tuple((name, one_line(value)) for name, value in settings.items())),)),
+    ]
+    return Document(title, tuple(each for each in found if each))
+
+
+def _verdict(scaling: Scaling) -> list[str]:
+    lines = [
+        one_line(f"not comparable: {each.key}, {each.name}: {' and '.join(each.before)}")
+        for each in scaling.unequal
+    ]
+    if scaling.exponent is not None:
+        lines.append(f"time per call ~ N^{_estimate(scaling.exponent)} (95 %)")
+    if scaling.overhead_bound:
+        lines.append(
+            f"OVERHEAD-BOUND: {scaling.why}: larger systems cost hardly more, so the machine is idle"
+        )
+        lines.append("try CUDA graphs or compilation, several replicas at once, or the CPU for small systems")
+    else:
+        state = (
+            "not overhead-bound" if scaling.overhead_bound is False else "overhead-bound: not enough evidence"
+        )
+        lines.append(f"{state}: {scaling.why}")
+    lines += [f"{one_line(name)}: no steady call" for name in scaling.unmeasured]
+    return lines
+
+
+def _estimate(value: Estimate) -> str:
+    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _sizes(scaling: Scaling) -> Section:
+    size, unit = time_unit([each.median_ns for each in scaling.sizes])
+    rows = tuple(
+        (
+            count(each.n_atoms),
+            count(each.runs),
+            figures(each.median_ns / size),
+            "-" if each.scatter is None else percent(each.scatter),
+            figures(each.us_per_atom),
+            NOT_MEASURED if each.peak_bytes is None else bytes_of(each.peak_bytes),
+        )
+        for each in scaling.sizes
+    )
+    headings = ("atoms", "runs", f"median, {unit}", "between runs", "us/atom", "peak memory")
+    return Section("Sizes", (Table(headings, rows),))
+
+
+def _exponents(scaling: Scaling) -> Section | None:
+    if not scaling.components:
+        return None
+    rows = tuple(
+        (one_line(name), f"{fit.value:.3f}", f"[{fit.low:.3f}, {fit.high:.3f}]")
+        for name, fit in scaling.components.items()
+    )
+    return Section("Components", (Table(("component", "exponent", "95 % interval"), rows),))
+
+
+def _memory(fits: Sequence[MemoryFit]) -> Section | None:
+    if not fits:
+        return None
+    lines = []
+    for each in fits:
+        slope = each.bytes_per_atom
+        line = f"{each.kind}: {bytes_of(each.at_zero_bytes)} + {bytes_of(slope.value)} an atom"
+        line += f" [{bytes_of(slope.low)}, {bytes_of(slope.high)}]"
+        if each.largest is not None:
+            fitting = count(_rounded(each.largest))
+            line += f"; about {fitting} atoms fit {bytes_of(each.limit_bytes)} (a linear estimate)"
+        elif slope.low <= 0:
+            line += "; no growth to be seen over these sizes, so none to extrapolate"
+        else:
+            line += "; the limit is not known"
+        lines.append(line)
+    return Section("Memory", (Paragraph(tuple(lines)),))
+
+
+def _rounded(number: int) -> int:
+    """Return an estimate to two figures: more would claim too much."""
+    return int(float(f"{number:.1e}"))
+
+
+def scaling_title(calc: str, system: str, scaling: Scaling) -> str:
+    """Name what was scaled."""
+    runs = sum(each.runs for each in scaling.sizes)
+    extent = f"{plural(len(scaling.sizes), 'size')}, {plural(runs, 'run')}"
+    return f"Scaling of {one_line(calc)} on {one_line(system)}: {extent}"
+
+
+def render_scaling_json(scaling: Scaling, settings: Mapping[str, Any], failures: Sequence[str]) -> str:
+    """Return the same as one JSON object, indented, that ends with a newline."""
+    document = {
+        "schema": SCHEMA,
+        "settings": settings,
+        **asdict(scaling),
+        "sizes": [{**asdict(each), "us_per_atom": each.us_per_atom} for each in scaling.sizes],
+        "failures": list(failures),
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
