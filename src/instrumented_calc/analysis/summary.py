@@ -26,6 +26,7 @@ from instrumented_calc.analysis.latency import (
     steady_calls,
 )
 from instrumented_calc.analysis.selection import Selection, select
+from instrumented_calc.analysis.spread import Spread, measure_spread
 from instrumented_calc.analysis.traces import TraceUse, measure_traces
 from instrumented_calc.journal.columns import ABSENT
 
@@ -132,6 +133,7 @@ class Summary:
     warmup: Warmup | None
     slowest: list[SlowCall]
     breakdown: Breakdown | None
+    spread: dict[str, Spread]
     phases: list[PhaseSummary]
     lanes: list[LaneSummary]
     failures: dict[str, int]
@@ -146,6 +148,15 @@ class Summary:
     device_allocated: Memory | None
     device_reserved: Memory | None
     cpu_per_wall: float | None
+
+    @property
+    def katom_steps_per_s(self) -> float | None:
+        """Thousand atoms times steps per second; None where the number of atoms varied or is not known."""
+        sizes = np.unique(self.journal.calls.n_atoms)
+        sizes = sizes[sizes > 0]
+        if self.speed is None or len(sizes) != 1:
+            return None
+        return float(sizes[0]) * self.speed.steps_per_s / 1e3
 
 
 def summarize(journal: Journal) -> Summary:
@@ -169,6 +180,7 @@ def summarize(journal: Journal) -> Summary:
         warmup=warmup,
         slowest=slowest_calls(calls, _explicable(calls, steady), latency.median_ns if latency else 0.0),
         breakdown=break_down(whole, list(journal.phases.values()), groups),
+        spread=measure_spread(whole),
         phases=phases,
         lanes=_lanes(journal),
         failures=dict(Counter(_outermost_failures(journal)).most_common()),

@@ -65,6 +65,8 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "warmup": summary.warmup,
         "slowest": summary.slowest,
         "breakdown": _breakdown(summary.breakdown),
+        "spread_per_call": summary.spread,
+        "katom_steps_per_s": summary.katom_steps_per_s,
         "phases": [
             {
                 "phase": each.phase,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.breakdown import Breakdown
     from instrumented_calc.analysis.drift import Memory
     from instrumented_calc.analysis.latency import Latency
+    from instrumented_calc.analysis.spread import Spread
     from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
 
 LANES_SHOWN = 20
@@ -44,7 +45,7 @@ def sections_of(summary: Summary) -> list[Section]:
         compilation_section(summary),
         _phases(summary.phases),
         _lanes(summary.lanes),
-        _breakdown(summary.breakdown, summary.phases),
+        _breakdown(summary.breakdown, summary.phases, summary.spread),
         contractions_section(summary.contractions, summary.gemms),
         conversions_section(summary.conversions),
         device_section(summary.device),
@@ -119,6 +120,7 @@ def _speed(summary: Summary) -> Section:
         ("steps/s", NOT_MEASURED if speed is None else figures(speed.steps_per_s)),
         ("ns/day", NOT_MEASURED if speed is None else number(speed.ns_per_day)),
         ("us/atom", number(summary.us_per_atom)),
+        ("katom-step/s", number(summary.katom_steps_per_s)),
     ]
     return Section("Speed", (Facts(tuple(pairs)),))
 
@@ -219,12 +221,15 @@ def _lanes(lanes: list[LaneSummary]) -> Section | None:
     return Section("Calculators", (table,))
 
 
-def _breakdown(breakdown: Breakdown | None, phases: list[PhaseSummary]) -> Section | None:
+def _breakdown(
+    breakdown: Breakdown | None, phases: list[PhaseSummary], spread: dict[str, Spread]
+) -> Section | None:
     if breakdown is None or not breakdown.wall_ns:
         return None
     blocks: list[Table | Paragraph] = [_breakdown_table("whole run", breakdown)]
     if breakdown.groups:
         blocks.append(_groups_table(breakdown))
+    blocks.append(_spread_table(spread))
     if len(phases) > 1:
         blocks += [
             _breakdown_table(f"phase {each.phase.phase} {identity.phase_words(each.phase)}", each.breakdown)
@@ -262,6 +267,22 @@ def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
         return Table(headings, tuple(rows))
     groups = [*(identity.one_line(part.group or "") for part in parts), ""]
     return Table((*headings, "group"), tuple((*row, group) for row, group in zip(rows, groups, strict=True)))
+
+
+def _spread_table(spread: dict[str, Spread]) -> Table:
+    """Return what a call takes, part by part, in the manner of LAMMPS's breakdown."""
+    size, unit = time_unit([each.mean_ns for each in spread.values()])
+    rows = tuple(
+        (
+            identity.one_line(name),
+            figures(each.min_ns / size),
+            figures(each.mean_ns / size),
+            figures(each.max_ns / size),
+            "-" if each.cv is None else figures(100 * each.cv),
+        )
+        for name, each in sorted(spread.items(), key=lambda item: -item[1].mean_ns)
+    )
+    return Table((f"per call, {unit}", "min", "avg", "max", "%var"), rows)
 
 
 def _groups_table(breakdown: Breakdown) -> Table:

@@ -65,6 +65,16 @@ def test_contractions_whose_time_is_not_known_are_neither_many_nor_few(make, fou
     assert found(some, "contraction-dominated").verdict == STARVED
 
 
+def test_what_the_host_takes_to_ask_a_device_is_not_the_time_of_the_contraction(make, found):
+    asked = contracted([f"{each}@cuda:0" for each in SMALL], 99 * 2000, 150 * MS, library="torch")
+    run = make(100).also(told(asked))
+    assert found(run, "contraction-dominated").verdict == STARVED
+    assert found(run, "tiny-contraction-storm").verdict == STARVED
+    product = TracedOperation("aten::bmm", 20, shapes="[8,64,64] [8,64,64]", self_ns=3 * MS, device_ns=2 * MS)
+    finding = found(run.also(window(product)), "contraction-dominated")
+    assert (finding.verdict, finding.numbers["time_on"]) == ("flagged", "device")
+
+
 def test_a_sample_too_small_to_tell_the_side_of_the_limit_is_no_evidence(make, found):
     times = [90 * US] * 10 + [10 * US] * 10
     looks = Operands(SMALL, 20, sum(times), float(sum(each**2 for each in times)), sampled=True)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.flops import dtype_of, shape_of
-from instrumented_calc.analysis.rules.contractions import NONE_RECORDED
+from instrumented_calc.analysis.rules.contractions import NONE_RECORDED, on_device
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
@@ -80,7 +80,7 @@ def _fastest(evidence: Evidence) -> dict[tuple[str | None, ...], float]:
     for row in evidence.summary.contractions.rows if evidence.summary.contractions else ():
         for each in row.signatures:
             # The time on the host of what a device does says nothing of speed.
-            on_host = row.library != "jax" and not any("@" in operand for operand in each.operands)
+            on_host = row.library != "jax" and not on_device(row)
             large = len(each.operands) == PAIR and _macs(each) > WORTH_BLAS
             if on_host and large and each.calls >= FEWEST_FOR_MEDIAN and each.gflops:
                 best[_dtypes(each)] = max(best.get(_dtypes(each), 0.0), each.gflops)

@@ -158,9 +158,14 @@ def item_bytes(operand: str) -> int:
 
 
 def timed_rows(evidence: Evidence) -> list[tuple[Contraction, float]]:
-    """Return the contractions whose time is known, with it."""
+    """Return the contractions whose time is known, with it: those on the host, which waits for them."""
     found = evidence.summary.contractions
-    return [(row, row.ns) for row in found.rows if row.ns is not None] if found else []
+    return [(row, row.ns) for row in found.rows if row.ns is not None and not on_device(row)] if found else []
+
+
+def on_device(row: Contraction) -> bool:
+    """Whether some operands are on a device, so that the host's time tells how long it took to ask."""
+    return any("@" in operand for each in row.signatures for operand in each.operands)
 
 
 RULES = (

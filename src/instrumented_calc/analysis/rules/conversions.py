@@ -80,15 +80,15 @@ def _mixed(evidence: Evidence) -> Observation | None:
         "seconds": mixed / 1e9,
         "computed_in": ", ".join(sorted(targets)),
     }
-    text = f"{100 * mixed / contracted:.2g} % of the contractions' time goes to operands of several dtypes, which"
-    text += f" are converted in each call: {names}"
+    text = f"{100 * mixed / contracted:.2g} % of the contractions' time goes to operands of several dtypes,"
+    text += f" which are converted in each call: {names}"
     return flagged(text, numbers=numbers, n=evidence.summary.evaluations.calls)
 
 
 def _nothing_counted(evidence: Evidence) -> Observation:
     environment = evidence.environment
     if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
-        return clear("torch is not loaded, and no contraction mixes dtypes")
+        return clear("torch is not loaded, and next to no contraction mixes dtypes")
     return unknown("conversions are not counted")
 
 
