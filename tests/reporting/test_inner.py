@@ -75,7 +75,7 @@ def test_compilation_is_shown_by_function_and_with_its_calls(full):
 
 
 def test_groups_are_shown_beside_the_components_and_summed(full):
-    table, groups, remark, *_ = section(render_text(build_report([full])), "Where the time went")
+    table, groups, _, remark, *_ = section(render_text(build_report([full])), "Where the time went")
     assert ["graph", "2.50", "25.0", "neighbours"] in cells(table)
     assert cells(groups) == [
         ["by group", "s", "% of wall"],
