@@ -195,11 +195,11 @@ def test_ctrl_c_passes_and_the_run_stays_usable() -> None:
     child = run_script(f"""
 from stage import *
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 chance = random.Random({seed})
 atoms = pair(ProfiledCalculator(Spring()))
 step(atoms)
 flush = recording(atoms.calc).run._recorder.flush
-assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 def strike():
     for _ in range(400):

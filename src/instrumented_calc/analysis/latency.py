@@ -151,7 +151,7 @@ def _of_rows(wall: Integers) -> Latency | None:
     return _latency(
         calls=len(wall),
         mean_ns=float(wall.mean(dtype=np.float64)),
-        std_ns=_deviation(wall),
+        std_ns=deviation(wall),
         bounds_ns=(int(wall[0]), int(wall[-1])),
         points=np.interp(np.array(PERCENTILES) / 100 * (len(wall) - 1), *_around(wall)),
         exact=True,
@@ -165,7 +165,7 @@ def _around(ordered: Integers) -> tuple[Integers, Integers]:
     return places, ordered[places]
 
 
-def _deviation(wall: Integers) -> float | None:
+def deviation(wall: Integers) -> float | None:
     """Return the standard deviation (n - 1), a block at a time to spare memory."""
     if len(wall) < 2:  # noqa: PLR2004 - one value does not vary
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
+from instrumented_calc.analysis.latency import deviation
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.selection import Selection
@@ -44,12 +44,13 @@ def measure_spread(selection: Selection) -> dict[str, Spread]:
     if not len(rows):
         return {}
     found = {}
-    rest = calls.wall_ns[rows].astype(np.int64)
+    # As narrow as it is: exclusive times add up to no more than the call's, so that this does not overflow.
+    rest = calls.wall_ns[rows]
     for name, column in calls.components.items():
         times = column[rows]
         if times.any():
             found[name] = _spread(times)
-            rest -= times
+            rest = rest - times
     found["other in the calculator" if found else "calculator"] = _spread(rest)
     gaps = calls.gap_ns[rows]
     if (gaps >= 0).any():
@@ -59,11 +60,11 @@ def measure_spread(selection: Selection) -> dict[str, Spread]:
 
 def _spread(times: Integers) -> Spread:
     mean = float(times.mean())
-    several = len(times) > 1 and mean > 0
+    deviates = deviation(times)
     return Spread(
         calls=len(times),
         min_ns=int(times.min()),
         mean_ns=mean,
         max_ns=int(times.max()),
-        cv=float(times.std(ddof=1)) / mean if several else None,
+        cv=deviates / mean if deviates is not None and mean > 0 else None,
     )

@@ -64,8 +64,8 @@ class Rounds:
         self._judge = judge
         self._machine = MachineProbe(forked=isinstance(start.parent_run_id, str))
         self._watchdog = Watchdog()
-        self._next_contractions = self._next_machine = origin
-        self._next_findings = origin + FINDINGS_EVERY_NS
+        # The first look for findings loads what it needs: later that would be a jump in memory.
+        self._next_contractions = self._next_machine = self._next_findings = origin
         self._told: set[str] = set()
 
     def go(self, now: int) -> None:

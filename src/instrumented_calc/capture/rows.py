@@ -303,14 +303,16 @@ class RowMaker:
     def _govern(self, elapsed: int) -> None:
         """Sample less often while the recorder takes more than its budget."""
         over = self.self_ns - self._start_cost > self._budget * elapsed
-        if over and self._sample_every < RAREST_SAMPLE_NS and elapsed > 100 * SAMPLE_EVERY_NS:
-            self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
+        if not over or self._sample_every >= RAREST_SAMPLE_NS or elapsed <= 100 * SAMPLE_EVERY_NS:
+            return
+        if self._sample_every == SAMPLE_EVERY_NS:
             self._notices.info(
                 "sampling-thinned",
-                "the recorder took more than its budget; the process is sampled every "
-                f"{self._sample_every / 1e9:g} s from here on",
-                sample_every_ns=self._sample_every,
+                "the recorder took more than its budget; from here on the process is sampled less often, at"
+                f" the least every {RAREST_SAMPLE_NS / 1e9:g} s",
+                least_every_ns=RAREST_SAMPLE_NS,
             )
+        self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
 
     def _read_state(self, row: Call, end: int, calculator: Any, atoms: Any, driver: Any) -> None:
         state = read_state(row.index, calculator, atoms, driver)

@@ -7,9 +7,12 @@ from typing import Annotated
 import typer
 
 from instrumented_calc import __version__
+from instrumented_calc.cli.bundle import bundle
 from instrumented_calc.cli.compare import TakesMany, compare
 from instrumented_calc.cli.compare_all import compare_all
 from instrumented_calc.cli.demo import demo
+from instrumented_calc.cli.env import env
+from instrumented_calc.cli.ingest import ingest
 from instrumented_calc.cli.profile import profile
 from instrumented_calc.cli.report import report
 from instrumented_calc.cli.run import CONTEXT, run
@@ -18,7 +21,7 @@ from instrumented_calc.cli.schema import schema
 from instrumented_calc.cli.validate import validate
 
 # In the order in which `--help` lists them.
-COMMANDS = (report, profile, compare_all, scale, validate, schema)
+COMMANDS = (report, profile, compare_all, scale, ingest, bundle, env, validate, schema)
 
 
 def build_app() -> typer.Typer:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Finding
 
 UNKNOWN_NAMED = 3
+LONGEST_HEADLINE = 110
 SEVERITIES = {"wrong": "WRONG OR WILL DIE", "cost": "COSTS TIME", "info": "GOOD TO KNOW"}
 
 
@@ -84,7 +85,12 @@ def flagged_line(findings: Sequence[Finding]) -> str:
     more = f"; also {', '.join(each.rule for each in told[1:])}" if len(told) > 1 else ""
     clear = len(_of(findings, "clear"))
     of = f"({len(told)} of {count(len(findings))} rules; {clear} clear)"
-    return f"{first.rule}: {identity.one_line(first.headline)}{cost}{more} {of}"
+    return f"{first.rule}: {shortened(identity.one_line(first.headline))}{cost}{more} {of}"
+
+
+def shortened(text: str) -> str:
+    """Return a headline that fits a line of the summary: the report has all of it."""
+    return text if len(text) <= LONGEST_HEADLINE else f"{text[: LONGEST_HEADLINE - 3].rsplit(' ', 1)[0]}..."
 
 
 def unknown_line(findings: Sequence[Finding]) -> str:

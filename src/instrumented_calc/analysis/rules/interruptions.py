@@ -93,7 +93,8 @@ def gc_pauses(evidence: Evidence) -> Observation:
             "garbage collection was not seen" if unseen else f"fewer than {FEWEST_FOR_TAIL} steady calls"
         )
     spent, generations = calls.sparse.get("gc_ns"), calls.sparse.get("gc_generation")
-    total = 0.0 if spent is None else float(spent.values.sum())
+    # What the first calls import and compile makes garbage too, once.
+    total = 0.0 if spent is None else float(spent.values[np.isin(spent.rows, rows)].sum())
     old = [] if generations is None else generations.rows[generations.values >= OLDEST_GENERATION]
     spikes = rows[_spikes(calls.wall_ns[rows], evidence.usual_ns)]
     overlapping = int(np.isin(spikes, old).sum())
@@ -139,11 +140,26 @@ def unexplained_jitter(evidence: Evidence) -> Observation:
     text = f"1 % of the calls take over {tail / median:.3g} medians, without a recorded cause"
     if tail <= JITTER_FACTOR * median:
         return clear(text, numbers, len(left))
+    lost = float(calls.wall_ns[slow].sum(dtype=np.int64)) - len(slow) * median
     preempted = numbers["preemptions"]
     if preempted is not None and preempted >= len(slow):
         text += f"; the machine took the processor away {preempted:,} times"
-        return flagged(text, numbers=numbers, n=len(left), severity="info")
-    return flagged(text, numbers=numbers, n=len(left))
+        return flagged(text, numbers=numbers, n=len(left), saving_ns=lost, severity="info")
+    return flagged(text, numbers=numbers, n=len(left), saving_ns=lost)
+
+
+def stall(evidence: Evidence) -> Observation:
+    """A call did not end for very long: the watchdog of the run told of it."""
+    calls, journal = evidence.calls, evidence.summary.journal
+    told = [each for each in journal.findings if each.rule == "stall"]
+    watched = "no call was open for as long as a minute and twenty medians"
+    if not told:
+        return clear(watched, {}, len(calls)) if len(calls) else unknown("no calls")
+    indices = [(each.numbers or {}).get("call") for each in told]
+    rows = np.flatnonzero(np.isin(calls.index, [each for each in indices if isinstance(each, int)]))
+    lost = float((calls.wall_ns[rows] - evidence.usual_ns).sum())
+    numbers = {"stalls": len(told), "seconds": lost / 1e9, "calls": ", ".join(map(str, indices[:5]))}
+    return flagged(told[0].text, numbers=numbers, n=len(calls), saving_ns=lost if len(rows) else None)
 
 
 def _are_of_new_size(calls: Calls, rows: Integers) -> Mask:
@@ -224,5 +240,12 @@ RULES = (
         "Look for other work on the machine; look at the slowest calls that are listed.",
         "Repeat on an idle machine, with the process bound to its processors.",
         unexplained_jitter,
+    ),
+    Rule(
+        "stall",
+        "cost",
+        "Look at the stack in the journal's notice: a lock, a file system that hangs, a device that waits.",
+        "The stack at the next stall is the same.",
+        stall,
     ),
 )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from instrumented_calc.analysis.growth import judge_growth
-from instrumented_calc.analysis.rules.interruptions import RECOMPILED_CALLS
 from instrumented_calc.analysis.rules.processors import TOO_MANY
 from instrumented_calc.journal.records import Finding
 
@@ -23,8 +22,10 @@ FEWEST_SAMPLES = 20
 FEWEST_CALLS = 1000
 BEFORE = 0.8
 START_UP_CALLS = 20  # in which every program may compile
+RECOMPILED_CALLS = 3  # as in `interruptions`, whose import would take 15 ms of the run
 SATURATED = 0.9  # of the processors allowed: threads that wait for each other are all busy
 FEWEST_NS = 5_000_000_000
+LONGEST_SERIES = 1024.0
 
 
 class Sample(Protocol):
@@ -118,3 +119,8 @@ def _processors_busy(samples: Sequence[Sample]) -> float | None:
     if len(known) < FEWEST_SAMPLES or known[-1][0] - known[0][0] < FEWEST_NS:
         return None
     return (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])
+
+
+# What the judgement itself takes, some 2 MB once, must be there before memory is watched: the journal's
+# thread loads this module as the run begins.
+judge_growth(np.arange(LONGEST_SERIES), np.arange(LONGEST_SERIES))

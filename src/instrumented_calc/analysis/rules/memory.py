@@ -149,11 +149,13 @@ def _arrival(memory: MemoryGrowth) -> str | None:
 def graph_retained(evidence: Evidence) -> Observation:
     """M3: results still hold the autograd graph of their calculation."""
     states = evidence.summary.journal.states
-    if not isinstance(evidence.environment.torch, dict) and isinstance(evidence.environment.python, str):
-        return clear("torch is not loaded")
+    held = [each for each in states if isinstance(each.graph_retained, list) and each.graph_retained]
+    # The environment is that of the start: a model may have loaded torch since.
+    loaded = isinstance(evidence.environment.torch, dict) or not isinstance(evidence.environment.python, str)
+    if not held and not loaded:
+        return clear("torch was not loaded at the start, and no result carries a graph", n=len(states))
     if not states:
         return unknown("results were not looked at")
-    held = [each for each in states if isinstance(each.graph_retained, list) and each.graph_retained]
     if not held:
         return clear(f"no result carries a graph in {len(states)} samples", n=len(states))
     names = sorted({name for each in held for name in each.graph_retained or ()})
