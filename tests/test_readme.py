@@ -23,6 +23,7 @@ atoms.rattle(0.02, seed=1)
 calc = EMT()
 dyn = VelocityVerlet(atoms, 5 * units.fs)
 build_graph = len
+frames = [bulk('Cu', cubic=True) for _ in range(4)]
 """
 
 

@@ -1,0 +1,152 @@
+"""What a controlled experiment measured: one cell is one process, of one workload, mode and replicate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NUMPY, MIXED, FULL = MODES = ("numpy_only", "torch_mixed", "torch_full")
+DONE, STALLED, FAILED = "done", "stalled", "failed"
+DEFAULT_TAG = "float64 cpu eager"
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What was seen of the backend that did the work, whatever the mode is called.
+
+    Counts are of one evaluation, recorded apart from the timed ones.
+
+    Attributes:
+        torch_loaded: Whether torch was loaded in the process at the end.
+        torch_version: Its version; empty: not loaded.
+        numpy_contractions: Einsums that NumPy did.
+        torch_contractions: Einsums that torch did.
+        numpy_flops: Operations of NumPy's; None where those of some are not known.
+        torch_flops: Operations of torch's, likewise.
+        torch_operations: All of torch's operations, views apart; None where they were not counted.
+        torch_contraction_s: Time in torch's einsums, s.
+        einsum_share: Share of the evaluation in einsums; None where it is not known.
+        peak_rss_bytes: Largest resident memory of the process.
+        threads: Thread variables as the process found them when it started.
+        effective: Sizes of its thread pools and of torch's own at the end, by name.
+        processors: Processors that it might use.
+        versions: Versions of libraries.
+        blocks_read: Blocks of 512 bytes read from disk while it was timed.
+    """
+
+    torch_loaded: bool
+    torch_version: str = ""
+    numpy_contractions: int = 0
+    torch_contractions: int = 0
+    numpy_flops: float | None = None
+    torch_flops: float | None = None
+    torch_operations: int | None = None
+    torch_contraction_s: float | None = None
+    einsum_share: float | None = None
+    peak_rss_bytes: int | None = None
+    threads: dict[str, str] | None = None
+    effective: dict[str, int] = field(default_factory=dict)
+    processors: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    blocks_read: int | None = None
+
+    @property
+    def operation_s(self) -> float | None:
+        """Mean time of one of torch's einsums, s."""
+        if not self.torch_contractions or self.torch_contraction_s is None:
+            return None
+        return self.torch_contraction_s / self.torch_contractions
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One process of an experiment, or one row of a table of an earlier one.
+
+    Times are of one evaluation, that of median duration, in s; what was not measured is None.
+
+    Attributes:
+        file: Name of the input.
+        mode: `numpy_only`, `torch_mixed` or `torch_full`.
+        tag: dtype, device and whether it was compiled.
+        rep: Number of the replicate, from 1.
+        n_atoms: Particles of a frame; of a bare contraction, the edge of its tensors.
+        species: Number of species.
+        products: Sum of N_a N_b over a <= b in a frame; None where there are no species.
+        pairs: Neighbour pairs of all frames, or contractions.
+        status: `done`, `stalled` or `failed`.
+        why: What went wrong.
+        wall_s: The whole evaluation.
+        compute_s: Of that, computing.
+        conv_in_s: Arrays that became tensors.
+        conv_out_s: Tensors that became arrays.
+        stages: Each part's time in the recorded evaluation.
+        warmups: Evaluations before the timed ones; None: not known.
+        evaluations: Timed evaluations.
+        util: Processor time over wall time and threads while timed.
+        executed: Evidence; None for none.
+    """
+
+    file: str
+    mode: str
+    rep: int
+    n_atoms: int
+    species: int
+    tag: str = DEFAULT_TAG
+    products: int | None = None
+    pairs: int | None = None
+    status: str = DONE
+    why: str = ""
+    wall_s: float | None = None
+    compute_s: float | None = None
+    conv_in_s: float | None = None
+    conv_out_s: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    warmups: int | None = None
+    evaluations: int = 1
+    util: float | None = None
+    executed: Executed | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What its replicates have in common."""
+        return self.file, self.mode, self.tag
+
+    @property
+    def conversion_s(self) -> float | None:
+        """Time in conversions, both ways, s."""
+        if self.conv_in_s is None or self.conv_out_s is None:
+            return None
+        return self.conv_in_s + self.conv_out_s
+
+    @property
+    def unaccounted_s(self) -> float | None:
+        """What is left of the evaluation, s."""
+        if self.wall_s is None or self.compute_s is None or self.conversion_s is None:
+            return None
+        return self.wall_s - self.compute_s - self.conversion_s
+
+
+def usable(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells that have a time."""
+    return [each for each in cells if each.status == DONE and each.wall_s and math.isfinite(each.wall_s)]
+
+
+def of_mode(cells: Sequence[Cell], mode: str) -> list[Cell]:
+    """Return the cells of a mode."""
+    return [each for each in cells if each.mode == mode]
+
+
+def products_of(symbols: Sequence[str]) -> int | None:
+    """Return the sum of N_a N_b over a <= b; over all a and b it is N^2, and says nothing of species.
+
+    Args:
+        symbols: The species of each particle; empty: there are none.
+    """
+    numbers = [symbols.count(each) for each in sorted(set(symbols))]
+    if not numbers:
+        return None
+    return sum(a * b for i, a in enumerate(numbers) for b in numbers[i:])

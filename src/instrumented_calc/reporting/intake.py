@@ -1,0 +1,132 @@
+"""What came out of bundles as a document, and as JSON for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.identity import one_line
+from instrumented_calc.reporting.quantities import bytes_of, count, figures, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from instrumented_calc.intake.ingest import Ingested
+    from instrumented_calc.intake.ruling import Ruling
+    from instrumented_calc.intake.support import Ratio
+
+SCHEMA = "instrumented-calc-intake/1"
+NAMED = 20
+ORDER = ("flagged", "not enough evidence", "clear")
+
+
+def build_intake(found: Ingested) -> Document:
+    """Return the document: what holds, what does not, and what was found."""
+    bundles = plural(
+        len({origin.bundle for each in found.placed for origin in each.content.origins}), "bundle"
+    )
+    title = f"Intake of {bundles}: {plural(len(found.placed), 'file')} in {one_line(found.output)}"
+    sections = (
+        _lines("What the data can support", found.supported or ["nothing: see what does not hold"]),
+        _lines("What it cannot support", found.not_supported),
+        _rulings(found.rulings),
+        _ratios(found.ratios),
+        _files(found),
+        _lines("Refused", [_refusal(each.bundle, each.member, each.reason) for each in found.refusals]),
+        _lines("Notes", found.notes),
+        _lines("Written", found.tables),
+    )
+    return Document(title, tuple(each for each in sections if each is not None))
+
+
+def _lines(title: str, lines: Iterable[str]) -> Section | None:
+    told = [one_line(line) for line in lines]
+    if not told:
+        return None
+    more = [f"and {count(len(told) - NAMED)} more"] if len(told) > NAMED else []
+    return Section(title, (Paragraph((*told[:NAMED], *more)),))
+
+
+def _refusal(bundle: str, member: str, reason: str) -> str:
+    return f"{bundle}, {member}: {reason}" if member else f"{bundle}: {reason}"
+
+
+def _rulings(rulings: Sequence[Ruling]) -> Section:
+    blocks: list[Paragraph | Facts] = []
+    for verdict in ORDER:
+        ours = [each for each in rulings if each.verdict == verdict]
+        if not ours:
+            continue
+        blocks.append(Paragraph((f"{verdict.upper() if verdict == 'flagged' else verdict} ({len(ours)})",)))
+        blocks.append(Facts(tuple((each.rule, _said(each)) for each in ours)))
+    return Section("Checks", tuple(blocks))
+
+
+def _said(ruling: Ruling) -> str:
+    text = one_line(ruling.said)
+    return f"{text}. To do: {one_line(ruling.remedy)}" if ruling.flagged and ruling.remedy else text
+
+
+def _ratios(ratios: Sequence[Ratio]) -> Section | None:
+    if not ratios:
+        return None
+    rows = tuple(
+        (
+            one_line(f"{each.system} {each.mode} {each.tag}"),
+            one_line(each.baseline),
+            figures(each.value),
+            "one run: none" if each.low is None else f"[{figures(each.low)}, {figures(each.high or 0)}]",
+            f"{each.runs[0]} and {each.runs[1]}",
+            one_line(each.table),
+        )
+        for each in ratios
+    )
+    headings = ("system and label", "beside", "times as long", "95 % interval", "runs", "table")
+    remark = Paragraph(("Labels are those of the study; see the checks for what they are worth.",))
+    return Section("Modes beside their baselines", (remark, Table(headings, rows)))
+
+
+def _files(found: Ingested) -> Section | None:
+    if not found.placed:
+        return None
+    kinds = Counter(each.kind.value for each in found.placed)
+    sizes: Counter[str] = Counter()
+    for each in found.placed:
+        sizes[each.kind.value] += each.content.size_bytes
+    pairs = [(kind, f"{count(number)}, {bytes_of(sizes[kind])}") for kind, number in sorted(kinds.items())]
+    twice = sum(len(each.content.origins) - 1 for each in found.placed)
+    if twice:
+        pairs.append(("found more than once", plural(twice, "copy").replace("copys", "copies")))
+    archives = [(f"sha256 of {one_line(name)}", digest) for name, digest in found.bundles.items()]
+    return Section("Files", (Facts((*pairs, *archives)),))
+
+
+def render_intake_json(found: Ingested) -> str:
+    """Return the same as one JSON object, indented, that ends with a newline."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "output": str(found.output),
+        "bundles": found.bundles,
+        "supported": found.supported,
+        "not_supported": found.not_supported,
+        "checks": [asdict(each) for each in found.rulings],
+        "ratios": [{**asdict(each), "clear": each.clear} for each in found.ratios],
+        "files": [
+            {
+                "path": each.path,
+                "kind": each.kind.value,
+                "sha256": each.content.sha256,
+                "size_bytes": each.content.size_bytes,
+                "origins": [asdict(origin) for origin in each.content.origins],
+            }
+            for each in found.placed
+        ],
+        "refused": [asdict(each) for each in found.refusals],
+        "notes": found.notes,
+        "tables": found.tables,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
