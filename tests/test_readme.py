@@ -24,6 +24,8 @@ calc = EMT()
 dyn = VelocityVerlet(atoms, 5 * units.fs)
 build_graph = len
 frames = [bulk('Cu', cubic=True) for _ in range(4)]
+for number, frame in enumerate(frames):
+    frame.rattle(0.01, seed=number)
 """
 
 

@@ -1,4 +1,4 @@
-"""What the recorder has to say while a run goes on, through structlog.
+"""What the recorder has to say while a run goes on.
 
 A notice goes to the journal as a row and, if it is a warning, to people: to stderr, or to the user's own
 logger where structlog has been configured. Each kind is told to people once a run.
@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable
 
     from instrumented_calc.journal.records import Notice
 
@@ -61,15 +61,18 @@ class Notices:
 
 def people_logger() -> Any:
     """Return the logger for people: the user's own, if structlog is configured, else plain stderr."""
-    import structlog  # noqa: PLC0415 - costs 80 ms: loaded when there is something to say
-
-    if structlog.is_configured():
+    # Only who has loaded structlog can have configured it. Loading it here would take 7 MB and 50 ms, in the
+    # middle of a run whose memory is watched: a leak that is told would look like a jump from then on.
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and structlog.is_configured():
         return structlog.get_logger("instrumented_calc")
-    return structlog.wrap_logger(
-        structlog.ReturnLogger() if sys.stderr is None else structlog.PrintLogger(sys.stderr),
-        processors=[_plain_line],
-    )
+    return _PlainLines()
 
 
-def _plain_line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
-    return f"instrumented-calc: {event['event']}"
+class _PlainLines:
+    """Says things on stderr, line by line; it is looked up late, since it may be closed or replaced."""
+
+    def warning(self, text: str, **_: Any) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(f"instrumented-calc: {text}\n")
+            sys.stderr.flush()

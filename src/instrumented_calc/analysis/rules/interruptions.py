@@ -140,12 +140,11 @@ def unexplained_jitter(evidence: Evidence) -> Observation:
     text = f"1 % of the calls take over {tail / median:.3g} medians, without a recorded cause"
     if tail <= JITTER_FACTOR * median:
         return clear(text, numbers, len(left))
-    lost = float(calls.wall_ns[slow].sum(dtype=np.int64)) - len(slow) * median
     preempted = numbers["preemptions"]
     if preempted is not None and preempted >= len(slow):
         text += f"; the machine took the processor away {preempted:,} times"
-        return flagged(text, numbers=numbers, n=len(left), saving_ns=lost, severity="info")
-    return flagged(text, numbers=numbers, n=len(left), saving_ns=lost)
+        return flagged(text, numbers=numbers, n=len(left), severity="info")
+    return flagged(text, numbers=numbers, n=len(left))
 
 
 def stall(evidence: Evidence) -> Observation:

@@ -8,10 +8,12 @@ from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unkno
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.rules.finding import Observation, Severity
 
 # Judgement, to be calibrated; the recorder's own budget is 1 %.
 OWN_SHARE = 0.02
+# What loading the recorder takes once is much of a run that is over in a second, and no matter to anybody.
+ONCE_NS = 100_000_000
 
 
 def profiler_cost(evidence: Evidence) -> Observation:
@@ -26,7 +28,8 @@ def profiler_cost(evidence: Evidence) -> Observation:
     calls = evidence.summary.evaluations.calls
     if share <= OWN_SHARE:
         return clear(text, numbers, calls)
-    return flagged(text, numbers=numbers, n=calls, saving_ns=float(own))
+    severity: Severity | None = "info" if own < ONCE_NS else None
+    return flagged(text, numbers=numbers, n=calls, saving_ns=float(own), severity=severity)
 
 
 RULES = (
