@@ -156,7 +156,9 @@ def judge_study(
             found += check_cells(every, torch_floor_bytes)
             problems += found
             decisions.append(decide(file, tag, compared, found, dispatch_s))
-    rows = tuple(_row([each for each in kept if each.key == key]) for key in dict.fromkeys(c.key for c in kept))
+    rows = tuple(
+        _row([each for each in kept if each.key == key]) for key in dict.fromkeys(c.key for c in kept)
+    )
     decision, why = _overall(decisions)
     return Study(
         rows=rows,
@@ -198,7 +200,8 @@ def _overall(decisions: Sequence[Decision]) -> tuple[str, str]:
     if len(found) == 1:
         return decisions[0].decision, decisions[0].reasons[0] if len(decisions) == 1 else "on every input"
     told = "; ".join(
-        f"{name} on {', '.join(_named(each) for each in decisions if each.decision == name)}" for name in found
+        f"{name} on {', '.join(_named(each) for each in decisions if each.decision == name)}"
+        for name in found
     )
     return INCONCLUSIVE, f"the inputs differ: {told}" if told else "nothing was measured"
 
@@ -209,7 +212,9 @@ def _named(decision: Decision) -> str:
 
 def _row(cells: Sequence[Cell]) -> Row:
     first = cells[0]
-    hidden = [each.unaccounted_s / each.wall_s for each in cells if each.unaccounted_s is not None and each.wall_s]
+    hidden = [
+        each.unaccounted_s / each.wall_s for each in cells if each.unaccounted_s is not None and each.wall_s
+    ]
     stages = dict.fromkeys(name for each in cells for name in each.stages)
     shares = [each.executed.einsum_share for each in cells if each.executed]
     wall = spread([each.wall_s for each in cells])

@@ -19,6 +19,7 @@ WARM_UP = 1.5
 UNACCOUNTED = 0.05
 UNACCOUNTED_FLAG = 0.10
 TWO = 2
+INTER_OP = "torch inter-op"  # one of its own, always 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +98,26 @@ def _memory(cells: Sequence[Cell], floor: float | None) -> Iterator[Problem]:
 
 
 def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
-    known = [each for each in cells if each.executed is not None]
-    for cell in known:
-        if cell.executed and cell.executed.threads is not None and not cell.executed.threads:
+    found = {}
+    for cell in cells:
+        seen = cell.executed
+        if seen is None or seen.threads is None:
+            continue
+        wanted = {int(each) for each in seen.threads.values() if each.isdigit()}
+        if not wanted:
             text = f"{cell.mode}: no thread variable was set before the libraries were loaded"
             yield Problem("threads-unequal", cell.file, text)
-    sizes = {
-        (cell.mode, tuple(sorted(set(cell.executed.effective.values()))), cell.executed.processors)
-        for cell in known
-        if cell.executed and cell.executed.effective
-    }
-    if len({size[1:] for size in sizes}) > 1:
+        pools = {name: size for name, size in seen.effective.items() if name != INTER_OP}
+        for name, size in pools.items():
+            if wanted and size not in wanted:
+                text = f"{cell.mode}: {name} has {size} threads, not {max(wanted)} as asked for"
+                yield Problem("threads-unequal", cell.file, text)
+        if pools:
+            found.setdefault((tuple(sorted(set(pools.values()))), seen.processors), cell.mode)
+    if len(found) > 1:
         told = "; ".join(
-            f"{mode} {' and '.join(map(str, found))} of {processors} processors"
-            for mode, found, processors in sorted(sizes, key=str)
+            f"{mode} has {' and '.join(map(str, sizes))} on {processors} processors"
+            for (sizes, processors), mode in found.items()
         )
         yield Problem("threads-unequal", cells[0].file, f"threads in effect: {told}")
 
@@ -175,5 +182,9 @@ def _unaccounted(cells: Sequence[Cell]) -> Iterator[Problem]:
         share = sum((each.unaccounted_s or 0) / (each.wall_s or 1) for each in runs) / len(runs)
         if share > UNACCOUNTED:
             text = f"{mode}: {share:.1%} of the time is neither computing nor conversion"
-            hint = ": inputs made inside the timed region may hide conversions" if share > UNACCOUNTED_FLAG else ""
+            hint = (
+                ": inputs made inside the timed region may hide conversions"
+                if share > UNACCOUNTED_FLAG
+                else ""
+            )
             yield Problem("unaccounted-time", runs[0].file, text + hint, blocks=False)

@@ -23,7 +23,6 @@ CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = DECISIONS = (
     "inconclusive",
 )
 LARGE_SHARE = 0.20  # of torch_mixed's time in conversions
-SMALL_SHARE = 0.10
 ALIKE = 1.25  # both torch modes are alike if neither is surely faster, or by no more than this
 NEAR_DISPATCH = 3.0  # an operation that takes so many times the least one is mostly dispatch
 FEWER = 10.0  # so many times fewer contractions are another algorithm
@@ -69,9 +68,7 @@ def decide(
     if "values-differ" in refused:
         told = tuple(each.text for each in problems if each.rule == "values-differ")
         return Decision(file, tag, INCONCLUSIVE, ("no speed verdict: " + "; ".join(told),), refused)
-    ratios = {
-        pair: ratio for pair in PAIRS_OF_MODES if (ratio := _ratio(cells, *pair)) is not None
-    }
+    ratios = {pair: ratio for pair in PAIRS_OF_MODES if (ratio := _ratio(cells, *pair)) is not None}
     share = conversion_share(of_mode(cells, MIXED))
     reasons = [*_ratios_told(ratios), *_share_told(share)]
     if refused:
@@ -99,26 +96,33 @@ def _pattern(
 ) -> tuple[str, str]:
     mixed, full, between = (ratios[pair] for pair in PAIRS_OF_MODES)
     large = share is not None and share[0].low >= LARGE_SHARE
-    small = share is not None and share[1].high < SMALL_SHARE
-    alike = between.low <= 1 <= between.high or 1 / ALIKE < between.value < ALIKE
+    small = share is not None and share[1].high < LARGE_SHARE
+    if mixed.low > 1 and full.low > 1 and near:
+        return (
+            OVERHEAD,
+            "torch is surely slower in both modes, and its operations are hardly more than dispatch",
+        )
     if between.high < 1 and large:
-        return CONVERSION, "without conversions torch is surely faster, and conversions take a large share"
-    if mixed.high < 1 and full.high < 1 and alike and small:
+        return CONVERSION, "without conversions torch is surely faster, and they take a large share"
+    if mixed.high < 1 and full.high < 1 and _alike(between) and small:
         return KERNEL, "both torch modes are surely faster than NumPy, alike, and conversions take little"
-    if mixed.low > 1 and full.high >= 1 and alike and small and near:
-        return OVERHEAD, "torch is not faster, conversions take little, and its operations hardly more than dispatch"
+    if mixed.low > 1 and full.high >= 1 and near:
+        return OVERHEAD, "torch is not faster, and its operations are hardly more than dispatch"
     if all(each.low <= 1 <= each.high for each in ratios.values()):
         return INCONCLUSIVE, "no mode is surely faster than another: all intervals hold 1"
     return INCONCLUSIVE, "the times follow none of the three patterns: " + _what_lacks(
-        ratios, share, alike=alike, near=near
+        ratios, share, near=near
     )
+
+
+def _alike(between: Estimate) -> bool:
+    return between.low <= 1 <= between.high or 1 / ALIKE < between.value < ALIKE
 
 
 def _what_lacks(
     ratios: Mapping[tuple[str, str], Estimate],
     share: tuple[Estimate, Estimate] | None,
     *,
-    alike: bool,
     near: bool | None,
 ) -> str:
     mixed, full, between = (ratios[pair] for pair in PAIRS_OF_MODES)
@@ -126,10 +130,10 @@ def _what_lacks(
     if share is None:
         lacks.append("conversions were not timed")
     elif between.high < 1 and share[0].low < LARGE_SHARE:
-        lacks.append(f"torch_full is faster than torch_mixed, but conversions are not surely {LARGE_SHARE:.0%}")
+        lacks.append(f"torch_full beats torch_mixed, but conversions do not surely take {LARGE_SHARE:.0%}")
     if mixed.high >= 1 > full.high:
         lacks.append("only torch_full is surely faster than NumPy")
-    if not alike:
+    if not _alike(between):
         lacks.append("the torch modes are not alike")
     if mixed.low > 1 and near is False:
         lacks.append("operations take much longer than dispatch")
@@ -189,7 +193,9 @@ def _share_told(share: tuple[Estimate, Estimate] | None) -> list[str]:
     if share is None:
         return []
     least, most = share
-    between = f"{least.value:.1%}" if most.value - least.value < 5e-3 else f"{least.value:.1%} to {most.value:.1%}"  # noqa: PLR2004 - what the figure does not show
+    between = (
+        f"{least.value:.1%}" if most.value - least.value < 5e-3 else f"{least.value:.1%} to {most.value:.1%}"
+    )  # noqa: PLR2004 - what the figure does not show
     return [f"conversions take {between} of torch_mixed"]
 
 

@@ -338,8 +338,10 @@ class Recorder:
                 self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
                 self._go_on_elsewhere(self._writer)
-        self._rounds.go(now)
-        self._outbox.drain()
+        try:
+            self._rounds.go(now)
+        finally:  # a fault there must not keep rows waiting
+            self._outbox.drain()
         lost = self._writer.lost
         if lost > self._lost_told:
             self._lost_told = lost

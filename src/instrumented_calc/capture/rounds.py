@@ -116,6 +116,8 @@ class Rounds:
         self, now: int, judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]]
     ) -> None:
         began = time.thread_time_ns()
+        usual = min(max((now - self._origin) // 10, FINDINGS_EVERY_NS), RAREST_FINDINGS_NS)
+        self._next_findings = now + usual
         for finding in judge(self._maker.live, self._start):
             if finding.rule not in self._told:
                 self._told.add(finding.rule)
@@ -123,7 +125,6 @@ class Rounds:
                 self._maker.append(finding)
                 self._notices.warn(finding.rule, finding.text)
         spent = time.thread_time_ns() - began
-        usual = min(max((now - self._origin) // 10, FINDINGS_EVERY_NS), RAREST_FINDINGS_NS)
         self._next_findings = now + max(usual, FINDINGS_SHARE * spent)
 
     def close(self) -> None:

@@ -18,10 +18,11 @@ from instrumented_calc.cli.report import report
 from instrumented_calc.cli.run import CONTEXT, run
 from instrumented_calc.cli.scale import scale
 from instrumented_calc.cli.schema import schema
+from instrumented_calc.cli.study import study
 from instrumented_calc.cli.validate import validate
 
 # In the order in which `--help` lists them.
-COMMANDS = (report, profile, compare_all, scale, ingest, bundle, env, validate, schema)
+COMMANDS = (report, profile, compare_all, scale, study, ingest, bundle, env, validate, schema)
 
 
 def build_app() -> typer.Typer:
