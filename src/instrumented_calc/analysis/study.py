@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from instrumented_calc.analysis.scaling import fit_exponent
 from instrumented_calc.analysis.student import Estimate, t_quantile
-from instrumented_calc.analysis.study_cells import DEFAULT_TAG, NUMPY, of_mode, usable
+from instrumented_calc.analysis.study_cells import DEFAULT_TAG, MODES, NUMPY, of_mode, usable
 from instrumented_calc.analysis.study_checks import Problem, check_cells, cold_start
 from instrumented_calc.analysis.study_decision import INCONCLUSIVE, Decision, conversion_share, decide
 
@@ -146,6 +147,7 @@ def judge_study(
         torch_floor_bytes: Resident memory of a process that only imports numpy and torch; None: not known.
         dispatch_s: Time of the smallest contraction that torch can do, s; None: not known.
     """
+    cells = sorted(cells, key=_order)
     kept = _kept(usable(cells))
     decisions, problems = [], []
     for file in dict.fromkeys(each.file for each in cells):
@@ -169,6 +171,12 @@ def judge_study(
         problems=tuple(dict.fromkeys(problems)),
         lost=tuple(each for each in cells if each not in usable([each])),
     )
+
+
+def _order(cell: Cell) -> tuple[int, int, str, int, str, int]:
+    # Cells that were lost know no sizes, and come last.
+    size = cell.n_atoms or sys.maxsize
+    return size, cell.species, cell.file, MODES.index(cell.mode), cell.tag, cell.rep
 
 
 def _kept(cells: Sequence[Cell]) -> list[Cell]:

@@ -10,7 +10,7 @@ from instrumented_calc.analysis.study_cells import NUMPY, of_mode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from instrumented_calc.analysis.study_cells import Cell
+    from instrumented_calc.analysis.study_cells import Cell, Executed
 
 RSS_MARGIN = 0.8  # a torch process holds at least this much of what importing torch alone takes
 COLD_CACHE = 10.0
@@ -81,24 +81,30 @@ def backend_doubt(cell: Cell) -> str:
         return "torch was never loaded"
     if not operations:
         return f"no operation of torch was seen, and {seen.numpy_contractions} einsums of NumPy"
+    return _mostly_numpy(seen, operations)
+
+
+def _mostly_numpy(seen: Executed, operations: int) -> str:
+    """Return what tells that torch did only a token of the work; empty: nothing does."""
     ours, theirs = seen.torch_flops, seen.numpy_flops
-    if seen.torch_contractions and ours is not None and theirs is not None and theirs > ours:
-        return f"NumPy did {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
-    if ours is None and seen.numpy_contractions > operations:
-        return f"NumPy did {seen.numpy_contractions} einsums, torch {operations} operations"
-    return ""
+    if seen.torch_contractions and ours is not None and theirs is not None:
+        told = f"NumPy did {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
+        return told if theirs > ours else ""
+    told = f"NumPy did {seen.numpy_contractions} einsums, torch {operations} operations"
+    return told if seen.numpy_contractions > operations else ""
 
 
 def _memory(cells: Sequence[Cell], floor: float | None) -> Iterator[Problem]:
     for cell in cells:
         peak = cell.executed.peak_rss_bytes if cell.executed else None
         if cell.mode != NUMPY and floor and peak and peak < RSS_MARGIN * floor:
-            text = f"{cell.mode}: {peak / 2**20:.0f} MiB at most; importing torch alone takes {floor / 2**20:.0f}"
+            held, needed = peak / 2**20, floor / 2**20
+            text = f"{cell.mode}: {held:.0f} MiB at most; importing torch alone takes {needed:.0f}"
             yield Problem("rss-too-small-for-torch", cell.file, text)
 
 
 def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
-    found = {}
+    found: dict[tuple[tuple[int, ...], int | None], str] = {}
     for cell in cells:
         seen = cell.executed
         if seen is None or seen.threads is None:
@@ -158,7 +164,7 @@ def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:
             text = f"{mode}: {len(runs)} measurement: no interval, so no verdict"
             yield Problem("n-runs-1", runs[0].file, text)
         if cold_start(runs):
-            text = f"{mode}: the first replicate is more than {WARM_UP} times the fastest and no warm-up is recorded"
+            text = f"{mode}: the first replicate took more than {WARM_UP} times the least, without a warm-up"
             yield Problem("warmup-missing", runs[0].file, f"{text}: it is set aside", blocks=False)
 
 

@@ -86,8 +86,8 @@ def decide(
         )
     near = None if operation is None or not dispatch_s else operation <= NEAR_DISPATCH * dispatch_s
     decision, why = _pattern(ratios, share, near=near)
-    reasons.insert(0, why)
-    reasons += _batching(cells)
+    batching = _batching(cells)
+    reasons = ["; ".join([why, *batching]), *reasons]
     return Decision(file, tag, decision, tuple(reasons), refused, ratios, share)
 
 
@@ -144,7 +144,9 @@ def _what_lacks(
 
 def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
     """Return the time of a mode over that of another: Welch's interval on logarithms."""
-    ours, theirs = (np.log([each.wall_s for each in of_mode(cells, name)]) for name in (mode, other))
+    ours, theirs = (
+        np.log([each.wall_s or np.nan for each in of_mode(cells, name)]) for name in (mode, other)
+    )
     difference = difference_of_means(theirs, ours)
     return None if difference is None else difference.exponential()
 
@@ -192,10 +194,8 @@ def _ratios_told(ratios: Mapping[tuple[str, str], Estimate]) -> list[str]:
 def _share_told(share: tuple[Estimate, Estimate] | None) -> list[str]:
     if share is None:
         return []
-    least, most = share
-    between = (
-        f"{least.value:.1%}" if most.value - least.value < 5e-3 else f"{least.value:.1%} to {most.value:.1%}"
-    )  # noqa: PLR2004 - what the figure does not show
+    least, most = (f"{each.value:.1%}" for each in share)
+    between = least if least == most else f"{least} to {most}"
     return [f"conversions take {between} of torch_mixed"]
 
 
@@ -208,7 +208,5 @@ def _batching(cells: Sequence[Cell]) -> list[str]:
     mixed, full = (float(np.mean(each)) if each else 0.0 for each in numbers)
     if not full or mixed < FEWER * full:
         return []
-    return [
-        f"torch_full does {full:.0f} contractions where torch_mixed does {mixed:.0f}: what it gains it gains by"
-        " batching, which NumPy could do as well"
-    ]
+    gain = "what it gains it gains by batching, which NumPy could do as well"
+    return [f"torch_full does {full:.0f} contractions where torch_mixed does {mixed:.0f}: {gain}"]

@@ -190,14 +190,17 @@ class RowMaker:
             context = self._new_context(lane, atoms, n_atoms, properties, changes)
         energy: Any = UNSET
         if failure is None:
-            results = getattr(calculator, "results", None)
+            try:
+                results = calculator.results
+            except AttributeError:
+                results = None
             if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
                 results = getattr(returned, "properties", None)
             if results:
                 energy = results.get("energy", UNSET)
                 if type(energy) is not float and energy is not UNSET:
                     energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
-                if energy is not UNSET and energy - energy != 0.0:  # NaN or infinite
+                if energy != energy:  # noqa: PLR0124 - NaN
                     self._tell_broken(entry[0])
         parent: Any = UNSET
         gap: Any = UNSET
@@ -207,7 +210,8 @@ class RowMaker:
             before = self.last_end
             if before and start >= before:
                 gap = start - before
-            self.last_end = max(before, end)
+            if end > before:  # max() would be a call
+                self.last_end = end
             self.calculated_ns += end - start
         row = Call(
             entry[0],
