@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 QUADRATIC = 2.0
 FEWEST_SPECIES = 3
+MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def judge_study(
     for file in dict.fromkeys(each.file for each in cells):
         for tag in _tags(cells, file):
             compared = _comparable([each for each in kept if each.file == file], tag)
-            found = [each for each in differing if each.file == file]
+            found = [each for each in differing if each.file == file and tag.startswith(each.tag)]
             every = _comparable([each for each in usable(cells) if each.file == file], tag)
             found += check_cells(every, torch_floor_bytes)
             problems += found
@@ -207,10 +208,9 @@ def _overall(decisions: Sequence[Decision]) -> tuple[str, str]:
     found = dict.fromkeys(each.decision for each in decisions)
     if len(found) == 1:
         return decisions[0].decision, decisions[0].reasons[0] if len(decisions) == 1 else "on every input"
-    told = "; ".join(
-        f"{name} on {', '.join(_named(each) for each in decisions if each.decision == name)}"
-        for name in found
-    )
+    names = {name: [_named(each) for each in decisions if each.decision == name] for name in found}
+    short = len(decisions) > MOST_NAMED
+    told = "; ".join(f"{name} on {len(each) if short else ', '.join(each)}" for name, each in names.items())
     return INCONCLUSIVE, f"the inputs differ: {told}" if told else "nothing was measured"
 
 

@@ -18,7 +18,7 @@ DEFAULT_TAG = "float64 cpu eager"
 class Executed:
     """What was seen of the backend that did the work, whatever the mode is called.
 
-    Counts are of one evaluation, recorded apart from the timed ones.
+    Counts are of one evaluation; it was recorded apart from the timed ones.
 
     Attributes:
         torch_loaded: Whether torch was loaded in the process at the end.

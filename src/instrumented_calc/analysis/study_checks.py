@@ -31,12 +31,14 @@ class Problem:
         file: The input.
         text: What was seen, in numbers.
         blocks: Whether it forbids a verdict on these cells; if not, it is a note.
+        tag: Beginning of the tags that it is about; empty: all.
     """
 
     rule: str
     file: str
     text: str
     blocks: bool = True
+    tag: str = ""
 
 
 def check_cells(cells: Sequence[Cell], torch_floor_bytes: float | None) -> list[Problem]:

@@ -23,6 +23,7 @@ CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = DECISIONS = (
     "inconclusive",
 )
 LARGE_SHARE = 0.20  # of torch_mixed's time in conversions
+CONFIDENCE = 0.99  # of what is surely faster
 ALIKE = 1.25  # both torch modes are alike if neither is surely faster, or by no more than this
 NEAR_DISPATCH = 3.0  # an operation that takes so many times the least one is mostly dispatch
 FEWER = 10.0  # so many times fewer contractions are another algorithm
@@ -39,7 +40,7 @@ class Decision:
         decision: One of the four.
         reasons: What it rests on, in numbers.
         refused: Rules that forbid a verdict; empty: none.
-        ratios: Time of the first mode over that of the second; empty where values differ.
+        ratios: Time of the first mode over that of the second, with 99 % intervals; None: values differ.
         share: Least and largest share of torch_mixed's time in conversions; None where not measured.
     """
 
@@ -106,8 +107,6 @@ def _pattern(
         return CONVERSION, "without conversions torch is surely faster, and they take a large share"
     if mixed.high < 1 and full.high < 1 and _alike(between) and small:
         return KERNEL, "both torch modes are surely faster than NumPy, alike, and conversions take little"
-    if mixed.low > 1 and full.high >= 1 and near:
-        return OVERHEAD, "torch is not faster, and its operations are hardly more than dispatch"
     if all(each.low <= 1 <= each.high for each in ratios.values()):
         return INCONCLUSIVE, "no mode is surely faster than another: all intervals hold 1"
     return INCONCLUSIVE, "the times follow none of the three patterns: " + _what_lacks(
@@ -135,6 +134,8 @@ def _what_lacks(
         lacks.append("only torch_full is surely faster than NumPy")
     if not _alike(between):
         lacks.append("the torch modes are not alike")
+    if mixed.low > 1 and full.high >= 1 >= full.low:
+        lacks.append("torch_full is neither surely faster nor surely slower than NumPy")
     if mixed.low > 1 and near is False:
         lacks.append("operations take much longer than dispatch")
     if mixed.low > 1 and near is None:
@@ -143,12 +144,19 @@ def _what_lacks(
 
 
 def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
-    """Return the time of a mode over that of another: Welch's interval on logarithms."""
+    """Return the time of a mode over that of another, with Welch's interval on logarithms, made 99 %."""
     ours, theirs = (
         np.log([each.wall_s or np.nan for each in of_mode(cells, name)]) for name in (mode, other)
     )
     difference = difference_of_means(theirs, ours)
-    return None if difference is None else difference.exponential()
+    if difference is None:
+        return None
+    # Three ratios are looked at: at 95 % one of them would be surely not 1 by chance too often.
+    freedom = max(min(len(ours), len(theirs)) - 1, 1)
+    wider = t_quantile(freedom, CONFIDENCE) / t_quantile(freedom)
+    value = difference.value
+    low, high = (value + wider * (end - value) for end in (difference.low, difference.high))
+    return Estimate(value, low, high).exponential()
 
 
 def conversion_share(cells: Sequence[Cell]) -> tuple[Estimate, Estimate] | None:
@@ -186,7 +194,7 @@ def _operation(cells: Sequence[Cell], dispatch_s: float | None) -> float | None:
 
 def _ratios_told(ratios: Mapping[tuple[str, str], Estimate]) -> list[str]:
     return [
-        f"{mode} takes {each.value:.3g} [{each.low:.3g}, {each.high:.3g}] times as long as {other}"
+        f"{mode} takes {each.value:.3g} [{each.low:.3g}, {each.high:.3g}] times as long as {other} (99 %)"
         for (mode, other), each in ratios.items()
     ]
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 TOLERANCES = {"float64": 1e-10, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 
 
-def tolerance_of(tag: str) -> float:
-    """Return the largest difference that passes, relative to the largest value.
+def tolerance_of(*tags: str) -> float:
+    """Return the largest difference that passes, relative to the largest value: that of the least precise.
 
     Args:
-        tag: It begins with the dtype.
+        *tags: Those of the cells that are compared; each begins with the dtype.
     """
-    return TOLERANCES.get(tag.partition(" ")[0], TOLERANCES["float64"])
+    return max(TOLERANCES.get(tag.partition(" ")[0], TOLERANCES["float64"]) for tag in tags)
 
 
 def compare(file: str, reference: Values, values: Values, who: str, tolerance: float) -> Problem | None:

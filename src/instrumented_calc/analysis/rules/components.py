@@ -26,8 +26,9 @@ OUTSIDE_SHARE = 0.2
 # What an integrator of ASE needs a step, so that it cannot be saved: 0.1 to 0.2 ms were measured with 32
 # atoms on a slow machine, 0.1 us an atom beyond. Judgement, to be calibrated.
 INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 300_000, 100
-# A gap is long from so many medians, and a pause of the queue beyond so many. Judgement.
-LONG_GAP, QUEUE_PAUSE = 3.0, 100.0
+# A gap is long from so many medians, and a pause of the queue beyond so many. Judgement. On a busy machine
+# other gaps are long as well, at random: a writer's are found among the longer ones.
+LONG_GAPS, QUEUE_PAUSE = (3.0, 10.0, 30.0), 100.0
 # So many of the distances between long gaps must be the same for a period to be named. Judgement.
 SAME_PERIOD, FEWEST_PERIODS = 0.7, 5
 
@@ -113,14 +114,15 @@ def time_outside(evidence: Evidence) -> Observation:
 
 def _period(rows: np.ndarray, gaps: np.ndarray, usual: float, pause: float) -> tuple[int | None, int]:
     """Return every how many calls a long gap comes, and the time of these gaps beyond the usual one."""
-    long = np.flatnonzero((gaps > LONG_GAP * usual) & (gaps <= pause))
-    if len(long) <= FEWEST_PERIODS:
-        return None, 0
-    distances = np.diff(rows[long]).tolist()
-    period, often = Counter(distances).most_common(1)[0]
-    if often < SAME_PERIOD * len(distances) or period < 2:  # noqa: PLR2004 - each call is no period
-        return None, 0
-    return period, int(gaps[long].sum(dtype=np.int64) - len(long) * usual)
+    for factor in LONG_GAPS:
+        long = np.flatnonzero((gaps > factor * usual) & (gaps <= pause))
+        if len(long) <= FEWEST_PERIODS:
+            break
+        distances = np.diff(rows[long]).tolist()
+        period, often = Counter(distances).most_common(1)[0]
+        if often >= SAME_PERIOD * len(distances) and period >= 2:  # noqa: PLR2004 - each call is no period
+            return period, int(gaps[long].sum(dtype=np.int64) - len(long) * usual)
+    return None, 0
 
 
 RULES = (

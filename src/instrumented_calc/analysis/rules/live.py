@@ -19,7 +19,7 @@ FEWEST_SAMPLES = 20
 # A series is looked at again and again while it becomes longer, and the start of whatever saturates, or
 # empties itself later, is a straight line. So what is told must have been so for long, and before already.
 # Without: 50 to 95 % of the healthy patterns that are slow were told at one look or another.
-FEWEST_CALLS = 1000
+FEWEST_CALLS = 1200
 BEFORE = 0.8
 START_UP_CALLS = 20  # in which every program may compile
 RECOMPILED_CALLS = 3  # as in `interruptions`, whose import would take 15 ms of the run
@@ -84,8 +84,8 @@ def _growth(rule: str, what: str, series: list[tuple[int, int | None]]) -> Findi
         return None
     slope = growth.slope
     text = (
-        f"{what} has grown evenly so far, by {slope.value / 1e3:.3g} kB a call [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]:"
-        f" {slope.value:,.0f} MB in a million calls"
+        f"{what} has grown evenly so far, by {slope.value / 1e3:.3g} kB a call"
+        f" [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]: {slope.value:,.0f} MB in a million calls"
     )
     numbers = {"kb_per_call": slope.value / 1e3, "grown_bytes": growth.grown, "samples": growth.samples}
     return Finding(rule, text, 0, numbers)

@@ -1,0 +1,28 @@
+"""`instrumented-calc bundle`: one archive to send to a colleague."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import Annotated
+
+import typer
+
+
+def bundle(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUNS...", help="Journals, and folders of journals, tables and figures."),
+    ],
+    output: Annotated[Path, typer.Option(help="The archive to write: name.tar.gz.")],
+) -> None:
+    """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
+    from instrumented_calc.intake.bundling import write_bundle  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.reporting.quantities import bytes_of, plural  # noqa: PLC0415 - likewise
+
+    written = write_bundle(runs, output)
+    for each in written.left_out:
+        typer.echo(f"left out: {each}", err=True)
+    size = bytes_of(output.stat().st_size)
+    typer.echo(f"{plural(len(written.members), 'member')}, {size}; home directories are masked", err=True)
+    typer.echo(f"next: instrumented-calc ingest {output}", err=True)
+    typer.echo(output)

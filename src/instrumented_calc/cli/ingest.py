@@ -1,0 +1,69 @@
+"""`instrumented-calc ingest`: bundles of earlier studies -> tables, and what they can and cannot support."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.errors import IntakeError, TargetError
+
+if TYPE_CHECKING:
+    from instrumented_calc.intake.ingest import Ingested
+
+
+def ingest(  # noqa: PLR0913, PLR0917 - one an option
+    bundles: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="BUNDLE...", help="Archives (.tgz, .tar.gz, .zip), folders or files."),
+    ] = None,
+    chtc: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="BUNDLE", help="A bundle whose logs come from CHTC; may be repeated."),
+    ] = None,
+    local: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="BUNDLE", help="A bundle whose logs come from a local run; may be repeated."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results; nothing in it is overwritten.")] = Path(
+        "results"
+    ),
+    load_marshalled: Annotated[
+        bool,
+        typer.Option("--load-marshalled", help="Load .prof files too: only from an author that is trusted."),
+    ] = False,
+    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+) -> None:
+    """Take in bundles of results: laid out, validated, with what they can and cannot support."""
+    from instrumented_calc.intake.ingest import Bundle  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.intake.ingest import ingest as take_in  # noqa: PLC0415 - likewise
+
+    given = [Bundle(path) for path in bundles or ()]
+    given += [Bundle(path, "chtc") for path in chtc or ()]
+    given += [Bundle(path, "local") for path in local or ()]
+    if not given:
+        message = "no bundle is given: ingest bundle.tgz, or --chtc bundle.tgz --local bundle.zip"
+        raise TargetError(message)
+    found = take_in(given, output, marshalled=load_marshalled)
+    typer.echo(_write_reports(found, form), nl=False)
+    if not found.placed:
+        raise typer.Exit(1)
+
+
+def _write_reports(found: Ingested, form: Form) -> str:
+    """Write the report beside the tables, as Markdown and JSON; return the form that was asked for."""
+    from instrumented_calc.intake.ingest import OURS  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.reporting.intake import build_intake, render_intake_json  # noqa: PLC0415 - likewise
+
+    names = [f"{OURS}/report.md", f"{OURS}/report.json"]
+    found.tables += names
+    document, machine = build_intake(found), render_intake_json(found)
+    try:
+        for name, text in zip(names, (render_document(document, Form.markdown), machine), strict=True):
+            (found.output / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        message = f"{found.output}: {error.strerror or error}; give another --output"
+        raise IntakeError(message) from error
+    return machine if form is Form.json else render_document(document, form)

@@ -1,0 +1,141 @@
+"""`instrumented-calc study`: NumPy against torch under control, with a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.study import Study
+    from instrumented_calc.experiments.study.plan import Plan
+    from instrumented_calc.experiments.study.runner import StudyRun
+
+
+def study(  # noqa: PLR0913, PLR0917 - one an option
+    workload: Annotated[
+        str,
+        typer.Option(help="einsum, anisoap:ellipsoids, anisoap:benzene, anisoap:species, module:factory."),
+    ] = "einsum",
+    modes: Annotated[str, typer.Option(help="Of these three.")] = "numpy_only,torch_mixed,torch_full",
+    reps: Annotated[int, typer.Option(min=1, help="Fresh processes of each cell, interleaved.")] = 5,
+    dtypes: Annotated[str, typer.Option(help="float64, float32, float16.")] = "float64",
+    devices: Annotated[str, typer.Option(help="cpu, cuda, mps; what is not there is left out.")] = "cpu",
+    engines: Annotated[str, typer.Option(help="eager, compiled (torch.compile).")] = "eager",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every library.")] = 1,
+    warmups: Annotated[int, typer.Option(min=0, help="Evaluations before the timed ones.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0, help="About how long a cell is timed.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    time_limit: Annotated[
+        float, typer.Option(min=0.1, metavar="S", help="A cell that takes longer has stalled.")
+    ] = 120.0,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="Largest difference of values, of the largest one.")
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
+    output: Annotated[Path, typer.Option(help="Folder of tables, journals and figures.")] = Path("study"),
+    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+) -> None:
+    """Compare NumPy, torch's einsum in NumPy, and torch, and tell why one is faster."""
+    # `--help` stays light
+    from instrumented_calc.analysis.study import judge_study  # noqa: PLC0415
+    from instrumented_calc.experiments.study.plan import Plan  # noqa: PLC0415
+
+    plan = Plan(
+        workload=workload,
+        modes=_words(modes),
+        dtypes=_words(dtypes),
+        devices=_words(devices),
+        engines=_words(engines),
+        reps=reps,
+        threads=threads,
+        warmups=warmups,
+        seconds=seconds,
+        seed=seed,
+    )
+    run = _run(plan, output, time_limit, tolerance)
+    judged = judge_study(
+        run.cells,
+        differing=run.differing,
+        torch_floor_bytes=run.machine.floor_bytes,
+        dispatch_s=run.machine.dispatch_s,
+    )
+    settings = asdict(plan) | {"machine": asdict(run.machine)}
+    _write(judged, run, settings, output, figures=figures)
+    typer.echo(_render(judged, settings, run.notes, output, form), nl=False)
+    if judged.refused or judged.lost:
+        raise typer.Exit(1)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+
+
+def _run(plan: Plan, output: Path, time_limit: float, tolerance: float | None) -> StudyRun:
+    from rich.console import Console  # noqa: PLC0415 - `--help` stays light
+    from rich.progress import Progress  # noqa: PLC0415 - likewise
+
+    from instrumented_calc.experiments.study.runner import run_study  # noqa: PLC0415 - likewise
+
+    people = Console(stderr=True)
+    if not people.is_terminal:
+        return run_study(plan, output, time_limit_s=time_limit, tolerance=tolerance, on_cell=_tell)
+    with Progress(console=people, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        return run_study(
+            plan,
+            output,
+            time_limit_s=time_limit,
+            tolerance=tolerance,
+            on_cell=lambda name, done, total: bar.update(
+                task, description=name, completed=done, total=total or None
+            ),
+        )
+
+
+def _tell(name: str, done: int, total: int) -> None:
+    if name and total:
+        typer.echo(f"[{done + 1}/{total}] {name}", err=True)
+
+
+def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path, *, figures: bool) -> None:
+    """Write the tables, the JSON and the figures."""
+    from instrumented_calc.analysis.study_cells import usable  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.reporting.study import render_study_json  # noqa: PLC0415 - likewise
+    from instrumented_calc.reporting.study_tables import summary_csv, timings_csv  # noqa: PLC0415 - likewise
+
+    files = {
+        "timings_local.csv": timings_csv(usable(run.cells)).encode(),
+        "summary_local.csv": summary_csv(judged.rows).encode(),
+    }
+    if figures and judged.rows:
+        files |= _drawn(judged, run)
+    files["study.json"] = render_study_json(judged, settings, run.notes).encode()
+    for name, content in files.items():
+        (output / name).write_bytes(content)
+
+
+def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
+    from instrumented_calc.reporting.figures import render_figure  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.reporting.study_figures import figures_of  # noqa: PLC0415 - likewise
+
+    try:
+        return {name: content for each in figures_of(judged) for name, content in render_figure(each).items()}
+    except ExperimentError as error:
+        run.notes.append(str(error))
+        return {}
+
+
+def _render(judged: Study, settings: dict[str, Any], notes: list[str], output: Path, form: Form) -> str:
+    from instrumented_calc.reporting import study as reporting  # noqa: PLC0415 - `--help` stays light
+
+    if form is Form.json:
+        return reporting.render_study_json(judged, settings, notes)
+    files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
+    files.append(f"{output / 'cells'}: journals, values and answers of all processes")
+    return render_document(reporting.build_study(judged, settings, notes, files), form)

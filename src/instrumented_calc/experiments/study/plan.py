@@ -1,0 +1,152 @@
+"""Which cells an experiment has, and in which order."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.study.task import Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instrumented_calc.experiments.study.task import Machine
+    from instrumented_calc.experiments.study.workload import WorkloadLike
+
+NUMPY_ONLY = "numpy_only"
+MODES = (NUMPY_ONLY, "torch_mixed", "torch_full")
+HALF = "float16"
+BYTES = {"float64": 8, "float32": 4, HALF: 2}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted.
+
+    Attributes:
+        workload: As a user types it.
+        modes: Of `MODES`.
+        dtypes: Of the torch modes, and of `numpy_only` where it can.
+        devices: Of torch.
+        engines: `eager`, `compiled` or both.
+        reps: Replicates of each cell.
+        threads: Threads of every library.
+        warmups: Evaluations before the timed ones.
+        seconds: About how long a cell is timed.
+        seed: Of the order.
+    """
+
+    workload: str
+    modes: tuple[str, ...] = MODES
+    dtypes: tuple[str, ...] = ("float64",)
+    devices: tuple[str, ...] = ("cpu",)
+    engines: tuple[str, ...] = ("eager",)
+    reps: int = 5
+    threads: int = 1
+    warmups: int = 2
+    seconds: float = 0.3
+    seed: int = 0
+
+
+def tasks_of(
+    plan: Plan, workload: WorkloadLike, machine: Machine, output: Path
+) -> tuple[list[Task], list[str]]:
+    """Return the cells in the order in which they are run, and what is left out.
+
+    All cells of a replicate come before those of the next, in an order of their own: whatever drifts slowly
+    meets all modes alike.
+
+    Args:
+        plan: What is wanted.
+        workload: Its inputs.
+        machine: What is there.
+        output: Folder of what they write.
+
+    Raises:
+        ExperimentError: Nothing would be left, a mode or dtype is not known, or torch is missing.
+    """
+    _check(plan, machine)
+    kinds, notes = _kinds(plan, workload, machine)
+    if not kinds:
+        message = f"nothing of this can be run here: {'; '.join(notes)}"
+        raise ExperimentError(message)
+    shuffled = random.Random(plan.seed)  # noqa: S311 - no secret
+    tasks = []
+    for rep in range(1, plan.reps + 1):
+        round_ = [(case.file, *kind) for case in workload.cases for kind in kinds]
+        shuffled.shuffle(round_)
+        tasks += [_task(plan, rep, output, *each) for each in round_]
+    return tasks, notes
+
+
+def _check(plan: Plan, machine: Machine) -> None:
+    for names, known, option in (
+        (plan.modes, MODES, "--modes"),
+        (plan.dtypes, tuple(BYTES), "--dtypes"),
+        (plan.engines, ("eager", "compiled"), "--engines"),
+    ):
+        wrong = [each for each in names if each not in known]
+        if wrong or not names:
+            message = f"{option} {','.join(wrong) or 'is empty'}: use {', '.join(known)}"
+            raise ExperimentError(message)
+    if not machine.torch and set(plan.modes) != {NUMPY_ONLY}:
+        message = "the torch modes need torch: pip install 'instrumented-calc[torch]', or --modes numpy_only"
+        raise ExperimentError(message)
+
+
+def _kinds(
+    plan: Plan, workload: WorkloadLike, machine: Machine
+) -> tuple[list[tuple[str, str, str, bool]], list[str]]:
+    """Return mode, dtype, device and whether compiled of all cells that can be, and why others cannot."""
+    notes: dict[str, None] = {}
+    kinds: dict[tuple[str, str, str, bool], None] = {}
+    in_numpy = getattr(workload, "numpy_dtypes", tuple(BYTES))
+    in_torch = getattr(workload, "torch_dtypes", tuple(BYTES))
+    for dtype in plan.dtypes:
+        if NUMPY_ONLY in plan.modes:
+            kinds[NUMPY_ONLY, dtype if dtype in in_numpy else in_numpy[0], "cpu", False] = None
+            if dtype not in in_numpy:
+                notes[f"{workload.name} has no {dtype} in NumPy: it is compared with {in_numpy[0]}"] = None
+        for device in plan.devices:
+            why = _cannot(dtype, device, in_torch, machine)
+            if why:
+                notes[why] = None
+                continue
+            for mode in plan.modes:
+                if mode != NUMPY_ONLY:
+                    kinds |= dict.fromkeys((mode, dtype, device, each == "compiled") for each in plan.engines)
+    return [*kinds], [*notes]
+
+
+def _cannot(dtype: str, device: str, in_torch: tuple[str, ...], machine: Machine) -> str:
+    if device not in machine.devices:
+        return f"left out: torch has no {device} here"
+    if dtype not in in_torch:
+        return f"left out: the workload has no {dtype} in torch"
+    if device == "mps" and dtype == "float64":
+        return "left out: mps has no float64"
+    if dtype == HALF and device not in machine.half:
+        return f"left out: {device} has no float16"
+    return ""
+
+
+def _task(  # noqa: PLR0913, PLR0917 - what a cell is
+    plan: Plan, rep: int, output: Path, file: str, mode: str, dtype: str, device: str, compiled: bool
+) -> Task:
+    engine = "compiled" if compiled else "eager"
+    name = f"{file.removesuffix('.xyz')}-{mode}-{dtype}-{device}-{engine}-r{rep}"
+    return Task(
+        workload=plan.workload,
+        file=file,
+        mode=mode,
+        dtype=dtype,
+        device=device,
+        compiled=compiled,
+        rep=rep,
+        threads=plan.threads,
+        warmups=plan.warmups,
+        seconds=plan.seconds,
+        stem=str(output / name.replace("/", "_")),
+    )

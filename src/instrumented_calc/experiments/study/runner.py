@@ -1,0 +1,242 @@
+"""Runs the cells of an experiment, one at a time, each in a fresh process with pinned threads."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from instrumented_calc.analysis.study_cells import FAILED, NUMPY, STALLED, Cell, usable
+from instrumented_calc.analysis.study_values import compare, tolerance_of
+from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.scale import THREAD_VARIABLES
+from instrumented_calc.experiments.study.plan import tasks_of
+from instrumented_calc.experiments.study.task import Machine
+from instrumented_calc.experiments.study.workload import find_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from instrumented_calc.analysis.study_checks import Problem
+    from instrumented_calc.experiments.study.plan import Plan
+    from instrumented_calc.experiments.study.task import Task
+
+CELLS = "cells"
+PROBE_LIMIT_S = 300.0
+LAST_MOMENT_S = 1.0  # for a process that stalled to say where
+
+
+@dataclass
+class StudyRun:
+    """What came of an experiment.
+
+    Attributes:
+        cells: All cells, with those that stalled or failed.
+        machine: What the machine has.
+        differing: What was found when values were compared.
+        notes: What the user should know besides.
+    """
+
+    cells: list[Cell] = field(default_factory=list)
+    machine: Machine = field(default_factory=Machine)
+    differing: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run_study(
+    plan: Plan,
+    output: Path,
+    *,
+    time_limit_s: float = 120.0,
+    tolerance: float | None = None,
+    on_cell: Callable[[str, int, int], None] = lambda *_: None,
+) -> StudyRun:
+    """Run all cells of an experiment, and compare what they computed.
+
+    Args:
+        plan: What is wanted.
+        output: Folder of journals and values; made where it does not exist, emptied of earlier cells.
+        time_limit_s: Longest time of a cell, s; one that takes longer has stalled.
+        tolerance: Largest difference between values, relative to the largest one; by dtype where None.
+        on_cell: Called before each cell, and at the end, with its name, the cells done and their number.
+
+    Raises:
+        ExperimentError: The experiment cannot be done as asked.
+        ModelError: The workload cannot be built.
+    """
+    folder = _emptied(output / CELLS)
+    workload = find_workload(plan.workload)
+    on_cell("what the machine has", 0, 0)
+    machine = ask_machine(plan.threads)
+    tasks, notes = tasks_of(plan, workload, machine, folder)
+    run = StudyRun(machine=machine, notes=notes)
+    lost: set[tuple[str, str, str]] = set()
+    for done, task in enumerate(tasks):
+        if task.key in lost:
+            continue
+        on_cell(f"{task.file} {task.mode} {task.tag}, replicate {task.rep}", done, len(tasks))
+        cell = run_task(task, time_limit_s)
+        if cell.status in (STALLED, FAILED):
+            lost.add(task.key)  # what stalled once takes the time limit each time
+        run.cells.append(cell)
+    on_cell("", len(tasks), len(tasks))
+    run.differing = compare_cells(run.cells, tasks, tolerance)
+    return run
+
+
+def _emptied(folder: Path) -> Path:
+    """Make the folder of cells; old cells would be taken for new ones."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path.suffix in (".jsonl", ".json", ".npz"):
+                path.unlink()
+    except OSError as error:
+        message = f"cannot write {folder}: {error.strerror}; give another --output"
+        raise ExperimentError(message) from error
+    return folder
+
+
+def pinned(threads: int) -> dict[str, str]:
+    """Return the environment of a cell.
+
+    Args:
+        threads: Of every library.
+    """
+    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "INSTRUMENTED_CALC": "on"}
+
+
+def ask_machine(threads: int) -> Machine:
+    """Return what torch takes and can do here, found out in a process of its own.
+
+    Args:
+        threads: Of every library.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "machine.json"
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                Machine.command(str(answer)),
+                env=pinned(threads),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=PROBE_LIMIT_S,
+            )
+        try:
+            return msgspec.json.decode(answer.read_bytes(), type=Machine)
+        except (OSError, msgspec.DecodeError):
+            return Machine()
+
+
+def run_task(task: Task, time_limit_s: float) -> Cell:
+    """Run one cell; one that fails or stalls has no times.
+
+    Args:
+        task: What is asked.
+        time_limit_s: Its longest time, s.
+    """
+    with subprocess.Popen(
+        task.command(),
+        env=pinned(task.threads),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=time_limit_s)
+        except subprocess.TimeoutExpired:
+            where = _last_place(process)
+            return _without_times(task, STALLED, f"no end after {time_limit_s:g} s{where}")
+        finally:
+            # Whatever the cell has started goes with it: compilers, workers.
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    if process.returncode < 0:
+        return _without_times(task, FAILED, f"ended by {signal.Signals(-process.returncode).name}")
+    if process.returncode:
+        words = lines[-1].strip().removeprefix("error: ") if lines else f"exit code {process.returncode}"
+        return _without_times(task, FAILED, words)
+    try:
+        answer: Any = json.loads(Path(f"{task.stem}.json").read_text(encoding="utf-8"))
+        return msgspec.convert(answer, Cell)
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        return _without_times(task, FAILED, f"no answer: {error}")
+
+
+def _last_place(process: subprocess.Popen[bytes]) -> str:
+    """Return where a process that stalled was, as it says itself when it is asked."""
+    with suppress(OSError, AttributeError):
+        process.send_signal(signal.SIGUSR1)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=LAST_MOMENT_S)
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _, said = process.communicate()
+    frames = [line.strip() for line in said.decode(errors="replace").splitlines() if '  File "' in line]
+    if not frames:
+        return ""
+    place = frames[0].removeprefix('File "').replace('", line ', ":")
+    return f", at {place}"
+
+
+def _without_times(task: Task, status: str, why: str) -> Cell:
+    return Cell(
+        file=task.file,
+        mode=task.mode,
+        tag=task.tag,
+        rep=task.rep,
+        n_atoms=0,
+        species=0,
+        status=status,
+        why=why,
+    )
+
+
+def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float | None) -> list[Problem]:
+    """Return where values differ from those of NumPy or, without, of the first cell of the same input.
+
+    Args:
+        cells: The cells.
+        tasks: What they were asked.
+        tolerance: Largest difference, relative to the largest value; by dtype where None.
+    """
+    stems = {(*task.key, task.rep): task.stem for task in tasks}
+    done = usable(cells)
+    found = []
+    for file in dict.fromkeys(each.file for each in done):
+        ours = sorted((each for each in done if each.file == file), key=_nearest_to_the_truth)
+        reference = _values(stems[(*ours[0].key, ours[0].rep)])
+        told = set()
+        for cell in ours[1:]:
+            if cell.key in told:
+                continue
+            who = f"{cell.mode} {cell.tag}"
+            allowed = tolerance_of(cell.tag, ours[0].tag) if tolerance is None else tolerance
+            problem = compare(file, reference, _values(stems[(*cell.key, cell.rep)]), who, allowed)
+            if problem is not None:
+                told.add(cell.key)
+                # NumPy is what all torch modes of its dtype are compared with.
+                tag = cell.tag.partition(" ")[0] if cell.mode == NUMPY else cell.tag
+                found.append(replace(problem, tag=tag))
+    return found
+
+
+def _nearest_to_the_truth(cell: Cell) -> tuple[float, bool, int]:
+    return tolerance_of(cell.tag), cell.mode != NUMPY, cell.rep
+
+
+def _values(stem: str) -> Mapping[str, Any]:
+    with np.load(f"{stem}.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

@@ -1,0 +1,135 @@
+"""Evidence, gathered in the process that did the work: operations, modules, threads, memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.analysis.study_cells import Executed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from instrumented_calc.analysis.contractions import Contraction
+    from instrumented_calc.journal.reader import Journal
+
+THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "TORCH")
+LIBRARIES = ("ase", "numpy", "torch", "scipy", "anisoap", "featomic", "metatensor-core")
+INTER_OP = "torch inter-op"
+KIB = 1024
+
+
+def testify(
+    journal: Journal, torch_operations: int | None, blocks_read: int, threads: dict[str, str]
+) -> Executed:
+    """Return what was seen of the backend.
+
+    Args:
+        journal: Of the recorded evaluations.
+        torch_operations: Those of one evaluation that were seen; None: not looked.
+        blocks_read: Blocks read from disk while the cell was timed.
+        threads: Thread variables as the process found them.
+    """
+    from instrumented_calc.analysis.contractions import measure_contractions  # noqa: PLC0415 - after the pins
+
+    calls = max(len(journal.calls), 1)
+    found = measure_contractions(journal)
+    rows = () if found is None else found.rows
+    numpy, torch = ([each for each in rows if each.library == name] for name in ("numpy", "torch"))
+    loaded: Any = sys.modules.get("torch")
+    timed = [each.ns for each in torch if each.ns is not None]
+    return Executed(
+        torch_loaded=loaded is not None,
+        torch_version=str(getattr(loaded, "__version__", "")),
+        numpy_contractions=sum(each.calls for each in numpy) // calls,
+        torch_contractions=sum(each.calls for each in torch) // calls,
+        numpy_flops=_flops(numpy, calls),
+        torch_flops=_flops(torch, calls),
+        torch_operations=torch_operations,
+        torch_contraction_s=sum(timed) / calls / 1e9 if timed else None,
+        einsum_share=None if found is None else found.share,
+        peak_rss_bytes=peak_rss_bytes(),
+        threads=threads,
+        effective=effective_threads(),
+        processors=_processors(),
+        versions=_versions(),
+        blocks_read=blocks_read,
+    )
+
+
+def _flops(rows: Iterable[Contraction], calls: int) -> float | None:
+    known = [each.flops for each in rows]
+    return None if None in known else sum(each for each in known if each is not None) / calls
+
+
+def thread_variables() -> dict[str, str]:
+    """Return the thread variables of this process; called before any library is loaded."""
+    names = [f"{name}_NUM_THREADS" for name in THREADS]
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def pin_torch(threads: int) -> None:
+    """Set torch's own pools, as far as torch is loaded; inter-op can be set once only."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return
+    torch.set_num_threads(threads)
+    with suppress(RuntimeError):  # it has been set, or used, before: what is in effect is recorded
+        torch.set_num_interop_threads(1)
+
+
+def effective_threads() -> dict[str, int]:
+    """Return the sizes of the pools that are loaded now."""
+    import threadpoolctl  # noqa: PLC0415 - after the libraries whose pools it finds
+
+    found = {
+        f"{pool['internal_api']} {index}": int(pool["num_threads"])
+        for index, pool in enumerate(threadpoolctl.threadpool_info())
+    }
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        found["torch intra-op"] = int(torch.get_num_threads())
+        found[INTER_OP] = int(torch.get_num_interop_threads())
+    return found
+
+
+def peak_rss_bytes() -> int:
+    """Return the largest resident memory that this process has had."""
+    # Linux keeps the figure of the process that started this one over exec: its own is in /proc.
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return KIB * int(next(each for each in lines if each.startswith("VmHWM:")).split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
+
+
+def count_torch_operations(evaluate: Callable[[], Any], *, compiled: bool) -> int | None:
+    """Return how many operations of torch an evaluation does, views apart; None without torch.
+
+    Args:
+        evaluate: Does it once.
+        compiled: Whether torch.compile made it, so that no dispatcher sees what is inside.
+    """
+    if "torch" not in sys.modules:
+        return None
+    from instrumented_calc.experiments.study import dispatch  # noqa: PLC0415 - needs torch
+
+    return dispatch.profiled_operations_of(evaluate) if compiled else dispatch.operations_of(evaluate)
+
+
+def _processors() -> int | None:
+    with suppress(AttributeError, OSError):
+        return len(os.sched_getaffinity(0))
+    return None
+
+
+def _versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    found = {"python": sys.version.partition(" ")[0]}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

@@ -1,0 +1,1 @@
+"""Foreign bundles -> our tables: earlier studies are read, kept with their provenance, and judged."""

@@ -1,0 +1,204 @@
+"""Write one archive with what a colleague needs to look at runs: what `ingest` reads.
+
+The same runs give the same archive, byte for byte: members are sorted and carry no time, no owner.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.errors import IntakeError, JournalReadError
+from instrumented_calc.intake.csv_form import as_csv
+from instrumented_calc.intake.journal_table import journal_row
+from instrumented_calc.intake.layout import safe_name
+from instrumented_calc.intake.masked_files import mask_journal, masked
+from instrumented_calc.intake.recognition import LARGEST_PARSED, as_json
+from instrumented_calc.intake.staging import sha256_of
+from instrumented_calc.journal.reader import LONGEST_FIRST_LINE, read_journal, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import IO
+
+
+FIGURES = (".png", ".svg")
+FOLDER_OF = {
+    **dict.fromkeys((".png", ".svg"), "figures"),
+    **dict.fromkeys((".csv", ".json"), "tables"),
+    **dict.fromkeys((".out", ".err", ".log", ".wall"), "logs"),
+}
+# Tables that `ingest` made: it makes them again.
+DERIVED = "ingested"
+ENVIRONMENT_SCHEMA = "instrumented-calc-environments/1"
+LARGEST_BESIDE = LARGEST_PARSED
+
+
+@dataclass(slots=True)
+class Bundled:
+    """What was written.
+
+    Attributes:
+        path: The archive.
+        members: Their sizes, by name.
+        left_out: What was not taken, with the reason.
+    """
+
+    path: Path
+    members: dict[str, int] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def write_bundle(runs: Sequence[Path], output: Path) -> Bundled:
+    """Write a bundle.
+
+    Args:
+        runs: Journals, and folders of journals, tables, figures and logs.
+        output: The archive, `.tar.gz` or `.tgz`, which must not exist.
+
+    Raises:
+        IntakeError: If there is no journal nor table, or the archive cannot be written.
+        JournalReadError: If a file is no journal.
+    """
+    if not output.name.endswith((".tar.gz", ".tgz")):
+        message = f"{output}: a bundle is a .tar.gz; give --output {output.name.partition('.')[0]}.tar.gz"
+        raise IntakeError(message)
+    bundled = Bundled(output)
+    files = _Files(bundled)
+    for path in runs:
+        files.add(path)
+    if not files.journals and not files.beside:
+        message = "no journal, no table and no figure there; give run.jsonl or a folder of such"
+        raise IntakeError(message)
+    try:
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
+            _write(files, output, Path(folder))
+    except OSError as error:
+        message = f"{output}: {error.strerror or error}; give another --output"
+        raise IntakeError(message) from error
+    return bundled
+
+
+class _Files:
+    """Which files go into a bundle, under which names."""
+
+    def __init__(self, bundled: Bundled) -> None:
+        self.bundled = bundled
+        self.journals: dict[str, Path] = {}
+        self.beside: dict[str, Path] = {}
+        self._seen: set[Path] = set()
+
+    def add(self, path: Path) -> None:
+        """Add a journal with the figures beside it, or a folder."""
+        if path.is_dir():
+            self._add_folder(path)
+        elif path.is_file():
+            self._add_journal(path)
+            figures = sorted(each for each in path.parent.iterdir() if each.suffix in FIGURES)
+            for each in figures:
+                if each.name.startswith((f"{path.stem}.", f"{path.stem}-", f"{path.stem}_")):
+                    self._add_beside(each, "figures")
+        else:
+            message = f"{path}: no such file or folder; give run.jsonl or a folder of such"
+            raise IntakeError(message)
+
+    def _add_folder(self, folder: Path) -> None:
+        for root, folders, names in os.walk(folder):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != DERIVED)
+            for name in sorted(names):
+                path = Path(root, name)
+                if path.is_symlink() or not path.is_file() or name.startswith("."):
+                    continue
+                if path.suffix == ".jsonl":
+                    self._add_found(path)
+                elif path.suffix in FOLDER_OF:
+                    self._add_beside(path, FOLDER_OF[path.suffix])
+
+    def _add_found(self, path: Path) -> None:
+        """Add a journal that was not named: lines of JSON may be anything else."""
+        try:
+            self._add_journal(path)
+        except JournalReadError as error:
+            self.bundled.left_out.append(str(error))
+
+    def _add_journal(self, path: Path) -> None:
+        if self._new(path):
+            with path.open("rb") as file:
+                read_start(file.readline(LONGEST_FIRST_LINE), path)
+            self.journals[_free("journals", path.name, self.journals)] = path
+
+    def _add_beside(self, path: Path, folder: str) -> None:
+        if not self._new(path):
+            return
+        size = path.stat().st_size
+        if size > LARGEST_BESIDE:
+            self.bundled.left_out.append(f"{path}: {size:,} bytes, more than a table or figure has")
+            return
+        self.beside[_free(folder, path.name, self.beside)] = path
+
+    def _new(self, path: Path) -> bool:
+        there = path.resolve()
+        known = there in self._seen
+        self._seen.add(there)
+        return not known
+
+
+def _free(folder: str, name: str, taken: Iterable[str]) -> str:
+    """Return a member's name: numbered where two files have the same."""
+    known = {each.lower() for each in taken}
+    name = safe_name(name)
+    stem, dot, suffix = name.partition(".")
+    numbered = (f"{folder}/{stem}-{number}{dot}{suffix}" for number in range(2, len(known) + 3))
+    return next(each for each in (f"{folder}/{name}", *numbered) if each.lower() not in known)
+
+
+def _write(files: _Files, output: Path, folder: Path) -> None:
+    members: dict[str, Path] = {}
+
+    def keep(name: str, content: bytes) -> None:
+        members[name] = folder / f"{len(members)}"
+        members[name].write_bytes(content)
+
+    for name, path in files.beside.items():
+        content = path.read_bytes()
+        keep(name, content if path.suffix == ".png" else masked(content))
+    rows, environments = [], {}
+    for place, (name, path) in enumerate(files.journals.items()):
+        members[name] = folder / f"journal-{place}"
+        mask_journal(path, members[name])
+        journal = read_journal(members[name])
+        rows.append(journal_row(name, summarize(journal)))
+        environments[name] = msgspec.to_builtins(journal.start.environment)
+    if rows:
+        keep(_free("tables", "journals.csv", members), as_csv(rows))
+        stored = {"schema": ENVIRONMENT_SCHEMA, "runs": environments}
+        keep(_free("tables", "environments.json", members), as_json(stored))
+    sums = {name: sha256_of(path) for name, path in members.items()}
+    keep("SHA256SUMS", "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
+    files.bundled.members = {name: path.stat().st_size for name, path in sorted(members.items())}
+    with output.open("xb") as file:
+        try:
+            _archive(members, file)
+        except BaseException:
+            output.unlink()
+            raise
+
+
+def _archive(members: dict[str, Path], file: IO[bytes]) -> None:
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for name in sorted(members):
+            info = tarfile.TarInfo(name)
+            info.size = members[name].stat().st_size
+            with members[name].open("rb") as content:
+                archive.addfile(info, content)

@@ -1,0 +1,35 @@
+"""Rows as CSV that neither a spreadsheet nor a terminal can be led astray by."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows as CSV with a header; None is an empty cell.
+
+    Characters that cannot be printed are written as escapes, and a cell that a spreadsheet would take for a
+    formula begins with an apostrophe.
+
+    Args:
+        rows: At least one, all with the same keys.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(list(rows[0]))
+    writer.writerows([[_cell(value) for value in row.values()] for row in rows])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line

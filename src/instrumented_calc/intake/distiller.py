@@ -1,0 +1,77 @@
+"""Results of the MLFF-Distiller profiler: their figures as a table, and what they cannot tell."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.intake.ruling import Ruling, ruling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from instrumented_calc.intake.ruling import Evidence
+
+COLUMNS = {
+    "name": ("name",),
+    "model": ("model_name",),
+    "device": ("device",),
+    "n_atoms": ("n_atoms",),
+    "n_steps": ("n_steps",),
+    "mean_ms": ("mean_latency_ms", "mean_step_time_ms"),
+    "median_ms": ("median_latency_ms", "median_step_time_ms"),
+    "std_ms": ("std_latency_ms", "std_step_time_ms"),
+    "min_ms": ("min_latency_ms", "min_step_time_ms"),
+    "max_ms": ("max_latency_ms", "max_step_time_ms"),
+    "p95_ms": ("p95_latency_ms", "p95_step_time_ms"),
+    "p99_ms": ("p99_latency_ms", "p99_step_time_ms"),
+    "energy_ms": ("energy_time_ms",),
+    "forces_ms": ("forces_time_ms",),
+    "stress_ms": ("stress_time_ms",),
+    "steps_per_s": ("steps_per_second",),
+    "total_s": ("total_time_s",),
+}
+PARTS = ("energy_time_ms", "forces_time_ms", "stress_time_ms")
+# One part with nearly all: the first question is calculated, the others are answered from ASE's cache.
+NEARLY_ALL = 0.9
+
+
+def profile_row(source: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one result as a row of our table; what it does not tell is None.
+
+    Args:
+        source: Where it was found.
+        stored: A profile, or a benchmark of dynamics with its figures in groups.
+    """
+    flat = dict(stored)
+    for group in ("metadata", "performance"):
+        inner = stored.get(group)
+        flat |= inner if isinstance(inner, dict) else {}
+    found = {
+        column: next((flat[key] for key in keys if _plain(flat.get(key))), None)
+        for column, keys in COLUMNS.items()
+    }
+    return {"source": source, **found}
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def component_split(evidence: Evidence) -> Ruling:
+    """Judge whether a split into energy and forces can be believed."""
+    wrong, split = [], 0
+    for name, stored in evidence.profiles.items():
+        # Ours tells the parts that it timed; that profiler asked for one property after another.
+        if stored.get("parts_ms"):
+            continue
+        parts = [stored[key] for key in PARTS if isinstance(stored.get(key), (int, float))]
+        mean = stored.get("mean_latency_ms")
+        if len(parts) < 2 or not isinstance(mean, (int, float)) or not mean > 0:  # noqa: PLR2004 - a split
+            continue
+        split += 1
+        if max(parts) > NEARLY_ALL * mean and math.isclose(sum(parts), mean, rel_tol=0.05):
+            wrong.append(f"{name}: {100 * max(parts) / mean:.0f} % in the property that was asked first")
+    missing = "" if split else "no result is split into energy and forces"
+    remedy = "asking for one property after another times ASE's cache: believe the total, not the split"
+    return ruling("component-split-cached", wrong, f"{split} splits", missing, remedy)

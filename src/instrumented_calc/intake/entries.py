@@ -1,0 +1,215 @@
+"""What a bundle holds, member by member, whether it is a folder, a tar or a zip archive.
+
+Nothing here writes: a member is a name, which is only ever shown, and a stream of bytes. Links, devices and
+names that point out of the bundle are refused, each with its reason; nothing is ever executed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
+
+from instrumented_calc.intake.guarded import BoundedReads, Charged, ForwardStream
+from instrumented_calc.intake.limits import LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, BinaryIO
+
+    from instrumented_calc.intake.limits import Budget
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+ENCRYPTED = 0x1
+ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member.
+
+    Attributes:
+        name: Its name, as text that can be shown.
+        stream: Its bytes, only until the next member is asked for; None where it is refused.
+        refusal: Why it is refused.
+    """
+
+    name: str
+    stream: IO[bytes] | None = None
+    refusal: str = ""
+
+
+def is_archive_name(name: str) -> bool:
+    """Tell whether a member's name is that of an archive we read."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> Iterator[Entry]:
+    """Yield the members of a bundle.
+
+    Args:
+        path: A folder, a .tgz, .tar.gz, .tar or .zip archive, or any other file, which is its own member.
+        budget: What is charged for them.
+        leave_out: A folder within that is none of its members: where the results go.
+
+    Raises:
+        LimitError: Once the bundle is seen to be a bomb.
+    """
+    if path.is_dir():
+        yield from _folder(path, budget, leave_out.resolve() if leave_out else None)
+        return
+    with path.open("rb") as file:
+        start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
+        file.seek(0)
+        try:
+            if start.startswith(ZIP_MAGICS):
+                yield from _zip(file, budget)
+            elif start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC:
+                yield from _tar(file, start.startswith(GZIP_MAGIC), budget)
+            else:
+                budget.count_member()
+                yield Entry(path.name, file)
+        except LimitError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what a forged archive makes a reader raise is anybody's guess
+            yield Entry("", None, f"the archive is damaged from here on: {_reason(error)}")
+
+
+def shown(name: str) -> str:
+    """Return a name as text that any file can hold, bytes that are no UTF-8 as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _refusal(name: str) -> str:
+    """Return why a name cannot be that of a member of a bundle, empty where it can."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.parts:
+        return "it has no name"
+    if path.is_absolute() or path.parts[0].endswith(":"):
+        return "its name is an absolute path"
+    if ".." in path.parts:
+        return "its name points out of the bundle"
+    return "its name holds a NUL" if "\0" in name else ""
+
+
+def _folder(
+    root: Path, budget: Budget, leave_out: Path | None, inside: str = "", depth: int = 0
+) -> Iterator[Entry]:
+    if depth > budget.limits.depth:
+        yield Entry(inside, None, "folders lie too deep")
+        return
+    try:
+        found = sorted(os.scandir(root / inside), key=lambda each: each.name)
+    except OSError as error:
+        yield Entry(shown(inside), None, f"cannot be read: {error.strerror}")
+        return
+    for each in found:
+        name = os.path.join(inside, each.name)  # noqa: PTH118 - Path would rewrite names
+        budget.count_member()
+        if each.is_symlink():
+            yield Entry(shown(name), None, "it is a link")
+        elif each.is_dir(follow_symlinks=False):
+            if leave_out is None or (root / name).resolve() != leave_out:
+                yield from _folder(root, budget, leave_out, name, depth + 1)
+        else:
+            yield from _file(root / name, shown(name), budget)
+
+
+def _file(path: Path, name: str, budget: Budget) -> Iterator[Entry]:
+    try:
+        # A pipe without a writer would be waited for, and a link could have been put in its place.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        yield Entry(name, None, f"cannot be read: {error.strerror}")
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            yield Entry(name, cast("IO[bytes]", Charged(file, budget)))
+        else:
+            yield Entry(name, None, "it is no plain file")
+
+
+def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
+    source = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if compressed else file
+    stream = ForwardStream(source, os.fstat(file.fileno()).st_size, budget)
+    archive = tarfile.TarFile(
+        fileobj=cast("BinaryIO", stream), mode="r", encoding="utf-8", errors="surrogateescape"
+    )
+    while True:
+        stream.begin_header()
+        member = archive.next()
+        if member is None:
+            if not stream.ended_well:
+                yield Entry("", None, "the archive is damaged from here on")
+            return
+        budget.count_member()
+        name = shown(member.name)
+        refusal = _refusal(member.name) or _refused_kind(member)
+        if member.isdir():
+            continue
+        if refusal:
+            yield Entry(name, None, refusal)
+            continue
+        stream.in_data = True
+        yield Entry(name, archive.extractfile(member))
+        # `tarfile` keeps every member that it has seen.
+        archive.members.clear()  # type: ignore[attr-defined]  # not in its stub
+
+
+def _refused_kind(member: tarfile.TarInfo) -> str:
+    if member.issym() or member.islnk():
+        return "it is a link"
+    if member.issparse():
+        return "it is a file with holes"
+    if not member.isreg() or member.size < 0:
+        return "it is no plain file"
+    return ""
+
+
+def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
+    size = os.fstat(file.fileno()).st_size
+    before = budget.total_bytes
+    with zipfile.ZipFile(cast("IO[bytes]", BoundedReads(file))) as archive:
+        for member in archive.infolist():
+            budget.count_member()
+            if member.is_dir():
+                continue
+            name = shown(member.filename)
+            refusal = _refusal(member.filename) or _refused_in_zip(member)
+            if refusal:
+                yield Entry(name, None, refusal)
+                continue
+            try:
+                stream = archive.open(member)
+            except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+                # Others may be whole: each is found on its own.
+                yield Entry(name, None, f"it is damaged: {_reason(error)}")
+                continue
+            with stream:
+                yield Entry(name, cast("IO[bytes]", Charged(stream, budget, size, before)))
+
+
+def _refused_in_zip(member: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "it is a link"
+    if kind not in {0, stat.S_IFREG}:
+        return "it is no plain file"
+    if member.flag_bits & ENCRYPTED:
+        return "it is encrypted"
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        # LZMA's header says how much memory is taken: 4 GB for ten bytes.
+        return "it is compressed otherwise than by deflate"
+    return ""

@@ -1,0 +1,35 @@
+"""What a cell of our own experiment was seen to execute, in the words of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BYTES_PER_KB = 1024
+
+
+def executed_words(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that the evidence of a cell fills; what it does not tell is absent.
+
+    That a library was loaded is no evidence that it ran: operations are.
+
+    Args:
+        seen: Counts of contractions and operations, memory, threads in effect, blocks read.
+    """
+    torch = any(_counted(seen.get(name)) for name in ("torch_contractions", "torch_operations"))
+    numpy = _counted(seen.get("numpy_contractions"))
+    ran = [name for name, there in (("torch", torch), ("numpy", numpy)) if there]
+    rss, pools = seen.get("peak_rss_bytes"), seen.get("effective")
+    sizes = sorted({str(size) for size in pools.values()}) if isinstance(pools, dict) else []
+    return {
+        "executed": " and ".join(ran) or "nothing that was seen",
+        "max_rss_kb": int(rss / BYTES_PER_KB) if isinstance(rss, (int, float)) else None,
+        "threads": "/".join(sizes),
+        "inblock": seen.get("blocks_read"),
+    }
+
+
+def _counted(number: Any) -> bool:
+    return isinstance(number, (int, float)) and number > 0

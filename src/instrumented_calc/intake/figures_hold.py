@@ -1,0 +1,180 @@
+"""Whether stored figures hold in themselves: processes ended well, times are times, sums are sums."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from instrumented_calc.intake.measurements import ENDED, GOOD_END
+from instrumented_calc.intake.ruling import Ruling, key, ruling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.intake.measurements import Measurement, Summarized
+    from instrumented_calc.intake.ruling import Evidence
+
+# Recomputed from the same decimals, only the last bits can differ: 2.4e-12 in a published study.
+SAME = 1e-9
+# Tables for people round to milliseconds.
+ROUNDED_S = 0.50001e-3
+
+
+def checksums(evidence: Evidence) -> Ruling:
+    """Judge whether members are what their bundle lists."""
+    missing = "" if evidence.right_sums else "no bundle lists the checksums of its members"
+    clear = f"{evidence.right_sums} members are as their bundle lists them"
+    return ruling("checksums", evidence.wrong_sums, clear, missing, "get the bundle again from its author")
+
+
+def return_codes(evidence: Evidence) -> Ruling:
+    """Judge whether every process ended well."""
+    told = [each for each in evidence.measurements if each.returncode is not None]
+    wrong = [f"{each.system} {each.mode} ended with {each.returncode}" for each in told if each.returncode]
+    jobs = [line for line in evidence.lines if ENDED in line.values]
+    wrong += [f"{line.log} tells of {line.values[ENDED]}" for line in jobs if line.values[ENDED] != GOOD_END]
+    missing = "" if told or jobs else "no return code is stored"
+    clear = f"{len(told)} processes ended with 0"
+    clear += f", as do the jobs of {len(jobs)} logs of the batch system" if jobs else ""
+    return ruling("return-codes", wrong, clear, missing, "run these again")
+
+
+def finite_values(evidence: Evidence) -> Ruling:
+    """Judge whether every time is one."""
+    wrong = [
+        f"{each.system} {each.mode}: {name} is {value}"
+        for each in evidence.measurements
+        for name, value in _times(each)
+        if value is None or not math.isfinite(value) or value < 0 or (name == "wall_s" and value == 0)
+    ]
+    missing = "" if evidence.measurements else "no times are stored"
+    clear = f"{len(evidence.measurements)} runs have finite times above 0"
+    return ruling("finite-values", wrong, clear, missing, "leave these out, or run them again")
+
+
+def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
+    yield "wall_s", each.wall_s
+    for name in ("compute_s", "conv_in_s", "conv_out_s", "time_per_n2"):
+        value = getattr(each, name)
+        if value is not None:
+            yield name, value
+
+
+def parts_within_wall(evidence: Evidence) -> Ruling:
+    """Judge whether what is inside the wall time is no longer than it."""
+    told = [each for each in evidence.measurements if usable(each.wall_s) and usable(each.compute_s)]
+    wrong = [
+        f"{each.system} {each.mode}: parts of {known(each):.6g} s in {each.wall_s:.6g} s"
+        for each in told
+        if known(each) > (each.wall_s or 0.0) * (1 + SAME)
+    ]
+    missing = "" if told else "no table splits its wall times"
+    return ruling(
+        "parts-within-wall", wrong, f"true of {len(told)} runs", missing, "find what is timed twice"
+    )
+
+
+def usable(value: float | None) -> bool:
+    """Tell whether a time can be computed with."""
+    return value is not None and math.isfinite(value) and value >= 0
+
+
+def known(each: Measurement) -> float:
+    """Return the time that is accounted for, s."""
+    parts = (each.compute_s, each.conv_in_s, each.conv_out_s)
+    return sum(part for part in parts if part is not None and math.isfinite(part))
+
+
+def summary_recomputed(evidence: Evidence) -> Ruling:
+    """Judge whether summaries follow from the runs that are stored beside them."""
+    wrong, largest, compared = [], 0.0, 0
+    for row in evidence.summaries:
+        runs = _runs_of(row, evidence)
+        if not runs:
+            continue
+        compared += 1
+        for name, stored, computed in _recomputed(row, runs):
+            off = abs(stored - computed) / max(abs(stored), abs(computed), 1e-300)
+            largest = max(largest, off)
+            # A standard deviation of equal times is all rounding.
+            if not (off <= SAME or abs(stored - computed) <= SAME * abs(row.wall_mean or 0.0)):
+                wrong.append(f"{row.system} {row.mode}: {name} is {stored:.6g}, its runs give {computed:.6g}")
+    wrong += [text for name, stored in evidence.profiles.items() for text in _profile(name, stored)]
+    compared += len(evidence.profiles)
+    missing = "" if compared else "no summary stands beside the runs that it sums up"
+    clear = f"{compared} summaries follow from their runs (n - 1 in the deviation), to {largest:.1e}"
+    return ruling("summary-recomputed", wrong, clear, missing, "believe the runs, not the summary")
+
+
+def _runs_of(row: Summarized, evidence: Evidence) -> list[Measurement]:
+    """Return the runs that a row sums up: those of the table with just so many."""
+    bundle = row.table.partition("/")[0]
+    tables: dict[str, list[Measurement]] = {}
+    for each in evidence.measurements:
+        same = (each.system, each.mode) == (row.system, row.mode) and row.tag in {"", each.tag}
+        if same and each.table.partition("/")[0] == bundle:
+            tables.setdefault(each.table, []).append(each)
+    fitting = [runs for runs in tables.values() if row.runs is None or len(runs) == row.runs]
+    return max(fitting or tables.values(), key=len, default=[])
+
+
+def _recomputed(row: Summarized, runs: list[Measurement]) -> Iterator[tuple[str, float, float]]:
+    if row.runs is not None:
+        yield "runs", float(row.runs), float(len(runs))
+    sources = (
+        ("wall_mean", "wall_s"),
+        ("tn2_mean", "time_per_n2"),
+        ("conv_in_mean", "conv_in_s"),
+        ("conv_out_mean", "conv_out_s"),
+    )
+    for name, column in sources:
+        stored, values = getattr(row, name), [getattr(each, column) for each in runs]
+        if stored is not None and all(value is not None for value in values):
+            yield name, stored, float(np.mean(values))
+    walls = [each.wall_s for each in runs]
+    if row.wall_std is not None and len(walls) > 1 and all(wall is not None for wall in walls):
+        yield "wall_std", row.wall_std, float(np.std(np.array(walls, float), ddof=1))
+
+
+def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
+    """Compare what a result of the MLFF-Distiller profiler says with its own latencies."""
+    times = stored.get("latencies_ms")
+    if not isinstance(times, list) or not times:
+        return
+    try:
+        values = np.array(times, np.float64)
+        computed = {
+            "mean_latency_ms": [values.mean()],
+            "median_latency_ms": [np.median(values)],
+            "min_latency_ms": [values.min()],
+            "max_latency_ms": [values.max()],
+            # That profiler takes all n, ours n - 1.
+            "std_latency_ms": [values.std(), values.std(ddof=1) if len(values) > 1 else 0.0],
+        }
+        for key, candidates in computed.items():
+            if key in stored and not any(
+                math.isclose(stored[key], each, rel_tol=1e-6, abs_tol=1e-9) for each in candidates
+            ):
+                yield f"{name}: {key} is {stored[key]:.6g}, its latencies give {candidates[0]:.6g}"
+    except (TypeError, ValueError):
+        yield f"{name}: its latencies are no numbers"
+
+
+def tables_agree(evidence: Evidence) -> Ruling:
+    """Judge whether tables that repeat recorded runs repeat them as they are."""
+    records = evidence.records()
+    wrong, compared = [], 0
+    for each in evidence.measurements:
+        record = records.get(key(each))
+        if each.recorded or record is None:
+            continue
+        if each.wall_s is None or record.wall_s is None:
+            continue
+        compared += 1
+        if abs(each.wall_s - record.wall_s) > max(SAME * record.wall_s, ROUNDED_S):
+            seen = f"{each.wall_s:.6g} s in {each.table}, {record.wall_s:.6g} s as measured"
+            wrong.append(f"{each.system} {each.mode}: {seen}")
+    missing = "" if compared else "no table repeats recorded runs"
+    return ruling("tables-agree", wrong, f"{compared} repeated times agree", missing, "believe the records")

@@ -1,0 +1,158 @@
+"""Bundles of earlier studies -> results laid out, tables, and what they can and cannot support."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import IntakeError
+from instrumented_calc.intake.csv_form import as_csv
+from instrumented_calc.intake.distiller import profile_row
+from instrumented_calc.intake.figures_hold import usable
+from instrumented_calc.intake.journal_table import journal_row
+from instrumented_calc.intake.layout import Placed, Results
+from instrumented_calc.intake.reading import read_all
+from instrumented_calc.intake.recognition import recognize
+from instrumented_calc.intake.ruling import Evidence, Ruling
+from instrumented_calc.intake.staging import Refusal, Staged, stage
+from instrumented_calc.intake.summing import sum_up
+from instrumented_calc.intake.support import Ratio, not_supported, ratios, supported
+from instrumented_calc.intake.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.intake.limits import Limits
+
+# Our own tables stand apart from the study's files.
+OURS = "ingested"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle, and where its logs come from: `chtc`, `local`, or empty."""
+
+    path: Path
+    site: str = ""
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What came out of bundles.
+
+    Attributes:
+        output: The results' folder.
+        bundles: SHA-256 of each archive, by name.
+        placed: Every content in its place.
+        refusals: What was not taken.
+        notes: What could not be read.
+        evidence: What could.
+        hotspots: Functions of marshalled profiles.
+        rulings: What every check says.
+        ratios: Modes beside their baselines.
+        supported: What the data can support.
+        not_supported: What it cannot.
+        tables: Tables that we wrote, relative to the output.
+    """
+
+    output: Path
+    bundles: dict[str, str] = field(default_factory=dict)
+    placed: list[Placed] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    evidence: Evidence = field(default_factory=Evidence)
+    hotspots: list[dict[str, Any]] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+    ratios: list[Ratio] = field(default_factory=list)
+    supported: list[str] = field(default_factory=list)
+    not_supported: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
+
+
+def ingest(
+    bundles: Sequence[Bundle], output: Path, *, marshalled: bool = False, limits: Limits | None = None
+) -> Ingested:
+    """Take bundles in.
+
+    Args:
+        bundles: Archives, folders or single files.
+        output: The results' folder; what is in there is not overwritten, but for our own tables.
+        marshalled: Whether to load `.prof` files.
+        limits: How much may come out of a bundle.
+
+    Raises:
+        IntakeError: If a bundle cannot be read or the results cannot be written.
+    """
+    found, staged = Ingested(output), Staged()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output, prefix=".incoming-") as incoming:
+            for bundle in bundles:
+                stage(
+                    bundle.path,
+                    Path(incoming),
+                    staged,
+                    site=bundle.site,
+                    limits=limits,
+                    leave_out=output,
+                )
+            _place_all(staged, found)
+        read = read_all(found.placed, marshalled=marshalled)
+        found.evidence, found.hotspots, found.notes = read.evidence, read.hotspots, read.notes
+        _judge(found)
+        _write_tables(found)
+    except OSError as error:
+        message = f"{output}: {error.strerror or error}; give another --output"
+        raise IntakeError(message) from error
+    return found
+
+
+def _place_all(staged: Staged, found: Ingested) -> None:
+    found.bundles, found.refusals = staged.bundles, staged.refusals
+    results = Results(found.output)
+    found.placed = [results.place(content, recognize(content)[0]) for content in staged.contents.values()]
+
+
+def _judge(found: Ingested) -> None:
+    evidence = found.evidence
+    found.rulings = validate(evidence)
+    found.ratios = ratios(evidence)
+    found.supported = supported(evidence, found.ratios, found.rulings)
+    found.not_supported = not_supported(evidence, found.ratios, found.rulings)
+
+
+def _write_tables(found: Ingested) -> None:
+    evidence, folder = found.evidence, found.output / OURS
+    folder.mkdir(exist_ok=True)
+    timed = [each for each in evidence.measurements if usable(each.wall_s)]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "timings.csv": [asdict(each) for each in evidence.measurements],
+        "summary.csv": sum_up(timed),
+        "journals.csv": [journal_row(name, each) for name, each in evidence.journals.items()],
+        "profiles.csv": [profile_row(name, each) for name, each in evidence.profiles.items()],
+        "hotspots.csv": found.hotspots,
+        "provenance.csv": _provenance(found),
+    }
+    for name, table in rows.items():
+        if table:
+            (folder / name).write_bytes(as_csv(table))
+            found.tables.append(f"{OURS}/{name}")
+
+
+def _provenance(found: Ingested) -> list[dict[str, Any]]:
+    return [
+        {
+            "stored": placed.path,
+            "kind": placed.kind.value,
+            "sha256": placed.content.sha256,
+            "size_bytes": placed.content.size_bytes,
+            "bundle": origin.bundle,
+            "bundle_sha256": found.bundles.get(origin.bundle),
+            "member": origin.member,
+            "site": origin.site,
+        }
+        for placed in found.placed
+        for origin in placed.content.origins
+    ]

@@ -1,0 +1,97 @@
+"""How much a bundle may hold before it is taken for a bomb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from instrumented_calc.errors import IntakeError
+
+MIB = 2**20
+GIB = 2**30
+
+
+class LimitError(IntakeError):
+    """Raised where a bundle holds more than it may: nothing further of it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may come out of one bundle, archives within it included.
+
+    Attributes:
+        members: Members, folders and refused ones too.
+        total_bytes: Bytes out of all members, those of headers and skipped ones too.
+        member_bytes: Bytes of one member.
+        ratio: Bytes out over bytes of the archive, above `free_bytes`. Text of logs shrinks to a twentieth,
+            deflate's best is a thousandth.
+        free_bytes: So much may come out of any archive, however small.
+        header_bytes: Bytes of the headers of one member: names, extended attributes, maps of holes.
+        nesting: How deep archives lie in archives.
+        depth: How deep folders lie in folders.
+    """
+
+    members: int = 20_000
+    total_bytes: int = 8 * GIB
+    member_bytes: int = 4 * GIB
+    ratio: float = 200.0
+    free_bytes: int = 64 * MIB
+    header_bytes: int = MIB
+    nesting: int = 2
+    depth: int = 64
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one bundle has used of its limits.
+
+    Attributes:
+        limits: The limits.
+        members: Members so far.
+        total_bytes: Bytes so far.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    members: int = 0
+    total_bytes: int = 0
+
+    def count_member(self) -> None:
+        """Count one more member.
+
+        Raises:
+            LimitError: If that is one too many.
+        """
+        self.members += 1
+        if self.members > self.limits.members:
+            message = f"more than {self.limits.members:,} members"
+            raise LimitError(message)
+
+    def count_bytes(self, number: int) -> None:
+        """Count bytes that came out.
+
+        Raises:
+            LimitError: If they are too many.
+        """
+        self.total_bytes += number
+        if self.total_bytes > self.limits.total_bytes:
+            message = f"more than {self.limits.total_bytes:,} bytes"
+            raise LimitError(message)
+
+    def check_member(self, size_bytes: int) -> None:
+        """Compare the size of one member with what it may have.
+
+        Raises:
+            LimitError: If it is too large.
+        """
+        if size_bytes > self.limits.member_bytes:
+            message = f"a member of more than {self.limits.member_bytes:,} bytes"
+            raise LimitError(message)
+
+    def check_ratio(self, came_out: int, archive_bytes: int) -> None:
+        """Compare what came out of an archive with its size.
+
+        Raises:
+            LimitError: If it grew like a bomb.
+        """
+        if came_out > self.limits.free_bytes and came_out > self.limits.ratio * max(archive_bytes, 1):
+            message = f"it holds more than {self.limits.ratio:g} times its own size, as a bomb does"
+            raise LimitError(message)

@@ -1,0 +1,123 @@
+"""What laid-out members hold: runs, summaries, logs, environments, journals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.errors import IntakeError, JournalReadError
+from instrumented_calc.intake import tables
+from instrumented_calc.intake.marshalled import hotspots
+from instrumented_calc.intake.recognition import Kind, recognize
+from instrumented_calc.intake.ruling import Evidence
+from instrumented_calc.journal.reader import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.intake.layout import Placed
+    from instrumented_calc.intake.staging import Content
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the members hold.
+
+    Attributes:
+        evidence: What could be read.
+        hotspots: Functions of marshalled profiles.
+        notes: What could not be read.
+    """
+
+    evidence: Evidence = field(default_factory=Evidence)
+    hotspots: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_all(contents: Sequence[Placed], *, marshalled: bool) -> Reading:
+    """Read all members.
+
+    Args:
+        contents: Members in their places.
+        marshalled: Whether to load `.prof` files.
+    """
+    found = Reading()
+    sums: list[Content] = []
+    for placed in contents:
+        if placed.kind is Kind.marshalled:
+            _read_marshalled(placed, found, wanted=marshalled)
+        elif placed.kind is Kind.checksums:
+            sums.append(placed.content)
+        else:
+            _read(placed, found)
+    _check_sums(sums, contents, found)
+    return found
+
+
+def _read(placed: Placed, found: Reading) -> None:
+    content, evidence = placed.content, found.evidence
+    name = f"{content.origins[0].bundle}/{content.name}"
+    if placed.kind is Kind.journal:
+        try:
+            evidence.journals[placed.path] = summarize(read_journal(content.path))
+        except JournalReadError as error:
+            found.notes.append(str(error))
+        return
+    _, stored = recognize(content)
+    if placed.kind is Kind.environment:
+        evidence.environments[name] = stored
+    elif placed.kind is Kind.study:
+        evidence.studies[name] = stored
+    elif placed.kind is Kind.profile:
+        evidence.profiles[name] = stored
+    read = _rows(placed, stored, name)
+    if read is not None:
+        evidence.measurements += read.measurements
+        evidence.summaries += read.summaries
+        evidence.lines += read.lines
+        if read.bad_rows:
+            found.notes.append(f"{name}: {read.bad_rows} rows cannot be read; {read.problems[0]}")
+
+
+def _rows(placed: Placed, stored: Any, name: str) -> tables.Read | None:
+    content = placed.content
+    if placed.kind is Kind.table:
+        return tables.read_table(content.path, name)
+    if placed.kind is Kind.metrics:
+        # Each run has a file of its own: together they are one table.
+        return tables.read_metrics(stored, f"{content.origins[0].bundle}/records of processes", content.name)
+    if placed.kind is Kind.workloads:
+        return tables.read_workloads(stored, name)
+    return tables.read_log(content.path, name) if placed.kind is Kind.log else None
+
+
+def _read_marshalled(placed: Placed, found: Reading, *, wanted: bool) -> None:
+    if not wanted:
+        found.notes.append(
+            f"{placed.path}: marshalled data, not loaded; if its author is trusted: --load-marshalled"
+        )
+        return
+    try:
+        found.hotspots += hotspots(placed.content.path, placed.path)
+    except IntakeError as error:
+        found.notes.append(str(error))
+
+
+def _check_sums(lists: Sequence[Content], contents: Sequence[Placed], found: Reading) -> None:
+    """Compare members with the list of checksums in their bundle."""
+    hashes: dict[tuple[str, str], str] = {}
+    for placed in contents:
+        for origin in placed.content.origins:
+            hashes[origin.bundle, origin.member] = placed.content.sha256
+    for content in lists:
+        origin = content.origins[0]
+        prefix = origin.member[: -len(content.name)]
+        for line in content.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            wanted, _, member = line.strip().partition("  ")
+            there = hashes.get((origin.bundle, prefix + member))
+            if there is None or there != wanted:
+                reason = "is missing" if there is None else "is not what was listed"
+                found.evidence.wrong_sums.append(f"{member} {reason}")
+            else:
+                found.evidence.right_sums += 1

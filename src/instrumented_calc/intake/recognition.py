@@ -1,0 +1,109 @@
+"""What a member is, by what is in it where that tells, else by its name."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.intake.entries import is_archive_name
+
+if TYPE_CHECKING:
+    from instrumented_calc.intake.staging import Content
+
+# Larger ones are kept, and not parsed: a study's tables are thousands of times smaller.
+LARGEST_PARSED = 64 * 2**20
+START_BYTES = 4096
+FIGURES = ((b"\x89PNG\r\n\x1a\n", ".png"), (b"%PDF-", ".pdf"), (b"\xff\xd8\xff", ".jpg"))
+MEASURED = {"returncode", "elapsed_s", "wall_s", "wall_time"}
+ENVIRONMENT = {"python", "thread_environment", "sys_executable"}
+LOG_SUFFIXES = (".out", ".err", ".log", ".wall")
+
+
+class Kind(str, Enum):
+    """What a member is."""
+
+    journal = "journal"
+    table = "table"
+    metrics = "metrics"
+    study = "study"
+    profile = "profile"
+    workloads = "workloads"
+    environment = "environment"
+    trace = "trace"
+    log = "log"
+    figure = "figure"
+    checksums = "checksums"
+    marshalled = "marshalled"
+    archive = "archive"
+    other = "other"
+
+
+def recognize(content: Content) -> tuple[Kind, Any]:
+    """Return what a content is, and its JSON where it is one object."""
+    name = content.name.lower()
+    with content.path.open("rb") as file:
+        start = file.read(START_BYTES)
+    kind = _by_start(start, name)
+    if kind is not None:
+        return kind, None
+    if name.endswith(".json"):
+        found = _json(content)
+        return (_of_json(found, name), found) if isinstance(found, dict) else (_loose_json(name, found), None)
+    return _by_name(name), None
+
+
+def _by_start(start: bytes, name: str) -> Kind | None:
+    line = start.partition(b"\n")[0]
+    if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
+        return Kind.journal
+    if any(start.startswith(magic) for magic, _ in FIGURES) or (name.endswith(".svg") and b"<svg" in start):
+        return Kind.figure
+    return None
+
+
+def _by_name(name: str) -> Kind:
+    if name.endswith(".csv"):
+        return Kind.table
+    if name.endswith(LOG_SUFFIXES):
+        return Kind.log
+    if name.endswith(".prof"):
+        return Kind.marshalled
+    if name == "sha256sums":
+        return Kind.checksums
+    return Kind.archive if is_archive_name(name) else Kind.other
+
+
+def _json(content: Content) -> Any:
+    if content.size_bytes > LARGEST_PARSED:
+        return None
+    try:
+        return json.loads(content.path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of_json(found: dict[str, Any], name: str) -> Kind:
+    keys = set(found)
+    known = (
+        (Kind.study, str(found.get("schema", "")).startswith("instrumented-calc-study/")),
+        (Kind.trace, "traceEvents" in keys),
+        (Kind.profile, "latencies_ms" in keys or {"metadata", "performance"} <= keys),
+        (Kind.workloads, isinstance(found.get("workloads"), list)),
+        (Kind.metrics, bool(keys & MEASURED) and bool(keys & {"mode", "backend"})),
+        (Kind.environment, bool(keys & ENVIRONMENT) or "env" in name),
+        (Kind.trace, "trace" in name),
+    )
+    return next((kind for kind, fits in known if fits), Kind.other)
+
+
+def _loose_json(name: str, found: Any) -> Kind:
+    """Place JSON that is no object: older tools write a trace as a list of events."""
+    return Kind.trace if isinstance(found, list) and "trace" in name else Kind.other
+
+
+def as_json(value: Any) -> bytes:
+    """Return anything that was read as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

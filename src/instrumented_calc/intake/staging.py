@@ -1,0 +1,203 @@
+"""Where members lie while they are looked at: each content once, under its SHA-256, whatever its name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import IntakeError
+from instrumented_calc.intake.entries import is_archive_name, read_entries
+from instrumented_calc.intake.guarded import CHUNK_BYTES
+from instrumented_calc.intake.limits import Budget, LimitError, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import IO
+
+    from instrumented_calc.intake.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a content was found.
+
+    Attributes:
+        bundle: Name of the bundle's file or folder.
+        member: Its name in there; `inner.tgz!name` in an archive within.
+        site: `chtc`, `local` or empty, as the user said.
+    """
+
+    bundle: str
+    member: str
+    site: str = ""
+
+
+@dataclass(slots=True)
+class Content:
+    """One content.
+
+    Attributes:
+        path: The file that holds it.
+        sha256: Its hash.
+        size_bytes: Its length.
+        origins: Where it was found, the first place first.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    origins: list[Origin] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Last part of the name under which it was found first."""
+        return self.origins[0].member.rpartition("!")[2].rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A member that was not taken, or a bundle of which nothing further was."""
+
+    bundle: str
+    member: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Staged:
+    """All that was taken out of bundles, and all that was not.
+
+    Attributes:
+        contents: By SHA-256, in the order in which they were found.
+        refusals: What was not taken.
+        bundles: SHA-256 of each archive by its name; of a folder, nothing.
+    """
+
+    contents: dict[str, Content] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    bundles: dict[str, str] = field(default_factory=dict)
+
+
+def stage(  # noqa: PLR0913 - keyword-only from the fourth
+    path: Path,
+    into: Path,
+    staged: Staged,
+    *,
+    site: str = "",
+    limits: Limits | None = None,
+    leave_out: Path | None = None,
+) -> None:
+    """Take the members of one bundle.
+
+    Args:
+        path: The bundle: a folder or a file.
+        into: An empty folder of ours.
+        staged: What is added to.
+        site: `chtc`, `local` or empty.
+        limits: How much may come out.
+        leave_out: A folder that is no part of the bundle: where the results go.
+
+    Raises:
+        IntakeError: If the bundle cannot be read, or what is taken cannot be written.
+    """
+    if not path.exists():
+        message = f"{path}: no such file or folder; give a .tgz, .tar.gz or .zip archive, or a folder"
+        raise IntakeError(message)
+    if not path.is_file() and not path.is_dir():
+        message = f"{path}: a pipe or a device; give an archive, a folder or a file"
+        raise IntakeError(message)
+    try:
+        if path.is_file():
+            staged.bundles[path.name] = sha256_of(path)
+        _Staging(into, staged, Budget(limits or Limits()), site, leave_out).take(
+            path, path.resolve().name, "", 0
+        )
+    except OSError as error:
+        message = f"{path}: {error.strerror or error}; check the file and the space on the disk"
+        raise IntakeError(message) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _DamagedError(Exception):
+    """Raised where a member cannot be read to its end."""
+
+
+def _read(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(CHUNK_BYTES)
+    except LimitError:
+        raise
+    except Exception as error:
+        # A forged archive makes its reader raise anything.
+        raise _DamagedError(str(error) or type(error).__name__) from error
+
+
+class _Staging:
+    """One bundle that is being taken."""
+
+    def __init__(self, into: Path, staged: Staged, budget: Budget, site: str, leave_out: Path | None) -> None:
+        self._into = into
+        self._staged = staged
+        self._budget = budget
+        self._site = site
+        self._leave_out = leave_out
+
+    def take(self, path: Path, bundle: str, prefix: str, level: int) -> None:
+        """Take every member, and those of archives within."""
+        try:
+            for entry in read_entries(path, self._budget, self._leave_out):
+                if entry.stream is None:
+                    self._refuse(bundle, prefix + entry.name, entry.refusal)
+                    continue
+                try:
+                    content = self._write(entry, Origin(bundle, prefix + entry.name, self._site))
+                except _DamagedError as error:
+                    self._refuse(bundle, prefix + entry.name, f"it is damaged: {error}")
+                    continue
+                if content is not None and is_archive_name(content.name):
+                    self._open_inner(content, bundle, prefix + entry.name, level)
+        except LimitError as error:
+            self._refuse(bundle, prefix, f"nothing further is read: {error}")
+
+    def _open_inner(self, content: Content, bundle: str, member: str, level: int) -> None:
+        if level < self._budget.limits.nesting:
+            self.take(content.path, bundle, f"{member}!", level + 1)
+        else:
+            self._refuse(bundle, member, "archives lie too deep in each other: kept, not opened")
+
+    def _refuse(self, bundle: str, member: str, reason: str) -> None:
+        self._staged.refusals.append(Refusal(bundle, member, reason))
+
+    def _write(self, entry: Entry, origin: Origin) -> Content | None:
+        """Copy a member to a file whose name it cannot choose; return it if it is new."""
+        assert entry.stream is not None  # noqa: S101 - told by the caller
+        digest, size = hashlib.sha256(), 0
+        file_path = self._into / "incoming"
+        try:
+            with file_path.open("wb") as file:
+                while chunk := _read(entry.stream):
+                    size += len(chunk)
+                    self._budget.check_member(size)
+                    digest.update(chunk)
+                    file.write(chunk)
+        except BaseException:
+            file_path.unlink(missing_ok=True)
+            raise
+        name = digest.hexdigest()
+        known = self._staged.contents.get(name)
+        if known is not None:
+            file_path.unlink()
+            known.origins.append(origin)
+            return None
+        found = Content(file_path.rename(self._into / name), name, size, [origin])
+        self._staged.contents[name] = found
+        return found

@@ -1,0 +1,193 @@
+"""What stored results can and cannot support, in sentences with their figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.student import difference_of_means
+from instrumented_calc.intake.backends import unverified
+from instrumented_calc.intake.comparability import (
+    bundles_with_other_values,
+    cold_groups,
+    cold_tables,
+    in_order,
+    unaccounted,
+)
+from instrumented_calc.intake.figures_hold import known, usable
+from instrumented_calc.intake.ruling import some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.intake.ruling import Evidence, Group, Ruling
+
+BASELINES = ("numpy_only", "numpy", "upstream")
+MANY_ATOMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How long one mode takes beside another, on one system of one table.
+
+    Attributes:
+        table: The table.
+        system: The system.
+        baseline: The mode it is compared with.
+        mode: The mode.
+        tag: What else tells the runs apart.
+        value: Mean time over the baseline's (of logarithms).
+        low: Lower end of its 95 % interval, None where there are no replicates.
+        high: Upper end.
+        runs: Runs of the baseline and the mode, those set aside apart.
+    """
+
+    table: str
+    system: str
+    baseline: str
+    mode: str
+    tag: str
+    value: float
+    low: float | None
+    high: float | None
+    runs: tuple[int, int]
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes equal times."""
+        return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
+
+
+def ratios(evidence: Evidence) -> list[Ratio]:
+    """Compare every mode with the baseline of its table."""
+    groups, cold = evidence.groups(), cold_groups(evidence)
+    times = {
+        group: np.array(
+            [
+                np.log(each.wall_s)
+                for each in in_order(runs)[1 if group in cold else 0 :]
+                if usable(each.wall_s) and each.wall_s
+            ],
+            np.float64,
+        )
+        for group, runs in groups.items()
+    }
+    return [found for group in groups if (found := _ratio(group, times)) is not None]
+
+
+def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | None:
+    table, system, mode, tag = group
+    baseline = next((name for name in BASELINES if (table, system, name, tag) in times), None)
+    if baseline is None or mode == baseline:
+        return None
+    before, after = times[table, system, baseline, tag], times[group]
+    if not len(before) or not len(after):
+        return None
+    runs = (len(before), len(after))
+    # A single run on one side borrows the other's scatter: not for a verdict on somebody else's data.
+    found = difference_of_means(before, after) if min(runs) > 1 else None
+    value = float(np.exp(after.mean() - before.mean()))
+    if found is None:
+        return Ratio(table, system, baseline, mode, tag, value, None, None, runs)
+    interval = found.exponential()
+    return Ratio(table, system, baseline, mode, tag, value, interval.low, interval.high, runs)
+
+
+def supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+    """Return what the data can support."""
+    lines = [*_speed_sentences(found, evidence), *_conversions(evidence)]
+    journals = [name for name, summary in evidence.journals.items() if summary.latency is not None]
+    if journals:
+        lines.append(f"latencies, call by call, of what is recorded: {some(journals)}")
+    if any(row.rule == "summary-recomputed" and row.verdict == "clear" for row in rulings):
+        lines.append("the published summaries, as far as their own runs go: they can be recomputed")
+    return lines
+
+
+def _conversions(evidence: Evidence) -> Iterator[str]:
+    """Give the share of conversions of each mode, as a range where time is in no part."""
+    shares: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for (table, _, mode, _), runs in evidence.groups().items():
+        told = [each for each in runs if usable(each.conv_in_s) and usable(each.wall_s) and each.wall_s]
+        spent = sum((each.conv_in_s or 0.0) + (each.conv_out_s or 0.0) for each in told)
+        if spent:
+            walls = sum(each.wall_s or 0.0 for each in told)
+            left = max(0.0, walls - sum(map(known, told))) if usable(told[0].compute_s) else 0.0
+            shares.setdefault((table, mode), []).append((spent / walls, (spent + left) / walls))
+    for (table, mode), ranges in shares.items():
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        yield f"{table}: conversions take {100 * low:.1f} to {100 * high:.1f} % of the wall time of {mode}"
+
+
+def _speed_sentences(found: Sequence[Ratio], evidence: Evidence) -> Iterator[str]:
+    doubted, cold = unverified(evidence), cold_tables(evidence)
+    wrong = bundles_with_other_values(evidence)
+    for table, mode in dict.fromkeys((each.table, each.mode) for each in found):
+        ours = [each for each in found if (each.table, each.mode) == (table, mode)]
+        clear = [each for each in ours if each.clear]
+        bundle = table.partition("/")[0]
+        if not clear or table in cold or bundle in wrong:
+            continue
+        low, high = (f"{end([each.value for each in clear]):.3g}" for end in (min, max))
+        extent = low if low == high else f"{low} to {high}"
+        what = f"whatever ran under the label {mode}" if (bundle, mode) in doubted else mode
+        yield (
+            f"{table}: {what} took {extent} times as long as {clear[0].baseline}, beyond the scatter of its"
+            f" runs in {len(clear)} of {len(ours)} systems"
+        )
+
+
+def not_supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+    """Return what the data cannot support, with the reason."""
+    verdicts = {each.rule: each for each in rulings}
+    lines = [
+        f"any statement on what the label {mode} of {bundle} names: {reason}"
+        for (bundle, mode), reason in unverified(evidence).items()
+    ]
+    values = verdicts["values-differ"]
+    if values.verdict != "clear" and evidence.measurements:
+        lines.append(f"that the modes compute the same: {values.said}")
+    if verdicts["n-runs-1"].flagged:
+        lines.append(f"an interval, and so a verdict, where there is one run ({verdicts['n-runs-1'].said})")
+    unclear = [f"{each.system} {each.mode}" for each in found if each.low is not None and not each.clear]
+    if unclear:
+        lines.append(f"a difference in {some(unclear)}: the intervals include equal times")
+    for rule, what in (
+        ("cold-cache-pair", "a comparison of wall times"),
+        ("threads-unequal", "a comparison at equal threads"),
+        ("hardware-unequal", "a comparison between machines"),
+        ("component-split-cached", "a split into energy and forces"),
+    ):
+        if verdicts[rule].flagged or (
+            rule == "threads-unequal" and evidence.measurements and _open(verdicts[rule])
+        ):
+            lines.append(f"{what}: {verdicts[rule].said}")
+    open_shares = [share for share in unaccounted(evidence).values() if share > 0.1]  # noqa: PLR2004 - rule's limit
+    if open_shares:
+        lines.append(
+            f"a share of conversions as one number: up to {100 * max(open_shares):.0f} % of the wall time is"
+            " in no part"
+        )
+    tables = {each.table for each in evidence.originals()}
+    if len(tables) > 1:
+        lines.append(f"a ranking across the {len(tables)} tables: they are different experiments")
+    lines += list(_species(evidence))
+    return lines
+
+
+def _open(found: Ruling) -> bool:
+    return found.verdict == "not enough evidence"
+
+
+def _species(evidence: Evidence) -> Iterator[str]:
+    """Say where a scaling is claimed from systems that do not show one."""
+    told = [each for each in evidence.measurements if each.time_per_n2 is not None and each.n_atoms]
+    sizes = {each.n_atoms for each in told if each.n_atoms}
+    if told and len(sizes) < MANY_ATOMS:
+        yield (
+            f"an exponent of the time in N: the tables have N = {some(list(map(str, sorted(sizes))))} only"
+        )

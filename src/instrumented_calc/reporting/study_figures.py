@@ -1,0 +1,102 @@
+"""What the figures of a controlled experiment show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.study_cells import DEFAULT_TAG, FULL, NUMPY
+from instrumented_calc.reporting.figures import Figure, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.study import Row, Spread, Study
+
+MS = 1e3
+US = 1e6
+
+
+def figures_of(study: Study) -> list[Figure]:
+    """Return the figures that its rows are enough for.
+
+    Args:
+        study: What came of it.
+    """
+    rows = study.rows
+    every = [
+        Figure(
+            "wall_time_by_system",
+            "Wall time of an evaluation, mean and 95 % interval",
+            "input",
+            "wall time, ms",
+            tuple(_point(_series(row), row.file, row.wall, MS) for row in rows),
+            logarithmic=True,
+        ),
+        scaling_species(rows),
+        util_before_after(rows),
+        Figure(
+            "einsum_share",
+            "Share of einsums in a recorded evaluation",
+            "input",
+            "share, %",
+            tuple(
+                _point(_series(each), each.file, each.einsum_share, 100.0)
+                for each in rows
+                if each.einsum_share
+            ),
+        ),
+    ]
+    return [each for each in every if each.points]
+
+
+def scaling_species(rows: Sequence[Row]) -> Figure:
+    """Return time / N^2 against the number of species.
+
+    Args:
+        rows: Of any inputs.
+    """
+    points = tuple(
+        _point(_series(row), row.species, row.wall, US / row.n_atoms**2)
+        for row in rows
+        if sum(1 for each in rows if (each.mode, each.tag, each.species) == (row.mode, row.tag, row.species))
+        == 1
+    )
+    title = "Time over N², mean and 95 % interval"
+    return Figure("scaling_species", title, "species", "time / N², us", points, lines=True, logarithmic=True)
+
+
+def util_before_after(rows: Sequence[Row]) -> Figure:
+    """Return the use of the processor by NumPy, before, and by torch alone, after.
+
+    Args:
+        rows: Of any inputs.
+    """
+    names = {NUMPY: "before: numpy_only", FULL: "after: torch_full"}
+    points = tuple(
+        _point(f"{names[row.mode]}{_tag(row)}", row.file, row.util, 100.0)
+        for row in rows
+        if row.mode in names and row.util is not None
+    )
+    title = "Processor time over wall time"
+    return Figure("util_before_after", title, "input", "of one processor, %", points)
+
+
+def _series(row: Row) -> str:
+    return row.mode + _tag(row)
+
+
+def _tag(row: Row) -> str:
+    return "" if row.tag == DEFAULT_TAG else f" ({row.tag})"
+
+
+def _point(series: str, place: str | float, spread: Spread | None, factor: float) -> Point:
+    if spread is None:
+        return Point(series, place, 0.0)
+    interval = spread.interval
+    return Point(
+        series,
+        place,
+        spread.mean * factor,
+        None if interval is None else interval.low * factor,
+        None if interval is None else interval.high * factor,
+    )

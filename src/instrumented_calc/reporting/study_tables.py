@@ -1,0 +1,73 @@
+"""The tables of a controlled experiment, in the columns that AniSOAP's optimisation study had."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from instrumented_calc.analysis.study import Row, Spread
+    from instrumented_calc.analysis.study_cells import Cell
+
+TIMINGS = (
+    *("file", "mode", "rep", "N", "species_unique"),
+    *("wall_s", "compute_s", "conv_in_s", "conv_out_s", "time_per_N2"),
+    *("tag", "util"),  # optional there
+)
+SUMMARY = (
+    *("file", "mode", "N", "species", "runs"),
+    *("wall_mean", "wall_std", "tN2_mean", "conv_in_mean", "conv_out_mean"),
+    "tag",
+)
+
+
+def timings_csv(cells: Iterable[Cell]) -> str:
+    """Return `timings_local.csv`: a line a finished cell; what was not measured is empty.
+
+    Args:
+        cells: Those with a time.
+    """
+    rows = [
+        (
+            *(each.file, each.mode, each.rep, each.n_atoms, each.species),
+            *(each.wall_s, each.compute_s, each.conv_in_s, each.conv_out_s),
+            each.wall_s / each.n_atoms**2,
+            *(each.tag, each.util),
+        )
+        for each in cells
+        if each.wall_s is not None
+    ]
+    return _csv(TIMINGS, rows)
+
+
+def summary_csv(rows: Iterable[Row]) -> str:
+    """Return `summary_local.csv`: a line an input and mode.
+
+    Args:
+        rows: As the analysis has them.
+    """
+    lines = [
+        (
+            *(each.file, each.mode, each.n_atoms, each.species, each.runs),
+            *(each.wall.mean, each.wall.std, each.per_n2(each.wall.mean)),
+            *(_mean(each.conv_in), _mean(each.conv_out)),
+            each.tag,
+        )
+        for each in rows
+    ]
+    return _csv(SUMMARY, lines)
+
+
+def _mean(spread: Spread | None) -> float | None:
+    return None if spread is None else spread.mean
+
+
+def _csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(["" if value is None else value for value in row] for row in rows)
+    return text.getvalue()

@@ -1,0 +1,109 @@
+"""`instrumented-calc env`: what is here, without secrets, and without loading what was not asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from instrumented_calc import __version__
+from instrumented_calc.cli import main
+from instrumented_calc.intake.ingest import Bundle, ingest
+from instrumented_calc.intake.recognition import Kind
+
+
+@pytest.fixture
+def told(capsys):
+    def of(*arguments: str):
+        assert main(["env", *arguments]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return of
+
+
+def test_machine_software_and_threads(told):
+    found = told()
+    assert found["instrumented_calc"] == __version__
+    assert found["python"].endswith(".".join(map(str, sys.version_info[:3])))
+    assert found["packages"]["numpy"]
+    assert {"cpu_count", "platform", "threads_effective"} <= set(found)
+
+
+def test_secrets_are_masked(told, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hunter2")
+    monkeypatch.setenv("WANDB_API_KEY", "hunter2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://marie:hunter2@proxy:80")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://marie:hunter2@index/simple")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("UNRELATED", "hunter2")
+    found = told()
+    assert "hunter2" not in json.dumps(found)
+    assert {name for name, value in found["variables"].items() if value == "***"} >= {
+        "HF_TOKEN",
+        "WANDB_API_KEY",
+    }
+    assert found["variables"]["HTTPS_PROXY"] == "http://***@proxy:80"
+    assert found["threads_wanted"]["OMP_NUM_THREADS"] == "3"
+    assert "UNRELATED" not in found["variables"]
+
+
+def test_torch_is_imported_only_when_asked():
+    script = (
+        "import sys; from instrumented_calc.cli import main; main(['env']); print('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "False"
+
+
+def test_torch_tells_its_devices_when_asked(told):
+    torch = pytest.importorskip("torch")
+    found = told("--import", "torch")["torch"]
+    assert found["installed"] == torch.__version__
+    assert found["cuda"]["available"] == torch.cuda.is_available()
+    assert found["mps"]["available"] == torch.backends.mps.is_available()
+    assert found["threads"][0] == torch.get_num_threads()
+
+
+def test_the_revision_of_the_working_directory_without_credentials(told, tmp_path):
+    def git(*words: str):
+        settings = ("-c", "user.name=a", "-c", "user.email=a@b")
+        command = [shutil.which("git"), *settings, *words]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    assert "git" not in told()
+    git("init", "-q")
+    (tmp_path / "a.txt").write_text("1")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    git("remote", "add", "origin", "https://marie:hunter2@host/repository.git")
+    (tmp_path / "a.txt").write_text("2")
+    found = told()["git"]
+    assert len(found["revision"]) == 40
+    assert found["changed_files"] == 1
+    assert found["remote"] == "https://***@host/repository.git"
+
+
+def test_a_batch_job_and_a_container_are_told(told, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "812345")
+    monkeypatch.setenv("APPTAINER_NAME", "image.sif")
+    found = told()
+    assert found["scheduler"]["job_id"] == "812345"
+    assert "apptainer" in found["container"]["hints"]
+
+
+def test_what_cannot_be_imported_is_one_line_and_the_rest_is_told(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    assert main(["env", "--import", "jax"]) == 1
+    seen = capsys.readouterr()
+    assert "jax" in json.loads(seen.out)["import_failed"]
+    assert seen.err.startswith("error: cannot import jax")
+    assert main(["env", "--import", "os"]) == 2
+
+
+def test_what_env_writes_ingest_knows_as_an_environment(told, tmp_path):
+    (tmp_path / "env.json").write_text(json.dumps(told()))
+    found = ingest([Bundle(tmp_path / "env.json")], tmp_path / "results")
+    assert found.placed[0].kind is Kind.environment

@@ -1,0 +1,82 @@
+"""`instrumented-calc ingest`, in process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.intake.published import chtc_members, local_members, write_tgz, write_zip
+
+from instrumented_calc.cli import main
+
+
+@pytest.fixture
+def bundles(tmp_path):
+    write_tgz(tmp_path / "artifacts.tgz", chtc_members())
+    write_zip(tmp_path / "local.zip", local_members())
+
+
+def test_a_study_is_taken_in_and_judged(bundles, tmp_path, capsys):
+    assert main(["ingest", "--chtc", "artifacts.tgz", "--local", "local.zip", "--output", "out"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Intake of 2 bundles: 21 files in out")
+    assert (
+        text.index("What the data can support") < text.index("What it cannot support") < text.index("Checks")
+    )
+    assert "rss-too-small-for-torch" in text
+    assert (tmp_path / "out/logs/chtc/cluster_123.log").exists()
+    assert (tmp_path / "out/logs/local/run.log").exists()
+    assert (tmp_path / "out/ingested/report.md").read_text().startswith("# Intake of 2 bundles")
+
+
+def test_json_and_markdown(bundles, tmp_path, capsys):
+    assert main(["ingest", "artifacts.tgz", "local.zip", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "instrumented-calc-intake/1"
+    assert {each["rule"] for each in found["checks"] if each["verdict"] == "flagged"} >= {"n-runs-1"}
+    assert json.loads((tmp_path / "results/ingested/report.json").read_text()) == found
+    assert main(["ingest", "local.zip", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("# Intake of 1 bundle")
+
+
+def test_several_bundles_of_all_kinds(bundles, tmp_path, capsys):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/job.out").write_text("mode=torch\n")
+    assert main(["ingest", "artifacts.tgz", "local.zip", "folder"]) == 0
+    assert "Intake of 3 bundles" in capsys.readouterr().out
+    assert (tmp_path / "results/logs/job.out").exists()
+
+
+def test_control_characters_of_a_name_never_reach_the_terminal(tmp_path, capsys):
+    write_tgz(
+        tmp_path / "b.tgz",
+        {"\x1b[31m../up\r\n.csv": b"x", "\x1b[31mred.csv": b"file,mode,wall\n\x1b,x,fast\n"},
+    )
+    main(["ingest", "b.tgz"])
+    seen = capsys.readouterr().out
+    assert "\x1b" not in seen
+    assert "\r" not in seen
+    assert "\x1b" not in (tmp_path / "results/ingested/report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "no bundle is given"),
+        (["none.tgz"], 1, "no such file or folder"),
+        (["local.zip", "--output", "local.zip"], 1, "another --output"),
+    ],
+)
+def test_errors_are_one_line_on_stderr(bundles, capsys, arguments, code, said):
+    assert main(["ingest", *arguments]) == code
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.startswith("error: ")
+    assert said in seen.err
+    assert seen.err.count("\n") == 1
+
+
+def test_an_archive_without_anything_usable_ends_with_1(tmp_path, capsys):
+    write_tgz(tmp_path / "b.tgz", {"../up.csv": b"x"})
+    assert main(["ingest", "b.tgz"]) == 1
+    assert "its name points out of the bundle" in capsys.readouterr().out

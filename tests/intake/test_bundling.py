@@ -1,0 +1,204 @@
+"""A bundle holds what a colleague needs, and nothing that they need not know."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from tests.intake.published import local_members
+
+from instrumented_calc import profiled
+from instrumented_calc.errors import IntakeError, JournalReadError
+from instrumented_calc.intake.bundling import write_bundle
+from instrumented_calc.intake.ingest import Bundle, ingest
+from instrumented_calc.intake.masking import mask_paths, mask_secrets, mask_variables
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.validation import validate_journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def record(path: Path, calls: int = 12) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atoms = bulk("Cu", cubic=True)
+    with profiled(EMT(), path, summary=False) as atoms.calc:
+        for _ in range(calls):
+            atoms.rattle(1e-3)
+            atoms.get_potential_energy()
+    return path
+
+
+def members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
+        return {each.name: archive.extractfile(each).read() for each in archive}
+
+
+def test_a_bundle_goes_through_ingest_whole(tmp_path):
+    run = record(tmp_path / "runs/run.jsonl")
+    (tmp_path / "runs/run.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name, content in local_members().items():
+        (tmp_path / "runs" / name).write_bytes(content)
+    written = write_bundle([tmp_path / "runs"], tmp_path / "b.tar.gz")
+    assert set(written.members) == {
+        "SHA256SUMS",
+        "figures/run.png",
+        "journals/run.jsonl",
+        "logs/run.log",
+        "tables/environments.json",
+        "tables/journals.csv",
+        "tables/summary_local.csv",
+        "tables/timings_local.csv",
+    }
+    found = ingest([Bundle(tmp_path / "b.tar.gz")], tmp_path / "results")
+    assert not found.refusals
+    assert not found.notes
+    assert {each.path for each in found.placed} >= {"figures/run.png", "journals/run.jsonl", "logs/run.log"}
+    (checked,) = (each for each in found.rulings if each.rule == "checksums")
+    assert checked.verdict == "clear"
+    before, after = read_journal(run), read_journal(tmp_path / "results/journals/run.jsonl")
+    assert after.calls.wall_ns.tolist() == before.calls.wall_ns.tolist()
+    assert after.counters == before.counters
+    assert validate_journal(after.path).valid
+    (summary,) = found.evidence.journals.values()
+    assert summary.evaluations.calls == 12
+
+
+def test_a_member_that_was_changed_on_the_way_is_noticed(tmp_path):
+    write_bundle([record(tmp_path / "run.jsonl")], tmp_path / "b.tar.gz")
+    changed = {
+        name: content.replace(b"Cu4", b"Au4") for name, content in members(tmp_path / "b.tar.gz").items()
+    }
+    folder = tmp_path / "changed"
+    for name, content in changed.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    found = ingest([Bundle(folder)], tmp_path / "results")
+    assert "journals/run.jsonl is not what was listed" in found.evidence.wrong_sums
+
+
+def test_the_same_runs_give_the_same_archive(tmp_path):
+    runs = [record(tmp_path / "a/run.jsonl"), record(tmp_path / "b/run.jsonl")]
+    write_bundle(runs, tmp_path / "first.tar.gz")
+    write_bundle(runs, tmp_path / "second.tgz")
+    assert (tmp_path / "first.tar.gz").read_bytes() == (tmp_path / "second.tgz").read_bytes()
+    with tarfile.open(tmp_path / "first.tar.gz") as archive:
+        infos = archive.getmembers()
+    assert [each.name for each in infos] == sorted(each.name for each in infos)
+    assert {(each.uid, each.gid, each.uname, each.gname, each.mtime) for each in infos} == {(0, 0, "", "", 0)}
+    assert {"journals/run.jsonl", "journals/run-2.jsonl"} <= {each.name for each in infos}
+
+
+def test_no_home_directory_user_or_folder_is_told(tmp_path, monkeypatch):
+    home = tmp_path / "home/marie"
+    (home / "secret project").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USER", "marie")
+    monkeypatch.chdir(home / "secret project")
+    run = record(home / "secret project/run.jsonl")
+    (home / "secret project/notes.csv").write_text(
+        f"path\n{home}/x\n/scratch/marie/y\nhttps://marie:pw@host/z\n"
+    )
+    assert b"marie" in run.read_bytes()
+    write_bundle([home / "secret project"], home / "b.tar.gz")
+    for name, content in members(home / "b.tar.gz").items():
+        assert b"marie" not in content, name
+        assert str(tmp_path).encode() not in content, name
+    text = members(home / "b.tar.gz")["tables/notes.csv"].decode()
+    assert text == "path\n~/x\n/scratch/user/y\nhttps://***@host/z\n"
+
+
+def test_a_torn_journal_stays_torn(tmp_path):
+    run = record(tmp_path / "run.jsonl")
+    run.write_bytes(run.read_bytes()[:-40])
+    write_bundle([run], tmp_path / "b.tar.gz")
+    ingest([Bundle(tmp_path / "b.tar.gz")], tmp_path / "results")
+    found = read_journal(tmp_path / "results/journals/run.jsonl")
+    assert found.torn
+    assert found.partial
+
+
+def test_what_is_no_journal_is_left_out_of_a_folder_and_refused_by_name(tmp_path):
+    record(tmp_path / "runs/run.jsonl")
+    (tmp_path / "runs/data.jsonl").write_text('{"some": "thing"}\n')
+    (tmp_path / "runs/link.csv").symlink_to("/etc/passwd")
+    written = write_bundle([tmp_path / "runs"], tmp_path / "b.tar.gz")
+    assert "tables/link.csv" not in written.members
+    assert "data.jsonl" in written.left_out[0]
+    with pytest.raises(JournalReadError):
+        write_bundle([tmp_path / "runs/data.jsonl"], tmp_path / "c.tar.gz")
+    assert not (tmp_path / "c.tar.gz").exists()
+
+
+def test_nothing_is_overwritten_and_every_error_is_one_line(tmp_path):
+    run = record(tmp_path / "run.jsonl")
+    (tmp_path / "b.tar.gz").write_bytes(b"mine")
+    for output in ("b.tar.gz", "b.zip", "no/folder/b.tgz"):
+        with pytest.raises(IntakeError, match="--output"):
+            write_bundle([run], tmp_path / output)
+    assert (tmp_path / "b.tar.gz").read_bytes() == b"mine"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(IntakeError, match=r"no journal"):
+        write_bundle([tmp_path / "empty"], tmp_path / "c.tgz")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/home/marie/x", "~/x"),
+        ("/Users/marie", "~"),
+        ("/root/x /rootless", "~/x /rootless"),
+        ("a/home/x", "a/home/x"),
+        ("/data/marie/x/marie.csv /data/mariette", "/data/user/x/marie.csv /data/mariette"),
+        ("no path", "no path"),
+    ],
+)
+def test_paths(text, masked):
+    assert mask_paths(text, home="/home/marie", user="marie") == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://marie:pw@host/x", "https://***@host/x"),
+        ("https://ghp_0123456789abcdef0123@host", "https://***@host"),
+        ("git@github.com:a/b.git", "git@github.com:a/b.git"),
+        ("https://host/?a=1&access_token=abc&b=2", "https://host/?a=1&access_token=***&b=2"),
+        ("--api-key=abc --steps=3", "--api-key=*** --steps=3"),
+        ("hf_0123456789abcdefXYZ", "***"),
+        ("monkey business, 3 tokens", "monkey business, 3 tokens"),
+    ],
+)
+def test_secrets(text, masked):
+    assert mask_secrets(text) == masked
+
+
+def test_variables_are_masked_by_name_and_by_value():
+    found = mask_variables(
+        {
+            "WANDB_API_KEY": "abc",
+            "HF_TOKEN": "abc",
+            "MY_SECRET": "abc",
+            "DB_PASSWORD": "abc",
+            "DB_PASS": "abc",
+            "AWS_CREDENTIALS": "abc",
+            "EMPTY_KEY": "",
+            "OMP_NUM_THREADS": "1",
+            "HTTPS_PROXY": "http://u:p@proxy:1",
+            "COMPASS": "north",
+        }
+    )
+    assert {name for name, value in found.items() if value == "***"} == {
+        "WANDB_API_KEY",
+        "HF_TOKEN",
+        "MY_SECRET",
+        "DB_PASSWORD",
+        "DB_PASS",
+        "AWS_CREDENTIALS",
+    }
+    assert found["HTTPS_PROXY"] == "http://***@proxy:1"
+    assert (found["OMP_NUM_THREADS"], found["COMPASS"], found["EMPTY_KEY"]) == ("1", "north", "")
+    assert list(found) == sorted(found)

@@ -1,0 +1,238 @@
+"""What stored results can support: every rule on a planted fault, and on its absence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from instrumented_calc.intake.measurements import LogLine, Measurement, Summarized
+from instrumented_calc.intake.ruling import Evidence
+from instrumented_calc.intake.support import not_supported, ratios, supported
+from instrumented_calc.intake.validation import CHECKS, validate
+
+WALLS = {"numpy_only": 1.0, "torch_full": 2.0}
+
+
+def good(**changes) -> Evidence:
+    """Return a study in which nothing is wrong, with changes to all of its runs."""
+    runs = [
+        Measurement(
+            table="b.tgz/timings.csv",
+            file="a.xyz",
+            mode=mode,
+            rep=rep,
+            n_atoms=10,
+            species=1,
+            wall_s=wall * (1 + 0.01 * rep),
+            compute_s=wall * (1 + 0.01 * rep),
+            conv_in_s=0.0,
+            returncode=0,
+            max_rss_kb=300_000,
+            inblock=0,
+            executed="torch" if "torch" in mode else "numpy",
+            threads="1",
+            warmed_up=True,
+        )
+        for mode, wall in WALLS.items()
+        for rep in (1, 2, 3, 4, 5)
+    ]
+    lines = [LogLine("b.tgz/x.out", "a.xyz", mode, {"value": "1.25"}) for mode in WALLS]
+    return Evidence([dataclasses.replace(each, **changes) for each in runs], lines=lines)
+
+
+def change(evidence: Evidence, mode: str, **changes) -> Evidence:
+    evidence.measurements = [
+        dataclasses.replace(each, **changes) if each.mode == mode else each for each in evidence.measurements
+    ]
+    return evidence
+
+
+def verdict(evidence: Evidence, rule: str):
+    return {each.rule: each for each in validate(evidence)}[rule]
+
+
+def test_a_study_in_which_all_holds_is_clear_and_supports_its_speed():
+    evidence = good()
+    rulings = validate(evidence)
+    assert not [each for each in rulings if each.flagged]
+    found = ratios(evidence)
+    assert found[0].clear
+    assert found[0].value == pytest.approx(2)
+    assert supported(evidence, found, rulings)[0].startswith(
+        "b.tgz/timings.csv: torch_full took 2 times as long"
+    )
+    assert not not_supported(evidence, found, rulings)
+
+
+@pytest.mark.parametrize(
+    ("rule", "mode", "changes", "said"),
+    [
+        ("return-codes", "torch_full", {"returncode": 137}, "a torch_full ended with 137"),
+        ("finite-values", "torch_full", {"wall_s": float("nan")}, "wall_s is nan"),
+        ("finite-values", "torch_full", {"wall_s": None}, "wall_s is None"),
+        ("finite-values", "numpy_only", {"conv_in_s": -1.0}, "conv_in_s is -1.0"),
+        ("parts-within-wall", "torch_full", {"compute_s": 9.0}, "parts of 9 s"),
+        ("backend-label-unverified", "torch_full", {"executed": ""}, "5 of 5 runs have no record"),
+        ("backend-label-unverified", "torch_full", {"executed": "numpy"}, "really ran numpy"),
+        ("rss-too-small-for-torch", "torch_full", {"max_rss_kb": 43_000}, "had 43 MB at most"),
+        ("cold-cache-pair", "numpy_only", {"inblock": 32_000}, "numpy_only read 32,000 blocks, torch_full 0"),
+        ("unaccounted-time", "torch_full", {"compute_s": 1.0}, "1 of 2 above 10 %"),
+        ("threads-unequal", "torch_full", {"threads": "2"}, "1 and 2 threads"),
+    ],
+)
+def test_a_planted_fault_is_flagged(rule, mode, changes, said):
+    found = verdict(change(good(), mode, **changes), rule)
+    assert found.flagged
+    assert said in found.said
+    assert found.remedy
+
+
+def test_a_job_that_the_batch_system_saw_fail_is_flagged():
+    evidence = good()
+    evidence.lines.append(LogLine("b.tgz/cluster.log", "", "", {"ended with": "signal 9"}))
+    assert "b.tgz/cluster.log tells of signal 9" in verdict(evidence, "return-codes").said
+
+
+def test_a_first_run_without_warm_up_is_set_aside():
+    evidence = good(warmed_up=None)
+    evidence.measurements[5] = dataclasses.replace(evidence.measurements[5], wall_s=9.0)
+    found = verdict(evidence, "warmup-missing")
+    assert "a torch_full: first run 4.41 times the fastest" in found.said
+    assert ratios(evidence)[0].runs == (5, 4)
+    assert ratios(evidence)[0].value == pytest.approx(2, rel=0.02)
+    evidence = good()
+    evidence.measurements[5] = dataclasses.replace(evidence.measurements[5], wall_s=9.0)
+    assert verdict(evidence, "warmup-missing").verdict == "clear"
+
+
+def test_single_runs_give_no_interval_and_no_verdict():
+    evidence = good()
+    evidence.measurements = [each for each in evidence.measurements if each.rep == 1]
+    assert verdict(evidence, "n-runs-1").flagged
+    found = ratios(evidence)
+    assert found[0].low is None
+    rulings = validate(evidence)
+    assert not any("torch_full took" in line for line in supported(evidence, found, rulings))
+    assert any(line.startswith("an interval") for line in not_supported(evidence, found, rulings))
+
+
+def test_values_that_differ_block_any_speed():
+    evidence = good()
+    evidence.lines[1].values["value"] = "1.35"
+    assert "numpy_only 1.25, torch_full 1.35" in verdict(evidence, "values-differ").said
+    assert not supported(evidence, ratios(evidence), validate(evidence))
+    evidence.lines.clear()
+    assert verdict(evidence, "values-differ").verdict == "not enough evidence"
+
+
+def test_a_label_that_is_doubted_is_not_used():
+    evidence = change(good(), "torch_full", executed="")
+    rulings = validate(evidence)
+    assert (
+        "whatever ran under the label torch_full took 2" in supported(evidence, ratios(evidence), rulings)[0]
+    )
+    assert (
+        "any statement on what the label torch_full" in not_supported(evidence, ratios(evidence), rulings)[0]
+    )
+
+
+def test_logs_and_environments_speak_for_and_against_a_label_of_their_own_bundle():
+    evidence = change(good(), "torch_full", executed="")
+    evidence.lines.append(LogLine("b.tgz/y.out", "a.xyz", "torch_full", {"backend": "torch"}))
+    assert verdict(evidence, "backend-label-unverified").verdict == "clear"
+    evidence.environments["b.tgz/env_report.json"] = {"error": "No module named 'torch'"}
+    assert "says that torch is not there" in verdict(evidence, "backend-label-unverified").said
+    evidence.environments["other.tgz/env_report.json"] = evidence.environments.pop("b.tgz/env_report.json")
+    assert verdict(evidence, "backend-label-unverified").verdict == "clear"
+    evidence.lines[-1].values["backend"] = ""
+    assert "backend=(nothing)" in verdict(evidence, "backend-label-unverified").said
+
+
+def summary(**changes) -> Summarized:
+    walls = [1.01, 1.02, 1.03, 1.04, 1.05]
+    fields = {
+        "table": "b.tgz/summary.csv",
+        "file": "a.xyz",
+        "mode": "numpy_only",
+        "runs": 5,
+        "wall_mean": sum(walls) / 5,
+        "wall_std": 0.0158113883008419,
+    }
+    return Summarized(**{**fields, **changes})
+
+
+def test_a_summary_is_recomputed_with_n_minus_one():
+    evidence = good()
+    evidence.summaries = [summary()]
+    assert verdict(evidence, "summary-recomputed").verdict == "clear"
+    for changes in ({"wall_std": 0.0141421356}, {"wall_mean": 1.04}, {"runs": 3}):
+        evidence.summaries = [summary(**changes)]
+        assert "its runs give" in verdict(evidence, "summary-recomputed").said
+    evidence.summaries = [summary(file="elsewhere.xyz")]
+    assert verdict(evidence, "summary-recomputed").verdict == "not enough evidence"
+
+
+def test_a_table_that_repeats_records_is_compared_with_them_and_is_no_replicate():
+    record = dataclasses.replace(good().measurements[0], rep=None)
+    repeat = Measurement(table="b.tgz/timings_all.csv", file="a", mode="numpy_only", wall_s=1.0104)
+    evidence = Evidence([dataclasses.replace(record, table="b.tgz/records of processes"), repeat])
+    assert verdict(evidence, "tables-agree").verdict == "clear"
+    assert len(evidence.groups()) == 1
+    evidence.measurements[1] = dataclasses.replace(repeat, wall_s=1.2)
+    assert "1.2 s in b.tgz/timings_all.csv" in verdict(evidence, "tables-agree").said
+
+
+def test_a_table_made_of_recorded_cells_has_their_evidence():
+    evidence = good()
+    evidence.measurements += [
+        dataclasses.replace(
+            each, table="b.tgz/timings_local.csv", executed="", returncode=None, warmed_up=None
+        )
+        for each in evidence.measurements
+    ]
+    assert verdict(evidence, "backend-label-unverified").verdict == "clear"
+    assert len(evidence.groups()) == 2
+    assert verdict(evidence, "tables-agree").verdict == "clear"
+
+
+def test_what_an_experiment_of_ours_found_of_values_is_believed():
+    evidence = good()
+    evidence.lines.clear()
+    evidence.studies["b.tgz/study.json"] = {"problems": []}
+    assert verdict(evidence, "values-differ").verdict == "clear"
+    problem = {"rule": "values-differ", "file": "a.xyz", "text": "torch_full: energy differs by 0.1"}
+    evidence.studies["b.tgz/study.json"]["problems"].append(problem)
+    assert "a.xyz: torch_full: energy differs by 0.1" in verdict(evidence, "values-differ").said
+    assert not supported(evidence, ratios(evidence), validate(evidence))
+
+
+def test_a_split_that_timed_the_cache_of_ase_is_not_believed():
+    stored = {
+        "mean_latency_ms": 17.75,
+        "energy_time_ms": 17.5,
+        "forces_time_ms": 0.25,
+        "latencies_ms": [17.75],
+    }
+    evidence = Evidence(profiles={"b/p.json": stored})
+    assert "99 % in the property that was asked first" in verdict(evidence, "component-split-cached").said
+    assert verdict(evidence, "summary-recomputed").verdict == "clear"
+    stored["mean_latency_ms"] = 12.0
+    assert "its latencies give 17.75" in verdict(evidence, "summary-recomputed").said
+
+
+def test_runs_that_differ_in_dtype_are_no_replicates_and_are_not_compared():
+    evidence = good()
+    evidence.measurements += [dataclasses.replace(each, tag="float32") for each in evidence.measurements]
+    assert len(evidence.groups()) == 4
+    assert [each.tag for each in ratios(evidence)] == ["", "float32"]
+
+
+def test_nothing_at_all_is_never_clear_by_silence():
+    rulings = validate(Evidence())
+    assert len(rulings) == len(CHECKS)
+    assert {each.verdict for each in rulings if each.rule != "backend-label-unverified"} == {
+        "not enough evidence"
+    }
+    assert all(each.said for each in rulings)
+    assert all(each.rule == each.rule.lower() and "_" not in each.rule for each in rulings)
