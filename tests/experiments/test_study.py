@@ -343,3 +343,24 @@ def test_a_problem_that_is_told_twice_is_one():
             "torch_full: nothing was recorded of what executed",
         )
     ]
+
+
+def test_values_that_differ_in_one_precision_refuse_that_one_only():
+    found = cells(0, (2.0, 1.0, 0.97), share=0.04, operation_s=1e-4)
+    single = [changed(each, tag="float32 cpu eager") for each in found]
+    problem = Problem("values-differ", "planted.xyz", "torch_full: apart", tag="float32 cpu eager")
+    verdict = judged([*found, *single], differing=[problem])
+    assert [(each.tag, each.decision, bool(each.refused)) for each in verdict.decisions] == [
+        ("float32 cpu eager", "inconclusive", True),
+        ("float64 cpu eager", "kernel/threading", False),
+    ]
+
+
+def test_numpy_of_another_dtype_is_not_taken_for_the_baseline_where_there_is_one():
+    double = cells(0, (2.0, 1.0, 0.97), share=0.04, operation_s=1e-4)
+    single = [changed(each, tag="float32 cpu eager") for each in cells(1, (1.0, 3.0, 2.9), share=0.05)]
+    decisions = judged([*double, *single]).decisions
+    assert {each.tag: each.decision for each in decisions} == {
+        "float64 cpu eager": "kernel/threading",
+        "float32 cpu eager": "overhead-bound",
+    }

@@ -1,0 +1,72 @@
+"""What a case of the bench is: a small real script with one fault, and the same script without it."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    # Given where all randomness comes from, and whether the fault is there.
+    Script = Callable[[random.Random, bool], None]
+
+MODULES = ("memory_cases", "time_cases", "contraction_cases", "result_cases", "torch_cases", "healthy_cases")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One script.
+
+    Attributes:
+        name: Its name.
+        rule: The rule that the fault is for; empty where there is no fault to be planted.
+        script: Runs it; the journal is `run.jsonl` in the working directory.
+        numbers: Figures that the finding must have, by name.
+        saving: Whether the twin shows what removing the fault saves.
+        library: What must be installed.
+        quick: Whether it is over in a few seconds.
+        busy: Whether it computes; otherwise it mostly sleeps, and many can run side by side.
+        environment: Environment variables that it needs.
+    """
+
+    name: str
+    rule: str
+    script: Script
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    saving: bool = False
+    library: str = ""
+    quick: bool = True
+    busy: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, seed: int, *, planted: bool) -> None:
+        """Run the script in this process.
+
+        Args:
+            seed: What both twins draw their sizes and times from.
+            planted: Whether the fault is there.
+        """
+        self.script(random.Random(f"{seed} {self.name}"), planted)  # noqa: S311 - no secret
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(name: str, rule: str = "", **options: Any) -> Callable[[Script], Script]:
+    """Enter a script into the bench."""
+
+    def enter(script: Script) -> Script:
+        CASES[name] = Case(name, rule, script, **options)
+        return script
+
+    return enter
+
+
+def all_cases() -> list[Case]:
+    """Return all cases, in the order of the modules."""
+    for module in MODULES:
+        importlib.import_module(f"tests.diagnosis.{module}")
+    return list(CASES.values())

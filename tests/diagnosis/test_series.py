@@ -1,0 +1,49 @@
+"""Memory that is made up, watched as a run goes on: leaks are told in time, and hardly anything else is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests import memory_patterns as patterns
+from tests.diagnosis.series import KINDS, told_at
+
+from instrumented_calc.analysis.rules import interruptions, live
+
+
+@pytest.fixture(scope="module")
+def seed() -> int:
+    found = int(np.random.SeedSequence().generate_state(1)[0])
+    print(f"seed {found}")  # noqa: T201 - shown with a failure, to repeat it
+    return found
+
+
+def plain_leak(rng, at):
+    """A leak of 2 kB a step after a start-up of a few calls."""
+    return 2000 * at + 20e6 * -np.expm1(-at / 10)
+
+
+def test_of_healthy_runs_next_to_none_is_told_of_a_leak(seed):
+    rng = np.random.default_rng(seed)
+    told = [told_at(rng, pattern) for pattern in patterns.HEALTHY.values() for _ in range(25)]
+    assert sum(each is not None for each in told) <= 3 + 5  # 1 %, and three standard deviations
+
+
+def test_random_walks_are_rarely_told_as_leaks(seed):
+    rng = np.random.default_rng(seed)
+    told = [told_at(rng, KINDS["random walk"]) for _ in range(100)]
+    assert sum(each is not None for each in told) <= 5 + 7
+
+
+@pytest.mark.parametrize("kind", ["falling", "saturating", "one jump of 50 MB"])
+def test_what_falls_or_levels_off_is_never_told_as_a_leak(seed, kind):
+    rng = np.random.default_rng(seed)
+    assert {told_at(rng, KINDS[kind]) for _ in range(40)} == {None}
+
+
+def test_a_leak_of_2_kb_a_step_is_told_by_step_2000(seed):
+    rng = np.random.default_rng(seed)
+    assert None not in [told_at(rng, plain_leak) for _ in range(50)]
+
+
+def test_live_rules_and_those_at_the_end_agree_on_how_many_compilations_are_many():
+    assert live.RECOMPILED_CALLS == interruptions.RECOMPILED_CALLS
