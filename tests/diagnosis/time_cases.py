@@ -61,7 +61,7 @@ class Pairs(Calculator):
 @case("list-made-every-step", "neighbour-list", saving=True, busy=True)
 def list_made_every_step(draw: random.Random, planted: bool) -> None:
     """The neighbour list is made anew at every call, although hardly anything has moved."""
-    simulate(lattice(draw, 125), Pairs(draw.uniform(5.0, 6.0), 0.0 if planted else 1.5), 500)
+    simulate(lattice(draw, 125), Pairs(draw.uniform(5.0, 6.0), 0.0 if planted else 1.5), 350)
 
 
 class OnlyWhatIsAsked(Springs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
 from importlib.util import find_spec
@@ -237,3 +238,11 @@ def test_numbers_sequences_and_mappings_become_arrays():
 
 def test_the_bare_contraction_has_the_same_values_in_all_modes():
     assert [case.n_atoms for case in find_workload("einsum").cases] == [4, 8, 12, 16]
+
+
+def test_two_studies_never_share_a_folder(capsys):
+    Path("out/cells").mkdir(parents=True)
+    with Path("out/cells/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert study("--modes", "numpy_only", "--reps", "1") == 1
+    assert "another study is writing to out/cells" in capsys.readouterr().err

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,15 @@ from instrumented_calc.experiments.study.task import Machine
 from instrumented_calc.experiments.study.workload import find_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from instrumented_calc.analysis.study_checks import Problem
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.task import Task
+    from instrumented_calc.experiments.study.workload import WorkloadLike
 
 CELLS = "cells"
+LOCK = ".lock"
 PROBE_LIMIT_S = 300.0
 LAST_MOMENT_S = 1.0  # for a process that stalled to say where
 
@@ -73,8 +76,19 @@ def run_study(
         ExperimentError: The experiment cannot be done as asked.
         ModelError: The workload cannot be built.
     """
-    folder = _emptied(output / CELLS)
     workload = find_workload(plan.workload)
+    with _own(output / CELLS) as folder:
+        return _run_in(plan, workload, folder, time_limit_s, tolerance, on_cell)
+
+
+def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
+    plan: Plan,
+    workload: WorkloadLike,
+    folder: Path,
+    time_limit_s: float,
+    tolerance: float | None,
+    on_cell: Callable[[str, int, int], None],
+) -> StudyRun:
     on_cell("what the machine has", 0, 0)
     machine = ask_machine(plan.threads)
     tasks, notes = tasks_of(plan, workload, machine, folder)
@@ -93,17 +107,27 @@ def run_study(
     return run
 
 
-def _emptied(folder: Path) -> Path:
-    """Make the folder of cells; old cells would be taken for new ones."""
+@contextmanager
+def _own(folder: Path) -> Iterator[Path]:
+    """Make the folder of cells and empty it; old cells, and those of others, would be taken for our own."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.iterdir():
-            if path.suffix in (".jsonl", ".json", ".npz"):
-                path.unlink()
+        lock = (folder / LOCK).open("w")
     except OSError as error:
         message = f"cannot write {folder}: {error.strerror}; give another --output"
         raise ExperimentError(message) from error
-    return folder
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another study is writing to {folder}: wait for it, or give another --output"
+            raise ExperimentError(message) from error
+        except OSError:  # file systems without locks are as good without this one
+            pass
+        for path in folder.iterdir():
+            if path.suffix in (".jsonl", ".json", ".npz"):
+                path.unlink()
+        yield folder
 
 
 def pinned(threads: int) -> dict[str, str]:
