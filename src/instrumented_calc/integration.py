@@ -56,7 +56,8 @@ class Integration(Protocol):
     """One model library, as far as its calculators are profiled.
 
     `knows` and `describe` are needed; `parts`, `counts` and `build` may be left out, and so may `SPECS`,
-    the specs of `build` that `instrumented-calc compare-all` tries by itself.
+    the specs of `build` that `instrumented-calc compare-all` tries by itself, and `study(spec)` with
+    `STUDIES`, the workloads that it brings to `instrumented-calc study`.
     """
 
     def knows(self, calc: Any) -> bool:

@@ -42,6 +42,22 @@ def test_those_of_ase_whichever_way_they_are_used(make):
     assert 0 < row["components"]["neighbour list"] < row["wall_ns"]
 
 
+def test_a_list_that_was_good_enough_is_not_counted_as_built():
+    calc = ProfiledCalculator(LennardJones(), journal="run.jsonl", summary=False)
+    atoms = bulk("Ar", cubic=True)
+    atoms.calc = calc
+    for moved in (0.0, 1e-4, 3.0, 1e-4):  # within and beyond the list's skin
+        atoms.positions[0, 0] += moved
+        atoms.get_potential_energy()
+    recording(calc).close()
+    assert [row.get("counts") for row in read_records().calls] == [
+        {"list builds": 1},
+        None,
+        {"list builds": 1},
+        None,
+    ]
+
+
 def test_those_of_vesin():
     vesin = pytest.importorskip("vesin")
 

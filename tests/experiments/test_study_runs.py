@@ -19,7 +19,13 @@ from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.study.plan import Plan, tasks_of
 from instrumented_calc.experiments.study.runner import run_study
 from instrumented_calc.experiments.study.task import Machine
-from instrumented_calc.experiments.study.workload import Case, Workload, as_arrays, find_workload
+from instrumented_calc.experiments.study.workload import (
+    Case,
+    Setting,
+    Workload,
+    as_arrays,
+    find_workload,
+)
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 SOURCES = Path(instrumented_calc.__file__).parents[1]
@@ -236,8 +242,16 @@ def test_numbers_sequences_and_mappings_become_arrays():
     assert set(as_arrays({"energy": 1.0, "forces": np.zeros((2, 3))})) == {"energy", "forces"}
 
 
+@needs_torch
 def test_the_bare_contraction_has_the_same_values_in_all_modes():
-    assert [case.n_atoms for case in find_workload("einsum").cases] == [4, 8, 12, 16]
+    cases = find_workload("einsum").cases
+    assert [case.n_atoms for case in cases] == [4, 8, 12, 16]
+    for case in cases:
+        settings = [Setting(mode) for mode in ("numpy_only", "torch_mixed", "torch_full")]
+        first, *others = (as_arrays(case.build(setting)())["value"] for setting in settings)
+        assert first.shape == (64, 7, 4)
+        assert all(np.abs(each - first).max() < 1e-12 * np.abs(first).max() for each in others)
+        assert [setting.into_ns > 0 for setting in settings] == [False, True, False]
 
 
 def test_two_studies_never_share_a_folder(capsys):

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls
 
+LIST_BUILDS = "list builds"  # as the recorder names what ASE, matscipy and vesin do
+
 
 @dataclass(frozen=True, slots=True)
 class Count:

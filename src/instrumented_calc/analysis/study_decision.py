@@ -216,5 +216,5 @@ def _batching(cells: Sequence[Cell]) -> list[str]:
     mixed, full = (float(np.mean(each)) if each else 0.0 for each in numbers)
     if not full or mixed < FEWER * full:
         return []
-    gain = "what it gains it gains by batching, which NumPy could do as well"
+    gain = "what it gains is batching as well, not torch alone"
     return [f"torch_full does {full:.0f} contractions where torch_mixed does {mixed:.0f}: {gain}"]

@@ -8,7 +8,6 @@ run, and time nothing outside of recorded calls.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import threading
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.probes.torch_cuda import DeviceTimes
 
 NEIGHBOUR_LIST = "neighbour list"
+LIST_BUILDS = "list builds"
 # Where the libraries look these up themselves, so that no caller's early import escapes.
 NEIGHBOUR_CALLABLES = (
     ("ase.neighborlist", "", "primitive_neighbor_list"),
@@ -243,8 +243,12 @@ def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: An
         count: Counts something.
         subject: What it is given.
     """
-    with contextlib.suppress(Exception):
-        extras_of(call).setdefault("counts", {}).update(count(subject))
+    try:
+        found = count(subject)
+        if found:
+            extras_of(call).setdefault("counts", {}).update(found)
+    except Exception:  # noqa: BLE001, S110 - contextlib.suppress takes as long as all else here
+        pass
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:
@@ -279,5 +283,15 @@ def parts_of_neighbour_lists() -> list[Part]:
         if owner is not None and class_name:
             owner = getattr(owner, class_name, None)
         if owner is not None and attribute in vars(owner):
-            parts.append(Part(NEIGHBOUR_LIST, owner, attribute, "neighbours"))
+            counts = _builds_where_needed if attribute == "update" else _builds_always
+            parts.append(Part(NEIGHBOUR_LIST, owner, attribute, "neighbours", counts=counts))
     return parts
+
+
+def _builds_where_needed(built: Any) -> dict[str, int]:
+    """Count a call of ASE's `update`, which tells whether it had to build the list anew."""
+    return {LIST_BUILDS: 1} if built is True else {}
+
+
+def _builds_always(_: Any) -> dict[str, int]:
+    return {LIST_BUILDS: 1}

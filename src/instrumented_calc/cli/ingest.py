@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.cli.ingest_figures import draw
 from instrumented_calc.errors import IntakeError, TargetError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
         bool,
         typer.Option("--load-marshalled", help="Load .prof files too: only from an author that is trusted."),
     ] = False,
+    figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
     form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
 ) -> None:
     """Take in bundles of results: laid out, validated, with what they can and cannot support."""
@@ -47,6 +49,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
         message = "no bundle is given: ingest bundle.tgz, or --chtc bundle.tgz --local bundle.zip"
         raise TargetError(message)
     found = take_in(given, output, marshalled=load_marshalled)
+    if figures:
+        draw(found)
     typer.echo(_write_reports(found, form), nl=False)
     if not found.placed:
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.counts import LIST_BUILDS
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.contractions import contractions_section
 from instrumented_calc.reporting.conversions import conversions_section
@@ -327,6 +328,10 @@ def _evaluations(summary: Summary) -> Section:
         ("not implemented", seen.not_implemented),
     )
     pairs = [(name, NOT_MEASURED if n is None else count(n)) for name, n in counted]
+    builds = sum(each.total for each in summary.counts if each.name == LIST_BUILDS)
+    if builds:
+        per_step = f", {figures(builds / summary.speed.steps)} per step" if summary.speed else ""
+        pairs.append(("neighbour list builds", f"{count(builds)}{per_step}"))
     pairs.append(("calculations per step", number(seen.per_step)))
     pairs.append(("calculations per geometry", number(seen.per_geometry)))
     return Section("Evaluations", (Facts(tuple(pairs)),))

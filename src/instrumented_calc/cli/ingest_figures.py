@@ -1,0 +1,73 @@
+"""Figures of what `ingest` took in, beside those that were in the bundles."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import ExperimentError, IntakeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instrumented_calc.intake.ingest import Ingested
+    from instrumented_calc.reporting.figures import Figure
+
+FOLDER = "figures"
+
+
+def draw(found: Ingested) -> None:
+    """Draw what the data is enough for; what is not drawn becomes a note, never an error.
+
+    Args:
+        found: What was taken in; what is written is added to its tables.
+
+    Raises:
+        IntakeError: The results cannot be written.
+    """
+    from instrumented_calc.reporting.intake_figures import figures_of_intake  # noqa: PLC0415 - slow
+
+    figures, notes = figures_of_intake(found.evidence)
+    found.notes += notes
+    for each in figures:
+        try:
+            files = _rendered(each)
+        except ExperimentError as error:
+            found.notes.append(str(error))  # for one as for all: matplotlib is missing
+            return
+        except (ArithmeticError, ValueError) as error:  # figures of strangers may be any number
+            found.notes.append(f"{each.name} is not drawn: {error}")
+            continue
+        found.tables += [_write(found.output, name, content) for name, content in files.items()]
+
+
+def _rendered(figure: Figure) -> dict[str, bytes]:
+    from instrumented_calc.reporting.figures import render_figure  # noqa: PLC0415 - `--help` stays quick
+
+    with warnings.catch_warnings():
+        # Long names do not fit, odd numbers overflow: neither is the user's to act on.
+        warnings.simplefilter("ignore")
+        return render_figure(figure)
+
+
+def _write(output: Path, name: str, content: bytes) -> str:
+    """Write a file where none is; beside one of other content, which may be the bundle's, with its hash."""
+    folder = output / FOLDER
+    stem, _, suffix = name.rpartition(".")
+    other = f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+    try:
+        folder.mkdir(exist_ok=True)
+        for free in (name, other):
+            with suppress(FileExistsError):
+                with (folder / free).open("xb") as file:
+                    file.write(content)
+                return f"{FOLDER}/{free}"
+            if (folder / free).is_file() and (folder / free).read_bytes() == content:
+                return f"{FOLDER}/{free}"
+    except OSError as error:
+        message = f"{folder}: {error.strerror or error}; give another --output"
+        raise IntakeError(message) from error
+    message = f"{folder / other} is in the way; give another --output"
+    raise IntakeError(message)
