@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
-from tests.intake.published import chtc_members, local_members, write_tgz, write_zip
+from tests.intake.published import (
+    TIMINGS,
+    as_table,
+    chtc_members,
+    local_members,
+    timings,
+    write_tgz,
+    write_zip,
+)
 
 from instrumented_calc.cli import main
 
@@ -80,3 +89,62 @@ def test_an_archive_without_anything_usable_ends_with_1(tmp_path, capsys):
     write_tgz(tmp_path / "b.tgz", {"../up.csv": b"x"})
     assert main(["ingest", "b.tgz"]) == 1
     assert "its name points out of the bundle" in capsys.readouterr().out
+
+
+def same_size_bundle(tmp_path, **beside):
+    """Write a table of three systems that differ in their species only, with utilisations."""
+    rows = [
+        row | {"N": 24, "species_unique": 1 + place // 9, "util": 0.9} for place, row in enumerate(timings())
+    ]
+    members = {"timings_local.csv": as_table(rows, [*TIMINGS, "util"]), **beside}
+    write_zip(tmp_path / "same.zip", members)
+
+
+DRAWN = {
+    f"{each}.{form}"
+    for each in ("scaling_species", "util_before_after", "wall_time_by_system")
+    for form in ("png", "svg")
+}
+
+
+def test_figures_are_drawn_of_what_the_data_supports(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    same_size_bundle(tmp_path)
+    assert main(["ingest", "same.zip"]) == 0
+    files = {each.name: each.read_bytes() for each in (tmp_path / "results/figures").iterdir()}
+    assert set(files) == DRAWN
+    assert files["scaling_species.png"].startswith(b"\x89PNG")
+    assert "figures/util_before_after.svg" in capsys.readouterr().out
+    assert main(["ingest", "same.zip"]) == 0
+    assert {each.name: each.read_bytes() for each in (tmp_path / "results/figures").iterdir()} == files
+
+
+def test_a_figure_of_the_bundle_is_never_overwritten(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    same_size_bundle(tmp_path, **{"scaling_species.png": b"\x89PNG\r\n\x1a\ntheirs"})
+    assert main(["ingest", "same.zip"]) == 0
+    figures = tmp_path / "results/figures"
+    assert (figures / "scaling_species.png").read_bytes().endswith(b"theirs")
+    assert len([*figures.glob("scaling_species-*.png")]) == 1
+
+
+def test_without_matplotlib_one_line_tells_how_to_install_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    same_size_bundle(tmp_path)
+    assert main(["ingest", "same.zip"]) == 0
+    assert capsys.readouterr().out.count("pip install 'instrumented-calc[figures]'") == 1
+    assert not (tmp_path / "results/figures").exists()
+    assert main(["ingest", "same.zip", "--no-figures"]) == 0
+    assert "matplotlib" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("odd", ["1e300", "1e-320", "0"])
+def test_odd_names_and_numbers_of_strangers_harm_no_figure(tmp_path, capsys, odd):
+    pytest.importorskip("matplotlib")
+    lines = [f"$x_{{\x1b\u4e16{'w' * 300},torch$^,{rep},24,2,{odd}" for rep in (1, 2)]
+    lines += [f"b,numpy,{rep},24,1,{odd}" for rep in (1, 2)]
+    write_zip(
+        tmp_path / "b.zip", {"$(t).csv": "\n".join(["file,mode,rep,N,species,wall_s", *lines]).encode()}
+    )
+    assert main(["ingest", "b.zip"]) == 0
+    assert capsys.readouterr().err == ""

@@ -260,3 +260,26 @@ def test_two_studies_never_share_a_folder(capsys):
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert study("--modes", "numpy_only", "--reps", "1") == 1
     assert "another study is writing to out/cells" in capsys.readouterr().err
+
+
+def test_hotspots_come_from_a_cell_of_their_own_and_never_into_the_figures(capsys):
+    Path("out").mkdir()
+    Path("out/hotspots_planted_honest_torch_full.csv").write_text("of an earlier run")
+    options = ("--workload", "planted:honest", "--modes", "numpy_only", "--reps", "2")
+    assert study(*options, "--cprofile") == 0
+    told = capsys.readouterr().out
+    assert "Hotspots under cProfile" in told
+    assert "inflates Python frames" in told
+    with Path("out/hotspots_planted_honest_numpy_only.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    (einsums,) = [row for row in rows if "c_einsum" in row["function"]]
+    evaluations = int(rows[0]["evaluations"])
+    assert int(einsums["calls"]) == 20 * evaluations
+    assert all(float(row["cumulative_s"]) >= float(row["own_s"]) >= 0 for row in rows)
+    assert sum(float(row["own_share"]) for row in rows) == pytest.approx(1.0)
+    assert not Path("out/hotspots_planted_honest_torch_full.csv").exists()
+    with Path("out/timings_local.csv").open() as lines:
+        assert len(list(csv.DictReader(lines))) == 2
+    assert not [*Path("out").rglob("*.prof")]
+    assert study(*options) == 0
+    assert not [*Path("out").glob("hotspots_*")]

@@ -10,6 +10,7 @@ import numpy as np
 
 from instrumented_calc.analysis.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.compilation import Compilation, measure_compilation
+from instrumented_calc.analysis.conservation import Conservation, measure_conservation
 from instrumented_calc.analysis.contractions import Contractions, measure_contractions
 from instrumented_calc.analysis.conversions import Conversions, measure_conversions
 from instrumented_calc.analysis.counts import Count, measure_counts
@@ -144,6 +145,7 @@ class Summary:
     conversions: Conversions | None
     traces: TraceUse | None
     gemms: tuple[Gemm, ...]
+    conservation: list[Conservation]
     memory: Memory | None
     device_allocated: Memory | None
     device_reserved: Memory | None
@@ -191,6 +193,7 @@ def summarize(journal: Journal) -> Summary:
         conversions=measure_conversions(journal),
         traces=traces,
         gemms=measure_gemms(traces),
+        conservation=measure_conservation(journal),
         memory=measure_memory(calls),
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),

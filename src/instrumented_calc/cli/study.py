@@ -38,6 +38,9 @@ def study(  # noqa: PLR0913, PLR0917 - one an option
         float | None, typer.Option(min=0, help="Largest difference of values, of the largest one.")
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
+    cprofile: Annotated[
+        bool, typer.Option("--cprofile", help="Run each mode once more under cProfile: hotspots, no figures.")
+    ] = False,
     output: Annotated[Path, typer.Option(help="Folder of tables, journals and figures.")] = Path("study"),
     form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
 ) -> None:
@@ -57,6 +60,7 @@ def study(  # noqa: PLR0913, PLR0917 - one an option
         warmups=warmups,
         seconds=seconds,
         seed=seed,
+        cprofile=cprofile,
     )
     run = _run(plan, output, time_limit, tolerance)
     judged = judge_study(
@@ -67,7 +71,7 @@ def study(  # noqa: PLR0913, PLR0917 - one an option
     )
     settings = asdict(plan) | {"machine": asdict(run.machine)}
     _write(judged, run, settings, output, figures=figures)
-    typer.echo(_render(judged, settings, run.notes, output, form), nl=False)
+    typer.echo(_render(judged, settings, run, output, form), nl=False)
     if judged.refused or judged.lost:
         raise typer.Exit(1)
 
@@ -115,9 +119,21 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
     }
     if figures and judged.rows:
         files |= _drawn(judged, run)
+    files |= _hotspots(run, settings["workload"], output)
     files["study.json"] = render_study_json(judged, settings, run.notes).encode()
     for name, content in files.items():
         (output / name).write_bytes(content)
+
+
+def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
+    """Return the tables of what cProfile saw; those of an earlier run would be taken for this one's."""
+    from instrumented_calc.experiments.study.plan import MODES  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.intake.csv_form import as_csv  # noqa: PLC0415 - likewise
+    from instrumented_calc.reporting.study_hotspots import hotspots_name, hotspots_rows  # noqa: PLC0415 - same
+
+    for mode in MODES:
+        (output / hotspots_name(workload, mode)).unlink(missing_ok=True)
+    return {hotspots_name(workload, each.mode): as_csv(hotspots_rows(each)) for each in run.hotspots}
 
 
 def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
@@ -131,11 +147,11 @@ def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
         return {}
 
 
-def _render(judged: Study, settings: dict[str, Any], notes: list[str], output: Path, form: Form) -> str:
+def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form) -> str:
     from instrumented_calc.reporting import study as reporting  # noqa: PLC0415 - `--help` stays light
 
     if form is Form.json:
-        return reporting.render_study_json(judged, settings, notes)
+        return reporting.render_study_json(judged, settings, run.notes)
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
     files.append(f"{output / 'cells'}: journals, values and answers of all processes")
-    return render_document(reporting.build_study(judged, settings, notes, files), form)
+    return render_document(reporting.build_study(judged, settings, run.notes, files, run.hotspots), form)

@@ -84,7 +84,7 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     else:
         axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    drawing.legend(frameon=False, fontsize="small", loc="outside right upper")  # never over a bar
     files = {}
     for form in FORMATS:
         file = io.BytesIO()

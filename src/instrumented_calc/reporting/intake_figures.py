@@ -6,6 +6,8 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from instrumented_calc.analysis.study import spread
 from instrumented_calc.analysis.study_cells import FULL, NUMPY
 from instrumented_calc.intake.backends import unverified
@@ -94,7 +96,7 @@ def _incomparable(evidence: Evidence, table: str) -> str:
 def _series(group: Group, doubted: dict[tuple[str, str], str]) -> str:
     """Name a mode, with what else tells runs apart, and as a mere label where it is no more."""
     table, _, mode, tag = group
-    label = ' "as labelled"' if (table.partition("/")[0], mode) in doubted else ""
+    label = " (label unverified)" if (table.partition("/")[0], mode) in doubted else ""
     return _plain(f"{mode} {tag}") + label
 
 
@@ -184,10 +186,11 @@ def _number(value: Any) -> float | None:
 
 
 def _point(series: str, place: str | float, values: Sequence[float | None], factor: float) -> Point | None:
-    found = spread([each * factor for each in values if each is not None and usable(each)])
+    with np.errstate(all="ignore"):  # strangers' numbers may be any
+        found = spread([each * factor for each in values if each is not None and usable(each)])
     if found is None or not math.isfinite(found.mean):
         return None
-    ends = found.interval
+    ends = found.interval if found.std is not None and math.isfinite(found.std) else None
     return Point(series, place, found.mean, *((ends.low, ends.high) if ends else (None, None)))
 
 

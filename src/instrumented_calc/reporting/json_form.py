@@ -87,6 +87,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "traces": journal.traces,
         "contractions": _contractions(summary.contractions),
         "gemms": summary.gemms,
+        "conservation": summary.conservation,
         "conversions": summary.conversions,
         "memory": summary.memory,
         "device_memory_allocated": summary.device_allocated,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.counts import LIST_BUILDS
 from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.conservation import conservation_section
 from instrumented_calc.reporting.contractions import contractions_section
 from instrumented_calc.reporting.conversions import conversions_section
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
@@ -54,6 +55,7 @@ def sections_of(summary: Summary) -> list[Section]:
         _slowest(summary),
         _evaluations(summary),
         counts_section(summary.counts),
+        conservation_section(summary.conservation),
         _failures(summary),
         _memory(summary),
     ]

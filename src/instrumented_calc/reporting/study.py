@@ -10,6 +10,7 @@ import msgspec
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import NOT_MEASURED, count, figures, percent, time_unit
+from instrumented_calc.reporting.study_hotspots import hotspots_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.student import Estimate
     from instrumented_calc.analysis.study import Row, Spread, Study
     from instrumented_calc.analysis.study_decision import Decision
+    from instrumented_calc.analysis.study_hotspots import ProfiledMode
 
 SCHEMA = "instrumented-calc-study/1"
 NS = 1e9
@@ -24,7 +26,11 @@ US = 1e6
 
 
 def build_study(
-    study: Study, settings: Mapping[str, Any], notes: Sequence[str] = (), files: Sequence[str] = ()
+    study: Study,
+    settings: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    files: Sequence[str] = (),
+    hotspots: Sequence[ProfiledMode] = (),
 ) -> Document:
     """Return the document.
 
@@ -33,6 +39,7 @@ def build_study(
         settings: What all cells have in common.
         notes: What the user should know besides.
         files: What was written.
+        hotspots: What cProfile saw of each mode.
     """
     runs = sum(each.runs for each in study.rows)
     title = f"Study of {one_line(settings.get('workload', '?'))}: {count(runs)} processes"
@@ -44,6 +51,7 @@ def build_study(
         _normalised(study.rows),
         _stages(study.rows),
         _species(study),
+        hotspots_section(hotspots),
         Section("Settings", (Facts(tuple((name, one_line(str(each))) for name, each in settings.items())),)),
         Section("Files", (Paragraph(tuple(files)),)) if files else None,
     ]

@@ -57,7 +57,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
         threads: Thread variables as the process found them.
 
     Returns:
-        The cell as JSON has it.
+        The cell as JSON has it; of one under cProfile, what that saw.
     """
     from instrumented_calc.analysis.study_cells import Cell, products_of  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.study.witness import (  # noqa: PLC0415 - likewise
@@ -82,6 +82,10 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
 
     for _ in range(task.warmups):
         _timed(evaluate, setting)
+    if task.cprofile:
+        from instrumented_calc.experiments.study.hotspots import profile  # noqa: PLC0415 - likewise
+
+        return asdict(profile(evaluate, task))
     figures, blocks = _measure(evaluate, setting, task.seconds)
     _save_values(calc, task)
     journal = _recorded(calc, asked, task)

@@ -36,6 +36,7 @@ class Plan:
         warmups: Evaluations before the timed ones.
         seconds: About how long a cell is timed.
         seed: Of the order.
+        cprofile: Whether each mode runs once more, under cProfile.
     """
 
     workload: str
@@ -48,6 +49,7 @@ class Plan:
     warmups: int = 2
     seconds: float = 0.3
     seed: int = 0
+    cprofile: bool = False
 
 
 def tasks_of(

@@ -11,15 +11,17 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from instrumented_calc.analysis.study_cells import FAILED, NUMPY, STALLED, Cell, usable
+from instrumented_calc.analysis.study_hotspots import ProfiledMode
 from instrumented_calc.analysis.study_values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.scale import THREAD_VARIABLES
+from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine
 from instrumented_calc.experiments.study.workload import find_workload
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 CELLS = "cells"
 LOCK = ".lock"
 PROBE_LIMIT_S = 300.0
+Answer = TypeVar("Answer", Cell, ProfiledMode)
 LAST_MOMENT_S = 1.0  # for a process that stalled to say where
 
 
@@ -47,12 +50,14 @@ class StudyRun:
         machine: What the machine has.
         differing: What was found when values were compared.
         notes: What the user should know besides.
+        hotspots: What cProfile saw of each mode, where that was asked for.
     """
 
     cells: list[Cell] = field(default_factory=list)
     machine: Machine = field(default_factory=Machine)
     differing: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    hotspots: list[ProfiledMode] = field(default_factory=list)
 
 
 def run_study(
@@ -102,9 +107,25 @@ def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
         if cell.status in (STALLED, FAILED):
             lost.add(task.key)  # what stalled once takes the time limit each time
         run.cells.append(cell)
+    if plan.cprofile:
+        whole = [each for each in tasks if each.key not in lost]
+        _profile(profiled_tasks(whole, plan, workload), run, time_limit_s, on_cell)
     on_cell("", len(tasks), len(tasks))
     run.differing = compare_cells(run.cells, tasks, tolerance)
     return run
+
+
+def _profile(
+    tasks: Sequence[Task], run: StudyRun, time_limit_s: float, on_cell: Callable[[str, int, int], None]
+) -> None:
+    """Run cells under cProfile, after all others; what fails there is a note, for no figure is missing."""
+    for done, task in enumerate(tasks):
+        on_cell(f"{task.file} {task.mode} {task.tag}, under cProfile", done, len(tasks))
+        found = _run_child(task, time_limit_s, ProfiledMode)
+        if isinstance(found, ProfiledMode):
+            run.hotspots.append(found)
+        else:
+            run.notes.append(f"no hotspots of {task.mode}: {found.status} under cProfile: {found.why}")
 
 
 @contextmanager
@@ -169,6 +190,11 @@ def run_task(task: Task, time_limit_s: float) -> Cell:
         task: What is asked.
         time_limit_s: Its longest time, s.
     """
+    return _run_child(task, time_limit_s, Cell)
+
+
+def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | Cell:
+    """Return what a cell answers, or a cell without times where it failed or stalled."""
     with subprocess.Popen(
         task.command(),
         env=pinned(task.threads),
@@ -194,7 +220,7 @@ def run_task(task: Task, time_limit_s: float) -> Cell:
         return _without_times(task, FAILED, words)
     try:
         answer: Any = json.loads(Path(f"{task.stem}.json").read_text(encoding="utf-8"))
-        return msgspec.convert(answer, Cell)
+        return msgspec.convert(answer, kind)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         return _without_times(task, FAILED, f"no answer: {error}")
 

@@ -26,6 +26,7 @@ class Task:
         warmups: Evaluations before the timed ones.
         seconds: About how long is timed.
         stem: Path of what it writes, without endings: `.jsonl` journal, `.npz` values, `.json` answer.
+        cprofile: Whether it runs under cProfile, for its hotspots only.
     """
 
     workload: str
@@ -39,6 +40,7 @@ class Task:
     warmups: int
     seconds: float
     stem: str
+    cprofile: bool = False
 
     @property
     def tag(self) -> str:
