@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
-from instrumented_calc.journal.writer import (
-    JournalWriter,
-    check_directory,
-    numbered,
-    on_network_file_system,
-)
+from instrumented_calc.journal.writer import JournalWriter, check_directory, on_network_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,11 +93,6 @@ def test_a_link_that_leads_nowhere_counts_as_taken(make: Make) -> None:
     Path("run.jsonl").symlink_to("elsewhere")
     assert make().path.name == "run-2.jsonl"
     assert not Path("elsewhere").exists()
-
-
-def test_the_number_goes_before_the_suffix() -> None:
-    assert numbered(Path("a/run.jsonl"), 1) == Path("a/run.jsonl")
-    assert numbered(Path("a/run.x.jsonl"), 12) == Path("a/run.x-12.jsonl")
 
 
 def test_the_descriptor_is_not_inherited_by_programs_that_are_started(make: Make) -> None:

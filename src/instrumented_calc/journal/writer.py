@@ -6,19 +6,18 @@ most one torn line, and what `os.write` has taken survives it. Nothing is ever f
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import JournalPathError
+from instrumented_calc.journal.new_file import create_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # What may wait in memory while the disk does not take it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
-LAST_STREAM = 2  # descriptors of stdin, stdout and stderr
 NETWORK_FILE_SYSTEMS = frozenset(
     [
         "9p",
@@ -195,33 +194,12 @@ def on_network_file_system(path: Path) -> bool:
     return kind.partition(".")[0] in NETWORK_FILE_SYSTEMS
 
 
-def numbered(path: Path, number: int) -> Path:
-    """Return the path's variant with a number: `run.jsonl`, `run-2.jsonl`, ..."""
-    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-
-
 def _create(path: Path) -> tuple[int, Path]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-    number = 1
-    while True:
-        candidate = numbered(path, number)
-        try:
-            return _beyond_streams(os.open(candidate, flags, 0o666)), candidate
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            message = f"{candidate}: {error.strerror}; pass journal= with a path that can be written"
-            raise JournalPathError(message) from error
-
-
-def _beyond_streams(fd: int) -> int:
-    """Keep clear of 0, 1 and 2: where stderr is closed, what is written to it would end up here."""
-    if fd > LAST_STREAM:
-        return fd
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STREAM + 1)
-    finally:
-        os.close(fd)
+        return create_numbered(path, os.O_WRONLY | os.O_APPEND)
+    except OSError as error:
+        message = f"{error.filename or path}: {error.strerror}; pass journal= with a path that can be written"
+        raise JournalPathError(message) from error
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -1,0 +1,121 @@
+"""Create files safely: never through a link, never over a file that exists.
+
+Every file that the package creates goes through here: journals, their side files, reports, bundles and
+tables. A name in a folder that others can write may be a planted link, and an earlier run's file may have
+the wanted name; neither is ever opened for writing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# O_EXCL alone refuses links on local disks; old network file systems emulate it, O_NOFOLLOW covers those.
+NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+MODE = 0o666  # less the umask
+LAST_STREAM = 2  # descriptors of stdin, stdout and stderr
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Return the path's variant with a number: `run.jsonl`, `run-2.jsonl`, ..."""
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+def create(path: str | Path, flags: int = os.O_WRONLY, *, folder: int | None = None) -> int:
+    """Create a file that does not exist yet and return its descriptor.
+
+    Args:
+        path: The file.
+        flags: How it is opened, beside being new: `os.O_WRONLY | os.O_APPEND`, `os.O_RDWR`, ...
+        folder: Descriptor of the folder that a relative path starts from.
+
+    Raises:
+        FileExistsError: The name is taken, even by a link that leads nowhere.
+        OSError: The file cannot be created for another reason.
+    """
+    return _beyond_streams(os.open(path, NEW | flags, MODE, dir_fd=folder))
+
+
+def create_numbered(path: Path, flags: int = os.O_WRONLY) -> tuple[int, Path]:
+    """Create a file under the first free name of `run.jsonl`, `run-2.jsonl`, ...
+
+    Args:
+        path: The wanted name.
+        flags: How it is opened, beside being new.
+
+    Returns:
+        The descriptor, and the name that was free.
+
+    Raises:
+        OSError: No file can be created there.
+    """
+    number = 1
+    while True:
+        candidate = numbered(path, number)
+        try:
+            return create(candidate, flags), candidate
+        except FileExistsError:
+            number += 1
+
+
+def write_numbered(path: Path, content: bytes) -> Path:
+    """Write a new file under the first free name; what could not be written whole is removed.
+
+    Args:
+        path: The wanted name; `name-2.json`, `name-3.json`, ... if it is taken.
+        content: All of the file.
+
+    Returns:
+        The name that was free.
+
+    Raises:
+        OSError: The file cannot be created or written.
+    """
+    descriptor, free = create_numbered(path)
+    _fill(descriptor, free, content)
+    return free
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole under exactly this name, in place of an earlier version.
+
+    A reader sees the old content or the new, never half of it. A link of this name is replaced by the
+    file: what the link leads to stays as it was.
+
+    Args:
+        path: The file.
+        content: All of it.
+
+    Raises:
+        OSError: The file cannot be created, written or renamed.
+    """
+    temporary = path.with_name(f".{os.urandom(8).hex()}.partial")
+    _fill(create(temporary), temporary, content)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _fill(descriptor: int, path: Path, content: bytes) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _beyond_streams(fd: int) -> int:
+    """Keep clear of 0, 1 and 2: where stderr is closed, what is written to it would end up in the file."""
+    if fd > LAST_STREAM:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STREAM + 1)
+    finally:
+        os.close(fd)
