@@ -11,6 +11,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.stacks import all_stacks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 # Looking up a stack costs microseconds: never more often than every so many calls once it was in vain.
 RAREST_SEARCH = 16
 RAREST_CHECK = 8
+
+# Defines the base class of every ASE dynamics: while it is not loaded, no thread runs one.
+DYNAMICS = "ase.optimize.optimize"
 
 DRIVER_MODULES = ("ase.optimize", "ase.md", "ase.mep", "ase.ga", "ase._4.optimize")
 
@@ -101,10 +106,10 @@ def _no_driver() -> None:
 def find_driver() -> Any | None:
     """Return the innermost ASE dynamics on the stack of this thread, else on that of the main thread."""
     found = _in_stack(sys._getframe(1))  # noqa: SLF001 - the documented way to a stack
-    if found is None and threading.current_thread() is not threading.main_thread():
+    main = threading.main_thread().ident or 0
+    if found is None and DYNAMICS in sys.modules and threading.get_ident() != main:
         # NEB's threads: the optimizer waits in the main thread.
-        frames = sys._current_frames()  # noqa: SLF001 - likewise
-        found = _in_stack(frames.get(threading.main_thread().ident or 0))
+        found = _in_stack(all_stacks().get(main))
     return found
 
 

@@ -8,7 +8,6 @@ told when it is over.
 from __future__ import annotations
 
 import statistics
-import sys
 import threading
 import traceback
 from collections import deque
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture import recorded
+from instrumented_calc.capture.stacks import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +65,7 @@ class Watchdog:
         """
         median = statistics.median(self._walls) if self._walls else None
         patience = max(TIMES_THE_MEDIAN * (median or 0), SHORTEST_STALL_NS)
-        for thread, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way
+        for thread, frame in all_stacks().items():
             if thread == threading.get_ident():
                 continue
             call = _open_call(frame, maker)
