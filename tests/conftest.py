@@ -55,7 +55,7 @@ def _hooks() -> dict[str, object]:
     return {
         # hypothesis has one too
         "gc": [listen for listen in gc.callbacks if "hypothesis" not in listen.__module__],
-        "SIGTERM": signal.getsignal(signal.SIGTERM),
+        "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
         "threading": (threading.gettrace(), threading.getprofile()),
         "einsum": np.einsum,
         "einsum's code": np.einsum.__wrapped__.__code__,

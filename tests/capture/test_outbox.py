@@ -125,29 +125,6 @@ def test_rows_of_many_threads_are_all_written_while_others_drain(make: Make) -> 
         assert mine == sorted(mine)
 
 
-def test_a_signal_handler_waits_for_the_drain_that_it_interrupted(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    outbox = make()
-    happened = []
-    write = JournalWriter.write
-
-    def interrupted(writer: JournalWriter, lines: bytes) -> bool:
-        assert outbox.interrupted(lambda: happened.append("handler"))
-        kept = write(writer, lines)
-        happened.append("written")
-        return kept
-
-    assert not outbox.interrupted(lambda: happened.append("too early"))
-    monkeypatch.setattr(JournalWriter, "write", interrupted)
-    outbox.rows.append(_call(0))
-    outbox.drain()
-    assert happened == ["written", "handler"]
-    monkeypatch.undo()
-    outbox.drain()
-    assert happened == ["written", "handler"]
-
-
 def test_a_row_that_json_cannot_hold_is_lost_alone_and_counted(make: Make) -> None:
     outbox = make()
     outbox.rows += [_call(0), _call(1, OTHER, step=object()), _call(2, OTHER)]

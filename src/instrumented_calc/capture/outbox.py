@@ -17,8 +17,6 @@ from instrumented_calc.capture.thinning import Thinner
 from instrumented_calc.journal.records import Call, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from instrumented_calc.journal.writer import JournalWriter
 
 SLICE_ROOM = 0.08  # of the journal's limit: what slices may add once it is reached
@@ -53,7 +51,6 @@ class Outbox:
         self._limit = limit
         self._lock = threading.RLock()
         self._draining: int | None = None
-        self._afterwards: Callable[[], None] | None = None
         self._encode = msgspec.json.Encoder().encode_lines
         self._thinner: Thinner | None = None
         self._last: Context | None = None
@@ -77,9 +74,6 @@ class Outbox:
         finally:
             self._draining = None
             self._lock.release()
-        afterwards, self._afterwards = self._afterwards, None
-        if afterwards is not None:
-            afterwards()
         return True
 
     def _drain(self, *, closing: bool) -> None:
@@ -175,20 +169,6 @@ class Outbox:
     def draining_here(self) -> bool:
         """Whether this very thread is draining."""
         return self._draining == threading.get_ident()
-
-    def interrupted(self, then: Callable[[], None]) -> bool:
-        """Let a signal handler wait until the draining that it interrupted is done.
-
-        Args:
-            then: What is called afterwards.
-
-        Returns:
-            Whether this thread was draining; if not, `then` is not kept.
-        """
-        if not self.draining_here:
-            return False
-        self._afterwards = then
-        return True
 
     def restart_in(self, head: list[Any]) -> None:
         """Go on in a new file, beginning with these records.

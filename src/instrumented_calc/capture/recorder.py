@@ -132,7 +132,6 @@ class Recorder:
         self._abandoned = False
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()
-        self._afterwards: Callable[[], None] | None = None
         self._origin = 0
         self._last_tally = 0
         self._lost_told = 0
@@ -374,13 +373,11 @@ class Recorder:
             lost_rows=writer.lost,
         )
 
-    def end(self, reason: str, *, timeout: float = -1, report: bool = True) -> None:
+    def end(self, reason: str) -> None:
         """Complete the journal, once.
 
         Args:
-            reason: `closed`, `collected`, `exit` or the name of a signal.
-            timeout: Seconds to wait for a write in progress; -1: as long as it takes.
-            report: Whether `on_end` is called.
+            reason: `closed`, `collected` or `exit`.
         """
         with self._lock:
             if self.state is RECORDING:
@@ -390,21 +387,18 @@ class Recorder:
         if was is not RECORDING or self._writer is None:
             ends.forget(self)
             if self._ending not in (None, threading.get_ident()):
-                self._ended.wait(END_PATIENCE_S if timeout < 0 else timeout)
+                self._ended.wait(END_PATIENCE_S)
             return
         try:
-            self._complete(self._writer, reason, timeout)
+            self._complete(self._writer, reason)
         finally:
             self._ending = None
             ends.forget(self)
             self._ended.set()
-        afterwards, self._afterwards = self._afterwards, None
-        if afterwards is not None:
-            afterwards()
-        if report and self.on_end is not None:
+        if self.on_end is not None:
             self.on_end(self)
 
-    def _complete(self, writer: JournalWriter, reason: str, timeout: float) -> None:
+    def _complete(self, writer: JournalWriter, reason: str) -> None:
         self._pulse_off()
         self._stop_listening()
         for undo in self._undo:
@@ -414,10 +408,10 @@ class Recorder:
         self._rounds.tell_contractions(self.clock())
         self._windows.close()
         self._maker.append = _drop  # calls that are open in other threads end too late to be counted
-        if self._outbox.drain(timeout=timeout, closing=True):
-            self._outbox.rows.append(self._last_record(reason))
-            self._outbox.drain()
-            writer.close()
+        self._outbox.drain(closing=True)
+        self._outbox.rows.append(self._last_record(reason))
+        self._outbox.drain()
+        writer.close()
         self._rounds.close()
         self._close_probes()
 
@@ -456,13 +450,6 @@ class Recorder:
                 self.end("collected")
             finally:
                 self._lock.release()
-
-    def interrupted(self, then: Callable[[], None]) -> bool:
-        """Have a signal handler's work done after the write or end that it interrupted, if there is one."""
-        if self._ending == threading.get_ident():
-            self._afterwards = then
-            return True
-        return self._writer is not None and self._outbox.interrupted(then)
 
     # -- fork -----------------------------------------------------------------------------------------
 

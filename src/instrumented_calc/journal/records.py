@@ -471,7 +471,7 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     """The last record, when the run could end."""
 
     reason: Annotated[
-        str, _meta("`closed`, `collected` (no calculator left), `exit` or the name of a signal")
+        str, _meta("`closed`, `collected` (no calculator left) or `exit`; 0.1.0 also wrote `SIGTERM`")
     ]
     time_ns: Annotated[int, _meta("End of the run", "ns")]
     ended: Annotated[str, _meta("UTC time, ISO 8601")]
