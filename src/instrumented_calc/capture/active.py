@@ -2,16 +2,20 @@
 
 Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
 A call's entry is the list `[index, maker, inside_ns, components, signatures, name, gc_ns, gc_generation,
-extras, device, ranges]`; `inside_ns` sums what inner entries took, so that every time is exclusive.
+extras, device, ranges, start]`; `inside_ns` sums what inner entries took, so that every time is exclusive.
 `signatures` is None until a contraction is counted. `components`, and `gc_ns` to `extras`, are UNSET until
 there is something to say; `extras` holds further fields of the row by name; `device` marks parts in a
-device's stream, or is None; `ranges` tell a tracer what runs while the call is traced, or is None. A span's
-entry is the list `[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
+device's stream, or is None; `ranges` tell a tracer what runs while the call is traced, or is None; `start`
+is when the call began, in ns of the run's clock, and 0 before that. A span's entry is the list
+`[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
+
+Other threads read which calls are open through `open_calls`.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import UNSET
@@ -22,12 +26,52 @@ if TYPE_CHECKING:
 Entry: TypeAlias = list[Any]
 
 
+class _Stack:
+    """Makes a thread's stack visible to other threads; it dies with the thread's local data."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.thread = threading.get_ident()
+        self.entries = entries
+
+
 class _Active(threading.local):
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Give the thread a new, empty stack: calls that are open keep a reference to the old one."""
         self.stack: list[Entry] = []
+        self._registered = registered = _Stack(self.stack)
+        _stacks[id(registered)] = registered
 
 
+# Weak: greenlets may have one each, and none must outlive its thread.
+_stacks: weakref.WeakValueDictionary[int, _Stack] = weakref.WeakValueDictionary()
 active = _Active()
+
+
+def open_calls() -> list[tuple[int, list[Entry]]]:
+    """Return the recorded calls that are open in each thread; any thread may ask.
+
+    Returns:
+        For each thread with an open call: its ident, and the entries of its calls, outermost first.
+        Spans are left out. Calls of all runs are included: `entry[1]` is the run's row maker.
+    """
+    found = []
+    for reference in _stacks.valuerefs():  # a copy: threads come and go meanwhile
+        registered = reference()
+        if registered is None:
+            continue
+        calls = [entry for entry in tuple(registered.entries) if type(entry[3]) is not list]
+        if calls:
+            found.append((registered.thread, calls))
+    return found
+
+
+def after_fork_in_child() -> None:
+    """Forget the calls that the fork found open: they are the parent's."""
+    _stacks.clear()
+    active.renew()
 
 
 def call_of(entry: Entry) -> Entry:

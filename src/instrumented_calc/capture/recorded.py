@@ -62,7 +62,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         if maker is None:
             return real(self, *args, **kwargs)
         index = maker.next_index()
-        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
         if index >= maker.trace_at:
             return _traced(lane, entry, real, self, args, kwargs)
         components = None
@@ -74,7 +74,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
             if lane.components is not None:
                 components = lane.components.put(lane, entry)
             stack.append(entry)
-            start = clock()
+            entry[11] = start = clock()
             returned = real(self, *args, **kwargs)
             end = clock()
             _leave(stack, entry)
@@ -106,7 +106,7 @@ def _as_ase_calls(
         if maker is None:
             return owner.calculate(self, atoms, properties, system_changes)
         index = maker.next_index()
-        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
         if index >= maker.trace_at:
             return _traced(lane, entry, owner.calculate, self, (atoms, properties, system_changes), {})
         components = None
@@ -117,7 +117,7 @@ def _as_ase_calls(
             if lane.components is not None:
                 components = lane.components.put(lane, entry)
             stack.append(entry)
-            start = clock()
+            entry[11] = start = clock()
             returned = owner.calculate(self, atoms, properties, system_changes)
             end = clock()
             tidy = stack.pop() is entry
@@ -160,7 +160,7 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
         stack.append(entry)
         if traced:
             entry[10].enter("")
-        start = clock()
+        entry[11] = start = clock()
         returned = real(calculator, *args, **kwargs)
         if traced:
             entry[10].leave(0)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.capture import ends
-from instrumented_calc.capture.active import active
+from instrumented_calc.capture.active import active, after_fork_in_child
 from instrumented_calc.capture.components import Components, parts_of_neighbour_lists
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
@@ -483,7 +483,7 @@ class Recorder:
         self.on_end = None
         for lane in self.lanes.values():
             lane.begin()
-        active.stack = []  # a new one: calls that are open here have hold of theirs
+        after_fork_in_child()
         self._get_ready()
 
 
