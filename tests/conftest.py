@@ -6,12 +6,14 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from ase import Atoms
+from hypothesis import settings
 from tests.support import ExactClock, journal_threads, open_files
 
 from instrumented_calc.capture import components, ends
@@ -24,6 +26,21 @@ if TYPE_CHECKING:
 
 # What a batch system or a user may have set around the tests, and what would change a journal.
 FOREIGN = ("INSTRUMENTED_CALC", "SLURM_", "PBS_", "LSB_", "OMPI_", "PMI", "MV2_", "_CONDOR_")
+
+# A machine that is busy is no reason to fail. The slow examples are for CI: HYPOTHESIS_PROFILE=thorough.
+settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep temporary files of the tests and of the processes they start among pytest's own."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ def task(number):
 gc.set_threshold(5)
 sys.setswitchinterval(1e-5)
 with ThreadPoolExecutor(8) as pool:
-    assert sum(pool.map(task, range(400))) == 400
+    assert sum(pool.map(task, range(800))) == 800
 """
 
 
