@@ -1,85 +1,110 @@
-"""Where the time of a profiled trajectory went, by the thresholds of the MLFF-Distiller profiler."""
+"""Where the time of a profiled trajectory went, by the rules of the MLFF-Distiller profiler."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.experiments.md_recorded import RecordedProfile
+from instrumented_calc.experiments.md_result import MIB_PER_GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from instrumented_calc.experiments.md_result import MDProfileResult
 
-MOST_CV = 0.20
+# Thresholds that the documents of that profiler promise.
+MOST_GROWTH_MIB = 10.0
+MOST_CV_PCT = 20.0
 MOST_TAIL = 2.0
-# Fewer latencies tell nothing about spread and tail.
+# From a journal, spread and tail are judged only with this many latencies: fewer say nothing about them.
 FEWEST_LATENCIES = 20
 
 
 def identify_hotspots(result: MDProfileResult, threshold_pct: float = 10.0) -> dict[str, Any]:
-    """Return which parts take more than a share of the mean latency.
+    """Return the components that take more than a share of the mean latency, and what to look at.
 
-    `components` has energy, forces and stress only where they are separable; `parts` has all timed parts. A
-    share says where time goes, not that it could be saved: `is_hotspot` is kept for those who read it.
+    A result made by hand or loaded from JSON is judged by its totals: each component above the threshold,
+    a memory increase above 10 MiB, a coefficient of variation above 20 %, P99 above twice the mean. A result
+    read from a journal is judged by our own analysis of memory growth, and its spread only with at least 20
+    latencies.
 
     Args:
         result: A profile.
-        threshold_pct: Share of the mean latency, in percent, above which something is marked.
+        threshold_pct: Share of the mean latency, in percent, above which a component is a hotspot.
 
     Returns:
-        `summary`, `total_time_ms`, `components` and `parts` (`time_ms`, `percentage`, `is_hotspot` by name),
-        `recommendations` (lines of text), and `verdicts` (of our own analysis).
+        `summary`; `total_time_ms`; `components` (energy, forces and stress where they are known) and `parts`
+        (all timed parts of a recording), each with `time_ms`, `percentage` and `is_hotspot`;
+        `recommendations`, lines of text; and `verdicts`, those of our own analysis.
     """
-    groups = {
+    recorded = result if isinstance(result, RecordedProfile) else None
+    times = {
         "energy": result.energy_time_ms,
         "forces": result.forces_time_ms,
         "stress": result.stress_time_ms,
     }
-    separable = {name: time for name, time in groups.items() if time is not None}
-    components = _shares(separable, result.mean_latency_ms, threshold_pct)
-    parts = _shares(result.parts_ms, result.mean_latency_ms, threshold_pct)
+    known = {name: time for name, time in times.items() if time is not None}
+    components = _shares(known, result.mean_latency_ms, threshold_pct)
+    judged = recorded.memory_verdict if recorded else ""
     return {
         "summary": _summary(result, components),
         "total_time_ms": result.mean_latency_ms,
         "components": components,
-        "parts": parts,
-        "recommendations": list(_recommendations(result, components, threshold_pct)),
-        "verdicts": {"memory": result.memory_verdict} if result.memory_verdict else {},
+        "parts": _shares(recorded.parts_ms if recorded else {}, result.mean_latency_ms, threshold_pct),
+        "recommendations": [
+            *_component_advice(components, threshold_pct),
+            *_memory_advice(result, judged),
+            *_latency_advice(result, recorded),
+        ],
+        "verdicts": {"memory": judged} if judged else {},
     }
 
 
 def _shares(times: dict[str, float], total: float, threshold_pct: float) -> dict[str, dict[str, Any]]:
     shares = {name: 100.0 * time / total for name, time in times.items()} if total else {}
     return {
-        name: {"time_ms": times[name], "percentage": share, "is_hotspot": share > threshold_pct}
+        name: {"time_ms": times[name], "percentage": share, "is_hotspot": bool(share > threshold_pct)}
         for name, share in shares.items()
     }
 
 
 def _summary(result: MDProfileResult, components: dict[str, dict[str, Any]]) -> str:
     split = ", ".join(f"{name} {found['percentage']:.1f} %" for name, found in components.items())
-    unsplit = "energy, forces and stress come from one pass and cannot be told apart"
-    return f"{result.name}: {result.mean_latency_ms:.3f} ms a frame; {split or unsplit}"
+    unsplit = "energy, forces and stress are not separable"
+    return f"{result.name}: {result.mean_latency_ms:.3f} ms per step; {split or unsplit}"
 
 
-def _recommendations(
-    result: MDProfileResult, components: dict[str, dict[str, Any]], threshold_pct: float
-) -> Iterator[str]:
-    marked = {name: found["percentage"] for name, found in components.items() if found["is_hotspot"]}
-    for name, share in marked.items():
-        target = ", the main target" if share == max(marked.values()) else ""
-        yield f"{name} takes {share:.1f} % of a frame (legacy mark: more than {threshold_pct:g} %){target}"
-    if result.memory_verdict.startswith("flagged"):
-        yield f"memory grows, {result.memory_verdict}: instrumented-calc report shows since when"
-    elif result.memory_stable is False:
-        yield (
-            "memory changed by 10 MiB or more between the first and the last frame (legacy mark); growth: "
-            f"{result.memory_verdict or 'not judged'}"
-        )
-    if len(result.latencies_ms) < FEWEST_LATENCIES:
+def _component_advice(components: dict[str, dict[str, Any]], threshold_pct: float) -> Iterator[str]:
+    hot = {name: found["percentage"] for name, found in components.items() if found["is_hotspot"]}
+    for name, share in hot.items():
+        target = "; optimize this first" if share == max(hot.values()) else ""
+        yield f"{name.capitalize()} takes {share:.1f} % of a step (threshold {threshold_pct:g} %){target}"
+
+
+def _memory_advice(result: MDProfileResult, judged: str) -> Iterator[str]:
+    if judged.startswith("flagged"):
+        yield f"Memory leak: growth {judged}; run instrumented-calc report on the journal to see since when"
         return
-    spread = result.std_latency_ms / result.mean_latency_ms
-    if spread > MOST_CV:
-        yield f"latency varies by {100 * spread:.0f} % of its mean: look at the slowest calls in the report"
+    increase = result.memory_delta_gb * MIB_PER_GIB
+    if increase > MOST_GROWTH_MIB and not judged.startswith("clear"):
+        evidence = f"growth: {judged}" if judged else "first against last sample only"
+        yield (
+            f"Memory leak possible: {increase:.2f} MiB more at the end than at the start (threshold "
+            f"{MOST_GROWTH_MIB:g} MiB; {evidence}); profile a longer trajectory"
+        )
+
+
+def _latency_advice(result: MDProfileResult, recorded: RecordedProfile | None) -> Iterator[str]:
+    if not result.mean_latency_ms or (recorded and len(result.latencies_ms) < FEWEST_LATENCIES):
+        return
+    spread = 100.0 * result.std_latency_ms / result.mean_latency_ms
+    if spread > MOST_CV_PCT:
+        yield (
+            f"High latency variance: standard deviation {spread:.1f} % of the mean (threshold "
+            f"{MOST_CV_PCT:g} %); look at the slowest steps"
+        )
     tail = result.p99_latency_ms / result.mean_latency_ms
     if tail > MOST_TAIL:
-        yield f"P99 is {tail:.1f} times the mean, the longest at frame {result.slowest_frame}"
+        slowest = recorded.slowest_frame if recorded else None
+        where = "" if slowest is None else f"; the slowest is frame {slowest}"
+        yield f"Long latency tail: P99 is {tail:.1f} times the mean (threshold {MOST_TAIL:g}){where}"

@@ -1,4 +1,4 @@
-"""Profiles a calculator on a trajectory: the interface of the MLFF-Distiller profiler, on our recording."""
+"""Profiles a calculator on a trajectory: the interface of the MLFF-Distiller profiler, with our recording."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.md_timer import device_type
 from instrumented_calc.experiments.md_view import result_from_journal
 from instrumented_calc.experiments.replay import check_frames, check_properties, replay
 from instrumented_calc.run import is_switched_off, profiled, recording
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from instrumented_calc.experiments.md_recorded import RecordedProfile
     from instrumented_calc.experiments.md_result import MDProfileResult
 
 ENERGY_AND_FORCES = ("energy", "forces")
@@ -31,17 +33,17 @@ class MDProfiler:
     ```
 
     Args:
-        device: Where the caller believes the model to be. Nothing is moved; a result that was measured
-            elsewhere says so.
-        profile_memory: Whether results have memory.
-        warmup_steps: Frames to begin with that are kept apart: those after the first one, backwards, so that
-            the trajectory then begins where they end. No more than the trajectory has.
-        journal_dir: Where the journals go; a temporary folder, which stays, by default.
+        device: The device on which the model is expected, as a `torch.device` or its name. Nothing is moved;
+            the notes of a result say if the model was elsewhere.
+        profile_memory: Whether results have memory figures.
+        warmup_steps: Number of frames run first and kept out of the figures: those after the first frame,
+            backwards, so that the trajectory then begins where they end. At most as many as there are.
+        journal_dir: Folder for the journals; by default a new temporary folder, which is not removed.
     """
 
     def __init__(
         self,
-        device: str | None = None,
+        device: Any = None,
         profile_memory: bool = True,
         warmup_steps: int = 10,
         *,
@@ -59,22 +61,22 @@ class MDProfiler:
         properties: Sequence[str] = ENERGY_AND_FORCES,
         check_memory_leak: bool = True,
         name: str | None = None,
-    ) -> MDProfileResult:
+    ) -> RecordedProfile:
         """Profile one calculator.
 
-        Each frame is asked for the property that needs most first, as dynamics asks, so that a calculator
-        computes it once; frames are not changed.
+        The most expensive property is requested first for each frame, as dynamics does, so that a calculator
+        computes the frame once; frames are not changed.
 
         Args:
-            calculator: Any ASE calculator, bare.
+            calculator: Any ASE calculator, not wrapped.
             trajectory: ASE atoms.
-            properties: What to ask of each frame.
-            check_memory_leak: Whether to warn where memory grows evenly to the end.
-            name: What to call the result.
+            properties: Properties to request for each frame.
+            check_memory_leak: Whether to warn, with a RuntimeWarning, if memory keeps growing to the end.
+            name: Name of the result; the model's name by default.
 
         Raises:
-            ExperimentError: There are no frames, the calculator lacks a property or failed; the message names
-                the frame, and the journal that has the frames before.
+            ExperimentError: There are no frames, or the calculator lacks a property or failed; the message
+                names the frame, and the journal with the frames before it.
         """
         trajectory = list(trajectory)
         check_frames(trajectory, "the trajectory")
@@ -88,12 +90,8 @@ class MDProfiler:
             path, name=name, ends=ends, warmup=len(before), memory=self.profile_memory
         )
         self._compare_device(result)
-        if check_memory_leak and result.memory_verdict.startswith("flagged"):
-            warnings.warn(
-                f"{result.name}: {result.memory_source} memory grows: {result.memory_verdict}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        if check_memory_leak:
+            warn_of_growth(result)
         return result
 
     def compare_calculators(
@@ -101,7 +99,7 @@ class MDProfiler:
         calculators: Mapping[str, Any],
         trajectory: Sequence[Any],
         properties: Sequence[str] = ENERGY_AND_FORCES,
-    ) -> dict[str, MDProfileResult]:
+    ) -> dict[str, RecordedProfile]:
         """Profile several calculators on one trajectory; `comparison_table` shows the results.
 
         One that fails is left out with a RuntimeWarning.
@@ -132,28 +130,28 @@ class MDProfiler:
             raise ExperimentError(message)
         return path, ends
 
-    def _compare_device(self, result: MDProfileResult) -> None:
-        wanted = (self.device or result.device).partition(":")[0]
-        if wanted != result.device.partition(":")[0]:
-            words = f"device={self.device!r} was given, but the model is on {result.device}"
-            result.notes = "; ".join(filter(None, [result.notes, words]))
+    def _compare_device(self, result: RecordedProfile) -> None:
+        if self.device is None or device_type(self.device) == device_type(result.device):
+            return
+        words = f"device {str(self.device)!r} was given, but the model was not found there"
+        result.notes = f"{words}; {result.notes}"
 
 
 def profile_md_trajectory(
     calculator: Any,
     trajectory: Sequence[Any],
-    device: str | None = None,
+    device: Any = None,
     properties: Sequence[str] = ENERGY_AND_FORCES,
     output_file: str | os.PathLike[str] | None = None,
-) -> MDProfileResult:
+) -> RecordedProfile:
     """Profile a calculator on a trajectory.
 
     Args:
-        calculator: Any ASE calculator, bare.
+        calculator: Any ASE calculator, not wrapped.
         trajectory: ASE atoms.
-        device: Where the caller believes the model to be, see `MDProfiler`.
-        properties: What to ask of each frame.
-        output_file: Where to save the result as JSON.
+        device: The device on which the model is expected, see `MDProfiler`.
+        properties: Properties to request for each frame.
+        output_file: File for the result as JSON.
 
     Raises:
         ExperimentError: As `MDProfiler.profile_calculator` does.
@@ -164,18 +162,28 @@ def profile_md_trajectory(
     return result
 
 
+def warn_of_growth(result: RecordedProfile) -> None:
+    """Warn, with a RuntimeWarning in the caller's caller, if memory keeps growing to the end."""
+    if result.memory_verdict.startswith("flagged"):
+        warnings.warn(
+            f"{result.name}: {result.memory_source} memory grows: {result.memory_verdict}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
 def comparison_table(results: Mapping[str, MDProfileResult]) -> str:
-    """Return results as a table of plain text; speed-ups are those of the mean against the first one."""
+    """Return results as a table of plain text; speed-ups are ratios of the mean latency to the first one."""
     lines = [
         f"{'Calculator':<24}{'Mean ms':>12}{'P95 ms':>12}{'Steps/s':>12}{'Memory GiB':>12}{'Speedup':>10}"
     ]
     first = next(iter(results.values()), None)
     for name, result in results.items():
-        speed = "-" if result.steps_per_second is None else f"{result.steps_per_second:.2f}"
-        memory = "-" if result.memory_peak_gb is None else f"{result.memory_peak_gb:.3f}"
-        faster = f"{first.mean_latency_ms / result.mean_latency_ms:.2f}x" if first else "-"
+        speed = f"{result.steps_per_second:.2f}" if result.steps_per_second else "-"
+        memory = f"{result.memory_peak_gb:.3f}" if result.memory_measured else "-"
+        mean = result.mean_latency_ms
+        faster = f"{first.mean_latency_ms / mean:.2f}x" if first and mean else "-"
         lines.append(
-            f"{name:<24}{result.mean_latency_ms:>12.3f}{result.p95_latency_ms:>12.3f}{speed:>12}{memory:>12}"
-            f"{faster:>10}"
+            f"{name:<24}{mean:>12.3f}{result.p95_latency_ms:>12.3f}{speed:>12}{memory:>12}{faster:>10}"
         )
     return "\n".join(lines)

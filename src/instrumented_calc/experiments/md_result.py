@@ -1,11 +1,14 @@
-"""The result of a profiled trajectory, with the fields that users of the MLFF-Distiller profiler know."""
+"""The result of a profiled trajectory, with the fields and JSON keys of the MLFF-Distiller profiler."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.md_text import result_text
@@ -21,48 +24,36 @@ MIB_PER_GIB = 1024
 class MDProfileResult:
     """Latency, components and memory of one calculator on one trajectory.
 
-    The fields up to `notes` are those of the MLFF-Distiller profiler. Milliseconds are host time; GB are GiB
-    (2^30 bytes). None is what was not measured or, for the parts, what cannot be told apart.
+    The 25 fields are those of the MLFF-Distiller profiler, with its names, order and defaults, and they are
+    the keys of the JSON file: files written by either of the two can be loaded by the other. Times are host
+    times in ms unless the name says otherwise; GB are GiB (2^30 bytes).
 
     Attributes:
-        name: What the user called it.
-        model_name: The calculator's model, as its integration knows it, else its class.
-        n_steps: Frames of the trajectory.
-        device: Where the model is; `cpu` where nothing else is known.
-        latencies_ms: One a frame, warm-up and frames in which something was compiled apart.
-        mean_latency_ms: Their mean.
-        median_latency_ms: Their median.
-        std_latency_ms: Their standard deviation (n - 1), 0 for a single one.
-        min_latency_ms: The shortest.
-        max_latency_ms: The longest.
-        p95_latency_ms: 95th percentile, a value that occurred.
-        p99_latency_ms: 99th percentile, likewise: with fewer than 100 frames the longest.
-        energy_time_ms: Mean time in parts that are wholly the energy's, where a model has such.
-        forces_time_ms: Likewise for the forces.
-        stress_time_ms: Likewise for the stress.
-        memory_initial_gb: First sample, of `memory_source`.
-        memory_final_gb: Last sample.
-        memory_peak_gb: Largest sample.
-        memory_per_step_gb: All samples.
-        n_atoms: The true number; None where frames differ.
-        system_size: Formula of the first frame.
-        total_time_s: From the first frame's start to the last one's end.
-        steps_per_second: Frames per second of that.
-        timestamp: UTC, ISO 8601.
-        notes: What the reader should know.
-        memory_source: What the memory is: `host resident` or `device allocated`.
-        memory_verdict: Whether it grows: `flagged`, `clear` or `not enough evidence`, with the reason.
-        calculations: Real calculations for the frames.
-        cache_hits: Questions that were answered without one.
-        first_call_ms: The very first calculation.
-        warmup_frames: Frames before, none of them in any figure above.
-        warmup_ms: Their time.
-        compiled_frames: Frames in which something was compiled.
-        compiled_ms: Their time.
-        slowest_frame: Number of the frame with the longest latency.
-        parts_ms: Mean time in each timed part a frame; with `other` they add up to the mean of all frames
-            that are counted.
-        journal: The journal that all this was read from.
+        name: Name given by the user.
+        model_name: The calculator's model, or its class if the model is not known.
+        n_steps: Number of frames in the trajectory.
+        device: Device of the model; `cpu` if no other device was found.
+        latencies_ms: One latency per measured frame, ms.
+        mean_latency_ms: Mean latency.
+        median_latency_ms: Median latency.
+        std_latency_ms: Standard deviation of the latencies.
+        min_latency_ms: Shortest latency.
+        max_latency_ms: Longest latency.
+        p95_latency_ms: 95th percentile.
+        p99_latency_ms: 99th percentile.
+        energy_time_ms: Mean time per frame spent on the energy alone; None if it cannot be separated.
+        forces_time_ms: The same for the forces.
+        stress_time_ms: The same for the stress.
+        memory_initial_gb: First memory sample; 0.0 if memory was not measured, as in the other profiler.
+        memory_final_gb: Last memory sample; 0.0 if memory was not measured.
+        memory_peak_gb: Largest memory sample; 0.0 if memory was not measured.
+        memory_per_step_gb: All memory samples; empty if memory was not measured.
+        n_atoms: Number of atoms per frame; None if the frames differ.
+        system_size: Chemical formula or another description of the system.
+        total_time_s: Time from the start of the first frame to the end of the last; 0.0 if not measured.
+        steps_per_second: Frames per second of that time; 0.0 if not measured.
+        timestamp: When the measurement started.
+        notes: Remarks, among them the path of the journal if there is one.
     """
 
     name: str
@@ -80,45 +71,36 @@ class MDProfileResult:
     energy_time_ms: float | None = None
     forces_time_ms: float | None = None
     stress_time_ms: float | None = None
-    memory_initial_gb: float | None = None
-    memory_final_gb: float | None = None
-    memory_peak_gb: float | None = None
+    memory_initial_gb: float = 0.0
+    memory_final_gb: float = 0.0
+    memory_peak_gb: float = 0.0
     memory_per_step_gb: list[float] = field(default_factory=list)
     n_atoms: int | None = None
-    system_size: Any = None
-    total_time_s: float | None = None
-    steps_per_second: float | None = None
+    system_size: str | None = None
+    total_time_s: float = 0.0
+    steps_per_second: float = 0.0
     timestamp: str = ""
     notes: str = ""
-    memory_source: str = ""
-    memory_verdict: str = ""
-    calculations: int | None = None
-    cache_hits: int | None = None
-    first_call_ms: float | None = None
-    warmup_frames: int | None = None
-    warmup_ms: float | None = None
-    compiled_frames: int | None = None
-    compiled_ms: float | None = None
-    slowest_frame: int | None = None
-    parts_ms: dict[str, float] = field(default_factory=dict)
-    journal: str = ""
 
     @property
-    def memory_delta_gb(self) -> float | None:
-        """Last sample less the first, GiB. Legacy: see `memory_verdict`."""
-        if self.memory_final_gb is None or self.memory_initial_gb is None:
-            return None
+    def memory_measured(self) -> bool:
+        """Whether there are memory figures: zeros throughout are the defaults."""
+        stored = (self.memory_initial_gb, self.memory_final_gb, self.memory_peak_gb)
+        return any(stored) or bool(len(self.memory_per_step_gb))
+
+    @property
+    def memory_delta_gb(self) -> float:
+        """Last memory sample minus the first, GiB."""
         return self.memory_final_gb - self.memory_initial_gb
 
     @property
-    def memory_stable(self) -> bool | None:
-        """Whether the two differ by less than 10 MiB. Legacy: see `memory_verdict`."""
-        delta = self.memory_delta_gb
-        return None if delta is None else abs(delta * MIB_PER_GIB) < STABLE_MIB
+    def memory_stable(self) -> bool:
+        """Whether the first and the last sample differ by less than 10 MiB."""
+        return abs(self.memory_delta_gb * MIB_PER_GIB) < STABLE_MIB
 
     @property
     def us_per_atom(self) -> float | None:
-        """Mean latency over the number of atoms, us; None where frames differ in size."""
+        """Mean latency per atom, us; None if the number of atoms is not known."""
         return self.mean_latency_ms * 1e3 / self.n_atoms if self.n_atoms else None
 
     def summary(self) -> str:
@@ -126,36 +108,63 @@ class MDProfileResult:
         return result_text(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields by name; properties are none."""
-        return asdict(self)
+        """Return the 25 fields by name, ready for JSON; properties are not included."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(MDProfileResult)}
 
-    def save_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the fields as JSON, making folders as needed."""
-        file = Path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load_json(cls, path: str | os.PathLike[str]) -> MDProfileResult:
-        """Read what `save_json` wrote, ours or the MLFF-Distiller profiler's; unknown keys are left out.
+    def save_json(self, filepath: str | os.PathLike[str]) -> None:
+        """Write the 25 fields as JSON, creating parent folders as needed.
 
         Raises:
-            ExperimentError: The file cannot be read or is no profile.
+            ExperimentError: The file cannot be written.
+        """
+        file = Path(filepath)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            message = f"{file} cannot be written: {error.strerror}; give another path"
+            raise ExperimentError(message) from error
+
+    @classmethod
+    def load_json(cls, filepath: str | os.PathLike[str]) -> MDProfileResult:
+        """Read a file written by `save_json` or by the MLFF-Distiller profiler.
+
+        Unknown keys are ignored, and null counts as the default of a field that has one.
+
+        Raises:
+            ExperimentError: The file cannot be read or does not hold a profile.
         """
         try:
-            stored = json.loads(Path(path).read_text(encoding="utf-8"))
+            stored = json.loads(Path(filepath).read_text(encoding="utf-8"))
         except OSError as error:
-            message = f"{path} cannot be read: {error.strerror}; give the path of a saved profile"
+            message = f"{filepath} cannot be read: {error.strerror}; give the path of a saved profile"
             raise ExperimentError(message) from error
-        except ValueError as error:
-            message = f"{path} is no JSON ({error}): give the path of a saved profile"
+        except (ValueError, RecursionError) as error:
+            message = f"{filepath} is not readable as JSON ({error}): give the path of a saved profile"
             raise ExperimentError(message) from error
-        known = {each.name for each in fields(cls)}
-        found = (
-            {key: value for key, value in stored.items() if key in known} if isinstance(stored, dict) else {}
-        )
         try:
-            return cls(**found)
-        except TypeError as error:
-            message = f"{path} is no profile of a trajectory: {str(error).partition(' ')[2]}"
+            # An attribute that does not exist in the file keeps its default, as does a null.
+            return msgspec.convert(_without_nulls(stored), MDProfileResult)
+        except (msgspec.ValidationError, OverflowError) as error:
+            message = (
+                f"{filepath} is not a profile of a trajectory: {error}; give the path of a saved profile"
+            )
             raise ExperimentError(message) from error
+
+
+def _without_nulls(stored: Any) -> Any:
+    if not isinstance(stored, dict):
+        return stored
+    optional = {
+        each.name
+        for each in fields(MDProfileResult)
+        if each.default is not MISSING or each.default_factory is not MISSING
+    }
+    return {key: value for key, value in stored.items() if value is not None or key not in optional}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: NumPy arrays and scalars as lists and numbers."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

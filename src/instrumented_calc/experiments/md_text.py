@@ -1,89 +1,102 @@
-"""The profile of a trajectory as a block of text."""
+"""The profile of a trajectory as a block of text, with the labels of the MLFF-Distiller profiler."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from instrumented_calc.experiments.md_result import MDProfileResult
 
 WIDTH = 80
-# With fewer latencies the 99th percentile is the longest of them.
-FEWEST_FOR_P99 = 100
+RULE = "=" * WIDTH
+LABEL = 13
 MIB_PER_GIB = 1024
 
 
-def result_text(result: MDProfileResult) -> str:
-    """Return the figures of a profile, a line each, between rules of 80 columns."""
-    rule = "=" * WIDTH
-    lines = [rule, f"{result.name}: {result.model_name} on {result.device}", rule]
-    lines += [
-        *_latency(result),
-        *_apart(result),
-        *_parts(result),
-        *_memory(result),
+def result_text(result: MDProfileResult, *details: Iterable[str]) -> str:
+    """Return the figures of a profile, one per line, between rules of 80 columns.
+
+    Args:
+        result: The profile.
+        *details: Further sections, each as lines of text.
+    """
+    title = f"MD profile: {result.name}"
+    sections = [
+        _identity(result),
+        _latency(result),
+        _components(result),
+        _throughput(result),
+        _memory(result),
+        *details,
+        textwrap.wrap(f"Notes: {result.notes}", WIDTH) if result.notes else (),
     ]
-    lines += [f"{'Notes':<12}{result.notes}"] if result.notes else []
-    lines += [f"{'Journal':<12}{result.journal}"] if result.journal else []
-    return "\n".join([*lines, rule])
+    blocks = ["\n".join(lines) for lines in map(list, sections) if lines]
+    return "\n".join([RULE, title, RULE, "\n\n".join(blocks), RULE])
+
+
+def line(label: str, value: str) -> str:
+    """Return an indented line: the label, a colon, and the value in a column of its own."""
+    return f"  {label + ':':<{LABEL}}{value}"
+
+
+def _identity(result: MDProfileResult) -> Iterator[str]:
+    yield f"Model: {result.model_name}"
+    yield f"Device: {result.device}"
+    yield f"Trajectory steps: {result.n_steps}"
+    atoms = (
+        "not known, or not the same in all frames" if result.n_atoms is None else f"{result.n_atoms} atoms"
+    )
+    yield f"System size: {atoms}{f', {result.system_size}' if result.system_size else ''}"
 
 
 def _latency(result: MDProfileResult) -> Iterator[str]:
-    yield f"{'Frames':<12}{result.n_steps}, {_atoms(result)}"
-    yield (
-        f"{'Latency':<12}mean {result.mean_latency_ms:.3f} +- {result.std_latency_ms:.3f} ms, "
-        f"median {result.median_latency_ms:.3f}, min {result.min_latency_ms:.3f} (host time)"
-    )
-    longest = " (the longest)" if len(result.latencies_ms) < FEWEST_FOR_P99 else ""
-    where = "" if result.slowest_frame is None else f" at frame {result.slowest_frame}"
-    yield (
-        f"{'':<12}P95 {result.p95_latency_ms:.3f}, P99 {result.p99_latency_ms:.3f}{longest}, "
-        f"max {result.max_latency_ms:.3f}{where}"
-    )
+    yield "Latency per step:"
+    yield line("Mean", f"{result.mean_latency_ms:10.4f} ms +- {result.std_latency_ms:.4f}")
+    yield line("Median", f"{result.median_latency_ms:10.4f} ms")
+    yield line("Min", f"{result.min_latency_ms:10.4f} ms")
+    yield line("Max", f"{result.max_latency_ms:10.4f} ms")
+    yield line("P95", f"{result.p95_latency_ms:10.4f} ms")
+    yield line("P99", f"{result.p99_latency_ms:10.4f} ms")
     if result.us_per_atom is not None:
-        yield f"{'':<12}{result.us_per_atom:.3f} us per atom"
-    if result.steps_per_second is not None and result.total_time_s is not None:
-        yield f"{'Throughput':<12}{result.steps_per_second:.2f} frames/s, {result.total_time_s:.3f} s"
+        yield line("Per atom", f"{result.us_per_atom:10.4f} us/atom")
 
 
-def _atoms(result: MDProfileResult) -> str:
-    formula = f" ({result.system_size})" if result.system_size else ""
-    return f"{result.n_atoms} atoms{formula}" if result.n_atoms else f"of differing sizes{formula}"
-
-
-def _apart(result: MDProfileResult) -> Iterator[str]:
-    if result.first_call_ms is not None:
-        yield f"{'Apart':<12}first call {result.first_call_ms:.3f} ms"
-    if result.warmup_frames and result.warmup_ms is not None:
-        yield f"{'':<12}{result.warmup_frames} warm-up frames, {result.warmup_ms:.3f} ms"
-    if result.compiled_frames and result.compiled_ms is not None:
-        yield f"{'':<12}{result.compiled_frames} frames that compiled, {result.compiled_ms:.3f} ms"
-    if result.calculations is not None:
-        yield f"{'Calls':<12}{result.calculations} calculations, {result.cache_hits} cache hits"
-
-
-def _parts(result: MDProfileResult) -> Iterator[str]:
+def _components(result: MDProfileResult) -> Iterator[str]:
     times = {
-        "energy": result.energy_time_ms,
-        "forces": result.forces_time_ms,
-        "stress": result.stress_time_ms,
+        "Energy": result.energy_time_ms,
+        "Forces": result.forces_time_ms,
+        "Stress": result.stress_time_ms,
     }
-    told = [f"{name} {time:.3f} ms" for name, time in times.items() if time is not None]
-    yield f"{'Components':<12}{', '.join(told) or 'energy, forces and stress are not separable'}"
-    for name, time in result.parts_ms.items():
-        yield f"{'':<12}{name:<40}{time:12.3f} ms"
+    separate = {name: time for name, time in times.items() if time is not None}
+    if separate:
+        yield "Component timing:"
+    for name, time in separate.items():
+        yield line(name, f"{time:10.4f} ms")
+
+
+def _throughput(result: MDProfileResult) -> Iterator[str]:
+    yield "Throughput:"
+    speed, total = result.steps_per_second, result.total_time_s
+    yield line("Steps/sec", f"{speed:10.1f}" if speed else "not measured")
+    yield line("Total time", f"{total:10.2f} s" if total else "not measured")
 
 
 def _memory(result: MDProfileResult) -> Iterator[str]:
-    first, last, peak = result.memory_initial_gb, result.memory_final_gb, result.memory_peak_gb
-    if first is None or last is None or peak is None:
-        yield f"{'Memory':<12}not measured"
+    yield "Memory (GiB):"
+    if not result.memory_measured:
+        yield line("Status", "not measured")
         return
-    source = f"{result.memory_source}: " if result.memory_source else ""
-    stable = "stable" if result.memory_stable else "not stable"
-    yield f"{'Memory':<12}{source}first {first:.4f}, last {last:.4f}, peak {peak:.4f} GiB"
-    yield f"{'':<12}{(last - first) * MIB_PER_GIB:+.2f} MiB: {stable} (legacy mark: two samples, 10 MiB)"
-    if result.memory_verdict:
-        yield f"{'':<12}growth: {result.memory_verdict}"
+    yield line("Initial", f"{result.memory_initial_gb:10.4f}")
+    yield line("Final", f"{result.memory_final_gb:10.4f}")
+    yield line("Delta", f"{result.memory_delta_gb:+10.4f}")
+    yield line("Peak", f"{result.memory_peak_gb:10.4f}")
+    change = abs(result.memory_delta_gb) * MIB_PER_GIB
+    if result.memory_stable:
+        yield line("Status", "stable (last sample within 10 MiB of the first)")
+    elif result.memory_delta_gb > 0:
+        yield line("Status", f"WARNING: memory increased by {change:.2f} MiB, possibly a leak")
+    else:
+        yield line("Status", f"not stable: memory decreased by {change:.2f} MiB")

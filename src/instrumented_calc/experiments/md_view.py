@@ -1,4 +1,4 @@
-"""Reads an `MDProfileResult` out of a journal: every figure is one of the recording or of its analysis."""
+"""Reads a profile from a journal: every figure is recorded there or follows from its analysis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from instrumented_calc.analysis.breakdown import component_groups
 from instrumented_calc.analysis.latency import in_order
 from instrumented_calc.analysis.memory_growth import DEVICE, HOST, measure_growth
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_result import MDProfileResult
+from instrumented_calc.experiments.md_recorded import RecordedProfile
+from instrumented_calc.experiments.md_statistics import latency_statistics
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 NS_PER_MS = 1e6
+# By this `ingest` tells our saved results, whose components were timed, from those of the other profiler.
+RECORDED_HERE = "recorded by instrumented-calc"
+# The first of them that is in use.
 SOURCES = {DEVICE: "device allocated", HOST: "host resident"}
 
 
@@ -33,20 +37,19 @@ def result_from_journal(
     ends: Sequence[int] | None = None,
     warmup: int = 0,
     memory: bool = True,
-) -> MDProfileResult:
-    """Return the result of a run that one calculator made.
+) -> RecordedProfile:
+    """Return the profile of a run of one calculator.
 
     Args:
         path: The journal.
-        name: What to call it; the model's name by default.
-        ends: Outermost calls that had been made after each frame, warm-up included; by default each call is a
-            frame.
-        warmup: Frames to keep apart, at the beginning.
+        name: Name of the result; the model's name by default.
+        ends: Number of outermost calls after each frame, warm-up included; by default each call is a frame.
+        warmup: Number of frames at the beginning that are kept out of the figures.
         memory: Whether to read the memory as well.
 
     Raises:
         JournalReadError: The journal cannot be read.
-        ExperimentError: It has no frame that was calculated without failing or compiling.
+        ExperimentError: No frame was calculated without failing, compiling or being traced.
     """
     journal = read_journal(path)
     calls = journal.calls
@@ -75,11 +78,12 @@ def result_from_journal(
     total_s = float(end_ns.max() - calls.start_ns[after[0]]) / 1e9
     n_steps = int(measured.sum())
     figures: dict[str, Any] = {
-        **_statistics(times[kept]),
+        "latencies_ms": times[kept].tolist(),
+        **{f"{each}_latency_ms": value for each, value in latency_statistics(times[kept]).items()},
         **_separable(journal, parts, device),
         **(_memory(journal, after) if memory else {}),
     }
-    return MDProfileResult(
+    return RecordedProfile(
         name=name or model_name,
         model_name=model_name,
         n_steps=n_steps,
@@ -88,9 +92,9 @@ def result_from_journal(
         n_atoms=int(sizes[0]) if len(sizes) == 1 and sizes[0] > 0 else None,
         system_size=lane.formula if isinstance(lane.formula, str) else None,
         total_time_s=total_s,
-        steps_per_second=n_steps / total_s if total_s else None,
+        steps_per_second=n_steps / total_s if total_s else 0.0,
         timestamp=journal.start.started,
-        notes=_notes(usable, compiled, measured),
+        notes=_notes(path, usable, compiled, measured),
         calculations=len(after),
         cache_hits=journal.counters.cache_hits if journal.counters else None,
         first_call_ms=float(wall[rows[0]]),
@@ -121,21 +125,6 @@ class _Frames:
         return sums
 
 
-def _statistics(latencies: NDArray[Any]) -> dict[str, Any]:
-    # Percentiles that occurred: between two values far apart there is nothing to be seen.
-    p95, p99 = np.percentile(latencies, [95, 99], method="higher")
-    return {
-        "latencies_ms": latencies.tolist(),
-        "mean_latency_ms": float(latencies.mean()),
-        "median_latency_ms": float(np.median(latencies)),
-        "std_latency_ms": float(latencies.std(ddof=1)) if len(latencies) > 1 else 0.0,
-        "min_latency_ms": float(latencies.min()),
-        "max_latency_ms": float(latencies.max()),
-        "p95_latency_ms": float(p95),
-        "p99_latency_ms": float(p99),
-    }
-
-
 def _parts(journal: Journal, frames: _Frames, kept: NDArray[Any], mean_ms: float) -> dict[str, float]:
     """Return the mean time in each timed part, the longest first, and what is left."""
     sums = {name: frames.sums(column)[kept].mean() for name, column in journal.calls.components.items()}
@@ -164,14 +153,15 @@ def _separable(journal: Journal, parts: dict[str, float], device: str) -> dict[s
 
 
 def _memory(journal: Journal, rows: NDArray[Any]) -> dict[str, Any]:
+    """Return the samples from the last one before the first frame on: a short run may have no other."""
     calls = journal.calls
-    field = DEVICE if DEVICE in calls.sparse else HOST
-    sparse = calls.sparse.get(field)
-    if sparse is None:
+    field, sparse = next(
+        ((name, calls.sparse[name]) for name in SOURCES if _is_used(calls.sparse.get(name))), (None, None)
+    )
+    if field is None or sparse is None:
         return {}
-    samples = sparse.values[np.isin(sparse.rows, rows)].astype(np.float64) / GIB
-    if not len(samples):
-        return {}
+    before = int((sparse.rows < rows[0]).sum())
+    samples = sparse.values[max(before - 1, 0) :].astype(np.float64) / GIB
     growth = measure_growth(journal, field)
     return {
         "memory_initial_gb": float(samples[0]),
@@ -183,10 +173,16 @@ def _memory(journal: Journal, rows: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _notes(usable: NDArray[Any], compiled: NDArray[Any], measured: NDArray[Any]) -> str:
+def _is_used(sparse: Any) -> bool:
+    """Tell whether a kind of memory was sampled and is in use: on the CPU nothing is held on the device."""
+    return sparse is not None and bool(sparse.values.any())
+
+
+def _notes(
+    path: str | os.PathLike[str], usable: NDArray[Any], compiled: NDArray[Any], measured: NDArray[Any]
+) -> str:
+    recorded = f"{RECORDED_HERE} in {path}"
     left_out = int((~usable & ~compiled & measured).sum())
-    return (
-        f"{left_out} frames failed, were traced or came from the cache, and are not counted"
-        if left_out
-        else ""
-    )
+    if not left_out:
+        return recorded
+    return f"{left_out} frames not counted: failed, traced or answered from the cache; {recorded}"

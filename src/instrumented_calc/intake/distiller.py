@@ -32,6 +32,7 @@ COLUMNS = {
     "total_s": ("total_time_s",),
 }
 PARTS = ("energy_time_ms", "forces_time_ms", "stress_time_ms")
+RECORDED_HERE = "recorded by instrumented-calc"  # in the notes of our own results
 # One part with nearly all: the first question is calculated, the others are answered from ASE's cache.
 NEARLY_ALL = 0.9
 
@@ -62,8 +63,8 @@ def component_split(evidence: Evidence) -> Ruling:
     """Judge whether a split into energy and forces can be believed."""
     wrong, split = [], 0
     for name, stored in evidence.profiles.items():
-        # Ours tells the parts that it timed; that profiler asked for one property after another.
-        if stored.get("parts_ms"):
+        # Ours times the components themselves; that profiler asked for one property after another.
+        if stored.get("parts_ms") or RECORDED_HERE in str(stored.get("notes", "")):
             continue
         parts = [stored[key] for key in PARTS if isinstance(stored.get(key), (int, float))]
         mean = stored.get("mean_latency_ms")
