@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from instrumented_calc import profiled
 from instrumented_calc.errors import IntakeError, JournalReadError
 from instrumented_calc.intake.bundling import write_bundle
 from instrumented_calc.intake.ingest import Bundle, ingest
-from instrumented_calc.intake.masking import mask_paths, mask_secrets, mask_variables
+from instrumented_calc.intake.masking import mask_paths
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.validation import validate_journal
 
@@ -160,45 +163,107 @@ def test_paths(text, masked):
     assert mask_paths(text, home="/home/marie", user="marie") == masked
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("https://marie:pw@host/x", "https://***@host/x"),
-        ("https://ghp_0123456789abcdef0123@host", "https://***@host"),
-        ("git@github.com:a/b.git", "git@github.com:a/b.git"),
-        ("https://host/?a=1&access_token=abc&b=2", "https://host/?a=1&access_token=***&b=2"),
-        ("--api-key=abc --steps=3", "--api-key=*** --steps=3"),
-        ("hf_0123456789abcdefXYZ", "***"),
-        ("monkey business, 3 tokens", "monkey business, 3 tokens"),
-    ],
-)
-def test_secrets(text, masked):
-    assert mask_secrets(text) == masked
+PLANTED = "Zq8c0rrecth0rse"
+SCRIPT = """
+import sys
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from instrumented_calc import profiled, recording
+atoms = bulk("Cu", cubic=True)
+with profiled(EMT(), "run.jsonl", summary=False) as atoms.calc:
+    atoms.get_potential_energy()
+    recording(atoms.calc).run.mark("password: " + sys.argv[1])
+    recording(atoms.calc).run.mark('a "quoted" mark, and api_key="' + sys.argv[1] + '"')
+"""
 
 
-def test_variables_are_masked_by_name_and_by_value():
-    found = mask_variables(
-        {
-            "WANDB_API_KEY": "abc",
-            "HF_TOKEN": "abc",
-            "MY_SECRET": "abc",
-            "DB_PASSWORD": "abc",
-            "DB_PASS": "abc",
-            "AWS_CREDENTIALS": "abc",
-            "EMPTY_KEY": "",
-            "OMP_NUM_THREADS": "1",
-            "HTTPS_PROXY": "http://u:p@proxy:1",
-            "COMPASS": "north",
-        }
+def planted(tmp_path: Path, *arguments: str, code: str = "") -> Path:
+    """Run a script with secrets on its command line, which it also writes into marks."""
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT + code, *arguments], cwd=tmp_path, check=True, capture_output=True
     )
-    assert {name for name, value in found.items() if value == "***"} == {
-        "WANDB_API_KEY",
-        "HF_TOKEN",
-        "MY_SECRET",
-        "DB_PASSWORD",
-        "DB_PASS",
-        "AWS_CREDENTIALS",
-    }
-    assert found["HTTPS_PROXY"] == "http://***@proxy:1"
-    assert (found["OMP_NUM_THREADS"], found["COMPASS"], found["EMPTY_KEY"]) == ("1", "north", "")
-    assert list(found) == sorted(found)
+    return tmp_path / "run.jsonl"
+
+
+def test_a_command_line_is_masked_in_the_journal_and_marks_are_in_the_bundle(tmp_path):
+    run = planted(
+        tmp_path,
+        f"wandb.api_key={PLANTED}",
+        "--api-key",
+        PLANTED,
+        f"PGPASSWORD={PLANTED}",
+        f"Authorization: Bearer {PLANTED}",
+        f"--pass={PLANTED}",
+        json.dumps({"login": {"password": PLANTED}, "steps": 3}),
+        "--tokenizer=llama",
+        code=f"\ntoken = '{PLANTED}'\n",
+    )
+    records = [json.loads(line) for line in run.read_text().splitlines()]
+    command = "\n".join(records[0]["command"])
+    assert PLANTED not in command
+    assert "--tokenizer=llama" in command
+    assert json.loads(records[0]["command"][-2]) == {"login": {"password": "***"}, "steps": 3}
+    # What the user wrote into a mark stands in the journal as it was written.
+    assert sum(PLANTED in json.dumps(each) for each in records) == 2
+
+    write_bundle([run], tmp_path / "b.tgz")
+    for name, content in members(tmp_path / "b.tgz").items():
+        assert PLANTED.encode() not in content, name
+    bundled = [json.loads(line) for line in members(tmp_path / "b.tgz")["journals/run.jsonl"].splitlines()]
+    assert [each["event"] for each in bundled] == [each["event"] for each in records]
+    unchanged = ("call", "fields", "lane", "counters", "run_end")
+    for before, after in zip(records, bundled, strict=True):
+        if before["event"] in unchanged:
+            assert after == before
+
+
+def test_quotes_on_the_command_line_do_not_keep_a_run_from_being_bundled(tmp_path):
+    run = planted(tmp_path, '--tokenizer="llama"', "--note=it's \\", '{"key": ')
+    write_bundle([run], tmp_path / "b.tgz")
+    ingest([Bundle(tmp_path / "b.tgz")], tmp_path / "results")
+    found = read_journal(tmp_path / "results/journals/run.jsonl")
+    assert found.start.command[-3:] == ['--tokenizer="llama"', "--note=it's \\", '{"key": ']
+    assert validate_journal(found.path).valid
+
+
+def test_journals_of_before_that_hold_secrets_are_masked_whole(tmp_path):
+    run = record(tmp_path / "run.jsonl")
+    lines = run.read_bytes().splitlines(keepends=True)
+    start = json.loads(lines[0])
+    start["command"] = ["python", "x.py", "--api-key", PLANTED, f"--x=/data/y {PLANTED[:3]}"]
+    start["settings"]["tracker"] = {"api_key": PLANTED}
+    notice = {"event": "notice", "level": "warning", "code": "x", "text": f"token={PLANTED}", "at_ns": 1}
+    torn = f'{{"event":"notice","text":"--password {PLANTED}'.encode()
+    run.write_bytes(
+        b"".join([json.dumps(start).encode() + b"\n", *lines[1:], json.dumps(notice).encode(), b"\n"])
+    )
+    run.write_bytes(run.read_bytes() + torn)
+    (tmp_path / "settings.json").write_text(json.dumps({"auth": {"token": PLANTED, "n": [1]}, "path": "a/b"}))
+    (tmp_path / "table.csv").write_text(f'name,note\nx,"api_key=""{PLANTED}"", then"\n')
+    (tmp_path / "job.log").write_text(f"export HF_TOKEN={PLANTED}\nsteps=3\n")
+    write_bundle([tmp_path], tmp_path / "b.tgz")
+    found = members(tmp_path / "b.tgz")
+    for name, content in found.items():
+        assert PLANTED.encode() not in content, name
+    assert json.loads(found["tables/settings.json"])["path"] == "a/b"
+    assert found["tables/table.csv"] == b'name,note\nx,"api_key=""***"", then"\n'
+    assert found["logs/job.log"] == b"export HF_TOKEN=***\nsteps=3\n"
+
+
+def test_what_holds_no_secret_is_copied_to_the_byte(tmp_path):
+    run = record(tmp_path / "run.jsonl")
+    odd = b'{"n": 1.50, "list":[1,\t2], "text": "\\u00e9"}\n'
+    (tmp_path / "odd.json").write_bytes(odd)
+    (tmp_path / "odd.csv").write_bytes(b"a;b\r\n'x\"y', 1.50\r\n")
+    write_bundle([tmp_path], tmp_path / "b.tgz")
+    found = members(tmp_path / "b.tgz")
+    assert found["tables/odd.json"] == odd
+    assert found["tables/odd.csv"] == (tmp_path / "odd.csv").read_bytes()
+    assert found["journals/run.jsonl"].splitlines()[1:] == run.read_bytes().splitlines()[1:]
+
+
+def test_a_bundle_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "b.tgz").symlink_to(tmp_path / "victim")
+    with pytest.raises(IntakeError, match="--output"):
+        write_bundle([record(tmp_path / "run.jsonl")], tmp_path / "b.tgz")
+    assert not (tmp_path / "victim").exists()

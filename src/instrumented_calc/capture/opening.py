@@ -12,6 +12,7 @@ import msgspec
 
 from instrumented_calc import __version__
 from instrumented_calc.capture.environment import environment, mpi_rank, series
+from instrumented_calc.journal.masking import mask_arguments
 from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def journal_path(recorder: Recorder) -> Path:
 
 
 def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
-    """Return a run's first two records.
+    """Return a run's first two records; secrets in the command line are masked.
 
     Args:
         recorder: The run, with its start time set.
@@ -44,7 +45,7 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
         started=recorder.started.isoformat(timespec="milliseconds"),
         pid=os.getpid(),
         version=__version__,
-        command=list(sys.orig_argv),
+        command=mask_arguments(sys.orig_argv),
         directory=os.getcwd(),  # noqa: PTH109 - a string is wanted
         settings=msgspec.to_builtins(recorder.settings),
         environment=environment(),

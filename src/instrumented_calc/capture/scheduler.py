@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from instrumented_calc.journal.masking import mask_secrets, mask_variables
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,7 +60,7 @@ def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
             told = {key: variables[variable] for key, variable in known.items() if variable in variables}
             if told.get("array_index") == "0" and name == "LSF":
                 del told["array_index"]  # LSF's way to say that the job is no array
-            return {"name": name, **told}
+            return {"name": name, **mask_variables(told)}
     if "_CONDOR_SCRATCH_DIR" in variables:
         return {"name": "HTCondor", **_condor(variables)}
     return {}
@@ -76,7 +78,7 @@ def series(variables: Mapping[str, str] = os.environ) -> str | None:
     """
     named = variables.get("INSTRUMENTED_CALC_SERIES")
     if named:
-        return named
+        return mask_secrets(named)
     job = scheduler(variables)
     if "job_id" not in job:
         return None

@@ -73,7 +73,7 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
     import msgspec  # noqa: PLC0415 - `--help` stays quick
 
     from instrumented_calc.capture.environment import environment  # noqa: PLC0415 - likewise
-    from instrumented_calc.intake.masking import mask_variables  # noqa: PLC0415 - likewise
+    from instrumented_calc.journal.masking import mask_variables  # noqa: PLC0415 - likewise
 
     found: dict[str, Any] = {
         "schema": SCHEMA,
@@ -105,7 +105,8 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    from instrumented_calc.intake.masking import mask_paths, mask_secrets  # noqa: PLC0415 - quick `--help`
+    from instrumented_calc.intake.masking import mask_paths  # noqa: PLC0415 - quick `--help`
+    from instrumented_calc.journal.masking import mask_secrets  # noqa: PLC0415 - quick `--help`
 
     return mask_secrets(mask_paths(text))
 

@@ -23,6 +23,7 @@ from instrumented_calc.intake.layout import safe_name
 from instrumented_calc.intake.masked_files import mask_journal, masked
 from instrumented_calc.intake.recognition import LARGEST_PARSED, as_json
 from instrumented_calc.intake.staging import sha256_of
+from instrumented_calc.journal.new_file import create
 from instrumented_calc.journal.reader import LONGEST_FIRST_LINE, read_journal, read_start
 
 if TYPE_CHECKING:
@@ -169,11 +170,13 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
 
     for name, path in files.beside.items():
         content = path.read_bytes()
-        keep(name, content if path.suffix == ".png" else masked(content))
+        keep(name, content if path.suffix == ".png" else masked(content, path.suffix))
     rows, environments = [], {}
     for place, (name, path) in enumerate(files.journals.items()):
         members[name] = folder / f"journal-{place}"
-        mask_journal(path, members[name])
+        lines = mask_journal(path, members[name])
+        if lines:
+            files.bundled.left_out.append(f"{path}: {lines} lines, longer than any record")
         journal = read_journal(members[name])
         rows.append(journal_row(name, summarize(journal)))
         environments[name] = msgspec.to_builtins(journal.start.environment)
@@ -184,7 +187,7 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
     sums = {name: sha256_of(path) for name, path in members.items()}
     keep("SHA256SUMS", "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
     files.bundled.members = {name: path.stat().st_size for name, path in sorted(members.items())}
-    with output.open("xb") as file:
+    with os.fdopen(create(output), "wb") as file:
         try:
             _archive(members, file)
         except BaseException:

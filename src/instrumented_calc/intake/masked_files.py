@@ -1,37 +1,137 @@
-"""Files as a stranger may have them: the figures whole, the folders and secrets not."""
+"""Files as others may have them: the figures whole, home directories and secrets masked.
+
+Structured files are decoded, their values masked, and encoded again; what holds nothing to mask is copied
+byte for byte.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.masking import mask_paths, mask_secrets
+import msgspec
+
+from instrumented_calc.intake.masking import mask_paths
+from instrumented_calc.journal.masking import mask_secrets, mask_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # What of a journal's first record names folders.
 FOLDERS_IN = ("command", "directory", "settings")
+# Longer lines are no records of ours, and are left out: their end cannot be masked without all of them.
+LONGEST_LINE = 16 * 2**20
 
 
-def masked(content: bytes) -> bytes:
-    """Return text without home directories and secrets."""
+def masked(content: bytes, suffix: str) -> bytes:
+    """Return a file's content without home directories and secrets.
+
+    Args:
+        content: The file.
+        suffix: Of its name: `.json` and `.csv` are masked value by value, others as text.
+    """
     text = content.decode("utf-8", "surrogateescape")
-    return mask_secrets(mask_paths(text)).encode("utf-8", "surrogateescape")
+    if suffix == ".json":
+        text = _masked_json(text)
+    elif suffix == ".csv":
+        text = _masked_csv(text)
+    else:
+        text = _masked_text(text)
+    return text.encode("utf-8", "surrogateescape")
 
 
-def mask_journal(source: Path, target: Path) -> None:
-    """Copy a journal, line by line, without home directories, secrets and the folders that it names.
+def mask_journal(source: Path, target: Path) -> int:
+    """Copy a journal, record by record, without home directories, secrets and the folders that it names.
 
     A torn last line stays torn.
+
+    Returns:
+        How many lines were left out, because they are longer than any record.
     """
+    left_out = 0
     with source.open("rb") as read, target.open("wb") as written:
-        start = json.loads(read.readline())
-        folder = f"{start.get('directory', '')}/".encode()
-        start |= {key: _without_folders(start[key]) for key in FOLDERS_IN if key in start}
-        written.write(masked(json.dumps(start, separators=(",", ":"), ensure_ascii=False).encode()) + b"\n")
-        for line in read:
-            # Most lines are calls, without any path.
-            within = line.replace(folder, b"") if len(folder) > 1 else line
-            written.write(masked(within) if b"/" in within else within)
+        folder = ""
+        while line := read.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                left_out += 1
+                _skip_line(read.readline)
+                continue
+            record = _decoded(line)
+            if isinstance(record, dict) and record.get("event") == "run_start":
+                folder = f"{record['directory']}/" if isinstance(record.get("directory"), str) else ""
+                record |= {key: _without_folders(record[key]) for key in FOLDERS_IN if key in record}
+                written.write(msgspec.json.encode(_record(record, folder)) + b"\n")
+                continue
+            written.write(_masked_line(line, record, folder))
+    return left_out
+
+
+def _skip_line(read: Callable[[int], bytes]) -> None:
+    while (rest := read(LONGEST_LINE)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _masked_line(line: bytes, record: Any, folder: str) -> bytes:
+    if record is None:  # torn or damaged: no structure to go by
+        text = line.decode("utf-8", "surrogateescape")
+        return _masked_text(_within(text, folder)).encode("utf-8", "surrogateescape")
+    found = _record(record, folder)
+    return line if found == record else msgspec.json.encode(found) + b"\n"
+
+
+def _record(value: Any, folder: str) -> Any:
+    return _each_text(mask_values(value), lambda text: mask_paths(_within(text, folder)))
+
+
+def _within(text: str, folder: str) -> str:
+    return text.replace(folder, "") if len(folder) > 1 else text
+
+
+def _masked_text(text: str) -> str:
+    return mask_secrets(mask_paths(text) if "/" in text else text)
+
+
+def _masked_json(text: str) -> str:
+    try:
+        value = json.loads(text)
+        found = _each_text(mask_values(value, numbers=True), mask_paths)
+        return text if found == value else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    except (ValueError, RecursionError):
+        return _masked_text(text)
+
+
+def _masked_csv(text: str) -> str:
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        return _masked_text(text)
+    found = [[_masked_text(cell) if cell else cell for cell in row] for row in rows]
+    if found == rows:
+        return text
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\n").writerows(found)
+    return written.getvalue()
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Return decoded JSON with every string and every key changed."""
+    if isinstance(value, str):
+        return change(value) if "/" in value else value  # most are names without any path
+    if isinstance(value, list):
+        return [_each_text(each, change) for each in value]
+    if isinstance(value, dict):
+        return {_each_text(key, change): _each_text(each, change) for key, each in value.items()}
+    return value
 
 
 def _without_folders(value: Any) -> Any:

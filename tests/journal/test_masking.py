@@ -1,0 +1,269 @@
+"""Secrets are masked as values: none of them remains, and whatever is no secret is unchanged."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+import typing
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instrumented_calc.journal import records
+from instrumented_calc.journal.masking import (
+    MASKED,
+    mask_arguments,
+    mask_secrets,
+    mask_values,
+    mask_variables,
+)
+from instrumented_calc.journal.secret_names import is_secret_name
+
+X = "c0rrect-h0rse"
+CODE = [
+    f"os.environ['HF_TOKEN'] = '{X}'",
+    f"login(token='{X}', n=3)",
+    f"subprocess.run(['a', '--password', '{X}'])",
+    f'password: str = "{X}"',
+    f"os.environ.setdefault('WANDB_API_KEY', '{X}')",
+    f"d = {{'api_key': '{X}'}}",
+    f'js = "{{\\"token\\": \\"{X}\\"}}"',
+    f"headers={{'Authorization': 'Bearer {X}'}}",
+    f"requests.get('https://host/data?access_token={X}&page=2')",
+    f"connect('postgresql://marie:{X}@host/db')",
+]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [f"wandb.api_key={X}"],
+        [f"+wandb.api_key={X}"],
+        ["--api-key", X],
+        ["-api_key", X],
+        [f"--api-key={X}"],
+        [f"PGPASSWORD={X}", "psql"],
+        [f"--env=PGPASSWORD={X}"],
+        ["-e", f"MYSQL_PWD={X}"],
+        ["-H", f"Authorization: Bearer {X}"],
+        ["-H", f"X-Api-Key: {X}"],
+        ["Authorization:", "Bearer", X],
+        [f"--pass={X}"],
+        [f"--pass={X} with, commas; and spaces"],
+        [f'{{"api_key": "{X}", "steps": 3}}'],
+        [f'{{"deep": [{{"db": {{"password": ["{X}"]}}}}]}}'],
+        [f'--config={{"db": {{"password": "{X}"}}}}'],
+        ['{"argv": ["--api-key", "' + X + '"]}'],
+        [json.dumps({"config": json.dumps({"client_secret": X})})],
+        [f"https://marie:{X}@host/x"],
+        [f"--tracking=https://host/?a=1&access_token={X}&b=2"],
+        ["bash", "-c", f"export HF_TOKEN={X}; train --api-key {X} --steps 3"],
+        *(["-c", code] for code in CODE),
+        ["-c", "\n".join(CODE)],
+        [f"-----BEGIN OPENSSH PRIVATE KEY-----\n{X}\n-----END OPENSSH PRIVATE KEY-----"],
+        [f"-----BEGIN PRIVATE KEY-----\n{X}"],
+    ],
+)
+def test_no_secret_remains_in_a_command_line(arguments):
+    found = mask_arguments(["python", "md.py", *arguments, "--steps", "100"])
+    assert X not in "\n".join(found)
+    assert MASKED in "\n".join(found)
+    assert len(found) == len(arguments) + 4
+    assert (found[:2], found[-2:]) == (["python", "md.py"], ["--steps", "100"])
+    assert mask_arguments(found) == found
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "hf_0123456789abcdefXYZ",
+        "ghp_0123456789abcdef0123",
+        "github_pat_0123456789abcdef0123",
+        "glpat-0123456789abcdef0123",
+        "sk-proj-0123456789abcdef",
+        "xoxb-0123456789-abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIzaSyA0123456789abcdef0123456789abcdefg",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w",
+    ],
+)
+def test_a_token_is_known_by_its_shape_wherever_it_stands(token):
+    for text in (token, f"note: {token}, then", f"--model=x:{token}", f"https://host/{token}/y"):
+        assert token not in mask_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tokenizer", "llama"],
+        ['--tokenizer="llama"'],
+        ["--max-tokens", "100", "--pad-token", "<pad>"],
+        ["--key-frames", "10"],
+        ["--energy_key=REF_energy", "--forces_key", "REF_forces"],
+        ["keyword", "monkey=3", "turkey"],
+        ["--password-policy", "none"],
+        ["--password-file=pw.txt"],
+        ["--pass-through", "x"],
+        ["--no-password", "md.py"],
+        ["--sort-key", "energy"],
+        ["git@github.com:a/b.git"],
+        ["monkey business, 3 tokens"],
+        ["-p", "8", "-u", "md.py"],
+        ['{"steps": [1, 2.50, null], "name":  "x"}'],
+        ["--author", "marie", "--sigma=3", "--compass", "north"],
+        ["passes=3", "bypass=1", "forward_pass=2"],
+    ],
+)
+def test_innocent_words_are_unchanged(arguments):
+    assert mask_arguments(arguments) == arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://marie:pw@host/x", "https://***@host/x"),
+        ("https://ghp_0123456789abcdef0123@host", "https://***@host"),
+        ("https://host/?a=1&access_token=abc&b=2", "https://host/?a=1&access_token=***&b=2"),
+        ("--api-key=abc --steps=3", "--api-key=*** --steps=3"),
+        ("new password: abc, from now on", "new password: ***, from now on"),
+        ("Authorization: Basic YWJj", "Authorization: Basic ***"),
+        ('{"token":"abc","steps":[1,2]}', '{"token": "***", "steps": [1, 2]}'),
+        ('{"token": 123, "on": true}', '{"token": "***", "on": true}'),
+        ("{token: abc}", "{token: ***}"),
+    ],
+)
+def test_what_is_masked_is_the_value_and_no_more(text, masked):
+    assert mask_secrets(text) == masked
+
+
+def test_variables_are_masked_by_name_and_by_value():
+    names = (
+        "WANDB_API_KEY HF_TOKEN MY_SECRET DB_PASSWORD DB_PASSWORD_PROD DB_PASS PGPASSWORD AWS_CREDENTIALS"
+        " AWS_ACCESS_KEY_ID API_KEY_2"
+    )
+    secret = dict.fromkeys(names.split(), "abc")
+    plain = {"OMP_NUM_THREADS": "1", "COMPASS": "north", "EMPTY_KEY": "", "TOKENIZERS_PARALLELISM": "false"}
+    plain |= {"PWD": "/data", "OLDPWD": "/data", "SSH_AUTH_SOCK": "/run/x"}
+    found = mask_variables(secret | plain | {"HTTPS_PROXY": "http://u:p@proxy:1"})
+    assert found == dict.fromkeys(secret, "***") | plain | {"HTTPS_PROXY": "http://***@proxy:1"}
+    assert list(found) == sorted(found)
+
+
+def test_numbers_of_components_that_are_called_like_secrets_are_kept():
+    row = {"event": "call", "components": {"attention.key": 12, "token": 3}, "energy": -1.0}
+    assert mask_values(row) == row
+
+
+def test_no_field_of_our_own_records_is_called_like_a_secret():
+    structs = [
+        each
+        for each in vars(records).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each is not msgspec.Struct
+    ]
+    names = {name for each in structs for name in typing.get_type_hints(each)}
+    assert len(names) > 50
+    assert not [name for name in names if is_secret_name(name)]
+
+
+def test_masking_does_not_hang_on_text_made_to_slow_it():
+    # Quadratic matching would take minutes; process time, so that a busy machine fails nothing.
+    began = time.process_time()
+    for piece in (
+        "a=",
+        "eyJ-",
+        "://",
+        "'",
+        '"',
+        "\\",
+        "token=",
+        "- ",
+        "-a ",
+        "x: ",
+        "-----BEGIN ",
+        "{",
+        "[",
+        "a ",
+    ):
+        mask_secrets(piece * (200_000 // len(piece)))
+        mask_arguments([piece * (200_000 // len(piece))])
+    assert time.process_time() - began < 60
+
+
+SECRET_NAMES = st.sampled_from(
+    [
+        *(
+            "api-key",
+            "api_key",
+            "apiKey",
+            "WANDB_API_KEY",
+            "hf_token",
+            "password",
+            "db.password",
+            "PGPASSWORD",
+        ),
+        *("client_secret", "pass", "auth", "aws_secret_access_key", "passphrase", "session_token", "cookie"),
+    ]
+)
+# Nothing but letters and digits, so that it can be looked for in any encoding.
+SECRETS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=6, max_size=30).map(
+    lambda text: f"Zq{text}"
+)
+INNOCENT = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20).filter(
+        lambda text: not text.startswith("-")
+    ),
+    max_size=4,
+)
+
+
+def forms(name: str, secret: str) -> list[list[str]]:
+    """Return the ways in which a command line gives a secret."""
+    return [
+        [f"--{name}", secret],
+        [f"--{name}={secret}"],
+        [f"{name}={secret}"],
+        [f"--set=run.{name}={secret}"],
+        [json.dumps({"x": 1, name: secret})],
+        [json.dumps([{"deep": {name: [secret, {"y": secret}]}}])],
+        ["--config=" + json.dumps({name: secret})],
+        ["-c", f"connect({name.replace('-', '_').replace('.', '_')}={secret!r})"],
+        ["-c", f"d[{name!r}] = {secret!r}"],
+        ["-c", json.dumps(json.dumps({name: secret}))],
+        ["sh", "-c", f"run --{name} {shlex.quote(secret)}"],
+        [f"https://user:{secret}@host/"],
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(before=INNOCENT, name=SECRET_NAMES, secret=SECRETS, after=INNOCENT, form=st.integers(0, 11))
+def test_a_planted_secret_never_remains_and_json_stays_json(before, name, secret, after, form):
+    planted = forms(name, secret)[form]
+    found = mask_arguments([*before, *planted, *after])
+    assert secret not in "\n".join(found)
+    assert len(found) == len(before) + len(planted) + len(after)
+    for each, masked in zip(planted, found[len(before) :], strict=False):
+        if each.startswith(("{", "[")):
+            json.loads(masked)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text("xyz é\n\"'", max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+        ),
+        max_leaves=10,
+    )
+)
+def test_json_without_a_secret_is_unchanged_to_the_byte(value):
+    text = json.dumps(value)
+    assert mask_arguments([text]) == [text]
+    assert mask_values(value) == value
