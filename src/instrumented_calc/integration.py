@@ -13,6 +13,8 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
+from instrumented_calc.foreign import is_foreign
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
@@ -127,7 +129,9 @@ def describe_model(calc: Any, integration: Integration | None, troubles: list[st
         return dict(described)
     try:
         return _describe_torch_module(calc)
-    except Exception as error:  # noqa: BLE001 - a lazy module has no parameters to count, for one
+    except Exception as error:
+        if is_foreign(error):
+            raise
         troubles.append(_trouble("for torch modules", "cannot describe", calc, error))
         return {}
 
@@ -149,7 +153,9 @@ def ask(integration: Integration | None, what: str, calc: Any, troubles: list[st
         return None
     try:
         return method(calc)
-    except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+    except Exception as error:
+        if is_foreign(error):
+            raise
         troubles.append(_trouble(type(integration).__module__, f"failed in {what}() of", calc, error))
         return None
 
@@ -205,7 +211,9 @@ def _ask(entry_point: metadata.EntryPoint, calc: Any, troubles: list[str]) -> In
     try:
         integration: Integration = entry_point.load()
         return integration if integration.knows(calc) else None
-    except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+    except Exception as error:
+        if is_foreign(error):
+            raise
         troubles.append(_trouble(entry_point.value, "skipped for", calc, error))
         return None
 

@@ -18,6 +18,7 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.active import active, extras_of
 from instrumented_calc.capture.programs import count_execution, explain
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ class StandIn:
             namespace[attribute] = self  # not setattr: torch's costs microseconds
 
     def take_back(self) -> None:
-        """Give the place back."""
+        """Give the place back, if it has been taken."""
+        if vars(self._owner).get(self._attribute) is not self:
+            return
         if isinstance(self._owner, type):
             setattr(self._owner, self._attribute, self._found)
         elif self._found is UNSET:
@@ -177,7 +180,7 @@ class Components:
                     placed.append(stand_in)
             except BaseException as fault:
                 _take_back(placed)
-                if not isinstance(fault, Exception):  # Ctrl-C
+                if is_foreign(fault):
                     raise
                 self._stand_ins = []
                 if lane is not None:
@@ -203,7 +206,9 @@ class Components:
         if self._runs_programs and entry[1].signatures.unexplained:
             try:
                 explain(entry[1].signatures)
-            except Exception as fault:  # noqa: BLE001 - it must not cost the call's row
+            except Exception as fault:
+                if is_foreign(fault):
+                    raise
                 if self._on_fault is not None:
                     self._on_fault("contractions of JAX programs", fault)
 
@@ -219,6 +224,7 @@ def _use(stand_in: StandIn) -> None:
         try:
             placed.place()
         except BaseException:
+            placed.take_back()
             del _placed[stand_in.key]
             raise
     placed.users += 1
@@ -247,8 +253,9 @@ def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: An
         found = count(subject)
         if found:
             extras_of(call).setdefault("counts", {}).update(found)
-    except Exception:  # noqa: BLE001, S110 - contextlib.suppress takes as long as all else here
-        pass
+    except Exception as fault:  # a context manager takes as long as all else here
+        if is_foreign(fault):
+            raise
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:

@@ -6,9 +6,9 @@ what came out, after it has been done; nothing here may fail into the user's run
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.records import Conversion
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def note_copy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
         given, made = (source.dtype, source.device), (result.dtype, result.device)
         if given != made and real(result):
             _add(entry, (_direction(given[1], made[1]), given, made), elapsed, result.nbytes)
-    except Exception:  # noqa: BLE001, S110 - what cannot be told is not counted
-        pass
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
 
 
 def note_from_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
@@ -67,8 +68,9 @@ def note_from_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> Non
         if real(result):
             made = result.dtype, result.device
             _add(entry, (TO_TORCH, (source.dtype, "cpu"), made), elapsed, result.nbytes)
-    except Exception:  # noqa: BLE001, S110 - what cannot be told is not counted
-        pass
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
 
 
 def note_to_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
@@ -77,8 +79,9 @@ def note_to_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
         if real(source):
             given = source.dtype, source.device
             _add(entry, (TO_NUMPY, given, (result.dtype, "cpu")), elapsed, result.nbytes)
-    except Exception:  # noqa: BLE001, S110 - what cannot be told is not counted
-        pass
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
 
 
 def note_sync(entry: Entry, source: Any, result: Any, elapsed: int) -> None:  # noqa: ARG001 - as the others
@@ -86,13 +89,14 @@ def note_sync(entry: Entry, source: Any, result: Any, elapsed: int) -> None:  # 
     try:
         if real(source):
             _add(entry, (SYNC, (source.dtype, source.device), ()), elapsed, source.nbytes)
-    except Exception:  # noqa: BLE001, S110 - what cannot be told is not counted
-        pass
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
 
 
 def note_wait(entry: Entry, device: str, elapsed: int) -> None:
     """Count a wait for all work of a device."""
-    with suppress(Exception):
+    with own_faults_dropped():
         _add(entry, (SYNC, (device,), ()), elapsed, 0)
 
 

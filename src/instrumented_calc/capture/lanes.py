@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.components import Components, parts_of_modules
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.probes.torch_cuda import device_times
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
@@ -129,7 +130,9 @@ class Unprepared:
         """Prepare the lane and start timing."""
         try:
             components = lane.prepare()
-        except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
+        except Exception as fault:
+            if is_foreign(fault):
+                raise
             lane.components = None
             lane.recorder.fault("preparation of a calculator", fault)
             return None

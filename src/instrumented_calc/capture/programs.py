@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.jaxprs import Contracted, contractions_of
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Contraction, Operands
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def count_execution(
             program = signatures.jax[key] = Program(function, args, kwargs)
             table.unexplained.append(program)
         program.executions += 1
-    except Exception as error:  # noqa: BLE001 - a third party's fault must not end a run
+    except Exception as error:
+        if is_foreign(error):
+            raise
         if not table.faulty:
             table.faulty = True
             table.unexplained.append(error)
@@ -130,6 +133,8 @@ def explain(table: SignatureTable) -> None:
                 raise found  # noqa: TRY301 - it was caught where it could not be told
             found.explain(table.has_room)
         except Exception as error:
+            if is_foreign(error):
+                raise
             if isinstance(found, Exception) or not table.faulty:
                 table.faulty = True
                 # JAX's messages hold whole arrays.

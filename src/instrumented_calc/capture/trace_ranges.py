@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.trace_slices import RANGE
+from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Ranges:
             What `leave` wants.
         """
         depth = len(self._open)
-        with suppress(Exception):
+        with own_faults_dropped():
             made = self._annotate(RANGE + component)
             made.__enter__()
             self._open.append(made)
@@ -40,5 +40,5 @@ class Ranges:
         """Leave a range, and those inside that were never left."""
         while len(self._open) > depth:
             made = self._open.pop()
-            with suppress(Exception):
+            with own_faults_dropped():
                 made.__exit__(None, None, None)

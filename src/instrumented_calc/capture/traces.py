@@ -7,7 +7,6 @@ one number; when the next window is due is found out by the journal's thread, or
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 from collections import deque
@@ -23,6 +22,7 @@ from instrumented_calc.capture.trace_ranges import Ranges
 from instrumented_calc.capture.trace_settings import AUTO, Trace
 from instrumented_calc.capture.trace_slices import RANGE, Slice
 from instrumented_calc.capture.trace_sums import sum_slices
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Windows:
                 extras_of(entry)["window"] = window.number
         except BaseException as error:
             self._drop(window, error)
-            if not isinstance(error, Exception):
+            if is_foreign(error):
                 _one_at_a_time.release()
                 raise
         spent = self._clock() - began
@@ -260,7 +260,7 @@ class Windows:
                     self._finish(window)
         except BaseException as error:
             self._drop(window, error, started=False)
-            if not isinstance(error, Exception):
+            if is_foreign(error):
                 raise
         finally:
             _one_at_a_time.release()
@@ -366,9 +366,9 @@ class Windows:
         self._broken = True
         self._maker.trace_at = NEVER
         if window is not None and started:
-            with contextlib.suppress(Exception):  # perhaps it had not been started
+            with own_faults_dropped():  # perhaps it had not been started
                 window.tracer.stop()
-        if isinstance(error, Exception):
+        if not is_foreign(error):
             self._notices.warn(
                 "trace-failed",
                 f"no more trace windows: {type(error).__name__} in the profiler ({error}); the run goes on",
@@ -380,8 +380,10 @@ class Windows:
             if self._window is not None:
                 self._finish(self._window)
             self._write_files()
-        except Exception as error:  # noqa: BLE001 - the journal is to be completed in any case
+        except Exception as error:
             self._drop(None, error)
+            if is_foreign(error):
+                raise
         self._broken = True
         self._maker.trace_at = NEVER
 

@@ -7,11 +7,11 @@ nothing is asked of the calculator.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import Any
 
 from msgspec import UNSET
 
+from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.journal.records import State
 
 
@@ -29,11 +29,11 @@ def read_state(index: int, calculator: Any, atoms: Any, driver: Any) -> State:
     if atoms is None or not isinstance(results, dict):
         return state
     # Atoms and results are the user's: what is not as usual is not measured.
-    with suppress(Exception):
+    with own_faults_dropped():
         _read_energies(state, results, atoms, driver)
-    with suppress(Exception):
+    with own_faults_dropped():
         _read_cell(state, atoms)
-    with suppress(Exception):
+    with own_faults_dropped():
         _read_results(state, results)
     return state
 

@@ -9,8 +9,9 @@ cannot be had the device's times are absent.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +114,7 @@ class DeviceMemoryProbe:
         torch: Any = sys.modules.get("torch")
         cuda = getattr(torch, "cuda", None)
         if cuda is not None and cuda.is_initialized():
-            with suppress(Exception):
+            with own_faults_dropped():
                 stats = cuda.memory_stats()
                 row.device_allocated_bytes = stats["allocated_bytes.all.current"]
                 row.device_reserved_bytes = stats["reserved_bytes.all.current"]
@@ -121,7 +122,7 @@ class DeviceMemoryProbe:
             return
         mps = getattr(torch, "mps", None)
         if mps is not None and "torch.mps.event" in sys.modules and torch.backends.mps.is_available():
-            with suppress(Exception):
+            with own_faults_dropped():
                 row.device_allocated_bytes = mps.current_allocated_memory()
                 row.device_reserved_bytes = mps.driver_allocated_memory()
 

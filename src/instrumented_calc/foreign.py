@@ -1,0 +1,126 @@
+"""Tells exceptions that only passed through our code from those that started there.
+
+A signal handler runs between two instructions of whatever code the main thread is in, ours included. If it
+raises (a time limit, Ctrl-C), the exception leaves through our frames, and a broad `except` of ours would
+swallow what the user's program waits for. The same holds for exceptions that another thread sets
+(PyThreadState_SetAsyncExc) and for trace functions. Such an exception must pass; a fault of ours must not.
+
+What cannot be told apart: an exception of a builtin class that is raised by a handler written in C, or set by
+another thread. It has no frame and no class of its own, and counts as ours.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+from itertools import pairwise
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import CodeType, FrameType, TracebackType
+
+PACKAGE = __name__.partition(".")[0]
+# What we call, and what may raise there an exception of its own class without a Python frame of its own.
+CALLED = frozenset(
+    {PACKAGE, "ase", "jax", "jaxlib", "msgspec", "numpy", "psutil", "structlog", "torch"}
+    | sys.stdlib_module_names
+)
+DEEPEST_WRAPPER = 10
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Tell whether a caught exception came in from outside: it did not start in what we did or called.
+
+    Call it in the `except` block that has caught the exception, or in `__exit__`.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        True for every exception that is no `Exception`, for what a signal handler or a trace function raised
+        between our instructions, and for an exception of the user's own class that struck where nothing of
+        the user's ran.
+    """
+    if not isinstance(error, Exception):
+        return True
+    frames = [*_frames(error.__traceback__)]
+    handlers = _handler_codes()
+    for outer, frame in pairwise(frames):
+        if _package_of(frame) != PACKAGE and (frame.f_code in handlers or _is_given(frame, outer)):
+            return True
+    innermost = _package_of(frames[-1]) if frames else PACKAGE
+    raised_by = _top_level(type(error).__module__)
+    return _is_called(innermost) and not _is_called(raised_by) and raised_by != innermost
+
+
+class own_faults_dropped:  # noqa: N801 - a context manager that reads like a function
+    """Drops a fault of ours and lets foreign exceptions pass; where a measurement is not worth a notice."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Drop an exception that is ours."""
+        return error is not None and not is_foreign(error)
+
+
+def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
+
+
+def _is_given(frame: FrameType, outer: FrameType) -> bool:
+    """Tell whether a function was given the frame that it interrupted: signal handlers and tracers are.
+
+    It holds as well for a handler that has uninstalled itself before it raised.
+    """
+    code = frame.f_code
+    plain = code.co_argcount + code.co_kwonlyargcount
+    names = code.co_varnames[: plain + bool(code.co_flags & 0x04)]  # 0x04: the next one is *args
+    for name in names:
+        value = frame.f_locals.get(name)
+        if value is outer or (type(value) is tuple and any(each is outer for each in value)):
+            return True
+    return False
+
+
+def _handler_codes() -> set[CodeType]:
+    """Return the code of all signal handlers that are installed and written in Python."""
+    found = set()
+    for number in signal.valid_signals():
+        code = _code_of(signal.getsignal(number))
+        if code is not None:
+            found.add(code)
+    return found
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    for _ in range(DEEPEST_WRAPPER):
+        if isinstance(handler, FunctionType):
+            return handler.__code__
+        if isinstance(handler, functools.partial):
+            handler = handler.func
+        elif isinstance(handler, MethodType):
+            handler = handler.__func__
+        else:
+            handler = type(handler).__call__
+    return None
+
+
+def _package_of(frame: FrameType) -> str:
+    return _top_level(frame.f_globals.get("__name__"))
+
+
+def _top_level(module: Any) -> str:
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _is_called(package: str) -> bool:
+    """Tell whether a package is ours, an integration, or something that we call."""
+    return package in CALLED or package.startswith(f"{PACKAGE}_")
