@@ -24,7 +24,7 @@ class MixedEinsum:
 
     Args:
         dtype: `float64`, `float32` or `float16`: what torch computes in.
-        device: Of torch.
+        device: A `torch.device` or its name.
         compiled: Whether torch.compile compiles the contraction (`reduce-overhead`).
 
     Attributes:
@@ -33,13 +33,14 @@ class MixedEinsum:
         out_ns: Time so far that results took to become arrays, ns.
     """
 
-    def __init__(self, dtype: str = "float64", device: str = "cpu", *, compiled: bool = False) -> None:
+    def __init__(self, dtype: str = "float64", device: Any = "cpu", *, compiled: bool = False) -> None:
         torch = import_module("torch")
         self._from_numpy = torch.from_numpy
-        self._form = {"dtype": getattr(torch, dtype), "device": torch.device(device)}
+        device = torch.device(device)
+        self._form = {"dtype": getattr(torch, dtype), "device": device}
         self._einsum = torch.compile(torch.einsum, mode="reduce-overhead") if compiled else torch.einsum
         self.into_ns = self.compute_ns = self.out_ns = 0
-        self._wait = None if device == "cpu" else getattr(torch, torch.device(device).type).synchronize
+        self._wait = None if device.type == "cpu" else getattr(torch, device.type).synchronize
 
     def __call__(self, equation: str, *operands: Any) -> Any:
         """Return the contraction as an array of doubles."""

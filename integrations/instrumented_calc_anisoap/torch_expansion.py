@@ -54,7 +54,7 @@ class TorchPowerSpectrum:
     Args:
         hypers: The settings.
         dtype: `float64` or `float32`.
-        device: Of torch.
+        device: A `torch.device` or its name.
         compiled: Whether torch.compile compiles the whole of it (`reduce-overhead`).
 
     Attributes:
@@ -71,7 +71,7 @@ class TorchPowerSpectrum:
     """
 
     def __init__(
-        self, hypers: Hypers, *, dtype: str = "float64", device: str = "cpu", compiled: bool = False
+        self, hypers: Hypers, *, dtype: str = "float64", device: Any = "cpu", compiled: bool = False
     ) -> None:
         torch = self._torch = import_module("torch")
         self.hypers = hypers

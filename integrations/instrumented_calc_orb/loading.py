@@ -32,7 +32,7 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
     Args:
         model: A name that orb-models knows ("orb-v2", "orb-v3-conservative-inf-omat", ...), or what
             one of its loaders returned.
-        device: "cpu", "cuda", "cuda:1", ...; the GPU if there is one by default.
+        device: "cpu", "cuda", "cuda:1", ..., or a `torch.device`; the GPU if there is one by default.
         precision: "float32-high" (the default: TF32 where there is a GPU), "float32-highest" or
             "float64".
         compile: Whether to use torch.compile. orb-models' default is to: the first call then takes
@@ -85,10 +85,17 @@ def _calculator_class() -> Any:
 def _check_device(device: Any) -> None:
     import torch  # noqa: PLC0415 - only who builds a model needs it
 
-    if device is None or torch.device(device).type != "cuda" or torch.cuda.is_available():
+    if device is None:
         return
-    message = f"device={str(device)!r}: torch sees no CUDA GPU here: use device='cpu'"
-    raise ModelError(message)
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        message = f"device={str(device)!r}: torch knows no such device ({reason}): use 'cpu' or 'cuda'"
+        raise ModelError(message) from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        message = f"device={str(device)!r}: torch sees no CUDA GPU here: use device='cpu'"
+        raise ModelError(message)
 
 
 def _load(pretrained: Any, name: str, options: dict[str, Any]) -> list[Any]:

@@ -19,35 +19,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from instrumented_calc.experiments.hotspots import identify_hotspots
+    from instrumented_calc.experiments.md_benchmark import (
+        benchmark_function,
+        benchmark_md_trajectory,
+        compare_implementations,
+    )
+    from instrumented_calc.experiments.md_benchmark_result import BenchmarkResult, print_comparison_table
     from instrumented_calc.experiments.md_profiler import (
         MDProfiler,
         comparison_table,
         profile_md_trajectory,
     )
     from instrumented_calc.experiments.md_result import MDProfileResult
+    from instrumented_calc.experiments.md_timer import CUDATimer, timer_context
     from instrumented_calc.run import ProfiledCalculator, Trace, profiled, recording, span
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchmarkResult",
+    "CUDATimer",
     "MDProfileResult",
     "MDProfiler",
     "ProfiledCalculator",
     "Trace",
+    "benchmark_function",
+    "benchmark_md_trajectory",
+    "compare_implementations",
     "comparison_table",
     "identify_hotspots",
+    "print_comparison_table",
     "profile_md_trajectory",
     "profiled",
     "recording",
     "span",
+    "timer_context",
 ]
 
 _EXPERIMENTS = {
+    "BenchmarkResult": "md_benchmark_result",
+    "CUDATimer": "md_timer",
     "MDProfileResult": "md_result",
     "MDProfiler": "md_profiler",
+    "benchmark_function": "md_benchmark",
+    "benchmark_md_trajectory": "md_benchmark",
+    "compare_implementations": "md_benchmark",
     "comparison_table": "md_profiler",
     "identify_hotspots": "hotspots",
+    "print_comparison_table": "md_benchmark_result",
     "profile_md_trajectory": "md_profiler",
+    "timer_context": "md_timer",
 }
 
 

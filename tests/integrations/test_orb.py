@@ -204,9 +204,26 @@ def test_a_loaded_model_is_taken_as_its_loader_returned_it():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
-def test_a_missing_gpu_is_told_with_its_cure():
+@pytest.mark.parametrize("device", ["cuda:0", torch.device("cuda", 0)])
+def test_a_missing_gpu_is_told_with_its_cure(device):
     with pytest.raises(ModelError, match=r"device='cuda:0': .* use device='cpu'"):
-        OrbCalculator("orb-v2", device="cuda:0")
+        OrbCalculator("orb-v2", device=device)
+
+
+@pytest.mark.parametrize("device", ["gpu", ["cpu"]])
+def test_a_device_that_torch_does_not_know_is_reported_in_one_line(device):
+    with pytest.raises(ModelError, match=r"torch knows no such device .*: use 'cpu' or 'cuda'") as caught:
+        OrbCalculator("orb-v2", device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_may_be_torchs_own_object(silicon):
+    forces = []
+    for device in ("cpu", torch.device("cpu")):
+        silicon.calc = ProfiledCalculator(OrbCalculator(built(), device=device), summary=False)
+        forces.append(silicon.get_forces())
+        assert integration.describe(silicon.calc)["device"] == "cpu"
+    assert np.array_equal(*forces)
 
 
 def test_random_weights_depend_on_the_seed_and_leave_torchs_own_numbers_alone(weights, tmp_path):

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Reported for a series of latencies, in this order.
+STATISTICS = ("mean", "std", "median", "min", "max", "p95", "p99")
+
 
 def latency_statistics(times: Sequence[float] | NDArray[Any]) -> dict[str, float]:
-    """Return mean, median, std, min, max, p95 and p99 of at least one latency, in the unit given.
+    """Return the `STATISTICS` of at least one latency, in the unit given.
 
     Percentiles are values that occurred: an interpolation between two distant values was never observed. The
     standard deviation divides by n - 1, and is 0 for a single value.
@@ -22,8 +25,8 @@ def latency_statistics(times: Sequence[float] | NDArray[Any]) -> dict[str, float
     p95, p99 = np.percentile(values, [95, 99], method="higher")
     return {
         "mean": float(values.mean()),
-        "median": float(np.median(values)),
         "std": float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        "median": float(np.median(values)),
         "min": float(values.min()),
         "max": float(values.max()),
         "p95": float(p95),

@@ -42,6 +42,13 @@ def line(label: str, value: str) -> str:
     return f"  {label + ':':<{LABEL}}{value}"
 
 
+def latency_lines(mean: float, std: float, *others: float) -> Iterator[str]:
+    """Yield a line for each of mean and std, median, min, max, p95 and p99, all in ms."""
+    yield line("Mean", f"{mean:10.4f} ms +- {std:.4f}")
+    for label, value in zip(("Median", "Min", "Max", "P95", "P99"), others, strict=True):
+        yield line(label, f"{value:10.4f} ms")
+
+
 def _identity(result: MDProfileResult) -> Iterator[str]:
     yield f"Model: {result.model_name}"
     yield f"Device: {result.device}"
@@ -54,12 +61,15 @@ def _identity(result: MDProfileResult) -> Iterator[str]:
 
 def _latency(result: MDProfileResult) -> Iterator[str]:
     yield "Latency per step:"
-    yield line("Mean", f"{result.mean_latency_ms:10.4f} ms +- {result.std_latency_ms:.4f}")
-    yield line("Median", f"{result.median_latency_ms:10.4f} ms")
-    yield line("Min", f"{result.min_latency_ms:10.4f} ms")
-    yield line("Max", f"{result.max_latency_ms:10.4f} ms")
-    yield line("P95", f"{result.p95_latency_ms:10.4f} ms")
-    yield line("P99", f"{result.p99_latency_ms:10.4f} ms")
+    yield from latency_lines(
+        result.mean_latency_ms,
+        result.std_latency_ms,
+        result.median_latency_ms,
+        result.min_latency_ms,
+        result.max_latency_ms,
+        result.p95_latency_ms,
+        result.p99_latency_ms,
+    )
     if result.us_per_atom is not None:
         yield line("Per atom", f"{result.us_per_atom:10.4f} us/atom")
 

@@ -26,7 +26,7 @@ class Setting:
     Attributes:
         mode: `numpy_only`, `torch_mixed` or `torch_full`.
         dtype: `float64`, `float32` or `float16`.
-        device: Of torch: `cpu`, `cuda` or `mps`.
+        device: Name of the torch device: `cpu`, `cuda` or `mps`; a `torch.device` is replaced by its name.
         compiled: Whether torch.compile is to be used (`reduce-overhead`).
         into_ns: Time in which arrays became tensors, ns, to be added to.
         compute_ns: Time in which was computed, without conversions, ns, to be added to.
@@ -40,6 +40,10 @@ class Setting:
     into_ns: int = 0
     compute_ns: int = 0
     out_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Keep the device's name."""
+        self.device = str(self.device)
 
     @property
     def tag(self) -> str:
