@@ -14,12 +14,14 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from instrumented_calc.capture.thinning import Thinner
-from instrumented_calc.journal.records import Call, Notice
+from instrumented_calc.journal.records import Call, LastCalls, Notice, OpenCall, Tally
 
 if TYPE_CHECKING:
+    from instrumented_calc.capture.black_box import BlackBox
     from instrumented_calc.journal.writer import JournalWriter
 
 SLICE_ROOM = 0.08  # of the journal's limit: what slices may add once it is reached
+PASSING = (OpenCall, Tally)  # only the last of them matter: in a thinned journal they go to the black box
 
 
 class Context(Struct, frozen=True):
@@ -38,17 +40,19 @@ class Outbox:
     Args:
         writer: The journal's file.
         limit: Size in bytes past which calls are summed into slices.
+        black_box: Takes all calls from then on, in full.
 
     Attributes:
         rows: Where records of any kind are appended, from any thread.
         calls: Calls that have passed.
     """
 
-    def __init__(self, writer: JournalWriter, limit: int) -> None:
+    def __init__(self, writer: JournalWriter, limit: int, black_box: BlackBox | None = None) -> None:
         self.rows: list[Any] = []
         self.calls = 0
         self._writer = writer
         self._limit = limit
+        self._black_box = black_box
         self._lock = threading.RLock()
         self._draining: int | None = None
         self._encode = msgspec.json.Encoder().encode_lines
@@ -83,12 +87,14 @@ class Outbox:
         try:
             out = self._carry(taken) if self._thinner is None else self._thin(taken, self._thinner)
             if self._thinner is not None and closing:
-                self._slice(self._thinner, out)
+                self._slice(self._thinner, out, [])
             lines = self._lines(out)
         except BaseException:  # Ctrl-C
             self._writer.lost += len(taken)
             self._last = None
             raise
+        if self._black_box is not None:
+            self._black_box.push()  # before the journal says that a slice has counted these calls
         if out and not self._writer.write(lines):
             self._last = None
         elif not out:
@@ -125,25 +131,43 @@ class Outbox:
         return rows
 
     def _thin(self, rows: list[Any], thinner: Thinner) -> list[Any]:
+        """Sum calls, and hand all of them to the black box before anything of it is in the journal."""
+        passed = self.calls
         out: list[Any] = []
+        last: list[Any] = []
+        shown: list[Call] = []
+        context: Any = None
+        carried: tuple[Any, ...] = ()
         for row in rows:
             if type(row) is not Call:
-                out.append(row)
+                (last if type(row) in PASSING else out).append(row)
                 continue
             self.calls += 1
-            context: Any = row.lane
-            if thinner.add(row, context.phase, context.changes, context.n_atoms):
-                _fill(row, context, None)
-                row.sliced = True
+            if row.lane is not context:
+                context = row.lane
+                carried = _carried(context)
+            wanted = thinner.add(row, context.phase, context.changes, context.n_atoms)
+            row.lane, row.phase, row.n_atoms, row.properties, row.changes = carried
+            last.append(row)
+            if wanted:
                 out.append(row)
+                shown.append(row)
             if thinner.due(row.start_ns + row.wall_ns):
-                self._slice(thinner, out)
+                self._slice(thinner, out, last)
+        if self._black_box is not None and last:
+            self._black_box.keep(last, passed=passed)
+        for row in shown:
+            row.sliced = True
         return out
 
-    def _slice(self, thinner: Thinner, out: list[Any]) -> None:
+    def _slice(self, thinner: Thinner, out: list[Any], last: list[Any]) -> None:
         parts = thinner.take()
         if parts:
+            for part in parts:
+                part.passed = self.calls
             out.extend(parts)
+            if self._black_box is not None:
+                last.append(LastCalls(run_id=self._black_box.run_id, passed=self.calls))
             thinner.spent(self._writer.size - self._size_at_slice)
             self._size_at_slice = self._writer.size
 
@@ -182,6 +206,8 @@ class Outbox:
         with self._lock:
             self._writer.reopen()
             self._last = None
+            if self._black_box is not None:
+                self._black_box.move_beside(self._writer.path)
             self._writer.write(self._encode(head))
 
 
@@ -197,6 +223,11 @@ def _fill(row: Call, context: Context, last: Context | None) -> None:
         row.properties = _names(context.properties)
     if last is None or context.changes != last.changes:
         row.changes = _names(context.changes)
+
+
+def _carried(context: Context) -> tuple[Any, ...]:
+    properties, changes = _names(context.properties), _names(context.changes)
+    return context.lane, context.phase, context.n_atoms, properties, changes
 
 
 def _names(names: Any) -> list[str] | None:

@@ -20,6 +20,7 @@ import msgspec
 
 from instrumented_calc.capture import ends
 from instrumented_calc.capture.active import active, after_fork_in_child
+from instrumented_calc.capture.black_box import BlackBox
 from instrumented_calc.capture.components import Components, parts_of_neighbour_lists
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
@@ -126,7 +127,8 @@ class Recorder:
         self.head: tuple[Any, ...] = ()
         self._lock = threading.RLock()  # for what happens now and then; never held on the hot path
         self._writer: JournalWriter | None = None
-        self._outbox: Outbox  # made by _open(), before any call
+        self._outbox: Outbox  # made by _open(), before any call, and so is the black box
+        self._black_box: BlackBox
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._abandoned = False
@@ -234,7 +236,14 @@ class Recorder:
         with contextlib.ExitStack() as undo:  # where it fails half-way
             self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
             undo.callback(self._writer.close)
-            self._outbox = Outbox(self._writer, self.settings.max_journal)
+            self._black_box = BlackBox(
+                self._writer.path,
+                self.run_id,
+                self.settings.max_journal,
+                on_trouble=lambda text: self.notices.warn("no-black-box", text),
+            )
+            undo.callback(self._black_box.close)
+            self._outbox = Outbox(self._writer, self.settings.max_journal, self._black_box)
             self.started = datetime.now(timezone.utc)
             self._origin = self._last_tally = self.clock()
             self._maker = RowMaker(
@@ -333,8 +342,7 @@ class Recorder:
         now = self.clock()
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
-            if not self._outbox.thinned:
-                self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
+            self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
                 self._go_on_elsewhere(self._writer)
         try:
@@ -412,6 +420,7 @@ class Recorder:
         self._outbox.rows.append(self._last_record(reason))
         self._outbox.drain()
         writer.close()
+        self._black_box.close()
         self._rounds.close()
         self._close_probes()
 
@@ -469,6 +478,7 @@ class Recorder:
         """Become a run of the child's own, which opens its journal at the child's first call."""
         if self.state is RECORDING and self._writer is not None:
             self._writer.close()
+            self._black_box.close()
             self._close_probes()
             self._stop_listening()
             for components in self._neighbour_lists:

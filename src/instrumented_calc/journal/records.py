@@ -14,10 +14,13 @@ unknown events of their own major version):
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = "instrumented-calc/1"
 MAJOR_VERSION = 1
@@ -156,6 +159,34 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
     last_step: Annotated[int, _meta("Largest step of a call", "1")] | UnsetType = UNSET
     components: Annotated[dict[str, int], _meta("Sums of exclusive host times", "ns")] | UnsetType = UNSET
     observers_ns: Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType = UNSET
+    passed: (
+        Annotated[
+            int,
+            _meta(
+                "Calls of the run, in the order of recording, up to the end of the slice; see `last_calls`",
+                "1",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class LastCalls(Struct, tag="last_calls", tag_field="event"):
+    """Head of a part of a black box: the file beside a thinned journal with the newest calls in full."""
+
+    run_id: Annotated[str, _meta("Run that the calls belong to")]
+    passed: Annotated[
+        int, _meta("Calls of the run, in the order of recording, before the one that follows", "1")
+    ]
+
+
+class OpenCall(Struct, tag="open_call", tag_field="event", gc=False):
+    """A call that has not ended yet: written after 1 s, 2 s, 4 s, ..., then every 30 s."""
+
+    index: Annotated[int, _meta("The call")]
+    time_ns: Annotated[int, _meta("When", "ns")]
+    open_ns: Annotated[int, _meta("For how long it has been open by then", "ns")]
+    thread: Annotated[str, _meta("Name of the thread that makes it")] | UnsetType = UNSET
 
 
 class Operands(Struct, omit_defaults=True):
@@ -302,6 +333,36 @@ class Machine(Struct, tag="machine", tag_field="event"):
     pss_bytes: (
         Annotated[int, _meta("Resident memory, shared pages divided among their users", "byte")] | UnsetType
     ) = UNSET
+    rss_bytes: Annotated[int, _meta("Resident memory of the process", "byte")] | UnsetType = UNSET
+    peak_rss_bytes: Annotated[int, _meta("Its highest so far", "byte")] | UnsetType = UNSET
+    available_bytes: (
+        Annotated[int, _meta("Memory of the machine that programs can still get", "byte")] | UnsetType
+    ) = UNSET
+    cgroup_memory_bytes: (
+        Annotated[
+            int, _meta("Memory in use in the cgroup that is nearest to its limit, without caches", "byte")
+        ]
+        | UnsetType
+    ) = UNSET
+    cgroup_memory_limit_bytes: Annotated[int, _meta("Limit of that cgroup", "byte")] | UnsetType = UNSET
+    oom_kills: (
+        Annotated[int, _meta("Processes of the cgroups killed for want of memory", "1", "cumulative")]
+        | UnsetType
+    ) = UNSET
+    open_files: Annotated[int, _meta("Open file descriptors of the process", "1")] | UnsetType = UNSET
+    open_files_limit: Annotated[int, _meta("How many it may have", "1")] | UnsetType = UNSET
+    disk_free_bytes: Annotated[int, _meta("Free space of the journal's file system", "byte")] | UnsetType = (
+        UNSET
+    )
+    clock_step_ns: (
+        Annotated[
+            int,
+            _meta(
+                "By how much the wall clock has left the run's clock since the start; absent below 1 s", "ns"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     jax_bytes: Annotated[int, _meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
     gpus: Annotated[list[Gpu], _meta("GPUs in use")] | UnsetType = UNSET
 
@@ -355,6 +416,9 @@ class Environment(Struct, omit_defaults=True):
     ) = UNSET
     libraries: Annotated[list[Library], _meta("Versions of installed libraries")] | UnsetType = UNSET
     scheduler: Annotated[dict[str, str], _meta("Batch system: name, job id, ...")] | UnsetType = UNSET
+    job_ends: (
+        Annotated[str, _meta("UTC time at which the batch system ends the job, ISO 8601")] | UnsetType
+    ) = UNSET
 
 
 class RunStart(Struct, tag="run_start", tag_field="event"):
@@ -478,11 +542,17 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     counters: Annotated[Counters, _meta("Totals of the run")]
     run_id: Annotated[str, _meta("Run that ends")] | UnsetType = UNSET
     observers_ns: Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
+    failure: (
+        Annotated[str, _meta("Class of the exception that ended the program or the `with` block")] | UnsetType
+    ) = UNSET
+    failure_message: Annotated[str, _meta("Its message, shortened")] | UnsetType = UNSET
 
 
 Record: TypeAlias = (
     Call
     | Slice
+    | LastCalls
+    | OpenCall
     | Contractions
     | Conversions
     | Trace
@@ -504,6 +574,8 @@ RECORDS: tuple[type[Struct], ...] = (
     Phase,
     Call,
     Slice,
+    LastCalls,
+    OpenCall,
     Contractions,
     Conversions,
     Trace,
@@ -514,6 +586,11 @@ RECORDS: tuple[type[Struct], ...] = (
     Notice,
     RunEnd,
 )
+
+
+def black_box_path(journal: Path) -> Path:
+    """Return the first name that the files of a journal's black box have: `run.jsonl.last`."""
+    return journal.with_name(f"{journal.name}.last")
 
 
 def bucket_of(wall_ns: int) -> int:

@@ -1,0 +1,207 @@
+"""The newest calls in full, beside a journal that has outgrown its limit.
+
+A thinned journal keeps sums. What a crash needs is the opposite, the last calls before it, so each of them is
+also written, complete, to the black box: two files of JSON lines that take turns. One is filled while the
+other still holds the calls before; then the older one is emptied. After the first turn at least `CALLS` calls
+are there at any moment.
+
+Only plain writes are used: a memory map would kill the process with SIGBUS on a full disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from instrumented_calc.journal.new_file import create_numbered
+from instrumented_calc.journal.records import Call, LastCalls, black_box_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CALLS = 30_000
+SPAN_NS = 60_000_000_000
+SHARE = 8  # of the journal's limit: what a file takes to cover SPAN_NS where calls are fast
+MOST_BYTES = 64_000_000  # a file never grows beyond this and one batch, however long its rows are
+
+AT_ONCE = 2_000  # records to encode at a time: their text takes half a megabyte
+MOST_WAITING = 40  # of such texts, while the file system does not take them
+UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
+
+_encode = msgspec.json.Encoder().encode_lines
+
+
+class _File:
+    """One of the two files, open for appending."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor, self.path = create_numbered(path, os.O_RDWR | os.O_APPEND)
+        self._identity = self._seen()
+        self.size = self.calls = 0
+        self.start_ns: int | None = None
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the descriptor still leads to the file: a daemonising program may have closed it."""
+        return self._seen() == self._identity
+
+    def write(self, lines: bytes) -> None:
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if limit != resource.RLIM_INFINITY and self.size + len(lines) > limit:
+            message = "File size limit exceeded"  # the kernel would send SIGXFSZ
+            raise OSError(message)
+        while lines:
+            taken = os.write(self.descriptor, lines)
+            self.size += taken
+            lines = lines[taken:]
+
+    def empty(self) -> None:
+        os.ftruncate(self.descriptor, 0)
+        self.size = self.calls = 0
+        self.start_ns = None
+
+    def is_full(self, now_ns: int, limit: int) -> bool:
+        if self.size >= MOST_BYTES:
+            return True
+        spans = self.start_ns is not None and now_ns - self.start_ns >= SPAN_NS
+        return self.calls >= CALLS and (spans or self.size >= limit // SHARE)
+
+    def close(self) -> None:
+        if self.is_ours:
+            with contextlib.suppress(OSError):  # a network file system may report a lost write only here
+                os.close(self.descriptor)
+
+
+class _Batch(NamedTuple):
+    lines: bytes
+    passed: int  # calls of the run before the first of them
+    calls: int
+    end_ns: int  # when the last of them ended, on the run's clock
+
+
+class BlackBox:
+    """The last calls of one run.
+
+    `keep` encodes and `push` writes: two steps, because a file system may hang. Its caller sees to it that
+    each is made by one thread at a time.
+
+    Args:
+        journal: The journal, beside which the files are created when the first calls are written.
+        run_id: The run.
+        limit: The journal's limit, in bytes.
+        on_trouble: Called once with a text when the calls cannot be written.
+
+    Attributes:
+        run_id: The run.
+    """
+
+    def __init__(self, journal: Path, run_id: str, limit: int, on_trouble: Callable[[str], None]) -> None:
+        self.run_id = run_id
+        self._wanted = black_box_path(journal)
+        self._limit = limit
+        self._on_trouble = on_trouble
+        self._files: list[_File] = []  # the one that is written last
+        self._waiting: deque[_Batch] = deque()
+        self._next: int | None = None  # what `passed` must be for a batch that continues the file
+        self._closed = self._told = False
+
+    def keep(self, records: list[Any], *, passed: int) -> None:
+        """Encode records, to be written by the next `push`.
+
+        Args:
+            records: Complete rows of calls, and other records, in order.
+            passed: How many calls of the run came before the first of them.
+        """
+        for begin in range(0, len(records), AT_ONCE):
+            part = records[begin : begin + AT_ONCE]
+            calls = [record for record in part if type(record) is Call]
+            end_ns = calls[-1].start_ns + calls[-1].wall_ns if calls else 0
+            self._waiting.append(_Batch(_encoded(part), passed, len(calls), end_ns))
+            passed += len(calls)
+        while len(self._waiting) > MOST_WAITING:  # the file system hangs
+            self._waiting.popleft()
+
+    def push(self) -> None:
+        """Write what has been kept."""
+        while self._waiting and not self._closed:
+            batch = self._waiting.popleft()
+            try:
+                self._write(self._file(batch.end_ns), batch)
+            except OSError as error:
+                if not self._told:
+                    self._told = True
+                    self._on_trouble(
+                        f"{self._wanted}: {error.strerror or error}; the last calls before a crash are not"
+                        " kept in full until it can be written"
+                    )
+
+    def _write(self, file: _File, batch: _Batch) -> None:
+        lines = batch.lines
+        if self._next != batch.passed:
+            # A write that failed may have left half a line.
+            head = _encode([LastCalls(run_id=self.run_id, passed=batch.passed)])
+            lines = (b"\n" if file.size else b"") + head + lines
+        self._next = None
+        file.write(lines)
+        self._next = batch.passed + batch.calls
+        file.calls += batch.calls
+        if file.start_ns is None and batch.calls:
+            file.start_ns = batch.end_ns
+
+    def _file(self, now_ns: int) -> _File:
+        """Return the file to write to, after the two have changed places if it is time."""
+        files = self._files
+        files[:] = [file for file in files if file.is_ours]
+        if files and not files[-1].is_full(now_ns, self._limit):
+            return files[-1]
+        self._next = None
+        if len(files) < 2:  # noqa: PLR2004 - they take turns
+            files.append(_File(self._wanted))
+        else:
+            files.reverse()
+            files[-1].empty()
+        return files[-1]
+
+    def contents(self) -> bytes:
+        """Return what the files hold, the older calls first."""
+        return b"".join(os.pread(file.descriptor, file.size, 0) for file in self._files if file.is_ours)
+
+    def move_beside(self, journal: Path) -> None:
+        """Start anew beside another file: the journal goes on there."""
+        self._wanted = black_box_path(journal)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._next = None
+        while self._files:
+            self._files.pop().close()
+
+    def close(self) -> None:
+        """Close the files; they stay where they are."""
+        self._closed = True
+        self._let_go()
+
+
+def _encoded(records: list[Any]) -> bytes:
+    """Encode records without those that JSON cannot hold; the journal counts and reports them."""
+    try:
+        return _encode(records)
+    except UNENCODABLE:
+        lines = []
+        for record in records:
+            with contextlib.suppress(*UNENCODABLE):
+                lines.append(_encode([record]))
+        return b"".join(lines)
