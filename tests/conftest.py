@@ -18,7 +18,8 @@ from tests.support import ExactClock, journal_threads, open_files
 
 from instrumented_calc.capture import components, ends
 from instrumented_calc.capture.active import active
-from instrumented_calc.capture.recorder import Recorder, Settings
+from instrumented_calc.capture.recorder import Recorder
+from instrumented_calc.capture.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,10 +4,12 @@
 InstrumentedCalcError
 ├── NotACalculatorError   (also TypeError)   what was wrapped cannot be profiled
 ├── AlreadyProfiledError  (also ValueError)  the calculator already records elsewhere
+├── NotADriverError       (also TypeError)   what was attached is not a dynamics or an optimizer
 ├── JournalPathError      (also OSError)     no journal can be written there
 ├── JournalReadError      (also ValueError)  the file is no journal that can be used
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read
-├── TraceSettingsError    (also ValueError)  a `trace=` setting cannot be understood
+├── SettingsError         (also ValueError)  a setting is of another type or out of its range
+│   └── TraceSettingsError                   a `trace=` setting cannot be understood
 ├── ExperimentError       (also ValueError)  a system, protocol or saved profile that cannot be used
 ├── IntakeError           (also ValueError)  a bundle cannot be read or written
 └── ModelError            (also ValueError)  a model cannot be built as asked
@@ -31,6 +33,10 @@ class AlreadyProfiledError(InstrumentedCalcError, ValueError):
     """Raised when a profiled calculator is wrapped again for another journal."""
 
 
+class NotADriverError(InstrumentedCalcError, TypeError):
+    """Raised by `attach` for what is neither a dynamics nor an optimizer."""
+
+
 class JournalPathError(InstrumentedCalcError, OSError):
     """Raised while wrapping, when the journal could not be written where it is wanted."""
 
@@ -43,7 +49,11 @@ class TargetError(InstrumentedCalcError, ValueError):
     """Raised when a user's target such as ``p95/mean<2`` cannot be understood."""
 
 
-class TraceSettingsError(InstrumentedCalcError, ValueError):
+class SettingsError(InstrumentedCalcError, ValueError):
+    """Raised while wrapping, when a setting cannot be used; the message names it and its value."""
+
+
+class TraceSettingsError(SettingsError):
     """Raised while wrapping, when `trace=` is neither of its words nor a usable `Trace`."""
 
 

@@ -7,23 +7,38 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture import calculator as twins
 from instrumented_calc.capture import proxy as proxies
 from instrumented_calc.capture.active import span
 from instrumented_calc.capture.environment import mpi_rank
+from instrumented_calc.capture.journal_path import wanted_journal
 from instrumented_calc.capture.notices import people_logger
 from instrumented_calc.capture.observers import attach
-from instrumented_calc.capture.recorder import ENDED, Recorder, Settings
-from instrumented_calc.capture.trace_settings import AUTO, Trace, check_trace
-from instrumented_calc.errors import AlreadyProfiledError, NotACalculatorError
-from instrumented_calc.journal.writer import check_directory
+from instrumented_calc.capture.recorder import ENDED, Recorder
+from instrumented_calc.capture.settings import (
+    DEFAULT_BUDGET,
+    DEFAULT_MAX_JOURNAL,
+    SWITCH,
+    Settings,
+    checked_settings,
+)
+from instrumented_calc.capture.settings import is_switched_off as asks_for_off
+from instrumented_calc.capture.shown import shown
+from instrumented_calc.capture.trace_settings import AUTO, Trace
+from instrumented_calc.errors import (
+    AlreadyProfiledError,
+    NotACalculatorError,
+    NotADriverError,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from instrumented_calc.capture.lanes import Lane
     from instrumented_calc.capture.live import LiveEvidence
@@ -31,10 +46,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
 
-DEFAULT_JOURNAL = "run.jsonl"
+LONGEST_MARK = 10_000  # characters
 SUMMARY_BYTES = 60_000_000  # about what can be read and analysed in a second
 
 _shared: list[Recorder] = []  # the process's run, if one is open
+_has_own_run = threading.Event()  # set once a calculator has been given a journal of its own
+_odd_switches: set[str] = set()  # values of the environment variable that have been warned of
+# Loops of molecular dynamics that call no ASE calculator, by the module that is loaded with them.
+FOREIGN_LOOPS = {"torch_sim": "torch-sim", "nvalchemi": "nvalchemi"}
 
 
 class _Profiled(type):
@@ -54,14 +73,14 @@ class ProfiledCalculator(metaclass=_Profiled):
 
     Args:
         calc: Any ASE calculator.
-        journal: Journal of a run of its own. Without it the calculator joins the process's run, whose
-            journal is `run.jsonl` in the working directory. A name that is taken is numbered, never
-            overwritten.
+        journal: Journal of a run of its own: a file, or a folder in which `run.jsonl` is made. Without it
+            the calculator joins the process's run, whose journal is `run.jsonl` in the working directory.
+            A name that is taken is numbered, never overwritten.
         trace: When calls are traced in full detail, operation by operation, if they run torch or JAX:
             `"auto"` now and then, where it fits the overhead budget; `"off"`; or a `Trace`. Touching
             `<journal>.trace` opens a window at the next call in any case.
-        overhead_budget: Share of the wall time that the recorder may take before it samples less.
-        max_journal: Size in bytes past which rows give way to exact sums per second.
+        overhead_budget: Share of the wall time, 0 to 1, that the recorder may take before it samples less.
+        max_journal: Size in bytes, above 0, past which rows give way to exact sums per second.
         summary: Whether a summary is printed on stderr when the run ends. By default it is, but for
             worker processes, MPI ranks other than 0 and under pytest.
 
@@ -69,17 +88,17 @@ class ProfiledCalculator(metaclass=_Profiled):
         NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.
         AlreadyProfiledError: `calc` is profiled already, and `journal` names another journal.
         JournalPathError: The journal's directory is missing or cannot be written.
-        TraceSettingsError: `trace` is not understood.
+        SettingsError: A setting is of another type or out of its range.
     """
 
     def __new__(  # noqa: PLR0913 - keyword-only settings
         cls,
         calc: Any,
-        *,
         journal: str | os.PathLike[str] | None = None,
+        *,
         trace: str | Trace = AUTO,
-        overhead_budget: float = 0.01,
-        max_journal: int = 256_000_000,
+        overhead_budget: float = DEFAULT_BUDGET,
+        max_journal: int = DEFAULT_MAX_JOURNAL,
         summary: bool | None = None,
     ) -> Any:
         """Return the wrapped calculator; with `INSTRUMENTED_CALC=off` the calculator itself."""
@@ -89,14 +108,13 @@ class ProfiledCalculator(metaclass=_Profiled):
         lane = _lane_of(calc)
         if lane is not None:
             return _already(calc, lane, journal)
-        path = Path.cwd() / (DEFAULT_JOURNAL if journal is None else journal)
-        settings = Settings(
-            path=str(path),
+        settings = checked_settings(
+            path=wanted_journal(journal),
             own_run=journal is not None,
             overhead_budget=overhead_budget,
             max_journal=max_journal,
             summary=summary,
-            trace=check_trace(trace),
+            trace=trace,
         )
         recorder = _recorder(settings)
         if twins.can_be_twinned(calc):
@@ -105,8 +123,15 @@ class ProfiledCalculator(metaclass=_Profiled):
 
 
 def is_switched_off() -> bool:
-    """Tell whether `INSTRUMENTED_CALC` asks for no profiling."""
-    return os.environ.get("INSTRUMENTED_CALC", "").lower() in ("off", "0")
+    """Tell whether `INSTRUMENTED_CALC` asks for no profiling; an odd value is warned of, once."""
+    value = os.environ.get(SWITCH, "")
+    try:
+        return asks_for_off(value)
+    except SettingsError as error:
+        if value not in _odd_switches:
+            _odd_switches.add(value)
+            people_logger().warning(f"{error}; this run is profiled")
+        return False
 
 
 @contextmanager
@@ -161,14 +186,24 @@ class Run:
 
         Args:
             dyn: An ASE MolecularDynamics or Optimizer, before its `run`.
+
+        Raises:
+            NotADriverError: `dyn` is something else.
         """
+        if isinstance(dyn, type) or not callable(getattr(dyn, "run", None)):
+            message = f"attach({shown(dyn)}): not a driver; pass a MolecularDynamics or Optimizer object"
+            raise NotADriverError(message)
         if self._recorder is not None:
             attach(self._recorder, dyn)
 
     def mark(self, text: str) -> None:
-        """Write a note of the user's own into the journal."""
+        """Write a note of the user's own into the journal.
+
+        Args:
+            text: The note, cut after 10,000 characters; of what is not text its repr.
+        """
         if self._recorder is not None:
-            self._recorder.mark(text)
+            self._recorder.mark((text if isinstance(text, str) else shown(text))[:LONGEST_MARK])
 
 
 class Handle:
@@ -235,7 +270,7 @@ def _check_calculator(calc: Any) -> None:
 
 def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> Any:
     settings = lane.recorder.settings
-    if journal is not None and str(Path.cwd() / journal) != settings.path:
+    if journal is not None and wanted_journal(journal) != settings.path:
         message = (
             f"this calculator already records to {settings.path}; wrap the bare calculator to "
             f"record to {journal}"
@@ -245,29 +280,49 @@ def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> A
     return calc
 
 
-def profile_assigned(journal: str | os.PathLike[str] | None = None) -> Callable[[], None]:
-    """Profile every calculator that is assigned to an `Atoms` from now on, in the process's run.
+class Assigned:
+    """The calculators that a program assigns to an `Atoms`, all profiled in the process's run.
 
     Args:
         journal: Journal of the run; `run.jsonl` by default.
 
-    Returns:
-        A function that ends the wrapping; the run goes on.
-
     Raises:
         JournalPathError: The journal's directory is missing or cannot be written.
+        SettingsError: `journal` is not a path.
     """
-    from instrumented_calc.capture.assignment import wrap_assigned  # noqa: PLC0415 - loads ASE
 
-    _recorder(Settings(path=str(Path.cwd() / (journal or DEFAULT_JOURNAL))))
-    return wrap_assigned(ProfiledCalculator, lambda calc: isinstance(calc, ProfiledCalculator))
+    def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
+        from instrumented_calc.capture.assignment import wrap_assigned  # noqa: PLC0415 - loads ASE
+
+        self._run = _recorder(Settings(path=wanted_journal(journal)))
+        self._wrapped = 0
+        self.undo = wrap_assigned(self._wrap, lambda calc: _lane_of(calc) is not None)
+
+    def _wrap(self, calc: Any) -> Any:
+        self._wrapped += 1
+        return ProfiledCalculator(calc)
+
+    def why_nothing_is_recorded(self) -> str | None:
+        """Return one line if no call has been recorded so far, None otherwise."""
+        if self._run.path is not None or self._run.state is ENDED or _has_own_run.is_set():
+            return None
+        if self._wrapped:
+            return "nothing was recorded: a calculator was assigned to an Atoms, but none was called"
+        for module, name in FOREIGN_LOOPS.items():
+            if module in sys.modules:
+                return f"nothing was recorded: {name} is loaded, whose loops call no ASE calculator"
+        return (
+            "nothing was recorded: no calculator was assigned to an Atoms (atoms.calc = calc); one that is "
+            "called by itself has to be wrapped in the script: calc = ProfiledCalculator(calc)"
+        )
 
 
 def _recorder(settings: Settings) -> Recorder:
     shared = not settings.own_run
     if shared and _shared and _shared[0].state is not ENDED:
         return _shared[0]
-    check_directory(Path(settings.path))
+    if not shared:
+        _has_own_run.set()
     recorder = Recorder(settings, on_end=_print_summary, judge=_judge_live)
     if shared:
         _shared[:] = [recorder]

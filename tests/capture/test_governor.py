@@ -11,8 +11,9 @@ from ase.calculators.calculator import Calculator
 from tests.support import read_records
 
 from instrumented_calc.capture.calculator import twin
-from instrumented_calc.capture.recorder import Recorder, Settings
+from instrumented_calc.capture.recorder import Recorder
 from instrumented_calc.capture.rows import RAREST_SAMPLE_NS, SAMPLE_EVERY_NS
+from instrumented_calc.capture.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -169,7 +169,8 @@ class TestTimes:
     def test_components_sum_to_what_was_spent_in_them(self, calls):
         from tests.support import ExactClock  # noqa: PLC0415 - fixtures do not go with given()
 
-        from instrumented_calc.capture.recorder import Recorder, Settings  # noqa: PLC0415
+        from instrumented_calc.capture.recorder import Recorder  # noqa: PLC0415
+        from instrumented_calc.capture.settings import Settings  # noqa: PLC0415
 
         clock = ExactClock()
         recorder = Recorder(Settings(path=str(Path.cwd() / "run.jsonl"), own_run=True), clock=clock)

@@ -19,7 +19,8 @@ from instrumented_calc import ProfiledCalculator, Trace, span
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture import traces
 from instrumented_calc.capture.calculator import twin
-from instrumented_calc.capture.recorder import Recorder, Settings
+from instrumented_calc.capture.recorder import Recorder
+from instrumented_calc.capture.settings import Settings
 from instrumented_calc.capture.trace_slices import Slice
 from instrumented_calc.errors import TraceSettingsError
 from instrumented_calc.journal.reader import read_journal

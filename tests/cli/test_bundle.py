@@ -23,7 +23,7 @@ def test_a_run_is_bundled_and_taken_in_elsewhere(tmp_path, capsys):
 def test_errors_are_one_line_on_stderr(tmp_path, capsys):
     (tmp_path / "other.jsonl").write_text("{}\n")
     for arguments in (["none.jsonl"], ["other.jsonl"], ["."]):
-        assert main(["bundle", *arguments, "--output", "b.tgz"]) == 1
+        assert main(["bundle", *arguments, "--output", "b.tgz"]) == 5
         seen = capsys.readouterr()
         assert seen.err.splitlines()[-1].startswith("error: ")
     assert main(["bundle", "run.jsonl"]) == 2

@@ -96,7 +96,7 @@ def test_a_batch_job_and_a_container_are_told(told, monkeypatch):
 
 def test_what_cannot_be_imported_is_one_line_and_the_rest_is_told(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
-    assert main(["env", "--import", "jax"]) == 1
+    assert main(["env", "--import", "jax"]) == 5
     seen = capsys.readouterr()
     assert "jax" in json.loads(seen.out)["import_failed"]
     assert seen.err.startswith("error: cannot import jax")

@@ -72,8 +72,8 @@ def test_control_characters_of_a_name_never_reach_the_terminal(tmp_path, capsys)
     ("arguments", "code", "said"),
     [
         ([], 2, "no bundle is given"),
-        (["none.tgz"], 1, "no such file or folder"),
-        (["local.zip", "--output", "local.zip"], 1, "another --output"),
+        (["none.tgz"], 5, "no such file or folder"),
+        (["local.zip", "--output", "local.zip"], 5, "another --output"),
     ],
 )
 def test_errors_are_one_line_on_stderr(bundles, capsys, arguments, code, said):

@@ -63,7 +63,7 @@ def test_report_on_an_old_journal_mentions_the_newer_one(run, capsys):
 
 def test_report_without_any_journal_is_an_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["report"]) == 1
+    assert main(["report"]) == 5
     assert capsys.readouterr().err.startswith("error: no run*.jsonl in ")
 
 
@@ -78,7 +78,7 @@ def test_report_writes_a_file(run, tmp_path, capsys):
     assert main(["report", str(run), "--output", "report.txt"]) == 0
     assert (tmp_path / "report.txt").read_text().startswith("Report on")
     assert capsys.readouterr().out == ""
-    assert main(["report", str(run), "--output", "no/such/report.txt"]) == 1
+    assert main(["report", str(run), "--output", "no/such/report.txt"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_target_without_evidence_is_not_met(run, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["report", "none.jsonl"], 1),
-        (["report", "."], 1),
+        (["report", "none.jsonl"], 5),
+        (["report", "."], 5),
         (["report", "run.jsonl", "--require", "speed>1"], 2),
         (["report", "run.jsonl", "--format", "pdf"], 2),
         (["report", "run.jsonl", "--nonsense"], 2),
@@ -155,4 +155,4 @@ def test_a_closed_pipe_is_no_error(run):
         process.stdout.close()
         told = process.stderr.read()
     assert told == b""
-    assert process.returncode == 1
+    assert process.returncode == 141

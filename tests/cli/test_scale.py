@@ -141,7 +141,7 @@ def partial_names() -> list[str]:
 def test_cells_of_other_settings_are_not_mixed(capsys):
     assert scale("--sizes", "4", "--replicates", "1", "--steps", "2") == 0
     capsys.readouterr()
-    assert scale("--sizes", "4", "--replicates", "1", "--steps", "3") == 1
+    assert scale("--sizes", "4", "--replicates", "1", "--steps", "3") == 5
     assert capsys.readouterr().err == (
         "error: out holds cells with steps 2, not 3: give another --output, or the same settings\n"
     )
@@ -154,8 +154,8 @@ def test_cells_of_other_settings_are_not_mixed(capsys):
     [
         (["--sizes", "4,many"], 2, "--sizes"),
         (["--sizes", "0"], 2, "one atom"),
-        (["--system", "cooper"], 1, "copper"),
-        (["--calc", "emmt", "--sizes", "4"], 1, "did you mean emt?"),
+        (["--system", "cooper"], 5, "copper"),
+        (["--calc", "emmt", "--sizes", "4"], 5, "did you mean emt?"),
     ],
 )
 def test_bad_input_is_one_line(capsys, arguments, code, words):

@@ -15,7 +15,7 @@ from instrumented_calc.capture.lanes import Lane
 from instrumented_calc.capture.recorder import Recorder
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.recorder import Settings
+    from instrumented_calc.capture.settings import Settings
 
 
 class Contents:

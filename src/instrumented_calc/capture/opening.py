@@ -46,7 +46,7 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
         pid=os.getpid(),
         version=__version__,
         command=mask_arguments(sys.orig_argv),
-        directory=os.getcwd(),  # noqa: PTH109 - a string is wanted
+        directory=_working_directory(),
         settings=msgspec.to_builtins(recorder.settings),
         environment=environment(),
     )
@@ -58,3 +58,10 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
     if linked is not None:
         start.series = linked
     return start, describe_fields()
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string is wanted
+    except OSError:
+        return "(removed)"

@@ -35,7 +35,6 @@ from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
 from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.rounds import Rounds
 from instrumented_calc.capture.rows import RowMaker
-from instrumented_calc.capture.trace_settings import AUTO, Trace
 from instrumented_calc.capture.traces import Windows
 from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.lanes import Lane
     from instrumented_calc.capture.live import LiveEvidence
     from instrumented_calc.capture.probes import Listener
+    from instrumented_calc.capture.settings import Settings
     from instrumented_calc.journal.records import Finding, RunStart
 
 END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
@@ -64,26 +64,6 @@ LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
 }
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """What a user may set for a run.
-
-    Attributes:
-        path: Journal; made at the first call, numbered if the name is taken.
-        own_run: Whether the path was given: the run then belongs to one calculator and its copies.
-        overhead_budget: Share of the wall time that the recorder may take before it samples less.
-        max_journal: Size in bytes past which rows are thinned.
-        summary: Whether a summary is printed at the end; None: as usual.
-        trace: When trace windows open: `auto`, `off`, or as told.
-    """
-
-    path: str
-    own_run: bool = False
-    overhead_budget: float = 0.01
-    max_journal: int = 256_000_000
-    summary: bool | None = None
-    trace: str | Trace = AUTO
 
 
 class Recorder:

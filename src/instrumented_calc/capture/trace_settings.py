@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import msgspec
 
+from instrumented_calc.capture.shown import shown
 from instrumented_calc.errors import TraceSettingsError
 
 AUTO, OFF = "auto", "off"
@@ -36,8 +38,13 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if min(self.every_calls, self.active, self.max_windows) < 1 or self.active > MOST_CALLS:
-            message = f"{self}: its numbers must be at least 1, and active at most {MOST_CALLS}"
+        numbers = self.every_calls, self.active, self.max_windows
+        whole = all(isinstance(each, Integral) and not isinstance(each, bool) for each in numbers)
+        if not whole or min(numbers) < 1 or self.active > MOST_CALLS:
+            message = f"{self}: its numbers must be whole, at least 1, and active at most {MOST_CALLS}"
+            raise TraceSettingsError(message)
+        if not isinstance(self.chrome, bool):
+            message = f"{self}: chrome must be True or False"
             raise TraceSettingsError(message)
 
 
@@ -50,8 +57,8 @@ def check_trace(trace: Any) -> str | Trace:
     Raises:
         TraceSettingsError: It is something else.
     """
-    if isinstance(trace, Trace) or trace in (AUTO, OFF):
+    if isinstance(trace, Trace) or (isinstance(trace, str) and trace in (AUTO, OFF)):
         setting: str | Trace = trace
         return setting
-    message = f"trace={trace!r} is not understood; give 'auto', 'off' or Trace(every_calls=...)"
+    message = f"trace={shown(trace)} is not understood; give 'auto', 'off' or Trace(every_calls=...)"
     raise TraceSettingsError(message)

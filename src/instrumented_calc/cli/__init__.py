@@ -1,17 +1,19 @@
-"""The command line: one file a command, and the only place that prints.
-
-Exit codes: 0 done, 1 the input could not be used or a gate failed, 2 wrong usage.
-"""
+"""The command line: one file a command, and the only place that prints. Exit codes: see `border`."""
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.errors import InstrumentedCalcError, TargetError
+from instrumented_calc.cli.border import INTERRUPTED, WRONG_USAGE, guarded, print_error
 
-WRONG_USAGE = 2
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.cli.script import Script
+
+PROGRAM = "instrumented-calc"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,41 +23,60 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments after the program's name; those of the process by default.
 
     Returns:
-        The exit code.
+        The exit code. `run` instead ends as its script does, with the script's own exception.
     """
-    try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has gone; what is still buffered must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except InstrumentedCalcError as error:
-        _print_error(str(error))
-        return WRONG_USAGE if isinstance(error, TargetError) else 1
+    arguments = sys.argv[1:] if argv is None else argv
+    scripts: list[Script] = []
+    code = guarded(lambda: _run(arguments, scripts))
+    # Outside of the border: what a user's script raises is not ours to catch.
+    for script in scripts:
+        script.execute()
     return code
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], scripts: list[Script]) -> int:
+    """Run a command; `run` only prepares its script, which is added to `scripts`."""
     import typer  # noqa: PLC0415 - importing this package stays light
 
     from instrumented_calc.cli.app import build_app  # noqa: PLC0415 - likewise
+    from instrumented_calc.cli.script import Script  # noqa: PLC0415 - likewise
 
     # Some versions of typer carry their own click: its errors are known by typer's alone.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
-    command = typer.main.get_command(build_app())
+    command: Any = typer.main.get_command(build_app())
     try:
-        code = command.main(argv, prog_name="instrumented-calc", standalone_mode=False)
+        # Not command.main(): it turns Ctrl-C and a broken pipe into exits of its own.
+        with _any_text_printable(), command.make_context(PROGRAM, [*argv]) as context:
+            result = command.invoke(context)
+    except typer.Exit as asked:
+        return int(asked.exit_code)
     except typer.Abort:
         return INTERRUPTED
     except usage_error as error:
-        text = error.format_message() if hasattr(error, "format_message") else str(error)
-        _print_error(f"{text} Try: instrumented-calc --help")
-        return WRONG_USAGE
-    return code if isinstance(code, int) else 0
+        return _wrong_usage(error)
+    if isinstance(result, Script):
+        scripts.append(result)
+    return result if isinstance(result, int) else 0
 
 
-def _print_error(text: str) -> None:
-    print(f"error: {text}", file=sys.stderr)  # noqa: T201 - the only place that prints errors
+def _wrong_usage(error: Any) -> int:
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":  # its text is the help
+        print(text, file=sys.stderr)  # noqa: T201 - help, not an error
+    else:
+        print_error(f"{text} Try: {PROGRAM} --help")
+    return WRONG_USAGE
+
+
+@contextmanager
+def _any_text_printable() -> Iterator[None]:
+    """Let stdout escape what its encoding lacks, such as the bytes of a file name that is not UTF-8."""
+    stream: Any = sys.stdout
+    if stream is None or getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
+        yield
+        return
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors="strict")  # a script that is run has the stream as it was

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
-import traceback
-from pathlib import Path
-from typing import Annotated
+import atexit
+import os
+from contextlib import suppress
+from pathlib import Path  # noqa: TC003 - typer reads annotations
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.errors import InstrumentedCalcError
+if TYPE_CHECKING:
+    from instrumented_calc.run import Assigned
 
 # Everything after the script belongs to the script.
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
@@ -21,25 +22,27 @@ def run(
     journal: Annotated[
         Path | None, typer.Option(help="Journal to write; run.jsonl by default, numbered if taken.")
     ] = None,
-) -> int:
+    is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
+) -> Any:
     """Run a script with every calculator that it assigns to an Atoms profiled."""
-    path = Path(script[0])
-    if not path.is_file():
-        message = f"{path}: no such script"
-        raise InstrumentedCalcError(message)
-    from instrumented_calc.run import is_switched_off, profile_assigned  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.cli.script import Script  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.run import Assigned, is_switched_off  # noqa: PLC0415 - same
 
+    prepared = Script(script, is_module=is_module)
     if not is_switched_off():
-        profile_assigned(journal)
-    # As the interpreter would: the script's folder first on the path, its name first in argv.
-    sys.argv = script
-    sys.path[0] = str(path.resolve().parent)
-    try:
-        runpy.run_path(str(path), run_name="__main__")
-    except Exception as error:  # noqa: BLE001 - it is the script's, and shown as the interpreter would
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename != str(path):
-            trace = trace.tb_next
-        traceback.print_exception(type(error), error, trace or error.__traceback__)
-        return 1
-    return 0
+        assigned = Assigned(journal)
+        atexit.register(_say_if_nothing_is_recorded, assigned, os.getpid())
+    return prepared
+
+
+def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
+    """Say why the journal that was asked for is missing; forked children and other MPI ranks are silent."""
+    from instrumented_calc.capture.environment import mpi_rank  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.capture.notices import people_logger  # noqa: PLC0415 - same
+
+    if os.getpid() != own_process or mpi_rank():
+        return
+    reason = assigned.why_nothing_is_recorded()
+    if reason is not None:
+        with suppress(OSError, ValueError):  # stderr may be closed or full
+            people_logger().warning(reason)

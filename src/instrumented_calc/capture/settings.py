@@ -1,0 +1,92 @@
+"""What a user may set for a run, checked while wrapping: one line for each mistake."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import msgspec
+
+from instrumented_calc.capture.shown import shown
+from instrumented_calc.capture.trace_settings import AUTO, Trace, check_trace
+from instrumented_calc.errors import SettingsError
+
+DEFAULT_BUDGET = 0.01
+DEFAULT_MAX_JOURNAL = 256_000_000
+LARGEST = 2**62  # fits the integers of every reader
+SWITCH = "INSTRUMENTED_CALC"
+SWITCHED_OFF = frozenset({"off", "0", "false", "no"})
+SWITCHED_ON = frozenset({"", "on", "1", "true", "yes"})
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a user may set for a run.
+
+    Attributes:
+        path: Journal; made at the first call, numbered if the name is taken.
+        own_run: Whether the path was given: the run then belongs to one calculator and its copies.
+        overhead_budget: Share of the wall time that the recorder may take before it samples less.
+        max_journal: Size in bytes past which rows are thinned.
+        summary: Whether a summary is printed at the end; None: as usual.
+        trace: When trace windows open: `auto`, `off`, or as a `Trace` says.
+    """
+
+    path: str
+    own_run: bool = False
+    overhead_budget: float = DEFAULT_BUDGET
+    max_journal: int = DEFAULT_MAX_JOURNAL
+    summary: bool | None = None
+    trace: str | Trace = AUTO
+
+
+def checked_settings(  # noqa: PLR0913 - one a setting
+    *, path: str, own_run: bool, overhead_budget: Any, max_journal: Any, summary: Any, trace: Any
+) -> Settings:
+    """Return the settings of a run, whose path has been checked before.
+
+    Raises:
+        SettingsError: A value is of another type or out of its range; the message names it.
+    """
+    return Settings(
+        path=path,
+        own_run=own_run,
+        overhead_budget=_share(overhead_budget),
+        max_journal=_size(max_journal),
+        summary=_choice(summary),
+        trace=check_trace(trace),
+    )
+
+
+def is_switched_off(value: str) -> bool:
+    """Tell whether a value of `INSTRUMENTED_CALC` asks for no profiling.
+
+    Raises:
+        SettingsError: It is neither a known word for on nor one for off.
+    """
+    word = value.strip().lower()
+    if word not in SWITCHED_OFF | SWITCHED_ON:
+        message = f"{SWITCH}={shown(value)} is not understood; set it to off to record nothing, or unset it"
+        raise SettingsError(message)
+    return word in SWITCHED_OFF
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
+        return float(value)
+    message = f"overhead_budget={shown(value)}: no share of the wall time; give 0 to 1, such as 0.01"
+    raise SettingsError(message)
+
+
+def _size(value: Any) -> int:
+    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
+    if whole and not isinstance(value, bool) and value > 0:
+        return min(int(value), LARGEST)
+    message = f"max_journal={shown(value)}: not a size in bytes; give a whole number above 0, as 256_000_000"
+    raise SettingsError(message)
+
+
+def _choice(value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    message = f"summary={shown(value)}: give True, False, or None for the default"
+    raise SettingsError(message)

@@ -1,0 +1,19 @@
+"""How a user's value looks in a line of text, whatever it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LONGEST = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error message shows it: its repr, cut, or its type where that has none."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a repr of the user's own may raise anything
+        text = ""
+    if not text or len(text) > LONGEST or not text.isprintable():
+        start = "".join(each for each in text[:LONGEST] if each.isprintable())
+        return f"{start}... ({type(value).__name__})"
+    return text

@@ -1,0 +1,128 @@
+"""The border of the command line: whatever goes wrong inside is one line on stderr and an exit code.
+
+| code | meaning |
+|------|---------|
+| 0 | done |
+| 1 | a target or a gate is missed |
+| 2 | wrong usage |
+| 5 | the input could not be used |
+| 70 | a fault of instrumented-calc |
+| 130 | interrupted by Ctrl-C |
+| 141 | the reader of the output has gone |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import InstrumentedCalcError, SettingsError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WRONG_USAGE = 2
+UNUSABLE_INPUT = 5
+OUR_FAULT = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+DEBUG = "INSTRUMENTED_CALC_DEBUG"
+LONGEST_WORD = 80  # a path that is longer keeps its two ends
+LONGEST_LINE = 600  # a list of known names may be long; nothing else comes near
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run a command and turn what it raises into one line on stderr and an exit code.
+
+    Args:
+        command: Returns the exit code.
+
+    Raises:
+        Exception: Whatever the command raised, where `INSTRUMENTED_CALC_DEBUG=1` asks for the traceback.
+    """
+    try:
+        code = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1":
+            raise
+        text, code = _explain(error)
+        if isinstance(error, OSError) and error.filename is None:
+            _discard(sys.stdout)  # what is buffered would fail again, with a traceback, at exit
+        print_error(text)
+    return code
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return what to tell of an error, and the exit code."""
+    if isinstance(error, (TargetError, SettingsError)):
+        return str(error), WRONG_USAGE
+    if isinstance(error, InstrumentedCalcError):
+        return str(error), UNUSABLE_INPUT
+    if isinstance(error, MemoryError):
+        return "out of memory; ask for fewer atoms, steps or journals", UNUSABLE_INPUT
+    if isinstance(error, OSError):
+        return _explain_os_error(error), UNUSABLE_INPUT
+    hint = f"please report it with the traceback that {DEBUG}=1 shows"
+    return f"a fault of instrumented-calc: {type(error).__name__}: {error}{_place(error)}; {hint}", OUR_FAULT
+
+
+def _explain_os_error(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is not None:
+        name = error.filename
+        return f"{os.fsdecode(name) if isinstance(name, (str, bytes)) else name}: {reason}"
+    if isinstance(error, FileNotFoundError):  # as os.getcwd() raises it
+        return "the working directory is gone; change to another directory"
+    return f"the output cannot be written: {reason}"
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+
+
+def print_error(text: str) -> None:
+    """Print an error as one line on stderr, if that is open."""
+    if sys.stderr is None:
+        return
+    try:
+        print(f"error: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201 - all errors, and only here
+    except OSError:
+        _discard(sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and control characters, its long words and itself cut."""
+    words = (_cut(_printable(word), LONGEST_WORD) for word in text.split())
+    return _cut(" ".join(words), LONGEST_LINE)
+
+
+def _printable(word: str) -> str:
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in word
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
+def _discard(stream: Any) -> None:
+    """Send what a stream still holds to the null device."""
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed, or have no descriptor
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

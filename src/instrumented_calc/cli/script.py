@@ -1,0 +1,171 @@
+"""A user's program, run as the interpreter itself would run it.
+
+`sys.argv`, `sys.path[0]`, `__main__`, the traceback and the exit status are those of `python script.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import runpy
+import sys
+import zipfile
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import InstrumentedCalcError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START_BYTES = 4096  # of a file: enough to tell a program from what is none
+JOURNAL_START = b'{"event":"run_start"'
+
+
+class Script:
+    """A program with its arguments: a file, a folder or archive with `__main__.py`, or a module.
+
+    Args:
+        words: Path of the program and its arguments; with `is_module`, a module's name in place of the path.
+        is_module: Whether a module is run, as `python -m` does.
+
+    Raises:
+        InstrumentedCalcError: The file is missing, unreadable or no Python program.
+    """
+
+    def __init__(self, words: Sequence[str], *, is_module: bool) -> None:
+        self._words = [*words]
+        self._is_module = is_module
+        if not is_module:
+            check_program(words[0])
+
+    def execute(self) -> None:
+        """Run the program; what it raises is shown as the interpreter shows it, and raised."""
+        sys.argv = self._words
+        if self._is_module:
+            run, own_file = self._run_module, None
+        elif is_container(self._words[0]):
+            run, own_file = self._run_container, None
+        else:
+            run, own_file = self._run_file, absolute(self._words[0])
+        try:
+            run()
+        except SystemExit:
+            raise
+        except BaseException as error:
+            _show(error, own_file)
+            raise
+
+    def _run_file(self) -> None:
+        name = self._words[0]
+        _put_first_on_path(os.path.dirname(os.path.realpath(name)))  # noqa: PTH120 - "" would become "."
+        main = ModuleType("__main__")
+        path = absolute(name)
+        main.__file__ = path
+        main.__dict__["__builtins__"] = sys.modules["builtins"]
+        main.__dict__["__cached__"] = None
+        sys.modules["__main__"] = main  # for good: pickles and threads may outlive the last line
+        code = _code(path)
+        loader = SourcelessFileLoader if _is_compiled(path) else SourceFileLoader
+        main.__loader__ = loader("__main__", path)
+        exec(code, main.__dict__)  # noqa: S102 - this is what the command is for
+
+    def _run_container(self) -> None:
+        runpy.run_path(self._words[0], run_name="__main__")
+
+    def _run_module(self) -> None:
+        _put_first_on_path(os.getcwd())  # noqa: PTH109 - a string, as the interpreter has it
+        runpy.run_module(self._words[0], run_name="__main__", alter_sys=True)
+
+
+def check_program(name: str) -> None:
+    """Check that a path leads to something that Python can run.
+
+    Raises:
+        InstrumentedCalcError: It does not.
+    """
+    if is_container(name):
+        return
+    path = Path(name)
+    try:
+        if path.is_dir():
+            message = f"{name}: a folder without __main__.py; give a script"
+            raise InstrumentedCalcError(message)
+        if not path.is_file():  # a pipe is read once, by the interpreter
+            exists = path.exists()
+            start = b""
+        else:
+            exists = True
+            with path.open("rb") as file:
+                start = file.read(START_BYTES)
+    except (OSError, ValueError) as error:
+        message = f"{name}: {getattr(error, 'strerror', None) or error}; give a Python script"
+        raise InstrumentedCalcError(message) from error
+    if not exists:
+        hint = "; a module is run by: instrumented-calc run -m MODULE" if name.isidentifier() else ""
+        message = f"{name}: no such script{hint}"
+        raise InstrumentedCalcError(message)
+    if start.startswith(JOURNAL_START):
+        message = f"{name}: a journal, not a script; try: instrumented-calc report {name}"
+        raise InstrumentedCalcError(message)
+    if b"\0" in start and not _is_compiled(name):
+        message = f"{name}: a binary file, not a Python script"
+        raise InstrumentedCalcError(message)
+
+
+def is_container(name: str) -> bool:
+    """Tell whether a path is a folder or archive with a `__main__.py`."""
+    try:
+        if Path(name).is_dir():
+            return (Path(name) / "__main__.py").is_file()
+        return zipfile.is_zipfile(name) if Path(name).is_file() else False
+    except (OSError, ValueError):
+        return False
+
+
+def absolute(name: str) -> str:
+    """Return a path as the interpreter makes it absolute: links and `..` are kept."""
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name.removeprefix("./"))  # noqa: PTH109, PTH117, PTH118 - pathlib would tidy it up
+
+
+def _is_compiled(name: str) -> bool:
+    return name.endswith(".pyc")
+
+
+def _code(path: str) -> CodeType:
+    with open(path, "rb") as file:  # noqa: PTH123 - the name as it is shown in tracebacks
+        if _is_compiled(path):
+            code: CodeType | None = pkgutil.read_code(file)
+            if code is None:
+                message = "Bad magic number in .pyc file"
+                raise RuntimeError(message)
+            return code
+        return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+def _put_first_on_path(folder: str) -> None:
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        sys.path[0] = folder
+
+
+def _show(error: BaseException, own_file: str | None) -> None:
+    """Show an exception by the program's own hook, without the frames above the program's first one."""
+    trace = error.__traceback__
+    while trace is not None and not _is_first(trace.tb_frame.f_code, own_file):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+    # The interpreter ends as it does for this exception, and has nothing left to show.
+    sys.excepthook = _nothing_more
+
+
+def _is_first(code: CodeType, own_file: str | None) -> bool:
+    if own_file is not None:
+        return code.co_filename == own_file
+    return code.co_name == "<module>" and code.co_filename not in (runpy.__file__, __file__)
+
+
+def _nothing_more(*_: Any) -> None:
+    pass
