@@ -89,7 +89,7 @@ def test_operations_of_all_windows_are_merged(journal):
 def test_what_a_device_did_is_summed_where_it_was_seen(journal):
     with_device = window(1, launches=1450, device_busy_ns=MS)
     assert measure_traces(journal(window(1)), None).device_busy_ns is None
-    use = measure_traces(journal(with_device, with_device), None)
+    use = measure_traces(journal(with_device, window(2, launches=1450, device_busy_ns=MS)), None)
     assert (use.launches, use.device_busy_ns, use.extra_ns) == (2900, 2 * MS, None)
 
 

@@ -7,14 +7,16 @@ import pytest
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.energies import FIRST, read_energies
-from instrumented_calc.journal.records import Call
+from instrumented_calc.journal.records import SCHEMA, Call, RunStart
+
+START = RunStart(schema=SCHEMA, run_id="r", started="2026-01-01T00:00:00Z", pid=1, version="0.1.0")
 
 
 @pytest.fixture
 def energies(tmp_path):
     def read(*calls: Call, more: bytes = b"", most: int = 200):
         path = tmp_path / "run.jsonl"
-        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in calls) + more)
+        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (START, *calls)) + more)
         return read_energies(path, most)
 
     return read

@@ -45,7 +45,7 @@ class Unequal:
 
 def evidence_of(journal: Journal) -> Evidence:
     """Return what a run's journal tells of its machine and software, by key and name."""
-    environment = journal.start.environment
+    environment = journal.environment
     found: Evidence = {
         "cpu": _known({"cpu": environment.cpu}),
         "processors": _known({"affinity": environment.affinity, "cgroup quota": environment.cgroup_cpus}),

@@ -157,7 +157,7 @@ def _rebased(journal: Journal, rows: Integers, values: Floats) -> tuple[Floats, 
 
 
 def _limit(journal: Journal, source: str) -> int | None:
-    environment = journal.start.environment
+    environment = journal.environment
     if source in {HOST, OF_MACHINE[HOST]}:
         limits = (environment.cgroup_memory_bytes, environment.memory_bytes)
         known = [limit for limit in limits if isinstance(limit, int)]

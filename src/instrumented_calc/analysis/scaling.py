@@ -201,7 +201,7 @@ def _typical_times(summary: Summary) -> dict[str, float]:
 
 
 def _host_memory(known: Sequence[tuple[int, Summary]]) -> MemoryFit | None:
-    environments = [each.journal.start.environment for _, each in known]
+    environments = [each.journal.environment for _, each in known]
     limits = [
         limit
         for each in environments
@@ -254,7 +254,7 @@ def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
     """
     found: dict[str, None] = {}
     for summary in summaries:
-        environment = summary.journal.start.environment
+        environment = summary.journal.environment
         pools = [(each.implementation, each.threads) for each in environment.threads_effective or ()]
         pools += [("torch", environment.torch_threads[0])] if environment.torch_threads else []
         for name, effective in pools:

@@ -93,7 +93,7 @@ def result_from_journal(
         system_size=lane.formula if isinstance(lane.formula, str) else None,
         total_time_s=total_s,
         steps_per_second=n_steps / total_s if total_s else 0.0,
-        timestamp=journal.start.started,
+        timestamp=journal.start.started if journal.start else "",
         notes=_notes(path, usable, compiled, measured),
         calculations=len(after),
         cache_hits=journal.counters.cache_hits if journal.counters else None,

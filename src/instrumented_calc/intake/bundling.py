@@ -24,7 +24,8 @@ from instrumented_calc.intake.masked_files import mask_journal, masked
 from instrumented_calc.intake.recognition import LARGEST_PARSED, as_json
 from instrumented_calc.intake.staging import sha256_of
 from instrumented_calc.journal.new_file import create
-from instrumented_calc.journal.reader import LONGEST_FIRST_LINE, read_journal, read_start
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.start import first_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,8 +133,7 @@ class _Files:
 
     def _add_journal(self, path: Path) -> None:
         if self._new(path):
-            with path.open("rb") as file:
-                read_start(file.readline(LONGEST_FIRST_LINE), path)
+            first_start(path)
             self.journals[_free("journals", path.name, self.journals)] = path
 
     def _add_beside(self, path: Path, folder: str) -> None:
@@ -179,7 +179,7 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
             files.bundled.left_out.append(f"{path}: {lines} lines, longer than any record")
         journal = read_journal(members[name])
         rows.append(journal_row(name, summarize(journal)))
-        environments[name] = msgspec.to_builtins(journal.start.environment)
+        environments[name] = msgspec.to_builtins(journal.environment)
     if rows:
         keep(_free("tables", "journals.csv", members), as_csv(rows))
         stored = {"schema": ENVIRONMENT_SCHEMA, "runs": environments}

@@ -19,7 +19,7 @@ def journal_row(name: str, summary: Summary) -> dict[str, Any]:
     """
     journal, latency, speed = summary.journal, summary.latency, summary.speed
     lanes = list(journal.lanes.values())
-    environment = journal.start.environment
+    environment = journal.environment
     times = {}
     if latency is not None:
         times = {
@@ -31,7 +31,7 @@ def journal_row(name: str, summary: Summary) -> dict[str, Any]:
     return {
         "journal": name,
         "complete": journal.end is not None,
-        "started": journal.start.started,
+        "started": journal.start.started if journal.start else None,
         "calculator": "; ".join(dict.fromkeys(lane.calculator for lane in lanes)),
         "formula": "; ".join(dict.fromkeys(lane.formula for lane in lanes if lane.formula)),
         "n_atoms": lanes[0].n_atoms or None if len(lanes) == 1 else None,

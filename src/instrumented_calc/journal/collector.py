@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
+from instrumented_calc.journal.order import kept, misplaced, repeats
 from instrumented_calc.journal.rows import MOST_COMPONENTS, PLAIN, Row, RowDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers
-    from instrumented_calc.journal.rows import Block
+from instrumented_calc.journal.rows import Block
 
 _CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
 _SPARSE = (
@@ -45,13 +46,21 @@ _NOTHING = _optional(Row(0, 0, 0))
 
 
 class RowCollector:
-    """Turns the bytes of `call` lines into columns."""
+    """Turns the bytes of `call` lines into columns.
+
+    Attributes:
+        count: Rows added so far.
+        repeated: Rows left out because their call has a row already; known once the columns are finished.
+        conflicting: Those of them that contradict the row that is kept.
+        misplaced: Rows in blocks that are out of order.
+    """
 
     def __init__(self, capacity: int) -> None:
         """Reserve room for a number of rows; more are possible."""
         self._decoder = RowDecoder()
         self._capacity = capacity
-        self._count = 0
+        self.count = 0
+        self.repeated = self.conflicting = self.misplaced = 0
         self._plain = {name: Column(capacity, np.int64 if name == "start_ns" else np.int32) for name in PLAIN}
         self._sets: dict[str, dict[tuple[str, ...], int]] = {"properties": {}, "changes": {}}
         self._components: dict[str, Column] = {}
@@ -74,7 +83,7 @@ class RowCollector:
             msgspec.DecodeError: If a line is no usable row; no row has been added then.
         """
         block = self._decoder.decode(lines)
-        first, self._count = self._count, self._count + len(block)
+        first, self.count = self.count, self.count + len(block)
         for column, values in zip(self._plain.values(), block.plain, strict=True):
             column.extend(values)
         if block.names:
@@ -82,6 +91,16 @@ class RowCollector:
         if block.rows:
             self._add_optional([first + place for place in block.places], block.rows)
         return len(block)
+
+    @property
+    def has_first(self) -> bool:
+        """Whether the run's first call has a row so far."""
+        return bool((self._plain["index"].finished() == 0).any())
+
+    def forget(self) -> None:
+        """Say that lines are missing here: carried fields are unknown until a row has them again."""
+        for name in _CARRIED:
+            self._add_sparse(name, [self.count], [ABSENT])
 
     def _add_components(self, first: int, block: Block) -> None:
         for name, times in zip(block.names, np.maximum(block.times, 0), strict=True):
@@ -113,6 +132,9 @@ class RowCollector:
             return
         if name in self._sets:
             values = [self._coded(self._sets[name], value) for value in values]
+        self._add_sparse(name, numbers, values)
+
+    def _add_sparse(self, name: str, numbers: list[int], values: Sequence[Any]) -> None:
         known_numbers, known_values = self._sparse.setdefault(name, (array("q"), array("q")))
         known_numbers.extend(numbers)
         known_values.extend([ABSENT if value is None else value for value in values])
@@ -134,13 +156,23 @@ class RowCollector:
         return None if value is None else known.setdefault(tuple(value), len(known))
 
     def finished(self) -> Calls:
-        """Return all columns."""
+        """Return all columns, each call once."""
+        plain = {name: column.finished() for name, column in self._plain.items()}
+        self.misplaced, breaks = misplaced(plain["index"], plain["start_ns"], plain["wall_ns"])
+        calls = self._calls(plain, breaks)
+        keep, self.conflicting = repeats(calls)
+        if keep is None:
+            return calls
+        self.repeated = len(calls) - int(keep.sum()) - self.conflicting
+        return kept(calls, keep)
+
+    def _calls(self, plain: dict[str, Integers], breaks: Integers) -> Calls:
         named = [column for columns in self._named.values() for column in columns.values()]
         for column in (self._split, *self._components.values(), *named):
-            column.fill_to(self._count)
+            column.fill_to(self.count)
         return Calls(
-            **{name: column.finished() for name, column in self._plain.items()},
-            **{name: self._filled_forward(name) for name in _CARRIED},
+            **plain,
+            **{name: self._filled_forward(name, breaks) for name in _CARRIED},
             property_sets=tuple(self._sets["properties"]),
             change_sets=tuple(self._sets["changes"]),
             components=_finished(self._components),
@@ -156,11 +188,17 @@ class RowCollector:
             failures=_sparse(*self._whole["failure"]),
         )
 
-    def _filled_forward(self, name: str) -> Integers:
-        """Repeat a carried field's values until the rows that change them."""
+    def _filled_forward(self, name: str, breaks: Integers) -> Integers:
+        """Repeat a carried field's values until the rows that change them, or where the order breaks off."""
         numbers, codes = self._sparse.get(name, ((), ()))
-        edges = np.array([0, *numbers, self._count])
-        return np.repeat(narrowed(np.array([ABSENT, *codes])), np.diff(edges))
+        changes = np.concatenate([breaks, np.array(numbers, np.int64)])
+        values = np.concatenate([np.full(len(breaks), ABSENT), np.array(codes, np.int64)])
+        if len(breaks):
+            # At the same row what the row has comes last.
+            order = np.argsort(changes, kind="stable")
+            changes, values = changes[order], values[order]
+        edges = np.concatenate([[0], changes, [self.count]])
+        return np.repeat(narrowed(np.concatenate([[ABSENT], values])), np.diff(edges))
 
 
 def _finished(columns: dict[str, Column]) -> dict[str, Integers]:

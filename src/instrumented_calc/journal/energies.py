@@ -7,20 +7,23 @@ journal is read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.records import Natural, Whole  # noqa: TC001 - msgspec reads annotations
+from instrumented_calc.journal.start import BEGINNING, UNDECODABLE
 
 if TYPE_CHECKING:
     import os
 
-CALL = b'{"event":"call",'
+RECORD = b'{"event":"'
+CALL = RECORD + b'call",'
 FRAMES = 200
 FIRST = (-1, -1, -1, 0)
+UNKNOWN = -2  # lane and phase after lines were lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,15 @@ class Frame:
 
 
 class _Row(Struct, gc=False):
-    lane: int | UnsetType = UNSET
-    phase: int | UnsetType | None = UNSET
-    parent: int | UnsetType = UNSET
-    n_atoms: int | UnsetType | None = UNSET
+    index: Natural
+    lane: Natural | UnsetType = UNSET
+    phase: Natural | UnsetType | None = UNSET
+    parent: Natural | UnsetType | None = UNSET
+    n_atoms: Natural | UnsetType | None = UNSET
     changes: list[str] | UnsetType | None = UNSET
-    step: int | UnsetType = UNSET
+    step: Whole | UnsetType = UNSET
     energy_ev: float | UnsetType | None = UNSET
-    failure: str | UnsetType = UNSET
+    failure: str | UnsetType | None = UNSET
 
 
 def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Frame, ...]:
@@ -66,16 +70,18 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
         JournalReadError: If the file cannot be read.
     """
     reading = _Reading()
-    try:
-        with Path(path).open("rb") as file:
-            for line in file:
-                if line.startswith(CALL):
-                    reading.add(line)
-                if len(reading.frames) >= most:
-                    break
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror or error}; give the path of a journal"
-        raise JournalReadError(message) from error
+    with open_lines(path) as lines:
+        for number, line in lines.lines():
+            if line.startswith(CALL):
+                reading.add(line)
+            elif line.startswith(BEGINNING) and reading.frames:
+                break  # another run's lines
+            elif not line.startswith(RECORD) and line.strip():
+                reading.forget()
+            if number == 1 and not line.startswith(BEGINNING):
+                reading.forget()
+            if len(reading.frames) >= most:
+                break
     return tuple(reading.frames)
 
 
@@ -85,26 +91,36 @@ class _Reading:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self._decode = msgspec.json.Decoder(_Row).decode
+        self._from_the_start = True
         self._lane = 0
         self._phase = -1
         self._n_atoms: int | None = None
         self._changes: list[str] | None = None
+        self._indices: set[int] = set()
         self._seen: dict[tuple[int, int, int], int] = {}
 
     def add(self, line: bytes) -> None:
         try:
             row = self._decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return  # a damaged line: the reader of the journal counts those
-        self._carry(row)
-        nested_or_failed = row.parent is not UNSET or row.failure is not UNSET
-        if nested_or_failed or self._changes == [] or row.energy_ev is UNSET:
+        except UNDECODABLE:  # the reader of the journal counts those
+            self.forget()
             return
+        self._carry(row)
+        nested_or_failed = isinstance(row.parent, int) or isinstance(row.failure, str)
+        if nested_or_failed or self._changes == [] or row.energy_ev is UNSET or row.index in self._indices:
+            return
+        self._indices.add(row.index)
         step = None if row.step is UNSET else row.step
         where = (self._lane, self._phase, -1 if step is None else step)
         self._seen[where] = number = self._seen.get(where, -1) + 1
-        place = (*where, number) if self.frames else FIRST
+        place = (*where, number) if self.frames or not self._from_the_start else FIRST
         self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev))
+
+    def forget(self) -> None:
+        """Say that lines are missing: carried fields are unknown until a row has them again."""
+        self._from_the_start = False
+        self._lane = self._phase = UNKNOWN
+        self._n_atoms = self._changes = None
 
     def _carry(self, row: _Row) -> None:
         if row.lane is not UNSET:

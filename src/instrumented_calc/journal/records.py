@@ -27,6 +27,18 @@ MAJOR_VERSION = 1
 
 # 32 buckets an octave: a latency is known to +-1.6 % from its bucket alone.
 HISTOGRAM_BITS = 5
+# The bucket of the longest duration that 63 bits hold.
+LARGEST_BUCKET = (62 - HISTOGRAM_BITS << HISTOGRAM_BITS) + (2 << HISTOGRAM_BITS) - 1
+
+# What a number can be: every reader computes in 64 bits, and sums of a few thousand values must fit as well.
+LARGEST = 2**62
+Natural: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST)]
+Whole: TypeAlias = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
+Bucket: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST_BUCKET)]
+# Sums of squared times: 2^62 calls of 2^62 ns are within it.
+Squares: TypeAlias = Annotated[float, Meta(ge=0, le=1e60)]
+# A number that physics can make NaN or infinite: JSON has neither, so null stands for both.
+Physical: TypeAlias = float | None
 
 
 def _meta(meaning: str, unit: str = "", kind: str = "value") -> Meta:
@@ -36,23 +48,26 @@ def _meta(meaning: str, unit: str = "", kind: str = "value") -> Meta:
 class Call(Struct, tag="call", tag_field="event", gc=False):
     """One real `calculate()` (or `evaluate()`) of a wrapped calculator."""
 
-    index: Annotated[int, _meta("Number of the call in its run, from 0, in order of start", "1")]
+    index: Annotated[Natural, _meta("Number of the call in its run, from 0, in order of start", "1")]
     lane: (
-        Annotated[int, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")] | UnsetType
+        Annotated[Natural, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")]
+        | UnsetType
     ) = UNSET
     phase: (
-        Annotated[int, _meta("Driver that asked for the call, see `phase`", kind="carried")]
+        Annotated[Natural, _meta("Driver that asked for the call, see `phase`", kind="carried")]
         | UnsetType
         | None
     ) = UNSET
-    parent: Annotated[int, _meta("Index of the recorded call inside which this one ran")] | UnsetType = UNSET
-    start_ns: Annotated[int, _meta("Start of the call", "ns")] = 0
-    wall_ns: Annotated[int, _meta("Duration of the call", "ns")] = 0
+    parent: Annotated[Natural, _meta("Index of the recorded call inside which this one ran")] | UnsetType = (
+        UNSET
+    )
+    start_ns: Annotated[Natural, _meta("Start of the call", "ns")] = 0
+    wall_ns: Annotated[Natural, _meta("Duration of the call", "ns")] = 0
     gap_ns: (
-        Annotated[int, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")]
+        Annotated[Whole, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")]
         | UnsetType
     ) = UNSET
-    n_atoms: Annotated[int, _meta("Number of atoms", "1", "carried")] | UnsetType | None = UNSET
+    n_atoms: Annotated[Natural, _meta("Number of atoms", "1", "carried")] | UnsetType | None = UNSET
     properties: (
         Annotated[list[str], _meta("Properties that were asked for", kind="carried")] | UnsetType | None
     ) = UNSET
@@ -65,65 +80,74 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         | None
     ) = UNSET
     step: (
-        Annotated[int, _meta("Steps that the driver had completed when the call was made", "1")] | UnsetType
+        Annotated[Whole, _meta("Steps that the driver had completed when the call was made", "1")] | UnsetType
     ) = UNSET
     components: (
         Annotated[
-            dict[str, int],
+            dict[str, Natural],
             _meta("Exclusive host time of each named part; the rest of wall_ns is other", "ns"),
         ]
         | UnsetType
     ) = UNSET
     observers_ns: (
-        Annotated[int, _meta("Time spent in the attached driver's observers since the last row", "ns")]
+        Annotated[Natural, _meta("Time spent in the attached driver's observers since the last row", "ns")]
         | UnsetType
     ) = UNSET
-    energy_ev: Annotated[float, _meta("Potential energy, if it was a host number", "eV")] | UnsetType = UNSET
+    energy_ev: Annotated[Physical, _meta("Potential energy, if it was a host number", "eV")] | UnsetType = (
+        UNSET
+    )
     failure: Annotated[str, _meta("Class of the exception that ended the call")] | UnsetType = UNSET
-    gc_ns: Annotated[int, _meta("Garbage collection during the call", "ns")] | UnsetType = UNSET
-    gc_generation: Annotated[int, _meta("Oldest generation collected during the call")] | UnsetType = UNSET
+    gc_ns: Annotated[Natural, _meta("Garbage collection during the call", "ns")] | UnsetType = UNSET
+    gc_generation: Annotated[Natural, _meta("Oldest generation collected during the call")] | UnsetType = (
+        UNSET
+    )
     cpu_ns: (
-        Annotated[int, _meta("CPU time of the process, all threads", "ns", "sampled, cumulative")] | UnsetType
+        Annotated[Natural, _meta("CPU time of the process, all threads", "ns", "sampled, cumulative")]
+        | UnsetType
     ) = UNSET
-    rss_bytes: Annotated[int, _meta("Resident memory", "byte", "sampled")] | UnsetType = UNSET
+    rss_bytes: Annotated[Natural, _meta("Resident memory", "byte", "sampled")] | UnsetType = UNSET
     minor_faults: (
-        Annotated[int, _meta("Page faults served without I/O", "1", "sampled, cumulative")] | UnsetType
+        Annotated[Natural, _meta("Page faults served without I/O", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     major_faults: (
-        Annotated[int, _meta("Page faults that needed I/O", "1", "sampled, cumulative")] | UnsetType
+        Annotated[Natural, _meta("Page faults that needed I/O", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     preemptions: (
-        Annotated[int, _meta("Involuntary context switches", "1", "sampled, cumulative")] | UnsetType
+        Annotated[Natural, _meta("Involuntary context switches", "1", "sampled, cumulative")] | UnsetType
     ) = UNSET
     self_ns: (
-        Annotated[int, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")]
+        Annotated[
+            Natural, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")
+        ]
         | UnsetType
     ) = UNSET
     counts: (
-        Annotated[dict[str, int], _meta("Counts of the integration: edges, overflows, ...", "1")] | UnsetType
+        Annotated[dict[str, Whole], _meta("Counts of the integration: edges, overflows, ...", "1")]
+        | UnsetType
     ) = UNSET
     device_ns: (
         Annotated[
-            dict[str, int],
+            dict[str, Natural],
             _meta("Busy time of the device in each named part, by its own clock; no host time", "ns"),
         ]
         | UnsetType
     ) = UNSET
     device_allocated_bytes: (
-        Annotated[int, _meta("Device memory held by tensors", "byte", "sampled")] | UnsetType
+        Annotated[Natural, _meta("Device memory held by tensors", "byte", "sampled")] | UnsetType
     ) = UNSET
     device_reserved_bytes: (
-        Annotated[int, _meta("Device memory held by the allocator", "byte", "sampled")] | UnsetType
+        Annotated[Natural, _meta("Device memory held by the allocator", "byte", "sampled")] | UnsetType
     ) = UNSET
     device_free_bytes: (
-        Annotated[int, _meta("Device memory that nobody holds", "byte", "sampled")] | UnsetType
+        Annotated[Natural, _meta("Device memory that nobody holds", "byte", "sampled")] | UnsetType
     ) = UNSET
     compile_ns: (
-        Annotated[dict[str, int], _meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
+        Annotated[dict[str, Natural], _meta("Time in just-in-time compilation, by function", "ns")]
+        | UnsetType
     ) = UNSET
     window: (
         Annotated[
-            int, _meta("Trace window that was open during the call, see `trace`: it was slower by that")
+            Natural, _meta("Trace window that was open during the call, see `trace`: it was slower by that")
         ]
         | UnsetType
     ) = UNSET
@@ -135,33 +159,35 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
 class Slice(Struct, tag="slice", tag_field="event", gc=False):
     """Exact counts and sums of the calls of a stretch of time, once a journal has outgrown its limit."""
 
-    start_ns: Annotated[int, _meta("Start of the first call in the slice", "ns")]
-    end_ns: Annotated[int, _meta("End of the last call in the slice", "ns")]
-    calls: Annotated[int, _meta("Outermost calls, failed ones included", "1")]
-    nested: Annotated[int, _meta("Calls inside other recorded calls; in no sum below", "1")]
-    failed: Annotated[int, _meta("Outermost calls that raised; in no time below", "1")]
-    unchanged: Annotated[int, _meta("Calls whose system_changes were empty", "1")]
-    wall_ns: Annotated[int, _meta("Sum of the durations", "ns")]
-    gap_ns: Annotated[int, _meta("Sum of the gaps before the calls", "ns")]
-    min_ns: Annotated[int, _meta("Shortest call", "ns")]
-    max_ns: Annotated[int, _meta("Longest call", "ns")]
-    squares_ns2: Annotated[float, _meta("Sum of the squared durations", "ns^2")]
-    atom_calls: Annotated[int, _meta("Sum of n_atoms over the calls that know it", "1")]
+    start_ns: Annotated[Natural, _meta("Start of the first call in the slice", "ns")]
+    end_ns: Annotated[Natural, _meta("End of the last call in the slice", "ns")]
+    calls: Annotated[Natural, _meta("Outermost calls, failed ones included", "1")]
+    nested: Annotated[Natural, _meta("Calls inside other recorded calls; in no sum below", "1")]
+    failed: Annotated[Natural, _meta("Outermost calls that raised; in no time below", "1")]
+    unchanged: Annotated[Natural, _meta("Calls whose system_changes were empty", "1")]
+    wall_ns: Annotated[Natural, _meta("Sum of the durations", "ns")]
+    gap_ns: Annotated[Whole, _meta("Sum of the gaps before the calls", "ns")]
+    min_ns: Annotated[Natural, _meta("Shortest call", "ns")]
+    max_ns: Annotated[Natural, _meta("Longest call", "ns")]
+    squares_ns2: Annotated[Squares, _meta("Sum of the squared durations", "ns^2")]
+    atom_calls: Annotated[Natural, _meta("Sum of n_atoms over the calls that know it", "1")]
     histogram: Annotated[
-        list[tuple[int, int]],
+        list[tuple[Bucket, Natural]],
         _meta(
             "Pairs (bucket, calls). A bucket b holds durations d in ns with"
             " b = d for d < 64, else b = 32*(k-6) + (d >> (k-6)), k = bit length of d"
         ),
     ]
-    phase: Annotated[int, _meta("Driver that asked for the calls")] | UnsetType | None = UNSET
-    first_step: Annotated[int, _meta("Smallest step of a call", "1")] | UnsetType = UNSET
-    last_step: Annotated[int, _meta("Largest step of a call", "1")] | UnsetType = UNSET
-    components: Annotated[dict[str, int], _meta("Sums of exclusive host times", "ns")] | UnsetType = UNSET
-    observers_ns: Annotated[int, _meta("Time in the attached driver's observers", "ns")] | UnsetType = UNSET
+    phase: Annotated[Natural, _meta("Driver that asked for the calls")] | UnsetType | None = UNSET
+    first_step: Annotated[Whole, _meta("Smallest step of a call", "1")] | UnsetType = UNSET
+    last_step: Annotated[Whole, _meta("Largest step of a call", "1")] | UnsetType = UNSET
+    components: Annotated[dict[str, Natural], _meta("Sums of exclusive host times", "ns")] | UnsetType = UNSET
+    observers_ns: Annotated[Natural, _meta("Time in the attached driver's observers", "ns")] | UnsetType = (
+        UNSET
+    )
     passed: (
         Annotated[
-            int,
+            Natural,
             _meta(
                 "Calls of the run, in the order of recording, up to the end of the slice; see `last_calls`",
                 "1",
@@ -176,16 +202,16 @@ class LastCalls(Struct, tag="last_calls", tag_field="event"):
 
     run_id: Annotated[str, _meta("Run that the calls belong to")]
     passed: Annotated[
-        int, _meta("Calls of the run, in the order of recording, before the one that follows", "1")
+        Natural, _meta("Calls of the run, in the order of recording, before the one that follows", "1")
     ]
 
 
 class OpenCall(Struct, tag="open_call", tag_field="event", gc=False):
     """A call that has not ended yet: written after 1 s, 2 s, 4 s, ..., then every 30 s."""
 
-    index: Annotated[int, _meta("The call")]
-    time_ns: Annotated[int, _meta("When", "ns")]
-    open_ns: Annotated[int, _meta("For how long it has been open by then", "ns")]
+    index: Annotated[Natural, _meta("The call")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
+    open_ns: Annotated[Natural, _meta("For how long it has been open by then", "ns")]
     thread: Annotated[str, _meta("Name of the thread that makes it")] | UnsetType = UNSET
 
 
@@ -193,9 +219,9 @@ class Operands(Struct, omit_defaults=True):
     """Calls of a contraction with the same operands, as far as they were looked at."""
 
     operands: Annotated[list[str], _meta("dtype[shape] of each, with @device where that is not the host's")]
-    seen: Annotated[int, _meta("Calls that were looked at", "1")]
-    ns: Annotated[int, _meta("Their time on the host", "ns")] | UnsetType = UNSET
-    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")] | UnsetType = UNSET
+    seen: Annotated[Natural, _meta("Calls that were looked at", "1")]
+    ns: Annotated[Natural, _meta("Their time on the host", "ns")] | UnsetType = UNSET
+    squares_ns2: Annotated[Squares, _meta("Sum of the squares of their times", "ns^2")] | UnsetType = UNSET
     line: Annotated[str, _meta("Module and line of the first of them")] = ""
     sampled: Annotated[bool, _meta("Whether they stand for calls that were not looked at, too")] = False
 
@@ -205,13 +231,13 @@ class Contraction(Struct, omit_defaults=True):
 
     equation: Annotated[str, _meta("Einsum equation as it was given; `*other*`: beyond the limit")]
     library: Annotated[str, _meta("Who did it: numpy, torch, jax")]
-    calls: Annotated[int, _meta("Calls, counted exactly; timed are those in `operands` and `timed`", "1")]
+    calls: Annotated[Natural, _meta("Calls, counted exactly; timed are those in `operands` and `timed`", "1")]
     component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
     optimize: Annotated[bool, _meta("Whether `optimize` was asked for")] = False
     operands: Annotated[list[Operands], _meta("Calls whose operands were looked at")] = []
-    timed: Annotated[int, _meta("Further calls that were timed, but not looked at", "1")] = 0
-    ns: Annotated[int, _meta("Time of those", "ns")] = 0
-    squares_ns2: Annotated[float, _meta("Sum of the squares of their times", "ns^2")] = 0.0
+    timed: Annotated[Natural, _meta("Further calls that were timed, but not looked at", "1")] = 0
+    ns: Annotated[Natural, _meta("Time of those", "ns")] = 0
+    squares_ns2: Annotated[Squares, _meta("Sum of the squares of their times", "ns^2")] = 0.0
     scope: Annotated[str, _meta("Modules around it in a JAX program, `Model/embedding`")] = ""
     einsum: Annotated[
         str,
@@ -225,7 +251,7 @@ class Contraction(Struct, omit_defaults=True):
 class Contractions(Struct, tag="contractions", tag_field="event"):
     """What was contracted inside calls since the record before, at most once a second."""
 
-    time_ns: Annotated[int, _meta("When", "ns")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
     contractions: Annotated[list[Contraction], _meta("One an equation and component")]
 
 
@@ -240,17 +266,17 @@ class Conversion(Struct, omit_defaults=True):
         ),
     ]
     source: Annotated[str, _meta("dtype@device of what was converted; of a wait: what was waited for")]
-    calls: Annotated[int, _meta("Calls, counted exactly", "1")]
-    ns: Annotated[int, _meta("Their time on the host", "ns")]
+    calls: Annotated[Natural, _meta("Calls, counted exactly", "1")]
+    ns: Annotated[Natural, _meta("Their time on the host", "ns")]
     target: Annotated[str, _meta("dtype@device of what came out; empty: a Python number or nothing")] = ""
-    bytes: Annotated[int, _meta("Size of what came out, also where its memory is shared", "byte")] = 0
+    bytes: Annotated[Natural, _meta("Size of what came out, also where its memory is shared", "byte")] = 0
     component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
 
 
 class Conversions(Struct, tag="conversions", tag_field="event", omit_defaults=True):
     """What was converted or copied inside calls since the record before, at most once a second."""
 
-    time_ns: Annotated[int, _meta("When", "ns")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
     conversions: Annotated[list[Conversion], _meta("One a kind, source, target and component")]
     unseen: Annotated[list[str], _meta("Functions that cannot be counted while torch.compile is in use")] = (
         msgspec.field(default_factory=list)
@@ -261,30 +287,31 @@ class TracedOperation(Struct, omit_defaults=True):
     """One kind of operation in a trace window, summed; `*between operations*`: none ran."""
 
     operation: Annotated[str, _meta("Name as the tracer has it: aten::addmm, a kernel's name, ...")]
-    calls: Annotated[int, _meta("How often it ran in the window", "1")]
+    calls: Annotated[Natural, _meta("How often it ran in the window", "1")]
     component: Annotated[str, _meta("Timed component inside which it ran; empty: none")] = ""
     shapes: Annotated[str, _meta("Shapes of its operands, [2,3] [3,4]; empty: not known")] = ""
-    self_ns: Annotated[int, _meta("Its time on the host without what ran inside it", "ns")] | UnsetType = (
-        UNSET
-    )
-    device_ns: Annotated[int, _meta("Time of its kernels on the device", "ns")] | UnsetType = UNSET
+    self_ns: (
+        Annotated[Natural, _meta("Its time on the host without what ran inside it", "ns")] | UnsetType
+    ) = UNSET
+    device_ns: Annotated[Natural, _meta("Time of its kernels on the device", "ns")] | UnsetType = UNSET
 
 
 class Trace(Struct, tag="trace", tag_field="event"):
     """One trace window: what ran inside a few consecutive calls, operation by operation."""
 
-    window: Annotated[int, _meta("Number of the window in its run, from 1")]
+    window: Annotated[Natural, _meta("Number of the window in its run, from 1")]
     tracer: Annotated[str, _meta("torch.profiler or jax.profiler")]
-    index: Annotated[int, _meta("First call in the window")]
-    calls: Annotated[int, _meta("Calls in the window", "1")]
-    start_ns: Annotated[int, _meta("Start of its first call", "ns")]
-    wall_ns: Annotated[int, _meta("Sum of its calls' durations", "ns")]
-    profiler_ns: Annotated[int, _meta("What starting, stopping and summing took; in no call", "ns")]
+    index: Annotated[Natural, _meta("First call in the window")]
+    calls: Annotated[Natural, _meta("Calls in the window", "1")]
+    start_ns: Annotated[Natural, _meta("Start of its first call", "ns")]
+    wall_ns: Annotated[Natural, _meta("Sum of its calls' durations", "ns")]
+    profiler_ns: Annotated[Natural, _meta("What starting, stopping and summing took; in no call", "ns")]
     operations: Annotated[list[TracedOperation], _meta("Sums by component, operation and shapes")]
-    left_out: Annotated[int, _meta("Kinds of operations beyond the limit, in sums `*other*`", "1")] = 0
-    launches: Annotated[int, _meta("Kernels and copies that ran on the device", "1")] | UnsetType = UNSET
+    left_out: Annotated[Natural, _meta("Kinds of operations beyond the limit, in sums `*other*`", "1")] = 0
+    launches: Annotated[Natural, _meta("Kernels and copies that ran on the device", "1")] | UnsetType = UNSET
     device_busy_ns: (
-        Annotated[int, _meta("Time during which any of those ran, by the device's clock", "ns")] | UnsetType
+        Annotated[Natural, _meta("Time during which any of those ran, by the device's clock", "ns")]
+        | UnsetType
     ) = UNSET
     file: Annotated[str, _meta("Chrome trace beside the journal")] | UnsetType = UNSET
 
@@ -292,15 +319,15 @@ class Trace(Struct, tag="trace", tag_field="event"):
 class State(Struct, tag="state", tag_field="event"):
     """The simulation at the end of a call, now and then; what is absent was not measured."""
 
-    index: Annotated[int, _meta("The call")]
-    kinetic_ev: Annotated[float, _meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
+    index: Annotated[Natural, _meta("The call")]
+    kinetic_ev: Annotated[Physical, _meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
     conserved_ev: (
-        Annotated[float, _meta("What the ensemble conserves; NVE: potential and kinetic energy", "eV")]
+        Annotated[Physical, _meta("What the ensemble conserves; NVE: potential and kinetic energy", "eV")]
         | UnsetType
     ) = UNSET
-    volume_a3: Annotated[float, _meta("Volume of the periodic cell", "A^3")] | UnsetType = UNSET
+    volume_a3: Annotated[Physical, _meta("Volume of the periodic cell", "A^3")] | UnsetType = UNSET
     farthest_cells: (
-        Annotated[float, _meta("Largest distance from the cell's middle along an axis, plus 1/2", "cells")]
+        Annotated[Physical, _meta("Largest distance from the cell's middle along an axis, plus 1/2", "cells")]
         | UnsetType
     ) = UNSET
     non_finite: Annotated[list[str], _meta("Results with NaN or infinity in them")] | UnsetType = UNSET
@@ -310,60 +337,61 @@ class State(Struct, tag="state", tag_field="event"):
 class Gpu(Struct, omit_defaults=True):
     """One GPU in use, as its driver tells."""
 
-    index: Annotated[int, _meta("Number of the device in this process")]
+    index: Annotated[Natural, _meta("Number of the device in this process")]
     utilization_percent: (
-        Annotated[int, _meta("Time in which any kernel ran, of the last sample period", "%")] | UnsetType
+        Annotated[Natural, _meta("Time in which any kernel ran, of the last sample period", "%")] | UnsetType
     ) = UNSET
-    sm_clock_mhz: Annotated[int, _meta("Clock of its processors", "MHz")] | UnsetType = UNSET
-    used_bytes: Annotated[int, _meta("Memory in use by all processes", "byte")] | UnsetType = UNSET
+    sm_clock_mhz: Annotated[Natural, _meta("Clock of its processors", "MHz")] | UnsetType = UNSET
+    used_bytes: Annotated[Natural, _meta("Memory in use by all processes", "byte")] | UnsetType = UNSET
     slowed_by: Annotated[list[str], _meta("Why its clock is not the highest")] | UnsetType = UNSET
-    other_processes: Annotated[int, _meta("Compute processes besides this one", "1")] | UnsetType = UNSET
+    other_processes: Annotated[Natural, _meta("Compute processes besides this one", "1")] | UnsetType = UNSET
 
 
 class Machine(Struct, tag="machine", tag_field="event"):
     """The machine, every few seconds; what is absent was not measured."""
 
-    time_ns: Annotated[int, _meta("When", "ns")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
     cgroup_periods: (
-        Annotated[int, _meta("Periods of the CPU quota so far", "1", "cumulative")] | UnsetType
+        Annotated[Natural, _meta("Periods of the CPU quota so far", "1", "cumulative")] | UnsetType
     ) = UNSET
     cgroup_throttled: (
-        Annotated[int, _meta("Periods in which it was used up", "1", "cumulative")] | UnsetType
+        Annotated[Natural, _meta("Periods in which it was used up", "1", "cumulative")] | UnsetType
     ) = UNSET
     pss_bytes: (
-        Annotated[int, _meta("Resident memory, shared pages divided among their users", "byte")] | UnsetType
+        Annotated[Natural, _meta("Resident memory, shared pages divided among their users", "byte")]
+        | UnsetType
     ) = UNSET
-    rss_bytes: Annotated[int, _meta("Resident memory of the process", "byte")] | UnsetType = UNSET
-    peak_rss_bytes: Annotated[int, _meta("Its highest so far", "byte")] | UnsetType = UNSET
+    rss_bytes: Annotated[Natural, _meta("Resident memory of the process", "byte")] | UnsetType = UNSET
+    peak_rss_bytes: Annotated[Natural, _meta("Its highest so far", "byte")] | UnsetType = UNSET
     available_bytes: (
-        Annotated[int, _meta("Memory of the machine that programs can still get", "byte")] | UnsetType
+        Annotated[Natural, _meta("Memory of the machine that programs can still get", "byte")] | UnsetType
     ) = UNSET
     cgroup_memory_bytes: (
         Annotated[
-            int, _meta("Memory in use in the cgroup that is nearest to its limit, without caches", "byte")
+            Natural, _meta("Memory in use in the cgroup that is nearest to its limit, without caches", "byte")
         ]
         | UnsetType
     ) = UNSET
-    cgroup_memory_limit_bytes: Annotated[int, _meta("Limit of that cgroup", "byte")] | UnsetType = UNSET
+    cgroup_memory_limit_bytes: Annotated[Natural, _meta("Limit of that cgroup", "byte")] | UnsetType = UNSET
     oom_kills: (
-        Annotated[int, _meta("Processes of the cgroups killed for want of memory", "1", "cumulative")]
+        Annotated[Natural, _meta("Processes of the cgroups killed for want of memory", "1", "cumulative")]
         | UnsetType
     ) = UNSET
-    open_files: Annotated[int, _meta("Open file descriptors of the process", "1")] | UnsetType = UNSET
-    open_files_limit: Annotated[int, _meta("How many it may have", "1")] | UnsetType = UNSET
-    disk_free_bytes: Annotated[int, _meta("Free space of the journal's file system", "byte")] | UnsetType = (
-        UNSET
-    )
+    open_files: Annotated[Natural, _meta("Open file descriptors of the process", "1")] | UnsetType = UNSET
+    open_files_limit: Annotated[Natural, _meta("How many it may have", "1")] | UnsetType = UNSET
+    disk_free_bytes: (
+        Annotated[Natural, _meta("Free space of the journal's file system", "byte")] | UnsetType
+    ) = UNSET
     clock_step_ns: (
         Annotated[
-            int,
+            Whole,
             _meta(
                 "By how much the wall clock has left the run's clock since the start; absent below 1 s", "ns"
             ),
         ]
         | UnsetType
     ) = UNSET
-    jax_bytes: Annotated[int, _meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
+    jax_bytes: Annotated[Natural, _meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
     gpus: Annotated[list[Gpu], _meta("GPUs in use")] | UnsetType = UNSET
 
 
@@ -372,7 +400,7 @@ class Finding(Struct, tag="finding", tag_field="event"):
 
     rule: Annotated[str, _meta("Stable kebab-case id of the rule")]
     text: Annotated[str, _meta("What was found, for people")]
-    time_ns: Annotated[int, _meta("When", "ns")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
     numbers: Annotated[dict[str, Any], _meta("Its figures")]
 
 
@@ -388,7 +416,7 @@ class ThreadPool(Struct):
 
     library: Annotated[str, _meta("User API of the pool: blas, openmp, ...")]
     implementation: Annotated[str, _meta("openblas, mkl, libgomp, ...")]
-    threads: Annotated[int, _meta("Threads that it uses now", "1")]
+    threads: Annotated[Natural, _meta("Threads that it uses now", "1")]
     version: str | None = None
 
 
@@ -399,18 +427,22 @@ class Environment(Struct, omit_defaults=True):
     platform: Annotated[str, _meta("Operating system and architecture")] | UnsetType = UNSET
     python: Annotated[str, _meta("Python implementation and version")] | UnsetType = UNSET
     cpu: Annotated[str, _meta("Processor model")] | UnsetType = UNSET
-    cpu_count: Annotated[int, _meta("Logical processors of the machine", "1")] | UnsetType = UNSET
-    affinity: Annotated[int, _meta("Logical processors that this process may use", "1")] | UnsetType = UNSET
-    cgroup_cpus: Annotated[float, _meta("CPU quota of the cgroup, in processors", "1")] | UnsetType = UNSET
-    memory_bytes: Annotated[int, _meta("Physical memory", "byte")] | UnsetType = UNSET
-    cgroup_memory_bytes: Annotated[int, _meta("Memory limit of the cgroup", "byte")] | UnsetType = UNSET
+    cpu_count: Annotated[Natural, _meta("Logical processors of the machine", "1")] | UnsetType = UNSET
+    affinity: Annotated[Natural, _meta("Logical processors that this process may use", "1")] | UnsetType = (
+        UNSET
+    )
+    cgroup_cpus: Annotated[Physical, _meta("CPU quota of the cgroup, in processors", "1")] | UnsetType = UNSET
+    memory_bytes: Annotated[Natural, _meta("Physical memory", "byte")] | UnsetType = UNSET
+    cgroup_memory_bytes: Annotated[Natural, _meta("Memory limit of the cgroup", "byte")] | UnsetType = UNSET
     threads_wanted: (
         Annotated[dict[str, str], _meta("Thread variables of the environment, as they were set")] | UnsetType
     ) = UNSET
     threads_effective: (
         Annotated[list[ThreadPool], _meta("Native thread pools at the first call")] | UnsetType
     ) = UNSET
-    torch_threads: Annotated[list[int], _meta("torch threads: intra-op, inter-op", "1")] | UnsetType = UNSET
+    torch_threads: Annotated[list[Natural], _meta("torch threads: intra-op, inter-op", "1")] | UnsetType = (
+        UNSET
+    )
     torch: (
         Annotated[dict[str, Any], _meta("torch's default dtype, matmul precision and devices")] | UnsetType
     ) = UNSET
@@ -427,7 +459,7 @@ class RunStart(Struct, tag="run_start", tag_field="event"):
     schema: Annotated[str, _meta("Name and major version of the format")]
     run_id: Annotated[str, _meta("Unique id of the run")]
     started: Annotated[str, _meta("UTC time at which the run's clock was zero, ISO 8601")]
-    pid: Annotated[int, _meta("Process id")]
+    pid: Annotated[Natural, _meta("Process id")]
     version: Annotated[str, _meta("Version of instrumented-calc")]
     command: Annotated[list[str], _meta("Command line of the process")] | UnsetType = UNSET
     directory: Annotated[str, _meta("Working directory at the first call")] | UnsetType = UNSET
@@ -435,7 +467,7 @@ class RunStart(Struct, tag="run_start", tag_field="event"):
     parent_run_id: Annotated[str, _meta("Run of the process that forked or pickled this one")] | UnsetType = (
         UNSET
     )
-    rank: Annotated[int, _meta("MPI rank")] | UnsetType = UNSET
+    rank: Annotated[Whole, _meta("MPI rank")] | UnsetType = UNSET
     series: (
         Annotated[str, _meta("What links the parts of a requeued job: job id or INSTRUMENTED_CALC_SERIES")]
         | UnsetType
@@ -467,7 +499,7 @@ class Fields(Struct, tag="fields", tag_field="event"):
 class Lane(Struct, tag="lane", tag_field="event"):
     """One wrapped calculator, written at its first call."""
 
-    lane: Annotated[int, _meta("Number of the lane")]
+    lane: Annotated[Natural, _meta("Number of the lane")]
     calculator: Annotated[str, _meta("Class of the calculator, with its module")]
     seen_by: Annotated[
         str,
@@ -476,7 +508,7 @@ class Lane(Struct, tag="lane", tag_field="event"):
             " instance) or `get_property` (only what was asked from outside; includes cache hits)"
         ),
     ]
-    n_atoms: Annotated[int, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
+    n_atoms: Annotated[Natural, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
     model: Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType = UNSET
     groups: (
@@ -491,12 +523,12 @@ class Lane(Struct, tag="lane", tag_field="event"):
 class Phase(Struct, tag="phase", tag_field="event"):
     """A driver (integrator or optimizer) began to ask for forces."""
 
-    phase: Annotated[int, _meta("Number of the phase")]
+    phase: Annotated[Natural, _meta("Number of the phase")]
     driver: Annotated[str, _meta("Class of the driver")]
     kind: Annotated[str, _meta("`md`, `optimizer` or `dynamics`")]
-    index: Annotated[int, _meta("First call that is known to belong to the phase", "1")]
+    index: Annotated[Natural, _meta("First call that is known to belong to the phase", "1")]
     ensemble: Annotated[str, _meta("NVE, NVT or NPT")] | UnsetType = UNSET
-    timestep_fs: Annotated[float, _meta("MD time step", "fs")] | UnsetType = UNSET
+    timestep_fs: Annotated[Physical, _meta("MD time step", "fs")] | UnsetType = UNSET
 
 
 class Notice(Struct, tag="notice", tag_field="event"):
@@ -504,7 +536,7 @@ class Notice(Struct, tag="notice", tag_field="event"):
 
     kind: Annotated[str, _meta("Stable kebab-case name of the notice")]
     text: Annotated[str, _meta("What happened, for people")]
-    time_ns: Annotated[int, _meta("When", "ns")] | UnsetType = UNSET
+    time_ns: Annotated[Natural, _meta("When", "ns")] | UnsetType = UNSET
     run_id: Annotated[str, _meta("Run that the notice belongs to")] | UnsetType = UNSET
     level: Annotated[str, _meta("`info` or `warning`")] | UnsetType = UNSET
     details: Annotated[dict[str, Any], _meta("Figures of the notice")] | UnsetType = UNSET
@@ -513,21 +545,21 @@ class Notice(Struct, tag="notice", tag_field="event"):
 class Counters(Struct):
     """What is counted but has no rows; totals since the run began."""
 
-    calls: Annotated[int, _meta("Real calculations that ended, nested and failed ones too", "1")] = 0
-    nested: Annotated[int, _meta("Calls inside other recorded calls", "1")] = 0
-    failed: Annotated[int, _meta("Calls that raised an exception", "1")] = 0
-    get_property: Annotated[int, _meta("get_property() calls from outside a calculation", "1")] = 0
-    cache_hits: Annotated[int, _meta("get_property() calls answered without a calculation", "1")] = 0
-    not_implemented: Annotated[int, _meta("PropertyNotImplementedError answers", "1")] = 0
-    lost_rows: Annotated[int, _meta("Rows that could not be written", "1")] = 0
-    faults: Annotated[int, _meta("Faults of the recorder itself", "1")] = 0
-    self_ns: Annotated[int, _meta("The recorder's own time", "ns")] = 0
+    calls: Annotated[Natural, _meta("Real calculations that ended, nested and failed ones too", "1")] = 0
+    nested: Annotated[Natural, _meta("Calls inside other recorded calls", "1")] = 0
+    failed: Annotated[Natural, _meta("Calls that raised an exception", "1")] = 0
+    get_property: Annotated[Natural, _meta("get_property() calls from outside a calculation", "1")] = 0
+    cache_hits: Annotated[Natural, _meta("get_property() calls answered without a calculation", "1")] = 0
+    not_implemented: Annotated[Natural, _meta("PropertyNotImplementedError answers", "1")] = 0
+    lost_rows: Annotated[Natural, _meta("Rows that could not be written", "1")] = 0
+    faults: Annotated[Natural, _meta("Faults of the recorder itself", "1")] = 0
+    self_ns: Annotated[Natural, _meta("The recorder's own time", "ns")] = 0
 
 
 class Tally(Struct, tag="counters", tag_field="event"):
     """The counters while the run goes on, every few seconds, so that a cut journal has them too."""
 
-    time_ns: Annotated[int, _meta("When", "ns")]
+    time_ns: Annotated[Natural, _meta("When", "ns")]
     counters: Annotated[Counters, _meta("Totals since the run began")]
 
 
@@ -537,11 +569,11 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
     reason: Annotated[
         str, _meta("`closed`, `collected` (no calculator left) or `exit`; 0.1.0 also wrote `SIGTERM`")
     ]
-    time_ns: Annotated[int, _meta("End of the run", "ns")]
+    time_ns: Annotated[Natural, _meta("End of the run", "ns")]
     ended: Annotated[str, _meta("UTC time, ISO 8601")]
     counters: Annotated[Counters, _meta("Totals of the run")]
     run_id: Annotated[str, _meta("Run that ends")] | UnsetType = UNSET
-    observers_ns: Annotated[int, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
+    observers_ns: Annotated[Natural, _meta("Time in observers after the last row", "ns")] | UnsetType = UNSET
     failure: (
         Annotated[str, _meta("Class of the exception that ended the program or the `with` block")] | UnsetType
     ) = UNSET

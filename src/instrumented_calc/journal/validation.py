@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.reader import (
-    KINDS,
-    LONGEST_FIRST_LINE,
-    UNDECODABLE,
-    BadLine,
-    Kind,
-    read_start,
-)
+from instrumented_calc.journal.gathering import KINDS, BadLine, Kind
+from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
+from instrumented_calc.journal.reader import no_journal
+from instrumented_calc.journal.start import UNDECODABLE, check_version
+from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
     import os
 
-PROBLEMS_KEPT = 10
+PROBLEMS_KEPT, LONGEST_EVENT = 10, 40
+_LEFT_OUT = {HOLE: "NUL bytes", TOO_LONG: f"a line of more than {LONGEST_LINE:,} bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +60,67 @@ def validate_journal(path: str | os.PathLike[str]) -> Validation:
         path: The journal.
 
     Raises:
-        JournalReadError: If it cannot be opened or does not begin as a journal does.
+        JournalReadError: If it cannot be read, holds no record of a journal, or is of a newer version.
     """
-    file_path = Path(path)
-    checking = _Checking()
-    try:
-        with file_path.open("rb") as file:
-            first = file.readline(LONGEST_FIRST_LINE)
-            read_start(first, file_path)
-            checking.check(first, 1)
-            for number, line in enumerate(file, 2):
-                checking.check(line, number)
-    except OSError as error:
-        message = f"cannot read {file_path}: {error.strerror or error}; give the path of a journal"
-        raise JournalReadError(message) from error
-    return checking.finished(file_path)
+    checking = _Checking(shown_path(path))
+    with open_lines(path) as lines:
+        head = lines.head()
+        for number, line in lines.lines():
+            checking.check(line, number)
+    if checking.empty:
+        raise JournalReadError(no_journal(path, head))
+    return checking.finished(Path(path))
+
+
+class _Version(Struct):
+    schema: str
 
 
 class _Checking:
-    def __init__(self) -> None:
+    def __init__(self, where: str) -> None:
         self._decode = msgspec.json.Decoder(records.Record).decode
         self._kind = msgspec.json.Decoder(Kind).decode
+        self._version = msgspec.json.Decoder(_Version).decode
+        self._where = where
         self._events: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
         self._problems: list[BadLine] = []
         self._count = 0
         self._torn: BadLine | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether no record of the format has been found."""
+        return not self._events
+
     def check(self, line: bytes, number: int) -> None:
         """Check one line; only the file's last can lack its newline."""
+        if line.rstrip() in _LEFT_OUT:
+            self._add(BadLine(number, _LEFT_OUT[line.rstrip()]))
+            return
         try:
             event = self._kind(line).event
+            if event == "run_start":
+                check_version(self._version(line).schema, f"{self._where}:{number}")
             if event in KINDS:
-                self._decode(line)
+                self._check_record(self._decode(line), number)
                 self._events[event] += 1
             else:
-                self._unknown[event] += 1
+                self._unknown[event[:LONGEST_EVENT]] += 1
         except UNDECODABLE as error:
-            problem = BadLine(number, str(error))
+            problem = BadLine(number, plain(str(error), longest=200))
             if line.endswith(b"\n"):
                 self._add(problem)
             else:
                 self._torn = problem
+
+    def _check_record(self, record: msgspec.Struct, number: int) -> None:
+        """Check what the schema of one record cannot say: where a `run_start` belongs."""
+        starts = isinstance(record, records.RunStart)
+        if starts and self._events:
+            self._add(BadLine(number, "`run_start` after other records"))
+        elif not starts and not self._events:
+            self._add(BadLine(number, "the first record is not a `run_start`"))
 
     def _add(self, problem: BadLine) -> None:
         self._count += 1

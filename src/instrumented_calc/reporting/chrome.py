@@ -50,10 +50,12 @@ def render_chrome(journals: Sequence[Journal]) -> str:
 
 
 def _started_us(journal: Journal) -> float | None:
+    if journal.start is None:
+        return None
     try:
         # Python 3.10 does not know the Z
         return datetime.fromisoformat(journal.start.started.replace("Z", "+00:00")).timestamp() * 1e6
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # not a time, or one beyond the years that there are
         return None
 
 
@@ -86,7 +88,7 @@ def _events(journal: Journal, process: int, shift_us: float) -> Iterator[list[Ev
 
 
 def _names(journal: Journal, process: int) -> list[Event]:
-    name = f"{journal.path.name} {journal.start.environment.host or ''}".strip()
+    name = f"{journal.path.name} {journal.environment.host or ''}".strip()
     names: list[Event] = [
         {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}}
     ]

@@ -1,8 +1,16 @@
-"""A report as plain data: what text, Markdown and later forms are rendered from."""
+"""A report as plain data: what text, Markdown and later forms are rendered from.
+
+All text is made safe to show here, so that no form can forget it: much of it comes from journals, which
+anybody can have written.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from instrumented_calc.plain_text import plain
+
+LONGEST_CELL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,12 +19,21 @@ class Paragraph:
 
     lines: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """Make the text safe to show."""
+        object.__setattr__(self, "lines", tuple(plain(line) for line in self.lines))
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Pairs of a name and a value."""
 
     pairs: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        """Make the text safe to show."""
+        pairs = tuple((plain(name, LONGEST_CELL), plain(value)) for name, value in self.pairs)
+        object.__setattr__(self, "pairs", pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,11 @@ class Table:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def __post_init__(self) -> None:
+        """Make the text safe to show."""
+        object.__setattr__(self, "headings", _cells(self.headings))
+        object.__setattr__(self, "rows", tuple(_cells(row) for row in self.rows))
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -34,6 +56,10 @@ class Section:
     title: str
     blocks: tuple[Paragraph | Facts | Table, ...]
 
+    def __post_init__(self) -> None:
+        """Make the text safe to show."""
+        object.__setattr__(self, "title", plain(self.title))
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -41,3 +67,11 @@ class Document:
 
     title: str
     sections: tuple[Section, ...]
+
+    def __post_init__(self) -> None:
+        """Make the text safe to show."""
+        object.__setattr__(self, "title", plain(self.title))
+
+
+def _cells(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(plain(cell, LONGEST_CELL) for cell in cells)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.journal.records import RunStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,21 @@ class Group:
 def group_journals(summaries: Sequence[Summary]) -> list[Group]:
     """Group journals by job series, and workers with the run that made them."""
     members: dict[str, list[Summary]] = {}
-    by_run = {each.journal.start.run_id: each for each in summaries}
+    starts = [each.journal.start for each in summaries]
+    by_run = {start.run_id: start for start in starts if start is not None}
     for each in summaries:
         members.setdefault(_key(each, by_run), []).append(each)
     groups = []
     for key, found in members.items():
-        found.sort(key=lambda each: each.journal.start.started)
+        found.sort(key=lambda each: each.journal.start.started if each.journal.start else "")
         groups.append(Group(key if len(found) > 1 else None, tuple(found)))
     return groups
 
 
-def _key(summary: Summary, by_run: dict[str, Summary]) -> str:
+def _key(summary: Summary, by_run: dict[str, RunStart]) -> str:
     start = summary.journal.start
+    if start is None:
+        return f"file {summary.journal.path}"
     if start.series:
         return f"series {start.series}"
     seen = set()
@@ -42,5 +46,5 @@ def _key(summary: Summary, by_run: dict[str, Summary]) -> str:
         parent = by_run.get(start.parent_run_id)
         if parent is None:
             return f"run {start.parent_run_id}"
-        start = parent.journal.start
+        start = parent
     return f"series {start.series}" if start.series else f"run {start.run_id}"

@@ -21,16 +21,18 @@ def one_line(text: object) -> str:
 
 def state(journal: Journal) -> str:
     """Say whether the journal is whole."""
+    if journal.start is None:
+        return "its first record is lost" + ("" if journal.end is not None else ", no run_end")
     if journal.end is not None:
         return "complete"
-    if journal.start.parent_run_id:
+    if journal.parent_run_id:
         return "ended with its pool"
     return "partial: no run_end"
 
 
 def file_line(journal: Journal) -> str:
     """Name the file, its state and size, the host and the job."""
-    environment = journal.start.environment
+    environment = journal.environment
     parts = [f"{journal.path.name}  {state(journal)}, {bytes_of(journal.size_bytes)}"]
     if environment.host:
         parts.append(one_line(environment.host))
@@ -42,7 +44,8 @@ def file_line(journal: Journal) -> str:
 
 def command(journal: Journal) -> str | None:
     """Return the command line of the run."""
-    return one_line(shlex.join(journal.start.command)) if journal.start.command else None
+    start = journal.start
+    return one_line(shlex.join(start.command)) if start is not None and start.command else None
 
 
 def model_words(lane: Lane) -> list[str]:

@@ -34,7 +34,9 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Keep text from being read as markup: tables, emphasis, tags."""
-    for mark in "\\`*_<|":
+    """Keep text from being read as markup: tables, emphasis, tags, links, images, entities, formulas."""
+    for mark in "\\`*_<|[&~$":
         text = text.replace(mark, "\\" + mark)
-    return text
+    # Viewers make links of bare addresses as well.
+    text = text.replace("://", ":\\//").replace("www.", "www\\.")
+    return f"\\{text}" if text.startswith("#") else text

@@ -59,7 +59,7 @@ def build_report(
 
 def _totals(group: Group) -> Section:
     summaries = group.summaries
-    workers = sum(1 for each in summaries if each.journal.start.parent_run_id)
+    workers = sum(1 for each in summaries if each.journal.parent_run_id)
     cut = sum(1 for each in summaries if identity.state(each.journal).startswith("partial"))
     pairs = [
         ("journals", count(len(summaries)) + (f", {workers} of workers" if workers else "")),

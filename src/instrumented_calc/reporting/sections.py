@@ -9,6 +9,7 @@ from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.conservation import conservation_section
 from instrumented_calc.reporting.contractions import contractions_section
 from instrumented_calc.reporting.conversions import conversions_section
+from instrumented_calc.reporting.damage import damage_lines
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
@@ -64,10 +65,10 @@ def sections_of(summary: Summary) -> list[Section]:
 
 def _run(summary: Summary) -> Section:
     journal, start = summary.journal, summary.journal.start
-    environment = start.environment
+    environment = journal.environment
     pairs = [
         ("file", identity.file_line(journal)),
-        ("started", identity.one_line(start.started)),
+        ("started", start and identity.one_line(start.started)),
         ("command", identity.command(journal)),
         ("processor", environment.cpu and identity.one_line(environment.cpu)),
         ("versions", _versions(summary)),
@@ -81,11 +82,11 @@ def _run(summary: Summary) -> Section:
 
 
 def _versions(summary: Summary) -> str:
-    start = summary.journal.start
-    known = [f"instrumented-calc {identity.one_line(start.version)}"]
-    if start.environment.python:
-        known.append(identity.one_line(start.environment.python))
-    libraries = start.environment.libraries or []
+    start, environment = summary.journal.start, summary.journal.environment
+    known = [f"instrumented-calc {identity.one_line(start.version)}"] if start else []
+    if environment.python:
+        known.append(identity.one_line(environment.python))
+    libraries = environment.libraries or []
     known += [identity.one_line(f"{library.name} {library.version}") for library in libraries]
     return ", ".join(known)
 
@@ -93,12 +94,10 @@ def _versions(summary: Summary) -> str:
 def _warnings(summary: Summary) -> Section | None:
     journal, counters = summary.journal, summary.journal.counters
     lines = []
-    if journal.partial and not journal.start.parent_run_id:
+    if journal.partial and not journal.parent_run_id:
         tail = "; its last line is cut short" if journal.torn else ""
         lines.append(f"The journal has no run_end: the run goes on, or was killed{tail}.")
-    if journal.bad_lines:
-        lines.append(f"{plural(journal.bad_lines, 'unreadable line')} left out:")
-        lines += [f"{journal.path.name}:{bad.number}: {bad.reason}" for bad in journal.first_bad]
+    lines += damage_lines(journal)
     if counters and counters.lost_rows:
         lines.append(f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them.")
     if counters and counters.faults:

@@ -59,7 +59,7 @@ class Evidence:
     @property
     def environment(self) -> Environment:
         """The machine and its software."""
-        return self.summary.journal.start.environment
+        return self.summary.journal.environment
 
     @property
     def models(self) -> list[dict[str, Any]]:

@@ -1,0 +1,345 @@
+"""Gather the records of one run from the lines of files, as fsck would: every intact one counts.
+
+What a crash, a full disk or a copy can do to a file is told apart from its records: lines cut or overwritten,
+runs of NUL bytes, blocks that are there twice or in another place, another run's lines. Wherever lines are
+missing the carried fields of later rows are unknown until a row has them again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal import records
+from instrumented_calc.journal.collector import RowCollector
+from instrumented_calc.journal.lines import HOLE, TOO_LONG
+from instrumented_calc.journal.loose import tame
+from instrumented_calc.journal.start import UNDECODABLE, decode_start
+from instrumented_calc.plain_text import plain, shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.journal.columns import Calls
+    from instrumented_calc.journal.lines import Lines
+
+# How a `call` line begins when the recorder wrote it; any other spelling works too, slowly.
+CALL = b'{"event":"call",'
+_RECORD = re.compile(rb'\{"event":"')
+# A short row without optional fields; more rows than a file can hold this way still fit.
+SHORT_ROW_BYTES = 80
+# Room is reserved for no more rows than this: the size of a sparse file says nothing.
+MOST_RESERVED = 4_000_000
+BAD_LINES_KEPT = 5
+UNKNOWN_KEPT, LONGEST_EVENT = 20, 40
+OTHER_EVENTS = "(others)"
+
+KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind for kind in records.RECORDS}
+
+# Records that are kept as they are, in the order of the file.
+LISTED: dict[str, type[msgspec.Struct]] = {
+    "slices": records.Slice,
+    "contractions": records.Contractions,
+    "conversions": records.Conversions,
+    "traces": records.Trace,
+    "states": records.State,
+    "machines": records.Machine,
+    "findings": records.Finding,
+    "notices": records.Notice,
+}
+
+
+class Kind(msgspec.Struct):
+    """The key that all records share."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is no record of the format."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with a file besides bad lines.
+
+    Attributes:
+        empty_bytes: NUL bytes, as a crash of the machine leaves them.
+        long_lines: Lines too long to be a record.
+        repeated: Records that stand in the file more than once and are counted once.
+        conflicting: Rows left out because another row has the same number but other times.
+        misplaced: Rows that ended long before the row above them: blocks are out of order.
+        other_run_lines: Lines of another run, which are not read.
+        other_run_from: The first of them; None without any.
+    """
+
+    empty_bytes: int = 0
+    long_lines: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+    misplaced: int = 0
+    other_run_lines: int = 0
+    other_run_from: int | None = None
+
+
+class Gathering:
+    """The records of one run while files are being read, the first file first.
+
+    Attributes:
+        start: The run's first record; None while it has not been found.
+        lists: Records that are kept as they are, by kind.
+        lanes: Wrapped calculators by number.
+        phases: Drivers by number.
+        counters: The last totals.
+        end: The run's last record.
+        torn: The last line is cut in the middle.
+        bad: The first few bad lines.
+        bad_count: Number of bad lines, the torn one apart.
+        unknown: Records of unknown kinds, by event.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Prepare for files of that many bytes."""
+        self.start: records.RunStart | None = None
+        self.lists: dict[type[msgspec.Struct], list[Any]] = {kind: [] for kind in LISTED.values()}
+        self.lanes: dict[int, records.Lane] = {}
+        self.phases: dict[int, records.Phase] = {}
+        self.counters: records.Counters | None = None
+        self.end: records.RunEnd | None = None
+        self.torn = False
+        self.bad: list[BadLine] = []
+        self.bad_count = 0
+        self.unknown: Counter[str] = Counter()
+        self.rows = RowCollector(min(size // SHORT_ROW_BYTES, MOST_RESERVED) + 16)
+        self._damage = Damage()
+        self._kind = msgspec.json.Decoder(Kind).decode
+        self._decoders = {event: msgspec.json.Decoder(kind) for event, kind in KINDS.items()}
+        self._known = 0
+        self._seen: set[int] = set()
+        self._elsewhere = False
+        self._where = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no record of the format has been found."""
+        return not self._known and not self.rows.count
+
+    def finished(self) -> tuple[Calls, Damage]:
+        """Return the rows as columns, and what is wrong with the files."""
+        calls, rows = self.rows.finished(), self.rows
+        damage = replace(
+            self._damage,
+            repeated=self._damage.repeated + rows.repeated,
+            conflicting=rows.conflicting,
+            misplaced=rows.misplaced,
+        )
+        return calls, damage
+
+    def read(self, lines: Lines, name: str) -> None:
+        """Read a file.
+
+        Args:
+            lines: Its lines.
+            name: Its path, for messages.
+
+        Raises:
+            JournalReadError: If it is of a newer major version or of another program.
+        """
+        self._where = shown_path(name)
+        self._elsewhere = False
+        self.rows.forget()
+        for number, chunk in lines.chunks():
+            self._add(chunk, number)
+        found = self._damage
+        self._damage = replace(
+            found,
+            empty_bytes=found.empty_bytes + lines.empty_bytes,
+            long_lines=found.long_lines + lines.long_lines,
+        )
+
+    def _add(self, chunk: bytes, number: int) -> None:
+        """Add a chunk that begins at the start of a line; only the last may end within one."""
+        whole = chunk.startswith(CALL) and chunk.endswith(b"\n") and not self._elsewhere
+        if not (whole and self._add_rows(chunk)):
+            self._add_mixed(chunk, number)
+
+    def _add_rows(self, block: bytes) -> int:
+        """Add rows, all or none; return how many."""
+        try:
+            return self.rows.add(block)
+        except UNDECODABLE:
+            return 0
+
+    def _add_mixed(self, chunk: bytes, number: int) -> None:
+        """Add rows in blocks between the other records, so that the order of the file is kept."""
+        lines = chunk.split(b"\n")
+        begin = 0
+        for place, line in enumerate(lines):
+            last = place == len(lines) - 1
+            if last or not line.startswith(CALL):
+                self._add_block(lines, begin, place, number)
+                self._add_line(line, number + place, last=last)
+                begin = place + 1
+
+    def _add_block(self, lines: list[bytes], begin: int, end: int, number: int) -> None:
+        """Add rows; halve a block with bad lines until those are alone."""
+        if begin == end:
+            return
+        if self._elsewhere:
+            self._leave_out(end - begin, number + begin)
+            return
+        if self._add_rows(b"\n".join(lines[begin:end]) + b"\n"):
+            return
+        if end - begin == 1:
+            self._add_line(lines[begin], number + begin, last=False)
+            return
+        middle = (begin + end) // 2
+        self._add_block(lines, begin, middle, number)
+        self._add_block(lines, middle, end, number)
+
+    def _add_line(self, line: bytes, number: int, *, last: bool) -> None:
+        if not line.strip():
+            return
+        if line in {HOLE, TOO_LONG}:
+            self.rows.forget()
+            return
+        try:
+            self._add_record(line, number)
+        except UNDECODABLE as error:
+            if last and not self._elsewhere:
+                self.torn = True
+            else:
+                self._add_bad(BadLine(number, plain(str(error), longest=120)))
+            self._salvage(line, number)
+
+    def _add_bad(self, bad: BadLine) -> None:
+        self.rows.forget()
+        self.bad_count += 1
+        if len(self.bad) < BAD_LINES_KEPT:
+            self.bad.append(bad)
+
+    def _salvage(self, line: bytes, number: int) -> None:
+        """Add whole records within a bad line: a cut one runs into the next, which is intact."""
+        for fragment in _fragments(line):
+            with suppress(*UNDECODABLE):
+                self._add_record(fragment, number)
+
+    def _add_record(self, line: bytes, number: int) -> None:
+        event = self._kind(line).event
+        if event == "run_start":
+            self._begin(line, number)
+        elif self._elsewhere:
+            self._leave_out(1, number)
+        elif event == "call":
+            self.rows.add(line.strip() + b"\n")
+        elif event in self._decoders:
+            self._keep(self._decoders[event].decode(line), line, number)
+        else:
+            name = plain(event, LONGEST_EVENT)
+            known = name in self.unknown or len(self.unknown) < UNKNOWN_KEPT
+            self.unknown[name if known else OTHER_EVENTS] += 1
+
+    def _begin(self, line: bytes, number: int) -> None:
+        """Take a `run_start` as this run's, or as the beginning of another one's lines."""
+        try:
+            found = decode_start(line, f"{self._where}:{number}")
+        except JournalReadError:
+            if self.empty:
+                raise
+            self._elsewhere = True
+            self._leave_out(1, number)
+            return
+        # A block with the beginning of the run may have come behind later ones; a row 0 that came
+        # before is of another run, whose own beginning is lost.
+        if self.start is None and not self.rows.has_first:
+            self.start = found
+            self._known += 1
+            self._elsewhere = False
+        elif self.start is not None and found.run_id == self.start.run_id:
+            self._repeat()
+            self._elsewhere = False
+        else:
+            self._elsewhere = True
+            self._leave_out(1, number)
+
+    def _leave_out(self, lines: int, number: int) -> None:
+        found = self._damage
+        self._damage = replace(
+            found,
+            other_run_lines=found.other_run_lines + lines,
+            other_run_from=found.other_run_from or number,
+        )
+
+    def _repeat(self) -> None:
+        self._damage = replace(self._damage, repeated=self._damage.repeated + 1)
+
+    def _keep(self, record: msgspec.Struct, line: bytes, number: int) -> None:
+        self._known += 1
+        if type(record) in self.lists:
+            # A repeated block would count its sums twice.
+            mark = hash(line.strip())
+            if mark in self._seen:
+                self._repeat()
+                return
+            self._seen.add(mark)
+            self.lists[type(record)].append(_tamed(record))
+            return
+        match record:
+            case records.Lane():
+                self.lanes[record.lane] = _tamed(record)
+            case records.Phase():
+                self.phases[record.phase] = record
+            case records.Tally():
+                self._count(record.counters)
+            case records.RunEnd():
+                if self._is_other(record.run_id):
+                    self._leave_out(1, number)
+                    return
+                self.end = record
+                self._count(record.counters)
+
+    def _is_other(self, run_id: object) -> bool:
+        return self.start is not None and isinstance(run_id, str) and run_id != self.start.run_id
+
+    def _count(self, counters: records.Counters) -> None:
+        """Keep the latest totals, which only rise: blocks can be out of order."""
+        if self.counters is None or counters.calls >= self.counters.calls:
+            self.counters = counters
+
+
+def _tamed(record: Any) -> Any:
+    """Cut down the fields of a record that can hold anything."""
+    match record:
+        case records.Lane(model=dict()):
+            record.model = tame(record.model)
+        case records.Notice(details=dict()):
+            record.details = tame(record.details)
+        case records.Finding():
+            record.numbers = tame(record.numbers)
+    return record
+
+
+def _fragments(line: bytes) -> Iterator[bytes]:
+    """Yield what looks like a record within a line, apart from the whole line."""
+    starts = [found.start() for found in _RECORD.finditer(line)]
+    for begin, end in pairwise([*starts, len(line)]):
+        piece = line[begin:end]
+        try:
+            # Latin-1 gives a character a byte, so that the end is a place in the bytes.
+            _, length = json.JSONDecoder().raw_decode(piece.decode("latin-1"))
+        except (ValueError, RecursionError):
+            continue
+        if length < len(line):
+            yield piece[:length]

@@ -1,0 +1,193 @@
+"""Whole lines of a file in bounded memory and time, whatever the file holds.
+
+A journal can come back from a crash with blocks of NUL bytes in it, or be no journal at all. Runs of NUL
+separate lines here just as newlines do, holes of a sparse file are skipped without reading them, and a line
+that is too long to be a record is skipped without being held in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.plain_text import shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+# Arrays of 128 KiB and more would make malloc ask the kernel for fresh pages each time.
+CHUNK_BYTES = 120 * 1024
+LONGEST_LINE = 1024 * 1024
+# Lines that stand for what was left out. No other line holds a NUL byte.
+HOLE = b"\0hole"
+TOO_LONG = b"\0long"
+
+_NOTHING = bytes(CHUNK_BYTES)
+_NUL_RUN = re.compile(rb"\0+")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# What other formats begin with, and what to do about it.
+_FOREIGN = {
+    b"\x1f\x8b": "compressed with gzip: run gunzip on it first",
+    b"BZh": "compressed with bzip2: run bunzip2 on it first",
+    b"\xfd7zXZ": "compressed with xz: run unxz on it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: run unzstd on it first",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+    b"\xff\xfe": "UTF-16 text: convert it with iconv -f utf-16 -t utf-8",
+    b"\xfe\xff": "UTF-16 text: convert it with iconv -f utf-16 -t utf-8",
+}
+
+
+@contextmanager
+def open_lines(path: str | os.PathLike[str]) -> Iterator[Lines]:
+    """Open a file as lines.
+
+    Args:
+        path: The file; it may be growing.
+
+    Raises:
+        JournalReadError: If it cannot be read, is not a regular file, or is compressed.
+    """
+    if "\0" in os.fsdecode(path):
+        message = f"cannot read {shown_path(path)}: a NUL character in the path; give the path of a journal"
+        raise JournalReadError(message)
+    try:
+        # A FIFO without a writer would block; opening some devices has side effects.
+        _check_regular(Path(path).stat().st_mode)
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
+            _check_regular(status.st_mode)
+            yield Lines(file, status.st_size)
+    except OSError as error:
+        message = f"cannot read {shown_path(path)}: {error.strerror or error}; give the path of a journal"
+        raise JournalReadError(message) from error
+
+
+def _check_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        message = "is a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise OSError(0, message)
+
+
+class Lines:
+    """The lines of a file, up to the size that it had when it was opened.
+
+    Attributes:
+        size: That size in bytes.
+        empty_bytes: NUL bytes met so far.
+        long_lines: Lines of more than about `LONGEST_LINE` bytes that were skipped so far.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        """Read from the beginning of a file."""
+        self.size = size
+        self.empty_bytes = 0
+        self.long_lines = 0
+        self._file = file
+        self._in_hole = False
+
+    def head(self) -> bytes:
+        """Return the first bytes of the file and stay at its beginning.
+
+        Raises:
+            OSError: The file is compressed or is not UTF-8; the error tells how to convert it.
+        """
+        found = self._file.read(64)
+        self._file.seek(0)
+        foreign = next((hint for mark, hint in _FOREIGN.items() if found.startswith(mark)), None)
+        if foreign is not None:
+            raise OSError(0, foreign)
+        return found
+
+    def chunks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield blocks of whole lines, each with the number of its first line.
+
+        Only the last block of the file can end within a line. `HOLE` and `TOO_LONG` stand in lines of their
+        own for what was left out.
+        """
+        if self.head().startswith(_BYTE_ORDER_MARK):
+            self._file.seek(len(_BYTE_ORDER_MARK))
+        number = 1
+        while (left := self.size - self._file.tell()) > 0:
+            data = self._file.read(min(CHUNK_BYTES, left))
+            if not data:
+                break
+            if data[0] == 0 and data == _NOTHING[: len(data)]:
+                if not self._in_hole:
+                    yield number, HOLE + b"\n"
+                self._in_hole = True
+                self.empty_bytes += len(data) + self._skip_hole()
+                continue
+            self._in_hole = False
+            if not data.endswith((b"\n", b"\0")):
+                data = self._completed(data)
+            yield number, self._without_nul(data) if b"\0" in data else data
+            number += data.count(b"\n")
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield single lines with their newline, and their numbers; the file's last may have none."""
+        for first, chunk in self.chunks():
+            *whole, rest = chunk.split(b"\n")
+            for number, line in enumerate(whole, first):
+                yield number, line + b"\n"
+            if rest:
+                yield first + len(whole), rest
+
+    def _completed(self, data: bytes) -> bytes:
+        """Read on to the end of the last line, or drop that line if it is too long."""
+        left = self.size - self._file.tell()
+        data += self._file.readline(max(0, min(LONGEST_LINE, left)))
+        if data.endswith((b"\n", b"\0")) or self._file.tell() >= self.size:
+            return data
+        cut = max(data.rfind(b"\n"), data.rfind(b"\0")) + 1
+        if len(data) - cut <= LONGEST_LINE and cut:
+            self._file.seek(cut - len(data), os.SEEK_CUR)
+            return data[:cut]
+        self.long_lines += 1
+        self._skip_line()
+        return data[:cut] + TOO_LONG + b"\n"
+
+    def _skip_line(self) -> None:
+        """Go to the end of the line, or to the NUL bytes within it."""
+        while (left := self.size - self._file.tell()) > 0:
+            data = self._file.read(min(CHUNK_BYTES, left))
+            if not data:
+                return
+            ends = [place for place in (data.find(b"\n"), data.find(b"\0")) if place >= 0]
+            if ends:
+                self._file.seek(min(ends) - len(data), os.SEEK_CUR)
+                return
+
+    def _skip_hole(self) -> int:
+        """Go to the next data of a sparse file; return how many bytes that skipped."""
+        if not hasattr(os, "SEEK_DATA"):
+            return 0
+        here, descriptor = self._file.tell(), self._file.fileno()
+        offset = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            there = os.lseek(descriptor, here, os.SEEK_DATA)
+        except OSError:  # no data up to the end, or a file system that does not know holes
+            there = self.size if _no_data_after(descriptor, here) else here
+        # The buffered file relies on the descriptor's offset.
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        there = min(there, self.size)
+        self._file.seek(there)
+        return there - here
+
+    def _without_nul(self, data: bytes) -> bytes:
+        self.empty_bytes += data.count(b"\0")
+        return _NUL_RUN.sub(b"\n" + HOLE + b"\n", data)
+
+
+def _no_data_after(descriptor: int, offset: int) -> bool:
+    try:
+        os.lseek(descriptor, offset, os.SEEK_DATA)
+    except OSError as error:
+        return error.errno == errno.ENXIO
+    return False

@@ -1,0 +1,30 @@
+"""Values of any kind from a file, cut down to what readers can rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instrumented_calc.journal.records import LARGEST
+
+DEEPEST = 6
+
+
+def tame(value: Any, depth: int = DEEPEST) -> Any:
+    """Return a decoded JSON value without what overflows arithmetic or recursion.
+
+    Args:
+        value: The value.
+        depth: How deeply containers may be nested; what lies deeper becomes None.
+
+    Returns:
+        The same value, but None in the place of integers beyond 2^62 and of containers nested too deeply.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -LARGEST <= value <= LARGEST else None
+    if isinstance(value, (dict, list)) and not depth:
+        return None
+    if isinstance(value, dict):
+        return {name: tame(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, list):
+        return [tame(each, depth - 1) for each in value]
+    return value

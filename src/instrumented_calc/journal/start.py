@@ -1,0 +1,102 @@
+"""The first record of a journal: which run it is, and whether this version can read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal import records
+from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.loose import tame
+from instrumented_calc.plain_text import plain, shown_path
+
+if TYPE_CHECKING:
+    import os
+
+# What msgspec raises for bytes that are no record: JSON, UTF-8, or nested too deeply.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# How a recorder begins a journal.
+BEGINNING = b'{"event":"run_start"'
+
+
+def first_start(path: str | os.PathLike[str]) -> records.RunStart:
+    """Return the record with which a journal begins.
+
+    Args:
+        path: The file.
+
+    Raises:
+        JournalReadError: If it cannot be read, or does not begin with a `run_start` of this major version.
+    """
+    with open_lines(path) as lines:
+        _, line = next(lines.lines(), (1, b""))
+    where = f"{shown_path(path)}:1"
+    try:
+        return decode_start(line, where)
+    except UNDECODABLE as error:
+        message = f"{where}: no journal, {looks_like(line)}; give a journal such as run.jsonl"
+        raise JournalReadError(message) from error
+
+
+def decode_start(line: bytes, where: str) -> records.RunStart:
+    """Decode a `run_start`, without those of its optional fields that are of an unexpected type.
+
+    Args:
+        line: The line.
+        where: File and line, for messages.
+
+    Raises:
+        JournalReadError: It is of a newer major version, or of another program.
+        msgspec.DecodeError: It is no usable `run_start`.
+    """
+    found = msgspec.json.decode(line)
+    if not isinstance(found, dict) or found.get("event") != "run_start":
+        message = "not a `run_start`"
+        raise msgspec.ValidationError(message)
+    check_version(found.get("schema"), where)
+    environment = found.get("environment")
+    if isinstance(environment, dict):
+        found["environment"] = usable(tame(environment), records.Environment)
+    return msgspec.convert(usable(tame(found), records.RunStart), records.RunStart)
+
+
+def usable(found: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return those entries of a decoded object that fit the fields of a Struct."""
+    kept = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name in found:
+            try:
+                msgspec.convert(found[field.encode_name], field.type)
+            except msgspec.ValidationError:
+                continue
+            kept[field.encode_name] = found[field.encode_name]
+    return kept
+
+
+def check_version(schema: Any, where: str) -> None:
+    """Check that a journal's schema is one that this version reads.
+
+    Raises:
+        JournalReadError: If it is not.
+    """
+    name, _, major = str(schema).partition("/")
+    shown = plain(repr(schema), longest=60)
+    if name != records.SCHEMA.partition("/")[0] or not major.isdecimal() or len(major) > 9:  # noqa: PLR2004
+        message = f"{where}: schema {shown} is none of ours; expected {records.SCHEMA!r}"
+        raise JournalReadError(message)
+    if int(major) > records.MAJOR_VERSION:
+        message = f"{where}: schema {shown} needs a newer instrumented-calc; pip install -U instrumented-calc"
+        raise JournalReadError(message)
+
+
+def looks_like(head: bytes) -> str:
+    """Describe the first bytes of a file that is no journal."""
+    if b"\0" in head or not head.isascii():
+        return "binary data"
+    if head.startswith(BEGINNING):
+        return "its `run_start` cannot be used"
+    first_line = head.lstrip().partition(b"\n")[0].decode("ascii")
+    begins = f"begins with {plain(first_line[:24].strip())!r}"
+    return f"JSON of another kind: {begins}" if head.startswith((b"{", b"[")) else begins

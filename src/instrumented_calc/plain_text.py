@@ -1,0 +1,38 @@
+"""Text from elsewhere, made safe to show: file names, and whatever a journal holds.
+
+Such text can hold escape sequences that a terminal obeys, and characters that reverse or hide what stands
+beside them. Characters that Unicode does not call printable are shown as escapes here: controls (C0, C1,
+DEL), bidirectional and zero-width formats, line and paragraph separators, lone surrogates.
+"""
+
+from __future__ import annotations
+
+import os
+
+LONGEST_TEXT = 4_000
+LONGEST_PATH = 150
+_CUT = "..."
+
+
+def plain(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return text on one line that a terminal shows as it is.
+
+    Args:
+        text: Any text.
+        longest: Characters past which the text is cut.
+    """
+    # Cut first: to escape a megabyte takes a while. Escapes lengthen what is left.
+    shown = text if len(text) <= longest else text[:longest]
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else _escape(each) for each in shown)
+    return shown if len(shown) <= longest and len(text) <= longest else shown[: longest - len(_CUT)] + _CUT
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """Return a path for a message: the end of a long one, which holds the file's name."""
+    text = plain(os.fspath(path), longest=1_000_000)
+    return text if len(text) <= LONGEST_PATH else _CUT + text[len(_CUT) - LONGEST_PATH :]
+
+
+def _escape(character: str) -> str:
+    return " " if character in "\n\r\t" else character.encode("unicode_escape").decode("ascii")
