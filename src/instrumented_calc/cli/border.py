@@ -30,8 +30,8 @@ OUR_FAULT = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 DEBUG = "INSTRUMENTED_CALC_DEBUG"
-LONGEST_WORD = 80  # a path that is longer keeps its two ends
-LONGEST_LINE = 600  # a list of known names may be long; nothing else comes near
+LONGEST_WORD, LONGEST_LINE = 120, 190  # characters; what is longer keeps its two ends
+SHORT_WORD = 40  # where the line would become too long
 
 
 def guarded(command: Callable[[], int]) -> int:
@@ -105,8 +105,11 @@ def print_error(text: str) -> None:
 
 def one_line(text: str) -> str:
     """Return a text without line breaks and control characters, its long words and itself cut."""
-    words = (_cut(_printable(word), LONGEST_WORD) for word in text.split())
-    return _cut(" ".join(words), LONGEST_LINE)
+    words = [_printable(word) for word in text.split()]
+    line = " ".join(_cut(word, LONGEST_WORD) for word in words)
+    if len(line) > LONGEST_LINE:
+        line = " ".join(_cut(word, SHORT_WORD) for word in words)
+    return _cut(line, LONGEST_LINE)
 
 
 def _printable(word: str) -> str:

@@ -17,21 +17,17 @@ def demo(
     ),
 ) -> None:
     """Run NVE dynamics of copper, profiled: journal, summary, and the command that comes next."""
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays light
-    from rich.progress import Progress, TimeRemainingColumn  # noqa: PLC0415 - likewise
+    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.experiments.demo import run_demo  # noqa: PLC0415 - same
 
-    from instrumented_calc.experiments.demo import run_demo  # noqa: PLC0415 - likewise
-
-    people = Console(stderr=True)
-    with Progress(*Progress.get_default_columns()[:3], TimeRemainingColumn(), console=people) as bar:
-        task = bar.add_task("copper, NVE, 300 K", total=steps)
+    with show_progress() as show:
         path, size = run_demo(
             calc,
             n_atoms=n_atoms,
             steps=steps,
             journal=journal,
-            on_step=lambda done: bar.update(task, completed=done),
+            on_step=lambda done: show("copper, NVE, 300 K", done, steps),
         )
     if size != n_atoms:
-        people.print(f"{n_atoms} atoms were asked for; whole cells of copper give {size}", highlight=False)
+        typer.echo(f"{n_atoms} atoms were asked for; whole cells of copper give {size}", err=True)
     typer.echo(path)

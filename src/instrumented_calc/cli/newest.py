@@ -1,4 +1,4 @@
-"""Which journal a user means who names none, or an old one."""
+"""Which files are journals, and which one a user means who names none, or an old one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATTERN = "run*.jsonl"
+JOURNAL_START = b'{"event":"run_start"'
 
 
 def newest_journal(directory: Path) -> Path:
@@ -31,6 +32,17 @@ def newer_journal(path: Path) -> Path | None:
         return None
     newer = [each for each in path.parent.glob(PATTERN) if _written(each) > _written(path)]
     return max(newer, key=_written, default=None)
+
+
+def is_journal(path: Path) -> bool:
+    """Tell whether a file begins as a journal does."""
+    try:
+        if not path.is_file():  # reading from a pipe would wait
+            return False
+        with path.open("rb") as file:
+            return file.read(len(JOURNAL_START)) == JOURNAL_START
+    except (OSError, ValueError):
+        return False
 
 
 def _written(path: Path) -> float:

@@ -25,6 +25,9 @@ def show_progress() -> Iterator[Progress]:
     Yields:
         A function that takes the name of what is done, how much of it is, and how much there is to do.
     """
+    if sys.stderr is None:
+        yield lambda *_: None
+        return
     if not sys.stderr.isatty():
         yield _plain()
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instrumented_calc.cli.newest import newer_journal, newest_journal
+from instrumented_calc.cli.newest import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def _rules(given: list[str] | None, option: str) -> set[str]:
     names = {name.strip() for text in given or [] for name in text.split(",") if name.strip()}
     for name in sorted(names.difference(NAMES)):
         near = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        message = f"no rule {name!r}; {hint}known: {', '.join(NAMES)}"
+        hint = f"did you mean {near[0]}?" if near else "a report names its rules"
+        message = f"no rule {name!r}; {hint}"
         raise typer.BadParameter(message, param_hint=option)
     return names
 
@@ -158,6 +158,9 @@ def _render(
 
 
 def _write(output: Path, text: str) -> None:
+    if is_journal(output):
+        message = f"{output}: a journal, which is not overwritten; give another --output"
+        raise JournalReadError(message)
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

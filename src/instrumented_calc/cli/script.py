@@ -10,18 +10,18 @@ import pkgutil
 import runpy
 import sys
 import zipfile
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+from importlib.machinery import PathFinder, SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.cli.newest import is_journal
 from instrumented_calc.errors import InstrumentedCalcError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 START_BYTES = 4096  # of a file: enough to tell a program from what is none
-JOURNAL_START = b'{"event":"run_start"'
 
 
 class Script:
@@ -61,19 +61,25 @@ class Script:
     def _run_file(self) -> None:
         name = self._words[0]
         _put_first_on_path(os.path.dirname(os.path.realpath(name)))  # noqa: PTH120 - "" would become "."
-        main = ModuleType("__main__")
         path = absolute(name)
-        main.__file__ = path
-        main.__dict__["__builtins__"] = sys.modules["builtins"]
+        main = _new_main(path)
         main.__dict__["__cached__"] = None
-        sys.modules["__main__"] = main  # for good: pickles and threads may outlive the last line
         code = _code(path)
         loader = SourcelessFileLoader if _is_compiled(path) else SourceFileLoader
         main.__loader__ = loader("__main__", path)
         exec(code, main.__dict__)  # noqa: S102 - this is what the command is for
 
     def _run_container(self) -> None:
-        runpy.run_path(self._words[0], run_name="__main__")
+        path = absolute(self._words[0])
+        _put_first_on_path(path)
+        spec = PathFinder.find_spec("__main__", [path])
+        if spec is None or spec.origin is None:
+            message = f"can't find '__main__' module in {path!r}"
+            raise ImportError(message)
+        main = _new_main(spec.origin)
+        main.__spec__, main.__loader__, main.__package__ = spec, spec.loader, ""
+        loader: Any = spec.loader
+        exec(loader.get_code("__main__"), main.__dict__)  # noqa: S102 - as above
 
     def _run_module(self) -> None:
         _put_first_on_path(os.getcwd())  # noqa: PTH109 - a string, as the interpreter has it
@@ -93,21 +99,19 @@ def check_program(name: str) -> None:
         if path.is_dir():
             message = f"{name}: a folder without __main__.py; give a script"
             raise InstrumentedCalcError(message)
-        if not path.is_file():  # a pipe is read once, by the interpreter
-            exists = path.exists()
-            start = b""
-        else:
-            exists = True
+        can_be_read = path.is_file() or path.is_fifo() or path.is_char_device()
+        start = b""
+        if path.is_file():  # a pipe can be read only once
             with path.open("rb") as file:
                 start = file.read(START_BYTES)
     except (OSError, ValueError) as error:
         message = f"{name}: {getattr(error, 'strerror', None) or error}; give a Python script"
         raise InstrumentedCalcError(message) from error
-    if not exists:
+    if not can_be_read:
         hint = "; a module is run by: instrumented-calc run -m MODULE" if name.isidentifier() else ""
         message = f"{name}: no such script{hint}"
         raise InstrumentedCalcError(message)
-    if start.startswith(JOURNAL_START):
+    if is_journal(path):
         message = f"{name}: a journal, not a script; try: instrumented-calc report {name}"
         raise InstrumentedCalcError(message)
     if b"\0" in start and not _is_compiled(name):
@@ -128,6 +132,15 @@ def is_container(name: str) -> bool:
 def absolute(name: str) -> str:
     """Return a path as the interpreter makes it absolute: links and `..` are kept."""
     return name if os.path.isabs(name) else os.path.join(os.getcwd(), name.removeprefix("./"))  # noqa: PTH109, PTH117, PTH118 - pathlib would tidy it up
+
+
+def _new_main(path: str) -> ModuleType:
+    """Put a new `__main__` in place, for good: pickles and threads may outlive the program's last line."""
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    sys.modules["__main__"] = main
+    return main
 
 
 def _is_compiled(name: str) -> bool:

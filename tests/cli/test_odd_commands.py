@@ -1,0 +1,226 @@
+"""Odd command lines: each ends in one short line and an exit code, never in a traceback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import instrumented_calc
+from instrumented_calc.cli import main
+from instrumented_calc.cli.border import one_line
+
+GOLDEN = Path(__file__).parents[1] / "journal" / "golden" / "v1.jsonl"
+SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
+LONG = "x" * 5000
+NOT_UTF8 = os.fsdecode(b"n\xff.jsonl")
+USAGE, UNUSABLE = 2, 5
+
+FILES = (
+    "none.jsonl",
+    LONG,
+    NOT_UTF8,
+    ".",
+    "",
+    "a\nb",
+    "\x1b[31m",
+    "x" * 255,
+    "x/" * 3000,
+    "empty",
+    "binary",
+    "loop",
+)
+READERS = (["report"], ["validate"], ["compare", "run.jsonl"])
+TAKERS = (["bundle", "--output", "b.tgz"], ["ingest"])  # they take folders and any file
+NUMBERS = ("0", "-1", "1e20", "nan", "inf", "", "x", "1.5", LONG)
+ODD = [
+    *([*reader, name] for reader in READERS for name in FILES),
+    *([*taker, name] for taker in TAKERS for name in FILES if name not in {".", "", "empty", "binary"}),
+    *(["profile", "--n-atoms", each] for each in NUMBERS),
+    *(["profile", "--steps", each] for each in NUMBERS),
+    *(["demo", "--n-atoms", each] for each in NUMBERS[:3]),
+    *(["scale", "--sizes", each] for each in (*NUMBERS[:4], "1,,2", "8-16")),
+    *(["study", "--reps", each] for each in NUMBERS[:3]),
+    ["nonsense"],
+    ["--nonsense"],
+    [LONG],
+    [NOT_UTF8],
+    ["report", "--format", LONG],
+    ["report", "run.jsonl", "--require", LONG],
+    ["report", "run.jsonl", "--require", ""],
+    ["report", "run.jsonl", "--ignore", NOT_UTF8],
+    ["report", "run.jsonl", "--output", "."],
+    ["report", "run.jsonl", "--output", "no/such/file"],
+    ["report", "run.jsonl", "--output", LONG],
+    ["report", "run.jsonl", "--output", "/dev/full"],
+    ["report", "run.jsonl", "--output", "run.jsonl"],
+    ["compare", "run.jsonl"],
+    ["compare", "--before", "run.jsonl"],
+    ["compare", "run.jsonl", "run.jsonl", "--max-slowdown", LONG],
+    ["compare", "run.jsonl", "run.jsonl", "--allow", NOT_UTF8],
+    ["demo", "--calc", LONG],
+    ["demo", "--calc", "no.such:factory"],
+    ["demo", "--calc", NOT_UTF8],
+    ["demo", "--journal", "no/such/run.jsonl"],
+    ["demo", "--journal", LONG],
+    ["demo", "--journal", "/dev/null"],
+    ["profile", "--system", LONG],
+    ["profile", "--output", "x" * 255],
+    ["profile", "--frames", "none.xyz"],
+    ["profile", "--frames", "."],
+    ["profile", "--frames", LONG],
+    ["profile", "--frames", "binary"],
+    ["profile", "--trace", LONG],
+    ["profile", "--trace", "0"],
+    ["profile", "--temperature", "x"],
+    ["profile", "--ensemble", LONG],
+    ["profile", "--seed", "-1"],
+    ["compare-all", "--system", NOT_UTF8],
+    ["compare-all", "--output", "run.jsonl"],
+    ["scale", "--output", "run.jsonl", "--sizes", "4"],
+    ["scale", "--output", LONG, "--sizes", "4"],
+    ["scale", "--calc", NOT_UTF8, "--sizes", "4"],
+    ["study", "--workload", LONG],
+    ["study", "--workload", "none"],
+    ["study", "--modes", "nonsense"],
+    ["study", "--dtypes", ""],
+    ["study", "--output", "run.jsonl"],
+    ["bundle", "run.jsonl", "--output", "."],
+    ["bundle", "run.jsonl", "--output", "no/such/b.tgz"],
+    ["ingest", "run.jsonl", "--output", "run.jsonl"],
+    ["env", "--import", LONG],
+    ["run"],
+    *(["run", name] for name in FILES if name != "empty"),
+    ["run", "run.jsonl"],
+    ["run", "-c", "print(1)"],
+    ["run", "-"],
+    ["run", "--journal", LONG, "script.py"],
+    ["run", "--journal", "/dev/null", "script.py"],
+    ["run", "--journal", "no/such/run.jsonl", "script.py"],
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Fill the working directory with what the command lines name."""
+    shutil.copy(GOLDEN, "run.jsonl")
+    Path("empty").touch()
+    Path("binary").write_bytes(bytes(range(256)) * 8)
+    Path("loop").symlink_to("loop")
+    Path("script.py").write_text("print('ran')\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", ODD, ids=lambda words: one_line(" ".join(words))[:60])
+def test_an_odd_command_line_is_one_short_line(words, folder, capsys):
+    before = Path("run.jsonl").read_bytes()
+    code = main(words)
+    errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("note: ", "["))]
+    assert code in (USAGE, UNUSABLE)
+    assert len(errors) == 1
+    assert errors[0].startswith("error: ")
+    assert errors[0].isprintable()
+    assert len(errors[0]) < 200
+    assert Path("run.jsonl").read_bytes() == before
+
+
+def _command(*words):
+    return [sys.executable, "-m", "instrumented_calc", *words]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [
+        ("> /dev/full", UNUSABLE, "error: the output cannot be written: No space left on device\n"),
+        (">&-", 0, ""),
+        ("<&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">&- 2>&- <&-", 0, ""),
+        ("2> /dev/full", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(redirection, code, told, folder):
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {redirection}', "sh", *_command("report", "run.jsonl")],
+        capture_output=True, text=True, timeout=120, check=False, env=SOURCE,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, told)
+
+
+def test_an_error_without_a_stderr_is_an_exit_code(folder):
+    for redirection in ("2>&-", "2> /dev/full"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'"$@" {redirection}', "sh", *_command("report", "none.jsonl")],
+            capture_output=True, text=True, timeout=120, check=False, env=SOURCE,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (UNUSABLE, "")
+
+
+@pytest.mark.parametrize("words", [["report"], ["demo"], ["run", "../none.py"], ["profile", "--steps", "1"]])
+def test_without_a_working_directory_a_command_is_one_line(words, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    shell = f'rmdir "{gone}"; exec "$@"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, "sh", *_command(*words)],
+        cwd=gone, capture_output=True, text=True, timeout=120, check=False, env=SOURCE,
+    )  # fmt: skip
+    assert done.returncode == UNUSABLE
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+
+
+def test_ctrl_c_is_quiet(folder):
+    """The command waits for a pipe that nobody writes to."""
+    os.mkfifo("pipe.jsonl")
+    command = _command("validate", "pipe.jsonl")
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE, env=SOURCE) as process,
+        Path("pipe.jsonl").open("wb"),  # opened once the command has opened it for reading
+    ):
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert (process.returncode, told) == (130, b"")
+
+
+def test_a_fault_of_our_own_is_one_line_and_its_traceback_can_be_had(folder, capsys, monkeypatch):
+    def faulty(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("instrumented_calc.journal.reader.read_journal", faulty)
+    assert main(["report", "run.jsonl"]) == 70
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "INSTRUMENTED_CALC_DEBUG=1" in told
+    monkeypatch.setenv("INSTRUMENTED_CALC_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["report", "run.jsonl"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "error: out of memory; ask for fewer atoms, steps or journals\n"),
+        (PermissionError(13, "Permission denied", "secret"), "error: secret: Permission denied\n"),
+        (OSError("odd"), "error: the output cannot be written: odd\n"),
+    ],
+)
+def test_errors_of_the_system_are_one_line(error, told, folder, capsys, monkeypatch):
+    def faulty(*_):
+        raise error
+
+    monkeypatch.setattr("instrumented_calc.journal.reader.read_journal", faulty)
+    assert main(["report", "run.jsonl"]) == UNUSABLE
+    assert capsys.readouterr().err == told
+
+
+def test_a_socket_is_no_journal_and_no_script(folder, capsys):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        for words in (["report", "socket"], ["validate", "socket"], ["run", "socket"]):
+            assert main(words) == UNUSABLE
+            assert capsys.readouterr().err.count("\n") == 1
