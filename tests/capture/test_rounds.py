@@ -16,13 +16,15 @@ from instrumented_calc.capture.recorder import Recorder
 from instrumented_calc.journal.records import Finding
 
 
-def recorded(monkeypatch, judge, seconds=0.5):
+def recorded(monkeypatch, judge, enough=None):
     """Return the records of a short run whose live findings are those of `judge`."""
     monkeypatch.setattr("instrumented_calc.run._judge_live", judge)
     monkeypatch.setattr(rounds, "FINDINGS_EVERY_NS", 10**8)
+    monkeypatch.setattr(rounds, "FINDINGS_SHARE", 0)  # a busy machine makes looking slow, and so rare
     calc = ProfiledCalculator(EMT(), journal="r.jsonl", summary=False)
-    atoms, end = copper(), time.monotonic() + seconds
-    while time.monotonic() < end:
+    atoms, begun = copper(), time.monotonic()
+    enough = enough or (lambda: time.monotonic() > begun + 0.5)
+    while not enough() and time.monotonic() < begun + 60:
         atoms.positions[0, 0] += 1e-4
         calc.get_property("energy", atoms)
         time.sleep(0.01)
@@ -37,7 +39,7 @@ def test_a_finding_is_told_once_as_a_record_and_as_a_notice(monkeypatch):
         asked.append((len(evidence.samples), start.run_id))
         return [Finding("host-growth", "memory grows", 0, {"kb_per_call": 2.0})]
 
-    records = recorded(monkeypatch, judge)
+    records = recorded(monkeypatch, judge, enough=lambda: len(asked) > 1 and asked[-1][0] > 2)
     assert len(asked) > 1
     assert asked[-1][0] > 2
     (finding,) = records.of("finding")
@@ -49,20 +51,24 @@ def test_a_finding_is_told_once_as_a_record_and_as_a_notice(monkeypatch):
 
 
 def test_a_rule_that_fails_is_told_once_and_the_run_goes_on(monkeypatch, capsys):
+    failed = []
+
     def judge(_, __):
+        failed.append(True)
         raise ZeroDivisionError
 
-    records = recorded(monkeypatch, judge)
+    records = recorded(monkeypatch, judge, enough=lambda: len(failed) > 1)
     assert records.of("finding") == []
-    assert len(records.calls) > 10
+    assert records.counters["calls"] == len(records.calls)
     assert capsys.readouterr().err.count("a fault in the journal's thread") == 1
 
 
 def test_the_machine_and_the_state_are_written_now_and_then(monkeypatch):
-    records = recorded(monkeypatch, lambda _, __: [])
-    assert len(records.of("machine")) == 1
+    beats = []
+    records = recorded(monkeypatch, lambda _, __: beats.append(1) or [], enough=lambda: beats)
+    assert len(records.of("machine")) >= 1
     states = records.of("state")
-    assert len(states) == 1
+    assert len(states) >= 1
     assert states[0]["volume_a3"] > 0
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Entry: TypeAlias = list[Any]
+START = 11  # place of a call's start in its entry
 
 
 class _Stack:

@@ -48,6 +48,45 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     return min((limit for limit in limits if limit < physical_bytes), default=None)
 
 
+def memory_in_use(physical_bytes: int, root: Path = ROOT) -> tuple[int, int] | None:
+    """Return how full the group is whose memory is nearest to its limit.
+
+    Args:
+        physical_bytes: Memory of the machine; version 1 writes "no limit" as a number beyond it.
+        root: Where the file system begins.
+
+    Returns:
+        Memory in use without caches that the kernel can drop, and the limit, in bytes; None without a limit.
+    """
+    found = []
+    for folder in _folders("memory", root):
+        limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+        used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
+        if not used or not limit or limit[0] == "max" or not 0 < int(limit[0]) < physical_bytes:
+            continue
+        stat = _pairs(folder / "memory.stat")
+        caches = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+        found.append((max(int(used[0]) - caches, 0), int(limit[0])))
+    return max(found, key=lambda pair: pair[0] / pair[1], default=None)
+
+
+def oom_kills(root: Path = ROOT) -> int | None:
+    """Return how many processes of the groups were killed for want of memory since the groups began.
+
+    Args:
+        root: Where the file system begins.
+
+    Returns:
+        The largest count of all groups around the process; None where it is not counted.
+    """
+    counts = []
+    for folder in _folders("memory", root):
+        events = _pairs(folder / "memory.events") or _pairs(folder / "memory.oom_control")
+        if "oom_kill" in events:
+            counts.append(events["oom_kill"])
+    return max(counts, default=None)
+
+
 def cpu_throttling(root: Path = ROOT) -> tuple[int, int] | None:
     """Return how often the CPU quota was accounted for, and how often it was used up, since the group began.
 
@@ -59,10 +98,9 @@ def cpu_throttling(root: Path = ROOT) -> tuple[int, int] | None:
     """
     found = []
     for folder in _folders("cpu", root):
-        words = _words(folder / "cpu.stat")
-        stat = dict(zip(words[::2], words[1::2], strict=False))
-        if int(stat.get("nr_periods", 0)):
-            found.append((int(stat["nr_periods"]), int(stat["nr_throttled"])))
+        stat = _pairs(folder / "cpu.stat")
+        if stat.get("nr_periods"):
+            found.append((stat["nr_periods"], stat["nr_throttled"]))
     return max(found, key=lambda pair: pair[1], default=None)
 
 
@@ -80,6 +118,11 @@ def _folders(controller: str, root: Path) -> Iterator[Path]:
         while folder != mount:
             folder = folder.parent
             yield folder
+
+
+def _pairs(path: Path) -> dict[str, int]:
+    words = _words(path)
+    return {name: int(value) for name, value in zip(words[::2], words[1::2], strict=False)}
 
 
 def _words(path: Path) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.cgroups import cpu_quota, memory_limit
-from instrumented_calc.capture.scheduler import mpi_rank, scheduler, series
+from instrumented_calc.capture.scheduler import job_ends, mpi_rank, scheduler, series
 from instrumented_calc.journal.records import Environment, Library, ThreadPool
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def environment() -> Environment:
                 "torch": _torch_state,
                 "libraries": _libraries,
                 "scheduler": scheduler,
+                "job_ends": job_ends,
             }
         )
     )

@@ -14,14 +14,15 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from instrumented_calc.capture.thinning import Thinner
-from instrumented_calc.journal.records import Call, LastCalls, Notice, OpenCall, Tally
+from instrumented_calc.journal.records import Call, LastCalls, Machine, Notice, OpenCall, Tally
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.black_box import BlackBox
     from instrumented_calc.journal.writer import JournalWriter
 
 SLICE_ROOM = 0.08  # of the journal's limit: what slices may add once it is reached
-PASSING = (OpenCall, Tally)  # only the last of them matter: in a thinned journal they go to the black box
+LAST_WORDS = (Machine, OpenCall, Tally)  # these tell how a run ended: they go to the black box
+PASSING = (OpenCall, Tally)  # and these, of which only the last matters, not to a thinned journal
 
 
 class Context(Struct, frozen=True):
@@ -140,7 +141,10 @@ class Outbox:
         carried: tuple[Any, ...] = ()
         for row in rows:
             if type(row) is not Call:
-                (last if type(row) in PASSING else out).append(row)
+                if type(row) in LAST_WORDS:
+                    last.append(row)
+                if type(row) not in PASSING:
+                    out.append(row)
                 continue
             self.calls += 1
             if row.lane is not context:
@@ -183,6 +187,11 @@ class Outbox:
                 "and whole rows only of slow, failed and sampled calls",
             )
         )
+
+    def newest_calls(self) -> bytes:
+        """Return the lines of the black box; nothing while the journal has all calls itself."""
+        with self._lock:
+            return b"" if self._black_box is None else self._black_box.contents()
 
     @property
     def thinned(self) -> bool:

@@ -22,6 +22,7 @@ from instrumented_calc.capture import ends
 from instrumented_calc.capture.active import active, after_fork_in_child
 from instrumented_calc.capture.black_box import BlackBox
 from instrumented_calc.capture.components import Components, parts_of_neighbour_lists
+from instrumented_calc.capture.last_failure import failure_of_program
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
 from instrumented_calc.capture.outbox import Outbox
@@ -260,6 +261,7 @@ class Recorder:
                 notices=self.notices,
                 start=self.head[0],
                 origin=self._origin,
+                journal=lambda: self.path,
                 judge=self.judge,
             )
             if self._writer.direct:
@@ -420,6 +422,9 @@ class Recorder:
             counters=self._counted(),
             run_id=self.run_id,
         )
+        failure = failure_of_program(reason)
+        if failure is not None:
+            record.failure, record.failure_message = failure
         if self._maker.observers_ns:
             record.observers_ns = self._maker.observers_ns
         return record

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.probes import Latecomer
 from instrumented_calc.capture.probes.machine import MachineProbe
+from instrumented_calc.capture.requests import Requests
+from instrumented_calc.capture.still_open import StillOpen
 from instrumented_calc.capture.watchdog import SHORTEST_STALL_NS, Watchdog
 from instrumented_calc.journal.records import Call, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from instrumented_calc.capture.live import LiveEvidence
     from instrumented_calc.capture.notices import Notices
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTRACTIONS_EVERY_NS = 1_000_000_000
 MACHINE_EVERY_NS = 5_000_000_000
+MEMORY_EVERY_NS = 500_000_000
 FINDINGS_EVERY_NS = 1_000_000_000
 RAREST_FINDINGS_NS = 30_000_000_000  # what can be known is told within a minute
 FINDINGS_SHARE = 500  # looking for findings takes at most that part of the time
@@ -39,6 +43,7 @@ class Rounds:
         notices: The run's voice.
         start: The run's first record.
         origin: What the clock showed when the run began, in ns.
+        journal: Gives the journal's path, which may change.
         judge: Given the evidence so far, returns what is to be told while the run goes on.
     """
 
@@ -52,6 +57,7 @@ class Rounds:
         notices: Notices,
         start: RunStart,
         origin: int,
+        journal: Callable[[], Path | None],
         judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]] | None,
     ) -> None:
         self._maker = maker
@@ -62,10 +68,13 @@ class Rounds:
         self._start = start
         self._origin = origin
         self._judge = judge
-        self._machine = MachineProbe(forked=isinstance(start.parent_run_id, str))
+        self._machine = MachineProbe(forked=isinstance(start.parent_run_id, str), journal=journal)
         self._watchdog = Watchdog()
+        self._still_open = StillOpen(maker, origin)
+        self._requests = Requests(maker, outbox, journal, notices)
         # The first look for findings loads what it needs: later that would be a jump in memory.
         self._next_contractions = self._next_machine = self._next_findings = origin
+        self._next_memory = origin
         self._told: set[str] = set()
 
     def go(self, now: int) -> None:
@@ -80,9 +89,12 @@ class Rounds:
         self._maker.signatures.reconsider()
         self._windows.beat(now)
         self._watch(now)
+        for report in self._still_open.look(now):
+            self._maker.append(report)
+        self._requests.look(now)
         if now >= self._next_contractions:
             self.tell_contractions(now)
-        if now >= self._next_machine:
+        if now >= self._next_machine or self._memory_is_filling(now):
             self._next_machine = now + MACHINE_EVERY_NS
             self._maker.append(self._machine.read(now - self._origin))
         if now >= self._next_findings and self._judge is not None:
@@ -96,6 +108,12 @@ class Rounds:
         for news in (signatures.news(elapsed), signatures.news_of_conversions(elapsed)):
             if news is not None:
                 self._maker.append(news)
+
+    def _memory_is_filling(self, now: int) -> bool:
+        if now < self._next_memory:
+            return False
+        self._next_memory = now + MEMORY_EVERY_NS
+        return self._machine.memory_is_filling()
 
     def _watch(self, now: int) -> None:
         """Look for a call that does not end, once none has ended for long."""

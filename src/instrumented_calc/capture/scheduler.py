@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from instrumented_calc.journal.masking import mask_secrets, mask_variables
 
@@ -43,6 +46,7 @@ CONDOR_ATTRIBUTES = {
     "process": "ProcId",
     "starts": "NumJobStarts",
 }
+LATEST = 32_503_680_000  # the year 3000, in seconds since the epoch
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK")
 
 
@@ -86,6 +90,47 @@ def series(variables: Mapping[str, str] = os.environ) -> str | None:
     return f"{job['name']} {job['job_id']}{index}"
 
 
+def job_ends(variables: Mapping[str, str] = os.environ, *, process_start: float | None = None) -> str | None:
+    """Return when the batch system ends the job.
+
+    Slurm gives the time itself, Torque and PBS the seconds that the job may take. Those are counted from the
+    start of this process: the job began before, so that the time returned is the latest possible. LSF gives
+    neither.
+
+    Args:
+        variables: The process's environment.
+        process_start: When the process began, in seconds since the epoch; None: ask the system.
+
+    Returns:
+        UTC time, ISO 8601; None where the limit is not known.
+    """
+    end = _number(variables.get("SLURM_JOB_END_TIME"))
+    if end is None and "PBS_JOBID" in variables:
+        seconds = _number(variables.get("PBS_WALLTIME"))
+        if seconds is not None:
+            end = seconds + (psutil.Process().create_time() if process_start is None else process_start)
+    if end is None:
+        end = _condor_end(_condor_attributes(variables))
+    return None if end is None else datetime.fromtimestamp(end, timezone.utc).isoformat(timespec="seconds")
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 < value < LATEST else None
+
+
+def _condor_end(attributes: Mapping[str, str]) -> float | None:
+    """Return the end of the first of the limits that HTCondor has for a job, in seconds since the epoch."""
+    starts = "JobCurrentStartDate", "JobStartDate"
+    began = next((value for name in starts if (value := _number(attributes.get(name)))), None)
+    allowed = [_number(attributes.get(name)) for name in ("AllowedExecuteDuration", "AllowedJobDuration")]
+    known = [each for each in allowed if each is not None]
+    return began + min(known) if began is not None and known else None
+
+
 def mpi_rank(variables: Mapping[str, str] = os.environ) -> int | None:
     """Return the process's rank among its MPI siblings.
 
@@ -106,13 +151,20 @@ def mpi_rank(variables: Mapping[str, str] = os.environ) -> int | None:
 
 
 def _condor(variables: Mapping[str, str]) -> dict[str, str]:
-    """Read the job's description, because HTCondor puts no job id in the environment."""
     told = {"slot": variables["_CONDOR_SLOT"]} if "_CONDOR_SLOT" in variables else {}
-    try:
-        description = Path(
-            variables.get("_CONDOR_JOB_AD") or f"{variables['_CONDOR_SCRATCH_DIR']}/.job.ad"
-        ).read_text(encoding="utf-8")
-    except OSError:
-        return told
-    attributes = dict(re.findall(r'^(\w+) = "?(.*?)"?$', description, re.MULTILINE))
+    attributes = _condor_attributes(variables)
     return {key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes} | told
+
+
+def _condor_attributes(variables: Mapping[str, str]) -> dict[str, str]:
+    """Read the job's description, because HTCondor puts no job id in the environment."""
+    path = variables.get("_CONDOR_JOB_AD")
+    if path is None and "_CONDOR_SCRATCH_DIR" in variables:
+        path = f"{variables['_CONDOR_SCRATCH_DIR']}/.job.ad"
+    if path is None:
+        return {}
+    try:
+        description = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    return dict(re.findall(r'^(\w+) = "?(.*?)"?$', description, re.MULTILINE))

@@ -17,6 +17,7 @@ from instrumented_calc.capture.active import call_of, extras_of
 from instrumented_calc.capture.probes.jax_trace import JaxTracer
 from instrumented_calc.capture.probes.torch_trace import TorchTracer
 from instrumented_calc.capture.rows import NEVER
+from instrumented_calc.capture.touched import Touched
 from instrumented_calc.capture.trace_file import chrome_trace
 from instrumented_calc.capture.trace_ranges import Ranges
 from instrumented_calc.capture.trace_settings import AUTO, Trace
@@ -98,7 +99,7 @@ class Windows:
         self._spent = self._last_cost = 0
         self._last_at = 0
         self._next_look = 0
-        self._refused: Path | None = None  # a file that asks for a window and cannot be removed
+        self._request = Touched(".trace", journal, notices)
         self._asked = False
         self._broken = self._skipped = False
         self._unwritten: deque[tuple[Path, list[Slice], str]] = deque()
@@ -126,31 +127,13 @@ class Windows:
             return
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY_NS
-            if self._is_asked_for():
+            if self._request.take():
                 self._asked = True
                 self._idle.clear()
                 self._maker.trace_at = 0
                 return
         if self._setting == AUTO and self._maker.trace_at == NEVER and self._is_affordable(now):
             self._maker.trace_at = WARM_CALLS
-
-    def _is_asked_for(self) -> bool:
-        """Tell whether the file that asks for a window is there, and remove it."""
-        journal = self._journal()
-        if journal is None:
-            return False
-        path = journal.with_name(f"{journal.name}.trace")
-        if not path.exists():
-            self._refused = None
-            return False
-        if self._refused == path:
-            return False
-        try:
-            path.unlink()
-        except OSError as error:
-            self._refused = path
-            self._notices.info("trace-file-stays", f"{path.name} asked for a window, and stays: {error}")
-        return True
 
     def _is_affordable(self, now: int) -> bool:
         if self._library() is None:

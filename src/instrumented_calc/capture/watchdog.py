@@ -8,18 +8,19 @@ told when it is over.
 from __future__ import annotations
 
 import statistics
-import threading
 import traceback
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture import recorded
+from instrumented_calc.capture.active import START, open_calls
 from instrumented_calc.capture.stacks import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import FrameType
+
+    from instrumented_calc.capture.active import Entry
 
 # rules.md's STALL asks for 20 x the median; below a minute a slow step is no stall to anybody.
 TIMES_THE_MEDIAN = 20
@@ -65,25 +66,35 @@ class Watchdog:
         """
         median = statistics.median(self._walls) if self._walls else None
         patience = max(TIMES_THE_MEDIAN * (median or 0), SHORTEST_STALL_NS)
-        for thread, frame in all_stacks().items():
-            if thread == threading.get_ident():
+        for thread, calls in open_calls_of(maker):
+            index, start = calls[-1][0], calls[-1][START]
+            if index in self._told or now - start < patience:
                 continue
-            call = _open_call(frame, maker)
-            if call is None or call[0] in self._told or now - call[1] < patience:
-                continue
-            self._told.add(call[0])
-            lines = traceback.format_list(traceback.extract_stack(frame)[-DEEPEST:])
-            return Stall(call[0], now - call[1], median, [line.rstrip() for line in lines])
+            self._told.add(index)
+            return Stall(index, now - start, median, stack_lines(all_stacks().get(thread)))
         return None
 
 
-def _open_call(frame: FrameType | None, maker: Any) -> tuple[int, int] | None:
-    """Return index and start of the run's innermost call that is open in a thread."""
-    while frame is not None:
-        if frame.f_code.co_filename == recorded.__file__:
-            entry = frame.f_locals.get("entry")
-            start = frame.f_locals.get("start")
-            if isinstance(entry, list) and entry[1] is maker and start:
-                return entry[0], start
-        frame = frame.f_back
-    return None
+def open_calls_of(maker: Any) -> list[tuple[int, list[Entry]]]:
+    """Return the open calls of one run.
+
+    Args:
+        maker: What makes the run's rows.
+
+    Returns:
+        For each thread with such a call: its ident, and the entries of its calls, outermost first.
+    """
+    found = []
+    for thread, calls in open_calls():
+        own = [entry for entry in calls if entry[1] is maker and entry[START]]
+        if own:
+            found.append((thread, own))
+    return found
+
+
+def stack_lines(frame: FrameType | None) -> list[str]:
+    """Return a stack as lines of text, the innermost frame last."""
+    if frame is None:  # the thread has ended meanwhile
+        return []
+    lines = traceback.format_list(traceback.extract_stack(frame)[-DEEPEST:])
+    return [line.rstrip() for line in lines]

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.cgroups import cpu_throttling
+from instrumented_calc.capture.probes.limits import MemoryWatch, descriptors
 from instrumented_calc.journal.records import Gpu, Machine
 
-MEGA = 1_000_000
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLOCK_STEP_NS = 1_000_000_000
 # What NVML calls the reasons for which a GPU's clock is below its highest: nvmlClocksEventReasons*.
 THROTTLES = {
     0x04: "software power cap",
@@ -31,10 +36,14 @@ class MachineProbe:
 
     Args:
         forked: Whether the process shares pages with the one that it was forked from.
+        journal: Gives the journal's path, whose file system is looked at.
     """
 
-    def __init__(self, *, forked: bool) -> None:
+    def __init__(self, *, forked: bool, journal: Callable[[], Path | None] = lambda: None) -> None:
         self._forked = forked
+        self._journal = journal
+        self._memory = MemoryWatch()
+        self._wall_lead = _wall_lead()
         self._nvml: Any = None
         self._handles: list[tuple[int, Any]] = []
         self._no_gpu = False
@@ -46,11 +55,41 @@ class MachineProbe:
             now: Time on the run's clock, in ns.
         """
         machine = Machine(time_ns=now)
-        for source in (self._read_throttling, self._read_shared_memory, self._read_jax, self._read_gpus):
+        for source in (
+            self._read_throttling,
+            self._read_shared_memory,
+            self._memory.read,
+            self._read_descriptors,
+            self._read_disk,
+            self._read_clocks,
+            self._read_jax,
+            self._read_gpus,
+        ):
             # A machine whose files or drivers are not as usual is not measured.
             with suppress(Exception):
                 source(machine)
         return machine
+
+    def memory_is_filling(self) -> bool:
+        """Tell whether memory is near its limit and has grown much since the last reading."""
+        with suppress(Exception):
+            return self._memory.is_filling()
+        return False
+
+    @staticmethod
+    def _read_descriptors(machine: Machine) -> None:
+        machine.open_files, machine.open_files_limit = descriptors()
+
+    def _read_disk(self, machine: Machine) -> None:
+        journal = self._journal()
+        if journal is not None:
+            found = os.statvfs(journal.parent)
+            machine.disk_free_bytes = found.f_bavail * found.f_frsize
+
+    def _read_clocks(self, machine: Machine) -> None:
+        step = _wall_lead() - self._wall_lead
+        if abs(step) >= CLOCK_STEP_NS:
+            machine.clock_step_ns = step
 
     def _read_throttling(self, machine: Machine) -> None:
         found = cpu_throttling()
@@ -123,3 +162,8 @@ class MachineProbe:
         if nvml is not None:
             with suppress(Exception):
                 nvml.nvmlShutdown()
+
+
+def _wall_lead() -> int:
+    """Return by how much the wall clock is ahead of a clock that stands still while the machine sleeps."""
+    return time.time_ns() - time.monotonic_ns()

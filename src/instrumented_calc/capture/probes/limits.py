@@ -1,0 +1,87 @@
+"""Limits whose end kills a run: memory and file descriptors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instrumented_calc.capture.cgroups import ROOT, memory_in_use, oom_kills
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.records import Machine
+
+NEAR = 0.8  # of the limit: from there on a rise is worth a record of its own
+RISE = 0.02
+KIB = 1024
+
+
+class MemoryWatch:
+    """Reads the memory of the process, of its control groups and of the machine.
+
+    Args:
+        root: Where the file system begins.
+    """
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self._physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        self._share = 0.0  # of the limit that was in use at the last reading
+
+    def read(self, machine: Machine) -> None:
+        """Fill in what is known."""
+        process = _kib_values(self._root / "proc/self/status")
+        if "VmRSS" in process:
+            machine.rss_bytes = process["VmRSS"]
+        if "VmHWM" in process:
+            machine.peak_rss_bytes = process["VmHWM"]
+        available = self._available()
+        if available is not None:
+            machine.available_bytes = available
+        group = memory_in_use(self._physical, self._root)
+        if group is not None:
+            machine.cgroup_memory_bytes, machine.cgroup_memory_limit_bytes = group
+        kills = oom_kills(self._root)
+        if kills is not None:
+            machine.oom_kills = kills
+        self._share = self._used(group, available)
+
+    def is_filling(self) -> bool:
+        """Tell whether memory is near its limit and has grown much since `read`."""
+        share = self._used(memory_in_use(self._physical, self._root), self._available())
+        return share >= NEAR and share >= self._share + RISE
+
+    def _available(self) -> int | None:
+        return _kib_values(self._root / "proc/meminfo").get("MemAvailable")
+
+    def _used(self, group: tuple[int, int] | None, available: int | None) -> float:
+        of_machine = 0.0 if available is None else 1 - available / self._physical
+        return max(of_machine, 0.0 if group is None else group[0] / group[1])
+
+
+def descriptors() -> tuple[int, int]:
+    """Return how many file descriptors the process has open, and how many it may have.
+
+    Raises:
+        OSError: The system does not tell.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    try:
+        return len([*Path("/proc/self/fd").iterdir()]) - 1, limit  # without the one that lists
+    except OSError as error:
+        if error.errno == errno.EMFILE:  # not even one is left for the listing
+            return limit, limit
+        raise
+
+
+def _kib_values(path: Path) -> dict[str, int]:
+    """Return the lines `Name:  123 kB` of a file, in bytes."""
+    found = {}
+    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        words = value.split()
+        if words[1:] == ["kB"]:
+            found[name] = int(words[0]) * KIB
+    return found
