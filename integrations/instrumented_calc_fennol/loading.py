@@ -30,7 +30,7 @@ def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:
         ModelError: FeNNol is not installed, the file is absent or is no model that FeNNol can build.
     """
     path = Path(model_path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
         message = f"{path}: no such file: give the path of a FeNNol model (.fnx)"
         raise ModelError(message)
     calculator_class = _fennol_ase().FENNIXCalculator

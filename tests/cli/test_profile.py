@@ -80,7 +80,7 @@ def test_a_factory_of_the_users_own(working_directory):
         (["--system", "silicon", "--steps", "2"], "EMT failed for Si64: NotImplementedError"),
         (["--trace", "sometimes"], "trace='sometimes'"),
         (["--output", "no/such/run.jsonl", "--steps", "1"], "no/such"),
-        (["--timestep", "-1"], "give a positive time step"),
+        (["--timestep", "-1"], "timestep_fs=-1: use a number from 0.001 to 1,000"),
     ],
 )
 def test_bad_input_is_one_line(words, told, capsys, working_directory):

@@ -136,7 +136,7 @@ def test_a_calculator_without_stress_cannot_do_npt(run):
     ("changes", "told"),
     [
         ({"ensemble": "nvt"}, "unknown ensemble 'nvt'; known: nve, langevin, npt"),
-        ({"timestep_fs": 0.0}, "positive"),
+        ({"timestep_fs": 0.0}, "use a number from 0.001 to 1,000"),
         ({"ensemble": "langevin", "temperature_k": 0.0}, "positive temperature"),
     ],
 )

@@ -138,5 +138,5 @@ def test_aluminium_is_aluminum():
 
 
 def test_no_atoms_are_no_system():
-    with pytest.raises(ExperimentError, match="ask for 1 or more"):
+    with pytest.raises(ExperimentError, match="use a whole number from 1 to 1,000,000"):
         build_system("copper", 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc import integration
 from instrumented_calc.errors import ModelError
+from instrumented_calc.experiments.ranges import LONGEST_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,8 @@ def build_calculator(spec: str) -> Any:
         known = [*KNOWN, *offered_specs()]
         near = difflib.get_close_matches(spec, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        message = f"unknown calculator {spec!r}; {hint}known: {', '.join(known)}, or package.module:factory"
+        offered = f"known: {', '.join(known)}, or package.module:factory"
+        message = f"unknown calculator {spec[:LONGEST_SHOWN]!r}; {hint}{offered}"
         raise ModelError(message)
     return _from_factory(spec)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc.experiments.calculators import build_calculator
+from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 from instrumented_calc.experiments.systems import copper
 from instrumented_calc.run import profiled, recording
 
@@ -27,12 +28,17 @@ def run_demo(
         journal: Journal to make; numbered if the name is taken.
         on_step: Called after each step with the steps done.
 
+    Raises:
+        ExperimentError: A number is out of range.
+        ModelError: The calculator cannot be built.
+
     Returns:
         The journal, and the true number of atoms.
     """
     from ase import units  # noqa: PLC0415 - the command line stays light
     from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - likewise
 
+    check_whole("steps", steps, 1, MOST_STEPS)
     atoms = copper(n_atoms)
     with profiled(build_calculator(spec), journal) as atoms.calc:
         run = recording(atoms.calc).run

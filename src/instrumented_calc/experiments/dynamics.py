@@ -8,6 +8,16 @@ from typing import Any
 import numpy as np
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.ranges import (
+    LONGEST_SHOWN,
+    LONGEST_STEP_FS,
+    MOST_STEPS,
+    SHORTEST_STEP_FS,
+    check_number,
+    check_seed,
+    check_temperature,
+    check_whole,
+)
 
 ENSEMBLES = ("nve", "langevin", "npt")
 FRICTION_PER_FS = 0.01
@@ -47,17 +57,15 @@ class Protocol:
             ExperimentError: The ensemble is not known, or a number is out of range.
         """
         if self.ensemble not in ENSEMBLES:
-            message = f"unknown ensemble {self.ensemble!r}; known: {', '.join(ENSEMBLES)}"
+            message = f"unknown ensemble {self.ensemble[:LONGEST_SHOWN]!r}; known: {', '.join(ENSEMBLES)}"
             raise ExperimentError(message)
-        if (
-            self.timestep_fs <= 0
-            or self.temperature_k < 0
-            or (self.ensemble != "nve" and not self.temperature_k)
-        ):
-            message = (
-                f"time step {self.timestep_fs:g} fs, temperature {self.temperature_k:g} K: give a positive "
-                "time step and, but for NVE, a positive temperature"
-            )
+        check_whole("steps", self.steps, 0, MOST_STEPS)
+        check_whole("equilibration", self.equilibration, 0, MOST_STEPS)
+        check_number("timestep_fs", self.timestep_fs, SHORTEST_STEP_FS, LONGEST_STEP_FS)
+        check_temperature(self.temperature_k)
+        check_seed(self.seed)
+        if self.ensemble != "nve" and not self.temperature_k:
+            message = f"temperature_k=0: a thermostat ({self.ensemble}) needs a positive temperature"
             raise ExperimentError(message)
 
 

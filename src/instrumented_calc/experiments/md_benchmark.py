@@ -9,9 +9,9 @@ import numpy as np
 import psutil
 
 from instrumented_calc.analysis.growth import judge_growth
-from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.md_benchmark_result import BenchmarkResult
 from instrumented_calc.experiments.md_timer import CUDATimer, cuda_of
+from instrumented_calc.experiments.ranges import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 MIB = 2**20
+MOST_CALLS = 10_000_000  # whose times and memory take 160 MB
 
 
 def benchmark_function(  # noqa: D417 - args and kwargs are described together
@@ -41,8 +42,10 @@ def benchmark_function(  # noqa: D417 - args and kwargs are described together
         name: Name of the result.
 
     Raises:
-        ExperimentError: `n_calls` is below 1.
+        ExperimentError: A number is out of range.
     """
+    check_whole("n_warmup", n_warmup, 0, MOST_CALLS)
+    check_whole("n_calls", n_calls, 1, MOST_CALLS)
     for _ in range(n_warmup):
         func(*args, **kwargs)
     return _measure(lambda _: func(*args, **kwargs), n_calls, device, name)[0]
@@ -69,8 +72,10 @@ def benchmark_md_trajectory(  # noqa: PLR0913, PLR0917 - the other profiler's si
         leak_tolerance_mb: Increase, MiB, up to which there is no warning.
 
     Raises:
-        ExperimentError: There are no inputs.
+        ExperimentError: There are no inputs, or `n_warmup` is out of range.
     """
+    check_whole("n_warmup", n_warmup, 0, MOST_CALLS)
+    check_whole("number of inputs", len(inputs), 1, MOST_CALLS)
     for each in inputs[:n_warmup]:
         model_func(each)
     result, memory = _measure(lambda index: model_func(inputs[index]), len(inputs), device, name)
@@ -104,7 +109,7 @@ def compare_implementations(  # noqa: D417 - args and kwargs are described toget
         device: As for `benchmark_function`.
 
     Raises:
-        ExperimentError: `n_calls` is below 1.
+        ExperimentError: A number is out of range.
     """
     options: dict[str, Any] = {"n_warmup": n_warmup, "n_calls": n_calls, "device": device, **kwargs}
     return {
@@ -117,9 +122,6 @@ def _measure(
     call: Callable[[int], Any], n_calls: int, device: Any, name: str
 ) -> tuple[BenchmarkResult, NDArray[np.float64]]:
     """Time calls; return the result, and the memory before all and after each, bytes, (n_calls + 1,)."""
-    if n_calls < 1:
-        message = f"benchmark {name!r}: {n_calls} calls cannot be timed; ask for 1 or more"
-        raise ExperimentError(message)
     cuda = cuda_of(device)
     # Labelled by where it is timed: without torch's CUDA that is the host, whatever was asked for.
     device = "cpu" if cuda is None else device or "cuda"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.md_timer import device_type
 from instrumented_calc.experiments.md_view import result_from_journal
+from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 from instrumented_calc.experiments.replay import check_frames, check_properties, replay
 from instrumented_calc.run import is_switched_off, profiled, recording
 
@@ -39,6 +40,9 @@ class MDProfiler:
         warmup_steps: Number of frames run first and kept out of the figures: those after the first frame,
             backwards, so that the trajectory then begins where they end. At most as many as there are.
         journal_dir: Folder for the journals; by default a new temporary folder, which is not removed.
+
+    Raises:
+        ExperimentError: `warmup_steps` is out of range.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class MDProfiler:
         *,
         journal_dir: str | os.PathLike[str] | None = None,
     ) -> None:
+        check_whole("warmup_steps", warmup_steps, 0, MOST_STEPS)
         self.device = device
         self.profile_memory = profile_memory
         self.warmup_steps = warmup_steps

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +26,14 @@ def read_frames(path: Path, most: int | None = None) -> list[Any]:
         most: Read no more frames than this.
 
     Raises:
-        ExperimentError: There is no such file, ASE cannot read it, or it has no frames.
+        ExperimentError: There is no such file, ASE cannot read it, it has no frames, or `most` is out of
+            range.
     """
+    if most is not None:
+        check_whole("steps", most, 1, MOST_STEPS)
     from ase.io import read  # noqa: PLC0415 - ASE is slow to import
 
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
         message = f"{path}: no such file; give a trajectory that ASE can read"
         raise ExperimentError(message)
     try:

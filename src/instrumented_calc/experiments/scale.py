@@ -14,6 +14,18 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.cell import UNUSABLE, Cell
+from instrumented_calc.experiments.ranges import (
+    LONGEST_LIMIT_S,
+    MOST_REPLICATES,
+    MOST_STEPS,
+    MOST_THREADS,
+    SHORTEST_LIMIT_S,
+    check_atoms,
+    check_number,
+    check_seed,
+    check_temperature,
+    check_whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +64,17 @@ class ScaleSettings:
     temperature_k: float = 300.0
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range.
+
+        Raises:
+            ExperimentError: That is so.
+        """
+        check_whole("steps", self.steps, 1, MOST_STEPS)
+        check_whole("threads", self.threads, 1, MOST_THREADS)
+        check_temperature(self.temperature_k)
+        check_seed(self.seed)
+
 
 @dataclass
 class ScaleRun:
@@ -71,9 +94,16 @@ class ScaleRun:
 
 
 def true_sizes(system: str, wanted: Iterable[int], seed: int) -> tuple[list[int], list[str]]:
-    """Return the numbers of atoms that a system comes in, ascending, and notes on what is not as asked."""
+    """Return the numbers of atoms that a system comes in, ascending, and notes on what is not as asked.
+
+    Raises:
+        ExperimentError: The system is not known, or a number is out of range.
+    """
     from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - `--help` stays light
 
+    wanted = list(wanted)
+    for n_atoms in wanted:  # all of them before the first is built
+        check_atoms(n_atoms)
     built = [build_system(system, n_atoms, seed=seed) for n_atoms in wanted]
     return sorted({len(each.atoms) for each in built}), [each.note for each in built if each.note]
 
@@ -101,9 +131,12 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
         on_cell: Called before each cell, and at the end, with its name, the cells done and their number.
 
     Raises:
-        ExperimentError: The folder holds cells of other settings, or cannot be written; or the calculator
-            cannot be built.
+        ExperimentError: A number is out of range; the folder holds cells of other settings, or cannot be
+            written; or the calculator cannot be built.
     """
+    check_whole("replicates", replicates, 1, MOST_REPLICATES)
+    if time_limit_s is not None:
+        check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
     _check_folder(output, settings)
     cells = [(size, replicate) for size in sizes for replicate in range(1, replicates + 1)]
     run = ScaleRun(journals=[path for cell in cells if (path := output / _name(*cell)).is_file()])

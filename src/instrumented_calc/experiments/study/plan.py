@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.ranges import (
+    LONGEST_LIMIT_S,
+    MOST_REPLICATES,
+    MOST_STEPS,
+    MOST_THREADS,
+    check_number,
+    check_seed,
+    check_whole,
+)
 from instrumented_calc.experiments.study.task import Task
 
 if TYPE_CHECKING:
@@ -50,6 +59,18 @@ class Plan:
     seconds: float = 0.3
     seed: int = 0
     cprofile: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range.
+
+        Raises:
+            ExperimentError: That is so.
+        """
+        check_whole("reps", self.reps, 1, MOST_REPLICATES)
+        check_whole("threads", self.threads, 1, MOST_THREADS)
+        check_whole("warmups", self.warmups, 0, MOST_STEPS)
+        check_number("seconds", self.seconds, 0.0, LONGEST_LIMIT_S)
+        check_seed(self.seed)
 
 
 def tasks_of(

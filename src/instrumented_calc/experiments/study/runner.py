@@ -20,6 +20,7 @@ from instrumented_calc.analysis.study_cells import FAILED, NUMPY, STALLED, Cell,
 from instrumented_calc.analysis.study_hotspots import ProfiledMode
 from instrumented_calc.analysis.study_values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
 from instrumented_calc.experiments.scale import THREAD_VARIABLES
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
@@ -81,6 +82,9 @@ def run_study(
         ExperimentError: The experiment cannot be done as asked.
         ModelError: The workload cannot be built.
     """
+    check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
+    if tolerance is not None:
+        check_number("tolerance", tolerance, 0.0, 1.0)
     workload = find_workload(plan.workload)
     with _own(output / CELLS) as folder:
         return _run_in(plan, workload, folder, time_limit_s, tolerance, on_cell)

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.ranges import (
+    LONGEST_SHOWN,
+    check_atoms,
+    check_seed,
+    check_temperature,
+)
 from instrumented_calc.experiments.systems.crystals import METALS, copper, crystal, silicon, solution
 from instrumented_calc.experiments.systems.lattices import cells_for
 from instrumented_calc.experiments.systems.molecules import benzene, water
@@ -84,15 +90,15 @@ def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed:
         seed: Of the velocities and of whatever is placed at random.
 
     Raises:
-        ExperimentError: The name is not known, or the number is not positive.
+        ExperimentError: The name is not known, or a number is out of range.
     """
     import numpy as np  # noqa: PLC0415 - the command line's `--help` stays light
 
     name = ALIASES.get(name, name)
     recipe = find_recipe(name)
-    if n_atoms < 1:
-        message = f"{n_atoms} atoms: ask for 1 or more"
-        raise ExperimentError(message)
+    check_atoms(n_atoms)
+    check_temperature(temperature_k)
+    check_seed(seed)
     rng = np.random.default_rng(seed)
     units = max(round(n_atoms / recipe.unit), recipe.fewest)
     atoms = recipe.build(units, rng)
@@ -114,6 +120,6 @@ def find_recipe(name: str) -> Recipe:
     if name not in KNOWN:
         near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}? " if near else ""
-        message = f"unknown system {name!r}; {hint}known: {', '.join(KNOWN)}"
+        message = f"unknown system {name[:LONGEST_SHOWN]!r}; {hint}known: {', '.join(KNOWN)}"
         raise ExperimentError(message)
     return KNOWN[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.experiments.ranges import check_atoms, check_seed, check_temperature
 from instrumented_calc.experiments.systems.lattices import cells_for, repeated
 from instrumented_calc.experiments.systems.velocities import set_velocities
 
@@ -62,10 +63,16 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
 
     Returns:
         Periodic ASE atoms at the experimental lattice constant, 3.615 A.
+
+    Raises:
+        ExperimentError: A number is out of range.
     """
     import numpy as np  # noqa: PLC0415 - only experiments need it
     from ase.build import bulk  # noqa: PLC0415 - likewise
 
+    check_atoms(n_atoms)
+    check_temperature(temperature_k)
+    check_seed(seed)
     atoms = bulk("Cu", a=METALS["copper"][2], cubic=True) * cells_for(n_atoms)
     set_velocities(atoms, temperature_k, np.random.default_rng(seed))
     return atoms

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ATOMS_PER_CELL = 4  # of the cubic cell of a face-centred lattice
-LONGEST_EDGE = 40  # cells
+LONGEST_EDGE = 130  # cells: a cube of more than the most atoms that are built
 LONGEST_BOX = 1.5  # times its width: longer ones give way to oblique cells
 MOST_CANDIDATES = 256
 MOST_COMPARISONS = 20_000_000
