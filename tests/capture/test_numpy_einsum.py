@@ -359,11 +359,12 @@ class Threads:
             thread.join()
 
 
-def test_four_threads_lose_no_count_while_recorders_come_and_go():
+@pytest.mark.parametrize("turns", [1500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_four_threads_lose_no_count_while_recorders_come_and_go(turns):
     calc = ProfiledCalculator(Contracting(lambda: None), journal="t.jsonl", summary=False)
     calc.calculate(copper())
     with Threads(recording(calc).run._recorder.maker) as threads:
-        for _ in range(10_000):
+        for _ in range(turns):
             NumpyEinsumProbe().close()
             time.sleep(0)  # let the others run
     recording(calc).close()
@@ -371,13 +372,14 @@ def test_four_threads_lose_no_count_while_recorders_come_and_go():
     assert measure_contractions(read_journal("t.jsonl")).calls == sum(threads.done)
 
 
-def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes():
+@pytest.mark.parametrize("turns", [1500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes(turns):
     function = np.einsum._implementation
     bare = function.__code__
     with Open(clocked([0, 1000])) as run:
         run.probe.close()
         with Threads(run) as threads:
-            for _ in range(10_000):
+            for _ in range(turns):
                 probe = NumpyEinsumProbe()
                 assert function.__code__ is not bare
                 time.sleep(0)

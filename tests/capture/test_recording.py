@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError, all_changes
 from ase.calculators.fd import FiniteDifferenceCalculator
 from ase.calculators.mixing import SumCalculator
-from hypothesis import given, settings
+from hypothesis import given
 from tests.capture import zoo
 from tests.capture.conformance import spy
 from tests.capture.zoo import copper
@@ -164,7 +164,6 @@ class TestTimes:
         max_leaves=20,
     )
 
-    @settings(max_examples=60, deadline=None)
     @given(calls=st.lists(st.lists(trees, max_size=5), min_size=1, max_size=4))
     def test_components_sum_to_what_was_spent_in_them(self, calls):
         from tests.support import ExactClock  # noqa: PLC0415 - fixtures do not go with given()
@@ -339,7 +338,6 @@ requests = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(requests, min_size=1, max_size=30))
 def test_carried_fields_fill_up_to_what_was_asked(asked):
     with profiled(zoo.PureSlots(), Path.cwd() / "carried.jsonl") as first:

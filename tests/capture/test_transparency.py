@@ -21,7 +21,7 @@ from ase.md import Langevin
 from ase.md.nptberendsen import NPTBerendsen
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
-from hypothesis import given, settings
+from hypothesis import given
 from tests.capture import zoo
 from tests.capture.conformance import spy
 from tests.capture.zoo import copper, water
@@ -490,7 +490,6 @@ class Bench:
         }
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.lists(operations, max_size=25))
 def test_whatever_is_done_to_it_comes_out_as_with_the_bare_calculator(todo):
     wrapped, bare = Bench(ProfiledCalculator), Bench(lambda calc: calc)

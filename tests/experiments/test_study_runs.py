@@ -262,6 +262,7 @@ def test_two_studies_never_share_a_folder(capsys):
     assert "another study is writing to out/cells" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_hotspots_come_from_a_cell_of_their_own_and_never_into_the_figures(capsys):
     Path("out").mkdir()
     Path("out/hotspots_planted_honest_torch_full.csv").write_text("of an earlier run")

@@ -274,7 +274,7 @@ def test_no_bundle_at_all_is_one_line(tmp_path):
         ingest([Bundle(tmp_path / "pipe.tgz")], tmp_path / "results")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(min_size=1, max_size=150))
 def test_any_name_becomes_a_plain_one(name):
     plain = safe_name(name)
@@ -298,7 +298,6 @@ KINDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(members=st.lists(st.tuples(NAMES, KINDS, st.binary(max_size=200)), max_size=6))
 def test_no_tar_of_any_members_reaches_outside(members):
     with tempfile.TemporaryDirectory() as folder:
@@ -309,7 +308,6 @@ def test_no_tar_of_any_members_reaches_outside(members):
         take(tar_of(Path(folder, "b.tgz"), *pairs))
 
 
-@settings(max_examples=60, deadline=None)
 @given(members=st.lists(st.tuples(NAMES, st.integers(0, 0xFFFF), st.binary(max_size=200)), max_size=6))
 def test_no_zip_of_any_members_reaches_outside(members):
     with tempfile.TemporaryDirectory() as folder:
@@ -323,7 +321,6 @@ def test_no_zip_of_any_members_reaches_outside(members):
         take(path)
 
 
-@settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_no_damage_to_an_archive_does_harm(data):
     with tempfile.TemporaryDirectory() as folder:

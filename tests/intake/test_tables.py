@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instrumented_calc.intake.tables import read_log, read_metrics, read_table, read_workloads
@@ -88,7 +88,6 @@ def test_values_that_are_no_times_are_kept_for_the_check(table):
     assert math.isnan(walls[1])
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     raw=st.one_of(
         st.binary(max_size=300), st.text(alphabet='file,mode\n"0.1eNA', max_size=300).map(str.encode)

@@ -9,7 +9,7 @@ import typing
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instrumented_calc.journal import records
@@ -237,7 +237,6 @@ def forms(name: str, secret: str) -> list[list[str]]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
 @given(before=INNOCENT, name=SECRET_NAMES, secret=SECRETS, after=INNOCENT, form=st.integers(0, 11))
 def test_a_planted_secret_never_remains_and_json_stays_json(before, name, secret, after, form):
     planted = forms(name, secret)[form]
@@ -249,7 +248,6 @@ def test_a_planted_secret_never_remains_and_json_stays_json(before, name, secret
             json.loads(masked)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     value=st.recursive(
         st.none()

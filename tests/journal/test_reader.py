@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instrumented_calc.errors import JournalReadError
@@ -251,7 +251,6 @@ def test_an_odd_environment_does_not_spoil_the_journal(tmp_path):
     assert len(journal.calls) == 1
 
 
-@settings(deadline=None, max_examples=150)
 @given(cut=st.integers(0, GOLDEN.stat().st_size))
 def test_a_journal_cut_anywhere_keeps_its_complete_rows(tmp_path_factory, cut):
     content = GOLDEN.read_bytes()[:cut]
@@ -265,7 +264,6 @@ def test_a_journal_cut_anywhere_keeps_its_complete_rows(tmp_path_factory, cut):
     assert journal.bad_lines == 0
 
 
-@settings(deadline=None, max_examples=150)
 @given(flips=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8))
 def test_flipped_bytes_raise_nothing_but_a_journal_read_error(tmp_path_factory, flips):
     content = bytearray(GOLDEN.read_bytes())
@@ -278,7 +276,6 @@ def test_flipped_bytes_raise_nothing_but_a_journal_read_error(tmp_path_factory, 
     assert len({len(journal.calls.index), len(journal.calls.lane), len(journal.calls.split)}) == 1
 
 
-@settings(deadline=None, max_examples=100)
 @given(junk=st.lists(st.tuples(st.integers(1, 40), st.binary(max_size=60)), max_size=6))
 def test_junk_between_the_lines_costs_no_row(tmp_path_factory, junk):
     made = lines(*(call(index, gap_ns=1, step=index) for index in range(40))).splitlines()

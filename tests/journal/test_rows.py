@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from instrumented_calc.journal import rows
@@ -69,7 +69,6 @@ def collected(blocks, decoder):
     }
 
 
-@settings(deadline=None, max_examples=300)
 @given(blocks=st.lists(ROWS, min_size=1, max_size=4), most=st.integers(1, 8))
 def test_the_quick_way_finds_what_the_thorough_one_does(blocks, most):
     with pytest.MonkeyPatch.context() as patch:

@@ -273,7 +273,7 @@ steps = st.lists(st.tuples(st.lists(lines, max_size=4), st.integers(0, 40)), max
 
 
 @given(steps)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_room_there_is_the_file_is_a_prefix_of_what_was_kept(
     tmp_path: Path, steps: list[tuple[list[bytes], int]]
 ) -> None:

@@ -21,6 +21,7 @@ PATIENCE_S = 60  # a deadlock is what takes longer
 
 # What the scripts import; a module of its own, so that spawned workers find the classes as well.
 STAGE = '''
+import itertools
 import json
 import mmap
 import os
@@ -69,20 +70,34 @@ def step(atoms):
     return atoms.get_potential_energy()
 
 
-def litter(number, life, signal_number, shortest, longest, seed):
+def keep_time(due, late):
+    """Note how late a thread that sleeps for 50 ms is woken: the journal's thread may be as late."""
+    for number in itertools.count():
+        due[0] = time.perf_counter_ns() + 50_000_000
+        time.sleep(0.05)
+        late[number % len(late)] = time.perf_counter_ns() - due[0]
+
+
+def shared(length):
+    """Return integers that a forked child shares with this process."""
+    return np.frombuffer(mmap.mmap(-1, 8 * length), dtype=np.int64)
+
+
+def litter(number, life, signal_number, shortest, longest, seed, calls=1):
     """Fork processes that live in directories of their own and are killed; write down their fates."""
     chance = random.Random(seed)
     for name in map(str, range(number)):
         os.mkdir(name)
-        ended = np.frombuffer(mmap.mmap(-1, 8 * 400_000), dtype=np.int64)  # shared with the child
+        ended, due, late = shared(400_000), shared(1), shared(40)
         pid = os.fork()
         if pid == 0:
             os.chdir(name)
             try:
+                threading.Thread(target=keep_time, args=(due, late), daemon=True).start()
                 life(ended)
             finally:
                 os._exit(99)
-        while not ended[0]:
+        while not ended[calls - 1]:
             time.sleep(0.001)
         time.sleep(chance.uniform(shortest, longest))
         killed_ns = time.perf_counter_ns()
@@ -91,6 +106,7 @@ def litter(number, life, signal_number, shortest, longest, seed):
         fate = {
             "status": os.waitstatus_to_exitcode(status),
             "killed_ns": killed_ns,
+            "late_ns": max(int(late.max()), killed_ns - int(due[0]), 0),
             "ended_ns": ended[ended > 0].tolist(),
         }
         Path(name, "fate.json").write_text(json.dumps(fate))
