@@ -388,3 +388,36 @@ def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes(turns):
         told = sum(each.calls for each in run.told())
     assert threads.errors == []
     assert 0 < told <= sum(threads.done)
+
+
+def test_names_that_a_program_invents_are_summed_under_one(monkeypatch):
+    """Each step has a span, an equation and shapes of its own: memory and journal stay bounded."""
+    monkeypatch.setattr(signatures, "MOST_COMPONENTS", 10)
+    number = itertools.count()
+
+    def work():
+        for _ in range(50):
+            with span(f"frame {next(number)}"):
+                np.einsum("ij->i", A)
+
+    found, _ = contracted(work, calls=4)
+    assert found.calls == 200
+    components = {each.component for each in found.rows}
+    assert len(components) <= 11
+    assert signatures.OTHER_COMPONENTS in components
+
+
+def test_a_table_does_not_grow_with_equations_shapes_and_spans():
+    table = SignatureTable()
+    for number in range(100_000):
+        entry = [number, None, 0, None, None, f"frame {number}"]
+        counted = table.of(entry)
+        cell = counted.cell(counted.numpy, f"equation {number}", "x" * 1000)
+        counted.seen(cell, (number,), ["float64[3]"]).add(1)
+        assert entry[4] is counted
+    news = table.news(0).contractions
+    assert len(table._by_thread) <= signatures.MOST_COMPONENTS + 1
+    assert len(news) <= signatures.MOST_SIGNATURES
+    assert sum(each.calls for each in news) == 100_000
+    assert max(len(each.equation) for each in news) <= signatures.LONGEST_EQUATION
+    assert len(table.news(1).contractions if table.news(1) else ()) == 0

@@ -87,3 +87,13 @@ def test_a_chrome_trace_has_the_device_as_a_process_of_its_own():
     events = {each["name"]: each for each in json.loads(text)["traceEvents"] if each["ph"] == "X"}
     assert events["gemm"]["pid"] != events["calculate"]["pid"]
     assert left_out == 0
+
+
+def test_components_and_names_that_a_program_invents_are_bounded():
+    call = Slice(0, 10_000, RANGE, 1)
+    parts = [Slice(4 * n, 4 * n + 4, f"{RANGE}frame {n}", 1) for n in range(2000)]
+    inner = [Slice(4 * n, 4 * n + 3, f"op{n}" + "x" * 1000, 1) for n in range(2000)]
+    sums = sum_slices([call, *parts, *inner])
+    assert len(sums.operations) <= MOST_OPERATIONS + 257
+    assert sum(each.self_ns for each in sums.operations) == 10_000
+    assert max(len(each.operation) for each in sums.operations) == 200

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from instrumented_calc.capture.active import Entry
-    from instrumented_calc.capture.signatures import SignatureTable
+    from instrumented_calc.capture.signatures import Signatures, SignatureTable
 
 OTHER = "*other*"
 MESSAGE_LENGTH = 200
@@ -45,6 +45,14 @@ class Program:
         self.function: Callable[[], Any] = _reference(function)
         self._first: tuple[Any, ...] = (function, args, kwargs)
         self._contracted: dict[Contracted, int] = {}
+
+    @classmethod
+    def of_others(cls) -> Program:
+        """Return what sums the executions of programs that are too many to be told apart."""
+        program = cls(None, (), {})
+        program._first = ()
+        program._contracted = {Contracted(OTHER, (OTHER,), "", "", uncertain=True): 1}
+        return program
 
     def explain(self, has_room: Callable[[], bool]) -> None:
         """Find out what one execution contracts.
@@ -106,8 +114,7 @@ def count_execution(
         key = id(getattr(function, "__func__", function)), shapes_of(*args, **kwargs)
         program = signatures.jax.get(key)
         if program is None or program.function() is not getattr(function, "__func__", function):
-            program = signatures.jax[key] = Program(function, args, kwargs)
-            table.unexplained.append(program)
+            program = _new_program(signatures, table, key, (function, args, kwargs))
         program.executions += 1
     except Exception as error:
         if is_foreign(error):
@@ -115,6 +122,18 @@ def count_execution(
         if not table.faulty:
             table.faulty = True
             table.unexplained.append(error)
+
+
+def _new_program(signatures: Signatures, table: SignatureTable, key: Any, first: tuple[Any, ...]) -> Program:
+    """Return a program that is new, or the one in which programs beyond the limit are summed."""
+    if not table.has_room():
+        other = signatures.jax.get(OTHER)
+        if other is None:
+            other = signatures.jax[OTHER] = Program.of_others()
+        return other
+    made = signatures.jax[key] = Program(*first)
+    table.unexplained.append(made)
+    return made
 
 
 def explain(table: SignatureTable) -> None:

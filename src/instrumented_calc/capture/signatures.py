@@ -31,7 +31,10 @@ ONE_IN = 16
 QUICK_NS = 20_000
 LOOKED_AT_NS = 50_000
 MOST_SIGNATURES = 4096
+MOST_COMPONENTS = 256  # names of spans and parts; a program may invent a new one for each step
+LONGEST_EQUATION = 200  # characters
 OTHER = "*other*"
+OTHER_COMPONENTS = "*other spans*"
 OURS = os.path.dirname(__file__) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
 
 _generator = random.Random(16)  # noqa: S311 - nothing secret; at random, so that no period of a loop is met
@@ -179,7 +182,7 @@ class Signatures:
         if found is None:
             if not self._table.has_room():
                 return cells.setdefault(OTHER, Cell(OTHER))
-            found = cells[key] = Cell(label, optimize=optimize)
+            found = cells[key] = Cell(label[:LONGEST_EQUATION], optimize=optimize)
         return found
 
     def seen(self, cell: Cell, key: Any, operands: list[str]) -> Seen:
@@ -227,6 +230,7 @@ class SignatureTable:
         self.unexplained: list[Program | Exception] = []
         self.faulty = False
         self._by_thread: dict[tuple[int, str], Signatures] = {}
+        self._components: set[str] = set()
         self._room = itertools.count(1).__next__
         self._full = False
         self.unseen: set[str] = set()
@@ -239,10 +243,16 @@ class SignatureTable:
         """
         key = threading.get_ident(), entry[5]
         found = self._by_thread.get(key)
-        if found is None:
-            found = self._by_thread[key] = Signatures(self, entry[5])
-        entry[4] = found
+        entry[4] = found = found or self._added(*key)
         return found
+
+    def _added(self, thread: int, component: str) -> Signatures:
+        """Return what a thread counts in a component that is new to it, or is one too many."""
+        if component not in self._components:
+            if len(self._components) >= MOST_COMPONENTS:
+                component = OTHER_COMPONENTS
+            self._components.add(component)
+        return self._by_thread.setdefault((thread, component), Signatures(self, component))
 
     def has_room(self) -> bool:
         """Take room for one more signature, if there is any."""

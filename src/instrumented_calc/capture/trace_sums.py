@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.trace_slices import Slice
 
 MOST_OPERATIONS = 256
+MOST_COMPONENTS = 256  # with a sum of their other operations
+LONGEST_NAME = 200  # characters of an operation, a component and a list of shapes
 BETWEEN = "*between operations*"
 OTHER = "*other*"
 
@@ -168,14 +170,15 @@ class _Summing:
         rest = ordered[MOST_OPERATIONS:]
         others: dict[str, _Sum] = {}
         for (component, _, _), each in rest:
-            others.setdefault(component, _Sum()).add(each)
+            has_own = component in others or len(others) < MOST_COMPONENTS
+            others.setdefault(component if has_own else OTHER, _Sum()).add(each)
         kept += [((component, OTHER, ""), each) for component, each in others.items()]
         return [
             TracedOperation(
-                operation=operation,
+                operation=operation[:LONGEST_NAME],
                 calls=each.calls,
-                component=component,
-                shapes=shapes,
+                component=component[:LONGEST_NAME],
+                shapes=shapes[:LONGEST_NAME],
                 self_ns=each.self_ns if each.on_host else UNSET,
                 device_ns=each.device_ns if each.on_device else UNSET,
             )
