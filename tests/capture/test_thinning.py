@@ -233,12 +233,18 @@ def test_memory_does_not_grow_with_the_run(simulated: Run) -> None:
     assert run.outbox.thinned
 
 
+def _slices(thinner: Thinner) -> list[Any]:
+    out: list[Any] = []
+    thinner.close_into(out, passed=0)
+    return out
+
+
 def test_one_stretch_shows_few_rows_however_many_fail() -> None:
     thinner = Thinner(10**6)
     row = Call(0, start_ns=0, wall_ns=10, failure="Planted")
     shown = [thinner.add(row, 1, None, None) for _ in range(1000)]
     assert sum(shown) == WHOLE_ROWS
-    (part,) = thinner.take()
+    (part,) = _slices(thinner)
     assert (part.calls, part.failed, part.histogram, part.wall_ns) == (1000, 1000, [], 0)
 
 
@@ -246,7 +252,7 @@ def test_drivers_beyond_a_few_share_a_slice() -> None:
     thinner = Thinner(10**6)
     for phase in range(1, 100):
         thinner.add(Call(phase, start_ns=phase, wall_ns=10), phase, None, None)
-    parts = thinner.take()
+    parts = _slices(thinner)
     assert len(parts) == OWN_SLICES + 1
     assert sum(part.calls for part in parts) == 99
     assert [part.phase for part in parts] == [1, 2, 3, 4, UNSET]
@@ -257,12 +263,12 @@ def test_a_slice_spans_its_calls_also_when_an_outer_one_ends_last() -> None:
     thinner = Thinner(10**6)
     thinner.add(Call(1, start_ns=100, wall_ns=50, parent=0), 1, [], 4)
     thinner.add(Call(0, start_ns=90, wall_ns=200, step=7), 1, [], 4)
-    (part,) = thinner.take()
+    (part,) = _slices(thinner)
     assert (part.start_ns, part.end_ns) == (90, 290)
     assert (part.calls, part.nested, part.unchanged, part.atom_calls) == (1, 1, 1, 4)
     assert (part.min_ns, part.max_ns, part.squares_ns2) == (200, 200, 40_000)
     assert (part.first_step, part.last_step) == (7, 7)
-    assert thinner.take() == []
+    assert _slices(thinner) == []
 
 
 def test_a_stretch_is_a_second_at_first_and_never_long_beside_the_run() -> None:
@@ -275,7 +281,7 @@ def test_a_stretch_is_a_second_at_first_and_never_long_beside_the_run() -> None:
             end += FIRST_STRETCH_NS if end - now < 60 * 10**9 else (end - now) // 60
         stretches.append((now, end - now))
         now = end
-        thinner.take()
+        _slices(thinner)
         thinner.spent(1500)
     assert stretches[0] == (0, FIRST_STRETCH_NS)
     assert all(length <= max(60 * 10**9, 0.03 * begun) for begun, length in stretches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
-from instrumented_calc.journal.writer import JournalWriter, check_directory, on_network_file_system
+from instrumented_calc.journal.mounts import on_network_file_system
+from instrumented_calc.journal.writer import JournalWriter, check_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,33 +231,42 @@ def test_a_directory_is_checked_without_making_anything() -> None:
     assert list(Path.cwd().iterdir()) == []
 
 
-MOUNTS = """\
+MOUNTS = b"""\
 22 1 8:1 / / rw - ext4 /dev/sda1 rw
 30 22 0:40 / /home rw - nfs4 server:/home rw
 31 22 0:41 / /scratch rw shared:5 - lustre server:/scratch rw
 32 31 0:42 / /scratch/local rw - xfs /dev/sdb1 rw
 33 22 0:43 / /my\\040disk rw - fuse.sshfs host: rw
 34 22 0:44 / /homely rw - tmpfs tmpfs rw
+35 22 0:45 / /r\xc3\xa9sultats rw - nfs4 server:/r rw
+36 22 0:46 / /old\xff rw - nfs4 server:/o rw
+37 22 0:47 / /u\xe2\x80\xa8v\xc2\x85w rw - nfs4 server:/u rw
+38 22 0:48 / /back\\134slash\\011tab rw - cifs //server/x rw
+torn line
 """
 
 
 @pytest.mark.parametrize(
     ("name", "network"),
     [
-        ("/run.jsonl", False),
-        ("/home/me/run.jsonl", True),
-        ("/homely/run.jsonl", False),
-        ("/scratch/run.jsonl", True),
-        ("/scratch/local/run.jsonl", False),
-        ("/my disk/run.jsonl", True),
+        (b"/run.jsonl", False),
+        (b"/home/me/run.jsonl", True),
+        (b"/homely/run.jsonl", False),
+        (b"/scratch/run.jsonl", True),
+        (b"/scratch/local/run.jsonl", False),
+        (b"/my disk/run.jsonl", True),
+        (b"/r\xc3\xa9sultats/run.jsonl", True),
+        (b"/old\xff/run.jsonl", True),
+        (b"/u\xe2\x80\xa8v\xc2\x85w/run.jsonl", True),
+        (b"/back\\slash\ttab/run.jsonl", True),
     ],
 )
 def test_the_innermost_mount_tells_whether_a_server_may_hang(
-    name: str, network: bool, monkeypatch: pytest.MonkeyPatch
+    name: bytes, network: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: MOUNTS)
+    monkeypatch.setattr(Path, "read_bytes", lambda *_, **__: MOUNTS)
     monkeypatch.setattr(Path, "resolve", lambda path: path)
-    assert on_network_file_system(Path(name)) is network
+    assert on_network_file_system(Path(os.fsdecode(name))) is network
 
 
 def test_where_mounts_are_not_listed_a_file_counts_as_local(
@@ -264,8 +275,86 @@ def test_where_mounts_are_not_listed_a_file_counts_as_local(
     def missing(path: Path, **_: Any) -> str:
         raise FileNotFoundError
 
-    monkeypatch.setattr(Path, "read_text", missing)
+    monkeypatch.setattr(Path, "read_bytes", missing)
     assert on_network_file_system(Path("run.jsonl")) is False
+
+
+def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, told: list[str]) -> None:
+    writer = make()
+    writer.write(b"one\n")
+    number = writer._fd
+    os.close(number)
+    with Path("other").open("wb", buffering=0) as other:  # has the number now
+        assert other.fileno() == number
+        assert writer.look()
+        writer.write(b"two\n")
+        writer.close()
+        other.write(b"theirs")  # and its file is still open
+    assert (_read(), _read("other"), writer.lost, len(told)) == (b"one\ntwo\n", b"theirs", 0, 1)
+
+
+@pytest.mark.parametrize("taken", [True, False], ids=["reused", "closed"])
+def test_a_descriptor_that_is_not_the_journals_is_neither_written_nor_closed(make: Make, taken: bool) -> None:
+    writer = make()
+    writer.write(b"one\n")
+    number = writer._fd
+    os.close(number)
+    if taken:
+        assert os.open("other", os.O_WRONLY | os.O_CREAT) == number
+    writer.path.unlink()
+    os.mkfifo(writer.path)  # to open it must not wait for a reader
+    assert not writer.look()
+    assert writer.gone
+    writer.push()
+    writer.reopen()
+    assert writer.write(b"two\n")
+    assert (writer.path.name, writer.lost) == ("run-2.jsonl", 1)
+    assert _read("run-2.jsonl") == b"two\n"
+    if taken:
+        assert _read("other") == b""
+        os.close(number)
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_a_file_that_was_truncated_is_left_and_its_rows_are_counted(make: Make, size: int) -> None:
+    writer = make()
+    writer.write(b"one\ntwo\nthree\n")
+    os.truncate(writer.path, size)
+    assert not writer.look()
+    writer.reopen()
+    assert writer.look()
+    writer.write(b"four\n")
+    assert writer.lost == 3
+    assert _read("run-2.jsonl") == b"four\n"
+
+
+def test_where_no_new_file_can_be_made_a_truncated_one_is_written_on(make: Make) -> None:
+    writer = make()
+    writer.write(b"one\ntwo\n")
+    os.truncate(writer.path, 0)
+    assert not writer.look()
+    writer.resume()
+    assert writer.look()
+    writer.write(b"three\n")
+    assert (_read(), writer.lost) == (b"three\n", 2)
+
+
+def test_a_close_that_fails_is_told_and_raises_nothing(
+    make: Make, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make()
+    writer.write(b"one\n")
+    close = os.close
+
+    def over_quota(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "close", over_quota)
+    writer.close()
+    writer.close()
+    assert len(told) == 1
+    assert "quota" in told[0]
 
 
 lines = st.binary(max_size=12).map(lambda text: text.replace(b"\n", b" ") + b"\n")

@@ -326,13 +326,15 @@ class Recorder:
             self._last_tally = now
             self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if self._writer.vanished():
-                self._go_on_elsewhere(self._writer)
+                self._go_on_elsewhere(self._writer, "removed")
         try:
             self._rounds.go(now)
         finally:  # a fault there must not keep rows waiting
             self._outbox.drain()
+        if self._writer.gone is not None:
+            self._go_on_elsewhere(self._writer, self._writer.gone)
         lost = self._writer.lost
-        if lost > self._lost_told:
+        if lost > self._lost_told and not self._writer.refusing:  # else it would be lost itself
             self._lost_told = lost
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
 
@@ -348,18 +350,19 @@ class Recorder:
             counters.lost_rows = self._writer.lost
         return counters
 
-    def _go_on_elsewhere(self, writer: JournalWriter) -> None:
-        old = writer.path
+    def _go_on_elsewhere(self, writer: JournalWriter, why: str) -> None:
+        old, lost = writer.path, writer.lost
         self.head[0].continues = True
         try:
             self._outbox.restart_in([*self.head, *self._maker.descriptions])
         except OSError as error:
-            self._trouble(f"{old} was removed and cannot be made again: {error}")
+            self._trouble(f"{old} was {why}, and no other can be made: {error}")
             return
         self._lost_told = writer.lost
         self.notices.warn(
             "journal-removed",
-            f"{old} was removed while it was written: {writer.lost} rows are gone, going on in {writer.path}",
+            f"{old} was {why} while it was written: {writer.lost - lost} rows are gone, "
+            f"going on in {writer.path}",
             lost_rows=writer.lost,
         )
 
@@ -395,10 +398,14 @@ class Recorder:
             undo()
         for components in self._neighbour_lists:
             components.take_back()
-        self._rounds.tell_contractions(self.clock())
+        self._rounds.tell_contractions(self.clock(), last=True)
         self._windows.close()
         self._maker.append = _drop  # calls that are open in other threads end too late to be counted
         self._outbox.drain(closing=True)
+        if writer.gone is not None:
+            self._go_on_elsewhere(writer, writer.gone)
+            self._outbox.drain(closing=True)
+        self._outbox.note_omissions()
         self._outbox.rows.append(self._last_record(reason))
         self._outbox.drain()
         writer.close()
@@ -462,8 +469,9 @@ class Recorder:
     def after_fork_in_child(self) -> None:
         """Become a run of the child's own, which opens its journal at the child's first call."""
         if self.state is RECORDING and self._writer is not None:
-            self._writer.close()
-            self._black_box.close()
+            self._writer.abandon()
+            if self._writer.direct:  # closing may hang on a network file system
+                self._black_box.close()
             self._close_probes()
             self._stop_listening()
             for components in self._neighbour_lists:

@@ -100,10 +100,12 @@ class Rounds:
         if now >= self._next_findings and self._judge is not None:
             self._look_for_findings(now, self._judge)
 
-    def tell_contractions(self, now: int) -> None:
-        """Write what has been contracted: every second at first, rarer as the run grows long."""
+    def tell_contractions(self, now: int, *, last: bool = False) -> None:
+        """Write what has been contracted: every second at first, rarer as the run and its journal grow."""
         elapsed = now - self._origin
         self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
+        if not (last or self._outbox.takes_sums()):
+            return
         signatures = self._maker.signatures
         for news in (signatures.news(elapsed), signatures.news_of_conversions(elapsed)):
             if news is not None:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.driver import describe as describe_driver
 from instrumented_calc.capture.live import LiveEvidence, Sample
-from instrumented_calc.capture.outbox import Context
+from instrumented_calc.capture.outbox import CROWD, Context
 from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.signatures import SignatureTable
 from instrumented_calc.journal.records import Call, Phase, State
@@ -296,8 +296,11 @@ class RowMaker:
         memory = known(row.rss_bytes), known(row.device_allocated_bytes)
         self.live.add(Sample(row.index, end, known(row.cpu_ns), *memory))
         self._govern(end - self._origin)
-        if self.direct and len(self._outbox.rows) > CROWDED:
-            self._outbox.drain(timeout=0)  # calls come faster than the journal's thread gets its turn
+        waiting = len(self._outbox.rows)
+        if waiting > CROWDED and self.direct and self._outbox.drain(timeout=0):
+            pass  # calls come faster than the journal's thread gets its turn
+        elif waiting > CROWD:  # the file system does not answer
+            self._outbox.relieve()
         else:
             pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
             self._next_sample = end + max(self._sample_every, pause)

@@ -7,7 +7,7 @@ half of the room left is used, it becomes eight times as long: the usual room la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
@@ -59,9 +59,6 @@ class Thinner:
         self._room = self._left = max(room, 1)
         self._slow_ns = 0
         self._stretch_ns = FIRST_STRETCH_NS
-        self._clear()
-
-    def _clear(self) -> None:
         self._parts: dict[int | None, Part] = {}
         self._start: int | None = None
         self._whole = 0
@@ -133,19 +130,33 @@ class Thinner:
         halvings = (self._room // max(self._left, 1)).bit_length() - 1
         self._stretch_ns = FIRST_STRETCH_NS << 3 * max(halvings, 0)
 
-    def take(self) -> list[Slice]:
-        """Close the open slices, one for each phase; none if there was no call since the last."""
+    def close_into(self, out: list[Any], *, passed: int) -> bool:
+        """Close the open slices, one for each phase.
+
+        Args:
+            out: Where they are put, in the moment in which the thinner forgets them.
+            passed: Calls of the run so far.
+
+        Returns:
+            Whether there was a call since the last slices.
+        """
         slices = []
         wall = timed = 0
         for part in self._parts.values():
             part.slice.histogram = sorted(part.histogram.items())
+            part.slice.passed = passed
             slices.append(part.slice)
             wall += part.slice.wall_ns
             timed += part.slice.calls - part.slice.failed
         if timed:
             self._slow_ns = SLOW * wall // timed
-        self._clear()
-        return slices
+        # No function is called from here on: Ctrl-C finds the slices either here or there.
+        out += slices
+        self._parts = {}
+        self._start = None
+        self._whole = 0
+        self._sampled = False
+        return bool(slices)
 
 
 def _add_times(known: Part, row: Call, n_atoms: int | None) -> None:

@@ -37,7 +37,7 @@ def create(path: str | Path, flags: int = os.O_WRONLY, *, folder: int | None = N
         FileExistsError: The name is taken, even by a link that leads nowhere.
         OSError: The file cannot be created for another reason.
     """
-    return _beyond_streams(os.open(path, NEW | flags, MODE, dir_fd=folder))
+    return beyond_streams(os.open(path, NEW | flags, MODE, dir_fd=folder))
 
 
 def create_numbered(path: Path, flags: int = os.O_WRONLY) -> tuple[int, Path]:
@@ -111,7 +111,7 @@ def _fill(descriptor: int, path: Path, content: bytes) -> None:
         raise
 
 
-def _beyond_streams(fd: int) -> int:
+def beyond_streams(fd: int) -> int:
     """Keep clear of 0, 1 and 2: where stderr is closed, what is written to it would end up in the file."""
     if fd > LAST_STREAM:
         return fd

@@ -1,51 +1,35 @@
-"""Appends whole lines to a journal's file, and copes with a disk that is full or a file that vanishes.
+"""Appends whole lines to a journal's file, whatever happens to the disk, the file or the descriptor.
 
-Lines go to the kernel in one `os.write` on a descriptor opened with `O_APPEND`: a killed process leaves at
-most one torn line, and what `os.write` has taken survives it. Nothing is ever fsynced.
+Lines are first accepted, which touches no file, and then pushed to the kernel in one `os.write` on a
+descriptor opened with `O_APPEND`: a killed process leaves at most one torn line, and what `os.write` has
+taken survives it. Nothing is ever fsynced.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+import resource
+import sys
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import JournalPathError
-from instrumented_calc.journal.new_file import create_numbered
+from instrumented_calc.journal.mounts import on_network_file_system
+from instrumented_calc.journal.new_file import beyond_streams, create_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 # What may wait in memory while the disk does not take it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
-NETWORK_FILE_SYSTEMS = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "fuse",
-        "gfs",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "panfs",
-        "pvfs2",
-        "smb3",
-        "smbfs",
-        "wekafs",
-    ]
-)
 
 
 class JournalWriter:
-    """One journal's file, open for appending. Its caller sees to it that one thread writes at a time.
+    """One journal's file, open for appending.
+
+    One thread at a time accepts lines and one at a time pushes them; these may be two, so that a write
+    that hangs holds up nobody who accepts.
 
     Args:
         path: File to make. If it exists, `name-2.jsonl`, `name-3.jsonl`, ... are tried: no journal is
@@ -57,54 +41,148 @@ class JournalWriter:
 
     Attributes:
         path: The file that is written.
-        size: Bytes handed over so far.
-        lost: Rows that are not in the file.
+        size: Bytes accepted so far.
         direct: Whether a calculating thread may write; on a network file system, which may stop
             answering, only the journal's own thread does.
+        gone: Why the file can no longer be written, or None.
+        refusing: Whether the last lines were dropped because too much was waiting.
     """
 
     def __init__(self, path: Path, *, on_trouble: Callable[[str], None]) -> None:
         self._fd, self.path = _create(path)
         self._identity = _identity(os.fstat(self._fd))
         self._on_trouble = on_trouble
-        self._waiting = b""
+        self._chunks: list[bytes] = []  # accepted, not yet written
+        self._done = 0  # bytes of the first one that are written
+        self._pushed = 0  # bytes that were written or given up
+        self.refusing = False
+        self._dropped = 0  # rows that were not accepted
+        self._vanished = 0  # rows that were accepted, and are not in the file
         self._failing = False
         self._interrupted = False
         self._bytes_in_file = 0
         self._rows_in_file = 0
         self.size = 0
-        self.lost = 0
+        self.gone: str | None = None
         self.direct = not on_network_file_system(self.path)
 
+    @property
+    def lost(self) -> int:
+        """Rows that are not in the file."""
+        return self._dropped + self._vanished
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were accepted and have not been written."""
+        return self.size - self._pushed
+
     def write(self, lines: bytes) -> bool:
-        """Hand lines to the kernel, after those that it has refused before.
+        """Push what is waiting, then accept and push lines.
 
         Args:
             lines: Encoded records, each with its newline.
 
         Returns:
+            Whether the lines were accepted.
+        """
+        self.push()
+        accepted = self.accept(lines)
+        self.push()
+        return accepted
+
+    def accept(self, lines: bytes, rows: list[Any] | None = None, missing: int = 0) -> bool:
+        """Take lines over, to be pushed later.
+
+        Args:
+            lines: Encoded records, each with its newline.
+            rows: What they were made from: emptied in the same moment, so that a Ctrl-C finds each row
+                either here or there.
+            missing: Rows that could not be encoded; they count as lost.
+
+        Returns:
             False if the lines were dropped, because too much was waiting already; then what later
             rows take from earlier ones has to be written again.
         """
-        if self._waiting:  # a full disk may have cut a line: its rest goes first
-            self._push()
-        if self._fd < 0 or len(self._waiting) > WAITING_LIMIT:
-            self.lost += lines.count(b"\n")
+        rows = [] if rows is None else rows
+        if self._fd < 0 or self.size - self._pushed > WAITING_LIMIT:
+            missing += lines.count(b"\n")
+            self._dropped += missing
+            del rows[:]
+            self._report_refusal()
             return False
-        self.size += len(lines)
-        waited = bool(self._waiting)
-        self._waiting += lines
-        if not waited:
-            self._push()
+        added = (lines,) if lines else ()
+        size = len(lines)
+        # No function is called from here on.
+        self._chunks += added
+        self.size += size
+        self._dropped += missing
+        self.refusing = False
+        del rows[:]
         return True
 
-    def _push(self) -> None:
-        if self._interrupted:
-            self._interrupted = False
-            self._taken(max(os.fstat(self._fd).st_size - self._bytes_in_file, 0))
+    def lose(self, number: int) -> None:
+        """Count rows that were given up before they came here."""
+        self._dropped += number
+
+    def _report_refusal(self) -> None:
+        if not self.refusing:
+            self.refusing = True
+            if not self._failing and self._fd >= 0:
+                self._on_trouble(
+                    f"{self.path}: the file system does not answer; the run goes on, "
+                    "rows are counted and dropped until it does"
+                )
+
+    def look(self) -> bool:
+        """Find out whether the descriptor still is the journal's and the journal as long as it was.
+
+        A process that turns itself into a daemon closes all descriptors; their numbers are then given to
+        files of its own.
+
+        Returns:
+            Whether lines may be pushed; if not, `gone` says why.
+        """
+        if self.gone is None and self._fd >= 0:
+            status = self._status()
+            if status is None and not self._open_again():
+                self.gone = "closed by the program and removed"
+            elif status is not None and status.st_size < self._bytes_in_file:
+                self.gone = f"truncated from {self._bytes_in_file} to {status.st_size} bytes"
+        return self.gone is None
+
+    def _status(self) -> os.stat_result | None:
+        """Return the open file's status, or None if the descriptor is another file's or nobody's."""
         try:
-            while self._waiting:
-                self._taken(os.write(self._fd, self._waiting))
+            status = os.fstat(self._fd)
+        except OSError:
+            return None
+        return status if _identity(status) == self._identity else None
+
+    def _open_again(self) -> bool:
+        # Without waiting for a reader, should it be a pipe by now.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            fd = beyond_streams(os.open(self.path, flags))
+        except OSError:
+            return False
+        if _identity(os.fstat(fd)) != self._identity:
+            os.close(fd)
+            return False
+        self._fd = fd
+        self._on_trouble(f"{self.path}: the program closed the journal's descriptor; it was opened again")
+        return True
+
+    def push(self) -> None:
+        """Hand what is waiting to the kernel, as far as it takes it."""
+        if not self._chunks or self._fd < 0 or self.gone is not None:
+            return
+        if self._interrupted:
+            self._taken(max(os.fstat(self._fd).st_size - self._bytes_in_file, 0))
+            self._interrupted = False  # last: another Ctrl-C may strike here
+        try:
+            while self._chunks:
+                chunk = self._chunks[0]
+                self._taken(os.write(self._fd, chunk[self._done : self._done + self._room()]))
             self._failing = False
         except OSError as error:
             if not self._failing:
@@ -116,40 +194,95 @@ class JournalWriter:
             self._interrupted = True
             raise
 
+    def _room(self) -> int:
+        """Return how many bytes the process may add: past its limit the system kills it by SIGXFSZ."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit == resource.RLIM_INFINITY:
+            return sys.maxsize
+        room = limit - self._bytes_in_file
+        if room <= 0:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return room
+
     def _taken(self, size: int) -> None:
-        self._rows_in_file += self._waiting.count(b"\n", 0, size)
-        self._bytes_in_file += size
-        self._waiting = self._waiting[size:]
+        while size and self._chunks:
+            chunk, done = self._chunks[0], self._done
+            part = min(size, len(chunk) - done)
+            size -= part
+            rows = chunk.count(b"\n", done, done + part)
+            whole = done + part == len(chunk)
+            # No function is called from here on: Ctrl-C finds all of it done or nothing.
+            self._rows_in_file += rows
+            self._bytes_in_file += part
+            self._pushed += part
+            if whole:
+                self._done = 0
+                del self._chunks[0]
+            else:
+                self._done = done + part
 
     def vanished(self) -> bool:
         """Tell whether the journal's name no longer leads to the file that is written."""
         try:
-            return _identity(self.path.stat()) != self._identity
+            return self._fd < 0 or _identity(self.path.stat()) != self._identity
         except OSError:
             return True
 
     def reopen(self) -> None:
-        """Go on in a new file, because the old one was removed; its rows count as lost.
+        """Go on in a new file, because the old one is gone; its rows count as lost.
 
         Raises:
             JournalPathError: No file can be made there either.
         """
         fd, path = _create(self.path)
-        os.close(self._fd)
+        self._close()
         self._fd, self.path = fd, path
         self._identity = _identity(os.fstat(fd))
-        self.lost += self._rows_in_file + self._waiting.count(b"\n")
+        self._vanished += self._rows_in_file
         self._rows_in_file = self._bytes_in_file = 0
-        self._waiting = b""
+        self._give_up_waiting()
         self._interrupted = False
+        self.gone = None
+
+    def resume(self) -> None:
+        """Go on in the file as it is, because no new one can be made; what it has lost counts as lost."""
+        self.gone = None
+        if self._status() is None:
+            self._fd = -1
+        else:
+            self._vanished += self._rows_in_file
+            self._rows_in_file, self._bytes_in_file = 0, os.fstat(self._fd).st_size
 
     def close(self) -> None:
         """Close the file; what is still waiting, or comes later, is counted as lost."""
-        self.lost += self._waiting.count(b"\n")
-        self._waiting = b""
+        self._give_up_waiting()
+        self._close()
+
+    def abandon(self) -> None:
+        """Forget the file in a forked child: the parent goes on with it."""
+        if self.direct:
+            self._close()
+        self._fd = -1  # to close it on a network file system may hang; the child has it open until it ends
+
+    def _give_up_waiting(self) -> None:
+        chunks, self._chunks = self._chunks, []
+        self._vanished += sum(chunk.count(b"\n") for chunk in chunks)
+        if chunks:
+            self._vanished -= chunks[0].count(b"\n", 0, self._done)  # those are in the file
+        self._done = 0
+        self._pushed = self.size
+
+    def _close(self) -> None:
         if self._fd >= 0:
+            ours = self._status() is not None
             fd, self._fd = self._fd, -1  # its number may soon be another file's
-            os.close(fd)
+            if ours:
+                try:
+                    os.close(fd)
+                except OSError as error:  # a network file system's late answer; the descriptor is closed
+                    self._on_trouble(
+                        f"{self.path}: {error.strerror} as it was closed; its last rows may be missing"
+                    )
 
 
 def check_directory(path: Path) -> None:
@@ -162,43 +295,26 @@ def check_directory(path: Path) -> None:
         JournalPathError: The directory is missing, no directory, or not writable.
     """
     directory = path.parent
-    if not directory.is_dir():
+    try:
+        found = directory.is_dir()
+    except PermissionError:  # one of those above it may not be searched
+        found, writable = True, False
+    else:
+        writable = os.access(directory, os.W_OK | os.X_OK)
+    if not found:
         message = f"{directory}: no such directory; make it, or pass journal= with another path"
         raise JournalPathError(message)
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not writable:
         message = f"{directory}: not writable; pass journal= with a path that you may write"
         raise JournalPathError(message)
-
-
-def on_network_file_system(path: Path) -> bool:
-    """Tell whether a file lies on a file system whose server may stop answering.
-
-    Args:
-        path: An existing file.
-
-    Returns:
-        Whether the longest mount point above the file is of a network type (Linux; elsewhere False).
-    """
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    longest, kind = "", ""
-    name = str(path.resolve())
-    for mount in mounts:
-        left, _, right = mount.partition(" - ")
-        point = left.split()[4].encode().decode("unicode_escape")
-        inside = name == point or name.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(longest):
-            longest, kind = point, right.split()[0]
-    return kind.partition(".")[0] in NETWORK_FILE_SYSTEMS
 
 
 def _create(path: Path) -> tuple[int, Path]:
     try:
         return create_numbered(path, os.O_WRONLY | os.O_APPEND)
     except OSError as error:
-        message = f"{error.filename or path}: {error.strerror}; pass journal= with a path that can be written"
+        where = error.filename or path
+        message = f"{where}: {error.strerror}; pass journal= with a path that can be written"
         raise JournalPathError(message) from error
 
 

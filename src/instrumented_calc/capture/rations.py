@@ -1,0 +1,77 @@
+"""What records other than calls may add to a journal that has reached its limit.
+
+Each kind has a room of its own, so that marks written in a loop take nothing from phases or samples of
+the machine. Every record passes at first; each time that half of the room left is used, only one in eight
+times as many passes: the room lasts for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instrumented_calc.journal.records import Contractions, Conversions, Fields, RunEnd, RunStart
+
+# Sums since the record before, or what a journal cannot be read without.
+NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions)
+LEAST_ROOM = 2_000  # bytes
+MARK = "mark"
+
+
+class Ration:
+    """The room of one kind of records.
+
+    Args:
+        room: Bytes.
+        always: Whether every record is written; the room then only tells how seldom to make one.
+    """
+
+    def __init__(self, room: int, *, always: bool) -> None:
+        self.always = always
+        self._room = self._left = max(room, LEAST_ROOM)
+        self._every = 1
+        self._seen = 0
+        self.left_out = 0
+
+    def passes(self) -> bool:
+        """Tell whether the next record is written."""
+        self._seen += 1
+        if self._seen % self._every == 0:
+            return True
+        self.left_out += 1
+        return False
+
+    def spent(self, size: int) -> None:
+        """Take bytes that were written from the room."""
+        self._left -= size
+        halvings = (self._room // max(self._left, 1)).bit_length() - 1
+        self._every = 8 ** max(halvings, 0)
+
+
+class Rations:
+    """The rooms of all kinds.
+
+    Args:
+        room: Bytes for each kind.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._by_kind: dict[Any, Ration] = {}
+
+    def of(self, record: type, kind: str = "") -> Ration:
+        """Return what records may take.
+
+        Args:
+            record: Their class.
+            kind: Of notices, which one: users write marks, and their room is no other notice's.
+        """
+        key = MARK if kind == MARK else Contractions if record is Conversions else record
+        ration = self._by_kind.get(key)
+        if ration is None:
+            ration = self._by_kind[key] = Ration(self._room, always=key in NEVER_LEFT_OUT)
+        return ration
+
+    @property
+    def left_out(self) -> int:
+        """Records that were left out so far."""
+        return sum(ration.left_out for ration in self._by_kind.values() if not ration.always)

@@ -1,0 +1,94 @@
+"""Encodes records as JSON lines, such that an odd one costs itself at most, and never another.
+
+What users and systems hand over may be anything: file names that are not UTF-8, arrays where names are
+expected, numbers too large for JSON. What JSON cannot hold is replaced or left out, field by field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from instrumented_calc.foreign import is_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DEEPEST = 20  # levels of nesting that are looked into
+LARGEST_INTEGER = 2**63 - 1  # what every reader can take
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_encode = msgspec.json.Encoder().encode
+_NOTHING: Any = object()  # stands for a value that JSON cannot hold, and cannot be encoded itself
+
+
+def lines_of(records: Sequence[Struct]) -> tuple[bytes, int]:
+    """Encode records, one a line.
+
+    Args:
+        records: The records.
+
+    Returns:
+        The lines, and how many records could not be encoded at all.
+    """
+    try:
+        return _encode_lines(records), 0
+    except Exception as error:  # TypeError, UnicodeEncodeError, RecursionError, MemoryError, ...
+        if is_foreign(error):
+            raise
+        lines = [_line_of(record) for record in records]
+        return b"".join(lines), lines.count(b"")
+
+
+def valid_text(text: str) -> str:
+    r"""Return a text that UTF-8 can hold: bytes that were none become `\udcff` and the like."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _line_of(record: Struct) -> bytes:
+    return _encoded(lambda: record) or _encoded(lambda: _fields_of(record, 0))
+
+
+def _encoded(form: Callable[[], Any]) -> bytes:
+    try:
+        return _encode(form()) + b"\n"
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return b""
+
+
+def _fields_of(record: Struct, depth: int) -> Any:
+    """Return what JSON can hold of a record; nothing if that lacks what every such record has."""
+    config = record.__struct_config__
+    fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
+    for field in msgspec.structs.fields(record):
+        value = _valid(getattr(record, field.name), depth + 1)
+        if value is not _NOTHING:
+            fields[field.encode_name] = value
+        elif field.required:
+            return _NOTHING
+    return fields
+
+
+def _valid(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one case a line
+    """Return what JSON can hold of a value."""
+    kind = type(value)
+    if depth > DEEPEST or value is UNSET:
+        return _NOTHING
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is str:
+        return valid_text(value)
+    if kind is int:
+        return value if -LARGEST_INTEGER <= value <= LARGEST_INTEGER else _NOTHING
+    if kind is dict:
+        pairs = ((valid_text(str(key)), _valid(each, depth + 1)) for key, each in value.items())
+        return {key: each for key, each in pairs if each is not _NOTHING}
+    if kind in (list, tuple):
+        return [each for each in (_valid(each, depth + 1) for each in value) if each is not _NOTHING]
+    if isinstance(value, Struct):
+        return _fields_of(value, depth)
+    return _NOTHING

@@ -1,0 +1,63 @@
+"""Tells whether a file lies on a file system whose server may stop answering."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    [
+        b"9p",
+        b"afs",
+        b"beegfs",
+        b"ceph",
+        b"cifs",
+        b"fuse",
+        b"gfs",
+        b"gfs2",
+        b"glusterfs",
+        b"gpfs",
+        b"lustre",
+        b"ncpfs",
+        b"nfs",
+        b"nfs4",
+        b"ocfs2",
+        b"panfs",
+        b"pvfs2",
+        b"smb3",
+        b"smbfs",
+        b"wekafs",
+    ]
+)
+MOUNT_POINT = 4  # its place in a line of mountinfo, see proc(5)
+ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # how the kernel writes spaces and the like
+
+
+def on_network_file_system(path: Path) -> bool:
+    """Tell whether a file lies on a file system whose server may stop answering.
+
+    Names of mount points are bytes: other users' mounts may have any name.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        Whether the longest mount point above the file is of a network type (Linux; elsewhere False).
+    """
+    try:
+        mounts = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
+    except OSError:
+        return False
+    longest, kind = b"", b""
+    name = os.fsencode(path.resolve())
+    for mount in mounts:
+        left, _, right = mount.partition(b" - ")
+        fields = left.split(b" ")
+        if len(fields) <= MOUNT_POINT:
+            continue
+        point = ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields[MOUNT_POINT])
+        inside = name == point or name.startswith(point.rstrip(b"/") + b"/")
+        if inside and len(point) >= len(longest):
+            longest, kind = point, right.partition(b" ")[0]
+    return kind.partition(b".")[0] in NETWORK_FILE_SYSTEMS
