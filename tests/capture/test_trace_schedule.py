@@ -188,6 +188,19 @@ def test_the_chrome_trace_is_on_the_runs_clock_and_beside_the_journal(run):
     assert slices[0]["ts"] == records.calls[10]["start_ns"] / 1e3
 
 
+def test_a_trace_goes_neither_through_a_link_nor_over_an_earlier_runs_trace(run):
+    Path("victim").write_bytes(b"precious")
+    Path("run.trace-1.json").symlink_to("victim")
+    Path("run.trace-1-2.json").write_bytes(b"earlier")
+    recorder, call = run(Trace(every_calls=10, max_windows=1))
+    call(11)
+    recorder.end("closed")
+    (trace,) = read_records().of("trace")
+    assert trace["file"] == "run.trace-1-3.json"
+    assert json.loads(Path(trace["file"]).read_text())["traceEvents"]
+    assert (Path("victim").read_bytes(), Path("run.trace-1-2.json").read_bytes()) == (b"precious", b"earlier")
+
+
 def test_no_file_is_written_where_none_is_wanted(run):
     recorder, call = run(Trace(every_calls=10, chrome=False))
     call(11)

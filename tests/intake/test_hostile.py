@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from instrumented_calc.cli import main
 from instrumented_calc.errors import IntakeError
 from instrumented_calc.intake.ingest import Bundle, ingest
 from instrumented_calc.intake.layout import safe_name
@@ -103,6 +104,41 @@ def test_links_and_devices_are_refused_and_what_follows_them_is_kept(tmp_path, k
     found = take(path)
     assert reason in reasons(found)
     assert [each.path for each in found.placed] == ["logs/run.log"]
+
+
+@pytest.mark.parametrize("planted", ["logs", "logs/chtc", "tables", "ingested", "figures", "other"])
+def test_a_link_planted_in_the_results_is_never_followed(tmp_path, planted, capsys):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = tmp_path / "results" / planted
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    rows = b"file,mode,rep,wall_s\n" + b"".join(b"a.xyz,numpy,%d,1.%d\n" % (rep, rep) for rep in range(5))
+    path = tar_of(
+        tmp_path / "b.tgz",
+        (member("run.log"), b"a=1"),
+        (member("timings.csv"), rows),
+        (member("x.png"), b"\x89PNG\r\n\x1a\n"),
+        (member("run.sh"), b"true"),
+    )
+    assert main(["ingest", "--chtc", str(path), "--output", str(tmp_path / "results")]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert str(link) in error
+    assert "give another --output" in error
+    assert not list(outside.iterdir())
+
+
+def test_links_in_place_of_our_own_files_are_replaced_and_the_results_may_be_a_link(tmp_path):
+    (tmp_path / "real/ingested").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "real")
+    (tmp_path / "victim").write_bytes(b"precious")
+    for name in ("provenance.csv", "report.md", "report.json"):
+        (tmp_path / "real/ingested" / name).symlink_to(tmp_path / "victim")
+    path = tar_of(tmp_path / "b.tgz", (member("run.log"), b"a=1"))
+    assert main(["ingest", str(path), "--output", str(tmp_path / "results")]) == 0
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert "run.log" in (tmp_path / "real/ingested/provenance.csv").read_text()
+    assert not [each for each in (tmp_path / "real").rglob("*") if each.is_symlink()]
 
 
 def test_a_link_in_a_zip_or_a_folder_is_refused(tmp_path):

@@ -25,6 +25,7 @@ from instrumented_calc.capture.trace_slices import RANGE, Slice
 from instrumented_calc.capture.trace_sums import sum_slices
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal import records
+from instrumented_calc.journal.new_file import write_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class Windows:
         self._request = Touched(".trace", journal, notices)
         self._asked = False
         self._broken = self._skipped = False
-        self._unwritten: deque[tuple[Path, list[Slice], str]] = deque()
+        self._unwritten: deque[tuple[Path, list[Slice], str, records.Trace]] = deque()
         self._schedule(0)
 
     # -- when -----------------------------------------------------------------------------------------
@@ -286,13 +287,12 @@ class Windows:
         )
         if sums.launches is not None and sums.busy_ns is not None:
             record.launches, record.device_busy_ns = sums.launches, sums.busy_ns
-        if not sums.is_empty:
-            self._plan_file(window, record)
         record.profiler_ns = window.profiler_ns + self._clock() - summing
         self._spent += record.profiler_ns
         self._last_cost = record.profiler_ns
         self._last_at = window.start_ns
-        self._maker.append(record)
+        if sums.is_empty or not self._plan_file(window, record):
+            self._maker.append(record)
         self._maker.sample_next()
         self._after(window, is_empty=sums.is_empty)
 
@@ -309,32 +309,35 @@ class Windows:
             self._notices.info("trace-empty", f"calls run nothing that {window.tracer.name} sees")
             self._maker.trace_at = NEVER
 
-    def _plan_file(self, window: _Window, record: records.Trace) -> None:
+    def _plan_file(self, window: _Window, record: records.Trace) -> bool:
+        """Let the journal's thread write the window's file, and then its record, which names the file."""
         wanted = not isinstance(self._setting, Trace) or self._setting.chrome
         journal = self._journal()
         if journal is None or not wanted or (self._files >= FILES_KEPT and not self._asked):
-            return
+            return False
         self._files += 1
-        path = journal.with_name(f"{journal.stem}.trace-{window.number}.json")
-        record.file = path.name
         title = f"{journal.name}, window {window.number}, calls {window.index}+{window.calls}"
-        self._unwritten.append((path, window.slices, title))
+        path = journal.with_name(f"{journal.stem}.trace-{window.number}.json")
+        self._unwritten.append((path, window.slices, title, record))
+        return True
 
     def _write_files(self) -> None:
         while True:
             try:
-                path, slices, title = self._unwritten.popleft()
+                path, slices, title, record = self._unwritten.popleft()
             except IndexError:
                 return
             began = thread_time_ns()
             try:
                 text, left_out = chrome_trace(slices, title)
-                path.write_bytes(text)
+                path = write_numbered(path, text)
+                record.file = path.name
             except OSError as error:
                 self._notices.info("trace-file-lost", f"{path.name} cannot be written: {error}")
                 continue
             finally:
                 del slices
+                self._maker.append(record)
                 self._maker.excuse(thread_time_ns() - began)
             if left_out:
                 self._notices.info(

@@ -59,6 +59,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
 def _write_reports(found: Ingested, form: Form) -> str:
     """Write the report beside the tables, as Markdown and JSON; return the form that was asked for."""
     from instrumented_calc.intake.ingest import OURS  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.intake.output_folder import write_ours  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.intake import build_intake, render_intake_json  # noqa: PLC0415 - likewise
 
     names = [f"{OURS}/report.md", f"{OURS}/report.json"]
@@ -66,7 +67,7 @@ def _write_reports(found: Ingested, form: Form) -> str:
     document, machine = build_intake(found), render_intake_json(found)
     try:
         for name, text in zip(names, (render_document(document, Form.markdown), machine), strict=True):
-            (found.output / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+            write_ours(found.output, name, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         message = f"{found.output}: {error.strerror or error}; give another --output"
         raise IntakeError(message) from error

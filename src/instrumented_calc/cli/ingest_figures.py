@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -54,18 +55,22 @@ def _rendered(figure: Figure) -> dict[str, bytes]:
 
 def _write(output: Path, name: str, content: bytes) -> str:
     """Write a file where none is; beside one of other content, which may be the bundle's, with its hash."""
+    from instrumented_calc.intake.output_folder import folder_in, sha256_in  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.journal.new_file import create  # noqa: PLC0415 - likewise
+
     folder = output / FOLDER
     stem, _, suffix = name.rpartition(".")
-    other = f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+    sha256 = hashlib.sha256(content).hexdigest()
+    other = f"{stem}-{sha256[:12]}.{suffix}"
     try:
-        folder.mkdir(exist_ok=True)
-        for free in (name, other):
-            with suppress(FileExistsError):
-                with (folder / free).open("xb") as file:
-                    file.write(content)
-                return f"{FOLDER}/{free}"
-            if (folder / free).is_file() and (folder / free).read_bytes() == content:
-                return f"{FOLDER}/{free}"
+        with folder_in(output, FOLDER) as opened:
+            for free in (name, other):
+                with suppress(FileExistsError):
+                    with os.fdopen(create(free, folder=opened), "wb") as file:
+                        file.write(content)
+                    return f"{FOLDER}/{free}"
+                if sha256_in(opened, free) == sha256:
+                    return f"{FOLDER}/{free}"
     except OSError as error:
         message = f"{folder}: {error.strerror or error}; give another --output"
         raise IntakeError(message) from error

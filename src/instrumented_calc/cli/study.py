@@ -110,6 +110,7 @@ def _tell(name: str, done: int, total: int) -> None:
 def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path, *, figures: bool) -> None:
     """Write the tables, the JSON and the figures."""
     from instrumented_calc.analysis.study_cells import usable  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.journal.new_file import replace  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study import render_study_json  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study_tables import summary_csv, timings_csv  # noqa: PLC0415 - likewise
 
@@ -122,7 +123,7 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
     files |= _hotspots(run, settings["workload"], output)
     files["study.json"] = render_study_json(judged, settings, run.notes).encode()
     for name, content in files.items():
-        (output / name).write_bytes(content)
+        replace(output / name, content)
 
 
 def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:

@@ -26,6 +26,7 @@ from instrumented_calc.experiments.ranges import (
     check_temperature,
     check_whole,
 )
+from instrumented_calc.journal.new_file import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -172,7 +173,7 @@ def _check_folder(output: Path, settings: ScaleSettings) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
         if not manifest.exists():
-            _write_whole(manifest, json.dumps(wanted, indent=2) + "\n")
+            replace(manifest, (json.dumps(wanted, indent=2) + "\n").encode())
         found = json.loads(manifest.read_text(encoding="utf-8"))
         for path in output.glob(".n*.partial*.jsonl"):
             match = PARTIAL.fullmatch(path.name)
@@ -194,12 +195,6 @@ def _check_folder(output: Path, settings: ScaleSettings) -> None:
             " or the same settings"
         )
         raise ExperimentError(message)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _is_alive(pid: int) -> bool:

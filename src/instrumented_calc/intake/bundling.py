@@ -184,7 +184,7 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
         keep(_free("tables", "journals.csv", members), as_csv(rows))
         stored = {"schema": ENVIRONMENT_SCHEMA, "runs": environments}
         keep(_free("tables", "environments.json", members), as_json(stored))
-    sums = {name: sha256_of(path) for name, path in members.items()}
+    sums = {name: _sha256(path) for name, path in members.items()}
     keep("SHA256SUMS", "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
     files.bundled.members = {name: path.stat().st_size for name, path in sorted(members.items())}
     with os.fdopen(create(output), "wb") as file:
@@ -193,6 +193,11 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
         except BaseException:
             output.unlink()
             raise
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return sha256_of(file)
 
 
 def _archive(members: dict[str, Path], file: IO[bytes]) -> None:

@@ -13,6 +13,7 @@ from instrumented_calc.intake.distiller import profile_row
 from instrumented_calc.intake.figures_hold import usable
 from instrumented_calc.intake.journal_table import journal_row
 from instrumented_calc.intake.layout import Placed, Results
+from instrumented_calc.intake.output_folder import write_ours
 from instrumented_calc.intake.reading import read_all
 from instrumented_calc.intake.recognition import recognize
 from instrumented_calc.intake.ruling import Evidence, Ruling
@@ -124,8 +125,7 @@ def _judge(found: Ingested) -> None:
 
 
 def _write_tables(found: Ingested) -> None:
-    evidence, folder = found.evidence, found.output / OURS
-    folder.mkdir(exist_ok=True)
+    evidence = found.evidence
     timed = [each for each in evidence.measurements if usable(each.wall_s)]
     rows: dict[str, list[dict[str, Any]]] = {
         "timings.csv": [asdict(each) for each in evidence.measurements],
@@ -137,7 +137,7 @@ def _write_tables(found: Ingested) -> None:
     }
     for name, table in rows.items():
         if table:
-            (folder / name).write_bytes(as_csv(table))
+            write_ours(found.output, f"{OURS}/{name}", as_csv(table))
             found.tables.append(f"{OURS}/{name}")
 
 

@@ -8,8 +8,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from instrumented_calc.intake.output_folder import folder_in, sha256_in
 from instrumented_calc.intake.recognition import Kind
-from instrumented_calc.intake.staging import sha256_of
+from instrumented_calc.journal.new_file import create
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,7 @@ class Results:
 
     def __init__(self, output: Path) -> None:
         self._output = output
-        self._taken: dict[Path, dict[str, Path]] = {}
+        self._taken: dict[str, dict[str, str]] = {}
 
     def place(self, content: Content, kind: Kind) -> Placed:
         """Move a content into the results; nothing that is there is ever overwritten.
@@ -83,41 +84,41 @@ class Results:
             content: What was found; its path becomes the new one.
             kind: What it is.
         """
-        folder = self._output / FOLDERS.get(kind, REST)
+        folder = FOLDERS.get(kind, REST)
         site = content.origins[0].site
-        if folder.name == LOGS and site:
-            folder /= site
-        folder.mkdir(parents=True, exist_ok=True)
-        target = self._free(folder, safe_name(content.name), content.sha256)
-        if target.exists():
-            content.path.unlink()
-        else:
-            content.path.chmod(PLAIN_MODE)
-            _move(content.path, target)
-        content.path = target
-        return Placed(target.relative_to(self._output).as_posix(), kind, content)
+        if folder == LOGS and site:
+            folder = f"{folder}/{site}"
+        with folder_in(self._output, folder) as opened:
+            name = self._free(folder, opened, safe_name(content.name), content.sha256)
+            if sha256_in(opened, name) == content.sha256:
+                content.path.unlink()
+            else:
+                content.path.chmod(PLAIN_MODE)
+                _move(content.path, name, opened)
+        content.path = self._output / folder / name
+        return Placed(f"{folder}/{name}", kind, content)
 
-    def _free(self, folder: Path, name: str, sha256: str) -> Path:
+    def _free(self, folder: str, opened: int, name: str, sha256: str) -> str:
         """Return where a content goes: the name if it is free or holds just that, else one with its hash."""
         if folder not in self._taken:
-            self._taken[folder] = {each.name.lower(): each for each in folder.iterdir()}
+            self._taken[folder] = {each.lower(): each for each in os.listdir(opened)}
         taken = self._taken[folder]
         there = taken.get(name.lower())
-        if there is not None and there.is_file() and not there.is_symlink() and sha256_of(there) == sha256:
+        if there is not None and sha256_in(opened, there) == sha256:
             return there
         stem, dot, suffix = name.partition(".")
-        found = folder / (name if there is None else f"{stem}-{sha256[:12]}{dot}{suffix}")
-        taken[found.name.lower()] = found
+        found = name if there is None else f"{stem}-{sha256[:12]}{dot}{suffix}"
+        taken[found.lower()] = found
         return found
 
 
-def _move(source: Path, target: Path) -> None:
+def _move(source: Path, name: str, folder: int) -> None:
     try:
         # Fails where the target exists, unlike a rename.
-        os.link(source, target)
+        os.link(source, name, dst_dir_fd=folder)
     except FileExistsError:
-        pass
-    except OSError:
-        with source.open("rb") as read, target.open("xb") as written:
+        raise
+    except OSError:  # file systems without hard links
+        with source.open("rb") as read, os.fdopen(create(name, folder=folder), "wb") as written:
             shutil.copyfileobj(read, written)
     source.unlink()

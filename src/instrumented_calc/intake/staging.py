@@ -13,7 +13,7 @@ from instrumented_calc.intake.limits import Budget, LimitError, Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import IO
+    from typing import IO, BinaryIO
 
     from instrumented_calc.intake.entries import Entry
 
@@ -109,7 +109,8 @@ def stage(  # noqa: PLR0913 - keyword-only from the fourth
         raise IntakeError(message)
     try:
         if path.is_file():
-            staged.bundles[path.name] = sha256_of(path)
+            with path.open("rb") as file:
+                staged.bundles[path.name] = sha256_of(file)
         _Staging(into, staged, Budget(limits or Limits()), site, leave_out).take(
             path, path.resolve().name, "", 0
         )
@@ -118,12 +119,11 @@ def stage(  # noqa: PLR0913 - keyword-only from the fourth
         raise IntakeError(message) from error
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hash of a file."""
+def sha256_of(file: BinaryIO) -> str:
+    """Return the hash of an open file."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
+    while chunk := file.read(CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -80,7 +80,7 @@ def write_numbered(path: Path, content: bytes) -> Path:
     return free
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: str | Path, content: bytes, *, folder: int | None = None) -> None:
     """Write a file whole under exactly this name, in place of an earlier version.
 
     A reader sees the old content or the new, never half of it. A link of this name is replaced by the
@@ -89,25 +89,26 @@ def replace(path: Path, content: bytes) -> None:
     Args:
         path: The file.
         content: All of it.
+        folder: Descriptor of the folder that a relative path starts from.
 
     Raises:
         OSError: The file cannot be created, written or renamed.
     """
-    temporary = path.with_name(f".{os.urandom(8).hex()}.partial")
-    _fill(create(temporary), temporary, content)
+    temporary = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.partial")  # noqa: PTH118, PTH120
+    _fill(create(temporary, folder=folder), temporary, content, folder)
     try:
-        temporary.replace(path)
+        os.replace(temporary, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        os.unlink(temporary, dir_fd=folder)
         raise
 
 
-def _fill(descriptor: int, path: Path, content: bytes) -> None:
+def _fill(descriptor: int, path: str | Path, content: bytes, folder: int | None = None) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
     except BaseException:
-        path.unlink(missing_ok=True)
+        os.unlink(path, dir_fd=folder)
         raise
 
 

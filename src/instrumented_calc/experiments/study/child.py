@@ -11,19 +11,20 @@ from __future__ import annotations
 import faulthandler
 import gc
 import json
+import os
 import resource
 import signal
 import sys
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
 from instrumented_calc.experiments.study.task import PROBE, Task
 from instrumented_calc.experiments.study.witness import thread_variables
+from instrumented_calc.journal.new_file import create, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,8 @@ def _save_values(calc: Any, task: Task) -> None:
 
     from instrumented_calc.experiments.study.workload import as_arrays  # noqa: PLC0415 - likewise
 
-    np.savez(f"{task.stem}.npz", **as_arrays(calc.results))  # type: ignore[arg-type]  # names of quantities
+    with os.fdopen(create(f"{task.stem}.npz"), "wb") as file:
+        np.savez(file, **as_arrays(calc.results))  # type: ignore[arg-type]  # names of quantities
 
 
 def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
@@ -214,11 +216,11 @@ def main() -> int:
         if sys.argv[1] == PROBE:
             from instrumented_calc.experiments.study.probe import probe  # noqa: PLC0415 - after the pins
 
-            Path(sys.argv[2]).write_text(json.dumps(asdict(probe())), encoding="utf-8")
+            replace(sys.argv[2], json.dumps(asdict(probe())).encode())
             return 0
         task = Task(**json.loads(sys.argv[1]))
         answer = run(task, threads)
-        Path(f"{task.stem}.json").write_text(json.dumps(answer), encoding="utf-8")
+        replace(f"{task.stem}.json", json.dumps(answer).encode())
     except InstrumentedCalcError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
         return 1

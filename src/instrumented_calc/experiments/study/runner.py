@@ -137,7 +137,11 @@ def _own(folder: Path) -> Iterator[Path]:
     """Make the folder of cells and empty it; old cells, and those of others, would be taken for our own."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        if folder.is_symlink():
+            message = f"{folder} is a link, and old cells there would be removed: give another --output"
+            raise ExperimentError(message)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.fdopen(os.open(folder / LOCK, flags, 0o666), "wb")
     except OSError as error:
         message = f"cannot write {folder}: {error.strerror}; give another --output"
         raise ExperimentError(message) from error
