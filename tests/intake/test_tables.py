@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instrumented_calc.intake.room import Room
 from instrumented_calc.intake.tables import read_log, read_metrics, read_table, read_workloads
 
 
@@ -16,7 +17,7 @@ def table(tmp_path):
     def of(text: str | bytes):
         path = tmp_path / "table.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_table(path, "bundle/table.csv")
+        return read_table(path, "bundle/table.csv", Room())
 
     return of
 
@@ -96,10 +97,10 @@ def test_values_that_are_no_times_are_kept_for_the_check(table):
 def test_no_bytes_whatever_stop_the_reader(raw, tmp_path_factory):
     path = tmp_path_factory.mktemp("t") / "t.csv"
     path.write_bytes(raw)
-    read_table(path, "b/t.csv")
+    read_table(path, "b/t.csv", Room())
     path.write_bytes(b"file,mode,wall_s,N\n" + raw)
-    read_table(path, "b/t.csv")
-    read_log(path, "b/t.out")
+    read_table(path, "b/t.csv", Room())
+    read_log(path, "b/t.out", Room())
 
 
 def test_a_record_of_one_process():
@@ -169,7 +170,7 @@ def test_workloads_of_the_torch_port():
 def test_htcondor_s_log_tells_how_its_jobs_ended(tmp_path, ends, said):
     path = tmp_path / "cluster_1.log"
     path.write_text("".join(f"005 (1.0) Job terminated.\n\t(1) {end}\n" for end in ends))
-    (line,) = read_log(path, "b/cluster_1.log").lines
+    (line,) = read_log(path, "b/cluster_1.log", Room()).lines
     assert line.values["ended with"] == said
 
 
@@ -178,9 +179,9 @@ def test_a_log_gives_its_words_empty_ones_too(tmp_path):
     path.write_text(
         "[START] file=benzenes.xyz mode=torch\n[OK] backend= species=2 value=4.3e+01 input=benzenes.xyz\n"
     )
-    (line,) = read_log(path, "b/job.out").lines
+    (line,) = read_log(path, "b/job.out", Room()).lines
     assert (line.bundle, line.system, line.mode) == ("b", "benzenes", "torch")
     assert line.values["backend"] == ""
     assert line.values["value"] == "4.3e+01"
     path.write_text("0.131\n")
-    assert read_log(path, "b/benzenes_torch.wall").lines[0].values == {"wall": "0.131"}
+    assert read_log(path, "b/benzenes_torch.wall", Room()).lines[0].values == {"wall": "0.131"}

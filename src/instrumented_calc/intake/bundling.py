@@ -21,7 +21,7 @@ from instrumented_calc.intake.csv_form import as_csv
 from instrumented_calc.intake.journal_table import journal_row
 from instrumented_calc.intake.layout import safe_name
 from instrumented_calc.intake.masked_files import mask_journal, masked
-from instrumented_calc.intake.recognition import LARGEST_PARSED, as_json
+from instrumented_calc.intake.recognition import as_json
 from instrumented_calc.intake.staging import sha256_of
 from instrumented_calc.journal.new_file import create
 from instrumented_calc.journal.reader import read_journal
@@ -41,7 +41,7 @@ FOLDER_OF = {
 # Tables that `ingest` made: it makes them again.
 DERIVED = "ingested"
 ENVIRONMENT_SCHEMA = "instrumented-calc-environments/1"
-LARGEST_BESIDE = LARGEST_PARSED
+LARGEST_BESIDE = 64 * 2**20
 
 
 @dataclass(slots=True)

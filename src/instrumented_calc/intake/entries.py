@@ -28,6 +28,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 ENCRYPTED = 0x1
+LONGEST_NAME = 1024  # of 20,000 members, which are all remembered
 ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
@@ -83,8 +84,9 @@ def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> I
 
 
 def shown(name: str) -> str:
-    """Return a name as text that any file can hold, bytes that are no UTF-8 as escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Return a name as text that any file can hold: not too long, bytes that are no UTF-8 as escapes."""
+    text = name if len(name) <= LONGEST_NAME else f"{name[:100]}..{name[-100:]}"
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _reason(error: Exception) -> str:
@@ -98,6 +100,8 @@ def _refusal(name: str) -> str:
         return "it has no name"
     if path.is_absolute() or path.parts[0].endswith(":"):
         return "its name is an absolute path"
+    if len(name) > LONGEST_NAME:
+        return "its name is too long"
     if ".." in path.parts:
         return "its name points out of the bundle"
     return "its name holds a NUL" if "\0" in name else ""
@@ -166,6 +170,7 @@ def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
         yield Entry(name, archive.extractfile(member))
         # `tarfile` keeps every member that it has seen.
         archive.members.clear()  # type: ignore[attr-defined]  # not in its stub
+        archive.pax_headers = {}
 
 
 def _refused_kind(member: tarfile.TarInfo) -> str:
@@ -181,7 +186,7 @@ def _refused_kind(member: tarfile.TarInfo) -> str:
 def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
     size = os.fstat(file.fileno()).st_size
     before = budget.total_bytes
-    with zipfile.ZipFile(cast("IO[bytes]", BoundedReads(file))) as archive:
+    with zipfile.ZipFile(cast("IO[bytes]", BoundedReads(file, budget.limits.members))) as archive:
         for member in archive.infolist():
             budget.count_member()
             if member.is_dir():

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 64 * 1024
 # The central directory of 20,000 members with long names.
-LARGEST_READ = 8 * 2**20
+LARGEST_READ = 4 * 2**20
+ZIP_ENTRY = b"PK\1\2"
 
 
 class ForwardStream:
@@ -88,10 +89,16 @@ class ForwardStream:
 
 
 class BoundedReads:
-    """A seekable file none of whose reads is long, for `zipfile`: it reads the whole directory at once."""
+    """A seekable file none of whose reads is long, for `zipfile`: it reads the whole directory at once.
 
-    def __init__(self, source: BinaryIO) -> None:
+    Args:
+        source: The archive.
+        members: How many entries its directory may have; `zipfile` makes an object of 600 bytes of each.
+    """
+
+    def __init__(self, source: BinaryIO, members: int) -> None:
         self._source = source
+        self._members = members
         self.seek = source.seek
         self.tell = source.tell
 
@@ -108,6 +115,9 @@ class BoundedReads:
         data = self._source.read(LARGEST_READ + 1 if size < 0 else size) if size <= LARGEST_READ else b""
         if max(size, len(data)) > LARGEST_READ:
             message = "the archive's directory is too long"
+            raise LimitError(message)
+        if data.count(ZIP_ENTRY) > self._members:
+            message = f"more than {self._members:,} members"
             raise LimitError(message)
         return data
 

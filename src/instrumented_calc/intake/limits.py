@@ -35,7 +35,7 @@ class Limits:
     member_bytes: int = 4 * GIB
     ratio: float = 200.0
     free_bytes: int = 64 * MIB
-    header_bytes: int = MIB
+    header_bytes: int = MIB // 4
     nesting: int = 2
     depth: int = 64
 

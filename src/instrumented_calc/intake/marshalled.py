@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIME_LIMIT_S = 60
-MEMORY_BYTES = 2 * 2**30
+MEMORY_BYTES = 192 * 2**20
 FUNCTIONS = 50
 LOADER = f"""
 import json, marshal, resource, sys

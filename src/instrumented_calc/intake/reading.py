@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import IntakeError, JournalReadError
 from instrumented_calc.intake import tables
 from instrumented_calc.intake.marshalled import hotspots
-from instrumented_calc.intake.recognition import Kind, recognize
+from instrumented_calc.intake.recognition import Kind, is_too_large, recognize
+from instrumented_calc.intake.room import Room, bounded_lines, json_bytes
 from instrumented_calc.intake.ruling import Evidence
 from instrumented_calc.journal.reader import read_journal
 
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
     from instrumented_calc.intake.layout import Placed
     from instrumented_calc.intake.staging import Content
+
+
+# What a call's row takes in memory is about what it takes in a file.
+JOURNAL_BYTES = 48 * 2**20
+LONGEST_SUM = 1_200  # bytes of a line of checksums: 64 digits and a name
+LISTED = 20_000  # checksums: as many as a bundle may have members
 
 
 @dataclass(slots=True)
@@ -43,26 +51,49 @@ def read_all(contents: Sequence[Placed], *, marshalled: bool) -> Reading:
         marshalled: Whether to load `.prof` files.
     """
     found = Reading()
+    room, journals = Room(), Room(JOURNAL_BYTES)
     sums: list[Content] = []
     for placed in contents:
         if placed.kind is Kind.marshalled:
             _read_marshalled(placed, found, wanted=marshalled)
         elif placed.kind is Kind.checksums:
             sums.append(placed.content)
+        elif placed.kind is Kind.journal:
+            _read_journal(placed, found, journals)
         else:
-            _read(placed, found)
+            _read(placed, found, room)
     _check_sums(sums, contents, found)
     return found
 
 
-def _read(placed: Placed, found: Reading) -> None:
+def _read_journal(placed: Placed, found: Reading, room: Room) -> None:
+    if not room.take(placed.content.size_bytes):
+        why = f"{JOURNAL_BYTES // 2**20} MB of journals are read; instrumented-calc report reads it"
+        found.notes.append(f"{placed.path}: kept, not read: {why}")
+        return
+    try:
+        found.evidence.journals[placed.path] = summarize(read_journal(placed.content.path))
+    except JournalReadError as error:
+        found.notes.append(str(error))
+
+
+def _has_room(content: Content, kind: Kind, name: str, found: Reading, room: Room) -> bool:
+    """Tell whether a member that is JSON may be kept in memory; note it where it may not."""
+    if not content.name.lower().endswith(".json") or kind is Kind.trace:
+        return True
+    if is_too_large(content):
+        found.notes.append(f"{name}: too large to be read; kept as it is")
+        return False
+    if not room.take(json_bytes(content.path.read_bytes())):
+        found.notes.append(f"{name}: {tables.FULL}")
+        return False
+    return True
+
+
+def _read(placed: Placed, found: Reading, room: Room) -> None:
     content, evidence = placed.content, found.evidence
     name = f"{content.origins[0].bundle}/{content.name}"
-    if placed.kind is Kind.journal:
-        try:
-            evidence.journals[placed.path] = summarize(read_journal(content.path))
-        except JournalReadError as error:
-            found.notes.append(str(error))
+    if not _has_room(content, placed.kind, name, found, room):
         return
     _, stored = recognize(content)
     if placed.kind is Kind.environment:
@@ -71,7 +102,7 @@ def _read(placed: Placed, found: Reading) -> None:
         evidence.studies[name] = stored
     elif placed.kind is Kind.profile:
         evidence.profiles[name] = stored
-    read = _rows(placed, stored, name)
+    read = _rows(placed, stored, name, room)
     if read is not None:
         evidence.measurements += read.measurements
         evidence.summaries += read.summaries
@@ -80,16 +111,16 @@ def _read(placed: Placed, found: Reading) -> None:
             found.notes.append(f"{name}: {read.bad_rows} rows cannot be read; {read.problems[0]}")
 
 
-def _rows(placed: Placed, stored: Any, name: str) -> tables.Read | None:
+def _rows(placed: Placed, stored: Any, name: str, room: Room) -> tables.Read | None:
     content = placed.content
     if placed.kind is Kind.table:
-        return tables.read_table(content.path, name)
+        return tables.read_table(content.path, name, room)
     if placed.kind is Kind.metrics:
         # Each run has a file of its own: together they are one table.
         return tables.read_metrics(stored, f"{content.origins[0].bundle}/records of processes", content.name)
     if placed.kind is Kind.workloads:
         return tables.read_workloads(stored, name)
-    return tables.read_log(content.path, name) if placed.kind is Kind.log else None
+    return tables.read_log(content.path, name, room) if placed.kind is Kind.log else None
 
 
 def _read_marshalled(placed: Placed, found: Reading, *, wanted: bool) -> None:
@@ -113,8 +144,14 @@ def _check_sums(lists: Sequence[Content], contents: Sequence[Placed], found: Rea
     for content in lists:
         origin = content.origins[0]
         prefix = origin.member[: -len(content.name)]
-        for line in content.path.read_text(encoding="utf-8", errors="replace").splitlines():
-            wanted, _, member = line.strip().partition("  ")
+        try:
+            with content.path.open("rb") as file:
+                lines = list(islice(bounded_lines(file, LONGEST_SUM), LISTED))
+        except IntakeError as error:
+            found.notes.append(f"{content.name}: {error}; no checksum is compared")
+            continue
+        for line in lines:
+            wanted, _, member = line.decode("utf-8", "replace").strip().partition("  ")
             there = hashes.get((origin.bundle, prefix + member))
             if there is None or there != wanted:
                 reason = "is missing" if there is None else "is not what was listed"

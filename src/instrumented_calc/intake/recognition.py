@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.intake.entries import is_archive_name
+from instrumented_calc.intake.room import json_bytes
 
 if TYPE_CHECKING:
     from instrumented_calc.intake.staging import Content
 
 # Larger ones are kept, and not parsed: a study's tables are thousands of times smaller.
-LARGEST_PARSED = 64 * 2**20
-START_BYTES = 4096
+LARGEST_PARSED = 8 * 2**20
+LARGEST_IN_MEMORY = 32 * 2**20
+START_BYTES = 64 * 1024
 FIGURES = ((b"\x89PNG\r\n\x1a\n", ".png"), (b"%PDF-", ".pdf"), (b"\xff\xd8\xff", ".jpg"))
 MEASURED = {"returncode", "elapsed_s", "wall_s", "wall_time"}
 ENVIRONMENT = {"python", "thread_environment", "sys_executable"}
@@ -59,6 +61,8 @@ def _by_start(start: bytes, name: str) -> Kind | None:
     line = start.partition(b"\n")[0]
     if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
         return Kind.journal
+    if name.endswith(".json") and start.lstrip()[:1] == b"{" and b'"traceEvents"' in start:
+        return Kind.trace  # by far the largest files of a study, of which nothing is read
     if any(start.startswith(magic) for magic, _ in FIGURES) or (name.endswith(".svg") and b"<svg" in start):
         return Kind.figure
     return None
@@ -77,12 +81,19 @@ def _by_name(name: str) -> Kind:
 
 
 def _json(content: Content) -> Any:
-    if content.size_bytes > LARGEST_PARSED:
+    if is_too_large(content):
         return None
     try:
         return json.loads(content.path.read_bytes())
     except (ValueError, RecursionError):
         return None
+
+
+def is_too_large(content: Content) -> bool:
+    """Tell whether a member that is JSON by its name would take too much memory to be read."""
+    if content.size_bytes > LARGEST_PARSED:
+        return True
+    return json_bytes(content.path.read_bytes()) > LARGEST_IN_MEMORY
 
 
 def _of_json(found: dict[str, Any], name: str) -> Kind:
@@ -100,7 +111,7 @@ def _of_json(found: dict[str, Any], name: str) -> Kind:
 
 
 def _loose_json(name: str, found: Any) -> Kind:
-    """Place JSON that is no object: older tools write a trace as a list of events."""
+    """Place JSON that is no object, or too large: older tools write a trace as a list of events."""
     return Kind.trace if isinstance(found, list) and "trace" in name else Kind.other
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.errors import IntakeError
 from instrumented_calc.intake.columns import HEADERLESS, KNOWN, header_of, measurement, summarized
 from instrumented_calc.intake.executed import executed_words
 from instrumented_calc.intake.measurements import (
@@ -17,13 +18,20 @@ from instrumented_calc.intake.measurements import (
     Measurement,
     Summarized,
 )
+from instrumented_calc.intake.room import ROW_BYTES, TEXT_BYTES, bounded_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
-ROWS_KEPT = 200_000
+    from instrumented_calc.intake.room import Room
+
 PROBLEMS_KEPT = 5
-LOG_BYTES = 16 * 2**20
+LONGEST_ROW = 128 * 1024  # of several lines, where cells hold line breaks
+LOG_BYTES = 4 * 2**20
+WORDS_KEPT = 1_000
+FULL = "not read from here on: there is more than is kept in memory"
 LOG_WORDS = re.compile(r"(?<![\w.])(\w{1,40})=(\S{0,200})")
 # HTCondor's own log of a job.
 CONDOR_END = re.compile(r"ormal termination \((return value|signal) (\d{1,9})\)")
@@ -57,27 +65,58 @@ class Read:
             self.problems.append(text)
 
 
-def read_table(path: Path, table: str) -> Read:
+class _Rows:
+    """A table's rows; `csv.reader` alone would read a line, or a row of many lines, of any length."""
+
+    def __init__(self, file: BinaryIO, read: Read) -> None:
+        self._lines = bounded_lines(file)
+        self._read = read
+        self._row_bytes = 0
+        self._rows = csv.reader(self._text())
+
+    @property
+    def line(self) -> int:
+        """Number of the last line that was read."""
+        return self._rows.line_num
+
+    def _text(self) -> Iterator[str]:
+        for line in self._lines:
+            self._row_bytes += len(line)
+            if self._row_bytes > LONGEST_ROW:
+                message = f"a row of more than {LONGEST_ROW:,} bytes"
+                raise IntakeError(message)
+            yield line.decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[list[str]]:
+        while True:
+            self._row_bytes = 0
+            try:
+                cells = next(self._rows, None)
+            except csv.Error as error:
+                self._read.add_problem(f"line {self.line}: {error}")
+                continue
+            except IntakeError as error:
+                self._read.add_problem(f"line {self.line + 1}: {error}; nothing further is read")
+                return
+            if cells is None:
+                return
+            if any(cell.strip() for cell in cells):
+                yield cells
+
+
+def read_table(path: Path, table: str, room: Room) -> Read:
     """Read a CSV table of any of the known shapes.
 
     Args:
         path: The file.
         table: What to call it.
+        room: What its rows may take.
     """
     read = Read()
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        rows = csv.reader(file)
+    with path.open("rb") as file:
+        rows = _Rows(file, read)
         names: tuple[str, ...] | None = None
-        while rows.line_num < ROWS_KEPT:
-            try:
-                cells = next(rows, None)
-            except csv.Error as error:
-                read.add_problem(f"line {rows.line_num}: {error}")
-                continue
-            if cells is None:
-                break
-            if not any(cell.strip() for cell in cells):
-                continue
+        for cells in rows:
             if names is None:
                 names = header_of(cells)
                 if names is not None:
@@ -86,9 +125,12 @@ def read_table(path: Path, table: str) -> Read:
                     return read
                 names = HEADERLESS.get(len(cells))
                 if names is None:
-                    read.add_problem(f"line {rows.line_num}: neither a known header nor a known row")
+                    read.add_problem(f"line {rows.line}: neither a known header nor a known row")
                     return read
-            _add_row(read, table, names, cells, rows.line_num)
+            if not room.take(ROW_BYTES + 8 * sum(map(len, cells))):
+                read.add_problem(f"line {rows.line}: {FULL}")
+                break
+            _add_row(read, table, names, cells, rows.line)
     return read
 
 
@@ -137,8 +179,14 @@ def _workload(each: dict[str, Any], table: str) -> list[Measurement]:
     return [measurement(table, {"file": each["name"], **one}) for one in cells]
 
 
-def read_log(path: Path, log: str) -> Read:
-    """Read the `key=value` words of a log, or the one number of a `.wall` file."""
+def read_log(path: Path, log: str, room: Room) -> Read:
+    """Read the `key=value` words of a log, or the one number of a `.wall` file.
+
+    Args:
+        path: The file.
+        log: What to call it.
+        room: What its words may take.
+    """
     read = Read()
     with path.open("rb") as file:
         text = file.read(LOG_BYTES).decode("utf-8", "replace")
@@ -148,11 +196,21 @@ def read_log(path: Path, log: str) -> Read:
             read.lines.append(LogLine(log, PurePosixPath(log).stem, "", {"wall": wall[1]}))
         return read
     # A word that is told again with another value is the same run going on: the last one holds.
-    values: dict[str, str] = dict(LOG_WORDS.findall(text))
-    ends = [f"{what} {number}" for what, number in CONDOR_END.findall(text)]
-    if ends:
+    values: dict[str, str] = {}
+    for word in LOG_WORDS.finditer(text):
+        if word[1] not in values and len(values) >= WORDS_KEPT:
+            break
+        values[word[1]] = word[2]
+    if not room.take(ROW_BYTES + sum(2 * TEXT_BYTES + len(word) for word in values.values())):
+        read.add_problem(FULL)
+        return read
+    ends = (f"{end[1]} {end[2]}" for end in CONDOR_END.finditer(text))
+    first = next(ends, "")
+    if first:
         # One process of a cluster that ended badly is what matters.
-        values[ENDED] = next((end for end in ends if end != GOOD_END), GOOD_END)
+        values[ENDED] = (
+            first if first != GOOD_END else next((end for end in ends if end != GOOD_END), GOOD_END)
+        )
     if values:
         file_name = values.get("file") or values.get("input") or ""
         read.lines.append(LogLine(log, PurePosixPath(file_name).name, values.get("mode", ""), values))
