@@ -9,8 +9,11 @@ import json
 import marshal
 
 import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
 from tests.intake.published import chtc_members, local_members, metrics, write_tgz, write_zip
 
+from instrumented_calc import profiled
 from instrumented_calc.intake.ingest import Bundle, ingest
 from instrumented_calc.intake.layout import Results
 from instrumented_calc.intake.recognition import Kind, recognize
@@ -161,6 +164,29 @@ def test_marshalled_profiles_are_loaded_on_demand_only_and_elsewhere(tmp_path):
     assert (tmp_path / "results/ingested/hotspots.csv").exists()
 
 
+def test_damaged_journals_are_read_as_far_as_they_are_whole(tmp_path):
+    atoms = bulk("Cu")
+    with profiled(EMT(), tmp_path / "run.jsonl", summary=False) as atoms.calc:
+        atoms.get_potential_energy()
+    lines = (tmp_path / "run.jsonl").read_bytes().splitlines(keepends=True)
+    damage = {
+        "bucket": b'{"event":"slice","start_ns":0,"calls":3,"wall_ns":3,"buckets":{"4611686018427387":3}}\n',
+        "deep": b"[" * 3000 + b"]" * 3000 + b"\n",
+        "hole": bytes(100_000) + b"\n",
+        "numbers": b'{"event":"call","index":NaN}\n{"event":"call","index":1e400,"wall_ns":-1}\n',
+        "long": b'{"a":"' + b"x" * 3_000_000 + b'"}\n',
+    }
+    folder = tmp_path / "study"
+    folder.mkdir()
+    for name, line in damage.items():
+        (folder / f"{name}.jsonl").write_bytes(b"".join([*lines[:3], line, *lines[3:]]))
+        (folder / f"first-{name}.jsonl").write_bytes(b"".join([b"x", *lines[:3], line, *lines[3:]]))
+    found = ingest([Bundle(folder)], tmp_path / "results")
+    assert len(found.evidence.journals) == 2 * len(damage)
+    assert {each.evaluations.calls for each in found.evidence.journals.values()} == {1}
+    assert all(len(note.splitlines()) == 1 for note in found.notes)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
@@ -180,6 +206,8 @@ def test_marshalled_profiles_are_loaded_on_demand_only_and_elsewhere(tmp_path):
         ("plot.svg", b"<?xml?><svg/>", Kind.figure),
         ("job.err", b"", Kind.log),
         ("run.txt", b'{"event":"run_start","schema":"instrumented-calc/1"}\n', Kind.journal),
+        ("run.jsonl", b'{"ev\0\0\n{"event":"fields","fields":{}}\n', Kind.journal),
+        ("run.jsonl", b'{"step":1}\n{"step":2}\n', Kind.other),
         ("run.txt", b"", Kind.other),
     ],
 )

@@ -61,6 +61,8 @@ def _by_start(start: bytes, name: str) -> Kind | None:
     line = start.partition(b"\n")[0]
     if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
         return Kind.journal
+    if name.endswith(".jsonl") and b'\n{"event":"' in start:
+        return Kind.journal  # its first line is damaged, others may be whole
     if name.endswith(".json") and start.lstrip()[:1] == b"{" and b'"traceEvents"' in start:
         return Kind.trace  # by far the largest files of a study, of which nothing is read
     if any(start.startswith(magic) for magic, _ in FIGURES) or (name.endswith(".svg") and b"<svg" in start):
