@@ -32,6 +32,8 @@ class Box:
             Call(index, lane=0, start_ns=index * every_ns, wall_ns=every_ns)
             for index in range(self.calls, self.calls + number)
         ]
+        if self.box.is_full:
+            self.box.turn([], passed=self.calls)
         self.box.keep(rows, passed=self.calls)
         self.box.push()
         self.calls += number

@@ -84,7 +84,10 @@ def shared(length):
 
 
 def litter(number, life, signal_number, shortest, longest, seed, calls=1):
-    """Fork processes that live in directories of their own and are killed; write down their fates."""
+    """Fork processes that live in directories of their own and are killed; write down their fates.
+
+    Each is killed a random time, in s, after so many of its calls have ended.
+    """
     chance = random.Random(seed)
     for name in map(str, range(number)):
         os.mkdir(name)

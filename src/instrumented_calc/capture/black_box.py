@@ -3,7 +3,8 @@
 A thinned journal keeps sums. What a crash needs is the opposite, the last calls before it, so each of them is
 also written, complete, to the black box: two files of JSON lines that take turns. One is filled while the
 other still holds the calls before; then the older one is emptied. After the first turn at least `CALLS` calls
-are there at any moment.
+are there at any moment. A file begins with the sums of the slice that is open then, so that the calls of a
+slice that a crash keeps from being written are all accounted for.
 
 Only plain writes are used: a memory map would kill the process with SIGBUS on a full disk.
 """
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from instrumented_calc.journal.records import Slice
+
 CALLS = 30_000
 SPAN_NS = 60_000_000_000
 SHARE = 8  # of the journal's limit: what a file takes to cover SPAN_NS where calls are fast
@@ -43,8 +46,7 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.descriptor, self.path = create_numbered(path, os.O_RDWR | os.O_APPEND)
         self._identity = self._seen()
-        self.size = self.calls = 0
-        self.start_ns: int | None = None
+        self.size = 0
 
     def _seen(self) -> tuple[int, int] | None:
         try:
@@ -70,14 +72,7 @@ class _File:
 
     def empty(self) -> None:
         os.ftruncate(self.descriptor, 0)
-        self.size = self.calls = 0
-        self.start_ns = None
-
-    def is_full(self, now_ns: int, limit: int) -> bool:
-        if self.size >= MOST_BYTES:
-            return True
-        spans = self.start_ns is not None and now_ns - self.start_ns >= SPAN_NS
-        return self.calls >= CALLS and (spans or self.size >= limit // SHARE)
+        self.size = 0
 
     def close(self) -> None:
         if self.is_ours:
@@ -89,7 +84,7 @@ class _Batch(NamedTuple):
     lines: bytes
     passed: int  # calls of the run before the first of them
     calls: int
-    end_ns: int  # when the last of them ended, on the run's clock
+    turn: bool  # whether the files change places before
 
 
 class BlackBox:
@@ -117,6 +112,32 @@ class BlackBox:
         self._waiting: deque[_Batch] = deque()
         self._next: int | None = None  # what `passed` must be for a batch that continues the file
         self._closed = self._told = False
+        self._begin_file()
+
+    def _begin_file(self) -> None:
+        """Forget what the file that will be written next does not hold yet."""
+        self._calls = self._size = 0
+        self._start_ns: int | None = None
+        self._end_ns = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for the files to change places: `turn` does it."""
+        spans = self._start_ns is not None and self._end_ns - self._start_ns >= SPAN_NS
+        enough = self._calls >= CALLS and (spans or self._size >= self._limit // SHARE)
+        return enough or self._size >= MOST_BYTES
+
+    def turn(self, slices: list[Slice], *, passed: int) -> None:
+        """Have the next `push` begin with the older file, emptied.
+
+        Args:
+            slices: The sums of the calls that no written slice counts.
+            passed: How many calls of the run there have been.
+        """
+        for each in slices:
+            each.passed = passed
+        self._begin_file()
+        self._put(_Batch(_encoded(slices), passed, 0, turn=True))
 
     def keep(self, records: list[Any], *, passed: int) -> None:
         """Encode records, to be written by the next `push`.
@@ -128,9 +149,16 @@ class BlackBox:
         for begin in range(0, len(records), AT_ONCE):
             part = records[begin : begin + AT_ONCE]
             calls = [record for record in part if type(record) is Call]
-            end_ns = calls[-1].start_ns + calls[-1].wall_ns if calls else 0
-            self._waiting.append(_Batch(_encoded(part), passed, len(calls), end_ns))
+            if calls:
+                self._end_ns = calls[-1].start_ns + calls[-1].wall_ns
+                self._start_ns = self._end_ns if self._start_ns is None else self._start_ns
+            self._put(_Batch(_encoded(part), passed, len(calls), turn=False))
             passed += len(calls)
+
+    def _put(self, batch: _Batch) -> None:
+        self._calls += batch.calls
+        self._size += len(batch.lines)
+        self._waiting.append(batch)
         while len(self._waiting) > MOST_WAITING:  # the file system hangs
             self._waiting.popleft()
 
@@ -139,7 +167,7 @@ class BlackBox:
         while self._waiting and not self._closed:
             batch = self._waiting.popleft()
             try:
-                self._write(self._file(batch.end_ns), batch)
+                self._write(self._file(turn=batch.turn), batch)
             except OSError as error:
                 if not self._told:
                     self._told = True
@@ -157,15 +185,12 @@ class BlackBox:
         self._next = None
         file.write(lines)
         self._next = batch.passed + batch.calls
-        file.calls += batch.calls
-        if file.start_ns is None and batch.calls:
-            file.start_ns = batch.end_ns
 
-    def _file(self, now_ns: int) -> _File:
-        """Return the file to write to, after the two have changed places if it is time."""
+    def _file(self, *, turn: bool) -> _File:
+        """Return the file to write to, after the two have changed places if that is wanted."""
         files = self._files
         files[:] = [file for file in files if file.is_ours]
-        if files and not files[-1].is_full(now_ns, self._limit):
+        if files and not turn:
             return files[-1]
         self._next = None
         if len(files) < 2:  # noqa: PLR2004 - they take turns

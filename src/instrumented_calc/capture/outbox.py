@@ -209,6 +209,8 @@ class Outbox:
 
     def _thin(self, thinner: Thinner) -> None:  # noqa: C901 - runs for every call: none is spent on structure
         """Sum calls, and hand all of them to the black box before anything of it is in the journal."""
+        if self._black_box is not None and self._black_box.is_full and not self._last_calls:
+            self._black_box.turn(thinner.so_far(), passed=self.calls)
         hand, last, known = self._hand, self._last_calls, self._names.known
         context: Any = None
         carried: tuple[Any, ...] = ()

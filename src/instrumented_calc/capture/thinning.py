@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET
 
 from instrumented_calc.journal.records import HISTOGRAM_BITS, Slice
@@ -129,6 +130,13 @@ class Thinner:
         self._left -= size
         halvings = (self._room // max(self._left, 1)).bit_length() - 1
         self._stretch_ns = FIRST_STRETCH_NS << 3 * max(halvings, 0)
+
+    def so_far(self) -> list[Slice]:
+        """Return what the open slices hold by now; they stay open."""
+        return [
+            msgspec.structs.replace(part.slice, histogram=sorted(part.histogram.items()))
+            for part in self._parts.values()
+        ]
 
     def close_into(self, out: list[Any], *, passed: int) -> bool:
         """Close the open slices, one for each phase.

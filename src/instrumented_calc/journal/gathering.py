@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.journal.columns import Calls
     from instrumented_calc.journal.lines import Lines
+    from instrumented_calc.journal.newest_calls import NewestCalls
 
 # How a `call` line begins when the recorder wrote it; any other spelling works too, slowly.
 CALL = b'{"event":"call",'
@@ -52,6 +53,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "traces": records.Trace,
     "states": records.State,
     "machines": records.Machine,
+    "open_calls": records.OpenCall,
     "findings": records.Finding,
     "notices": records.Notice,
 }
@@ -147,12 +149,13 @@ class Gathering:
         )
         return calls, damage
 
-    def read(self, lines: Lines, name: str) -> None:
+    def read(self, lines: Lines, name: str, newest: NewestCalls | None = None) -> None:
         """Read a file.
 
         Args:
             lines: Its lines.
             name: Its path, for messages.
+            newest: The black box, whose calls are left out here: `add_newest` adds them.
 
         Raises:
             JournalReadError: If it is of a newer major version or of another program.
@@ -161,13 +164,21 @@ class Gathering:
         self._elsewhere = False
         self.rows.forget()
         for number, chunk in lines.chunks():
-            self._add(chunk, number)
+            self._add(newest.without(chunk) if newest else chunk, number)
         found = self._damage
         self._damage = replace(
             found,
             empty_bytes=found.empty_bytes + lines.empty_bytes,
             long_lines=found.long_lines + lines.long_lines,
         )
+
+    def add_newest(self, newest: NewestCalls) -> None:
+        """Add what the black box holds, after the journal: its calls are the newest."""
+        counted = max((each.passed or 0 for each in self.lists[records.Slice]), default=0)
+        since = max((each.time_ns for each in self.lists[records.Machine]), default=-1)
+        self._elsewhere = False
+        for chunk in newest.chunks(counted, since):
+            self._add_mixed(chunk, 0)
 
     def _add(self, chunk: bytes, number: int) -> None:
         """Add a chunk that begins at the start of a line; only the last may end within one."""

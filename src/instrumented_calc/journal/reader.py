@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
+from instrumented_calc.journal.alive import writer_is_alive
 from instrumented_calc.journal.gathering import LISTED, BadLine, Damage, Gathering
 from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.newest_calls import NewestCalls
 from instrumented_calc.journal.start import looks_like
 from instrumented_calc.plain_text import shown_path
 
@@ -40,10 +42,12 @@ class Journal:
         traces: Trace windows.
         states: Samples of the simulation.
         machines: Samples of the machine, every few seconds.
+        open_calls: Calls that had not ended, written from beside them.
         findings: Findings reported during the run.
         notices: Events of the recording, and the user's marks.
         counters: The last totals written, by `run_end` or before; None when there were none.
         end: The last record; None in a journal that was cut short or is still growing.
+        running: Whether the process that writes a journal without an end is there; None: not known.
         torn: The last line is cut in the middle.
         bad_lines: Number of unusable lines, the torn one apart.
         first_bad: The first few of them.
@@ -63,10 +67,12 @@ class Journal:
     traces: tuple[records.Trace, ...] = ()
     states: tuple[records.State, ...] = ()
     machines: tuple[records.Machine, ...] = ()
+    open_calls: tuple[records.OpenCall, ...] = ()
     findings: tuple[records.Finding, ...] = ()
     notices: tuple[records.Notice, ...] = ()
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
+    running: bool | None = None
     torn: bool = False
     bad_lines: int = 0
     first_bad: tuple[BadLine, ...] = ()
@@ -104,9 +110,11 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     with open_lines(path) as lines:
         head = lines.head()
         found = Gathering(lines.size)
-        found.read(lines, str(path))
+        newest = NewestCalls(Path(path))
+        found.read(lines, str(path), newest)
     if found.empty:
         raise JournalReadError(no_journal(path, head))
+    found.add_newest(newest)
     return _journal(Path(path), lines.size, found)
 
 
@@ -135,6 +143,7 @@ def _journal(path: Path, size: int, found: Gathering) -> Journal:
         **{name: tuple(found.lists[kind]) for name, kind in LISTED.items()},
         counters=found.counters,
         end=found.end,
+        running=None if found.end else writer_is_alive(found.start),
         torn=found.torn,
         bad_lines=found.bad_count,
         first_bad=tuple(found.bad),

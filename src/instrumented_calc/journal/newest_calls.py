@@ -1,0 +1,149 @@
+"""Read the black box beside a thinned journal: the newest calls in full.
+
+The journal's slices say how many calls of the run they have counted. A call of the black box that came later
+is in no slice; all others are, and are marked `sliced` so that nothing counts them twice.
+"""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.new_file import numbered
+from instrumented_calc.journal.records import black_box_path
+from instrumented_calc.journal.start import UNDECODABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from instrumented_calc.journal.columns import Integers
+
+CALL = b'{"event":"call",'
+HEAD = b'{"event":"last_calls",'
+SLICED = b'"sliced":true'
+MOST_FILES = 16  # a run has two; earlier runs of the same journal name may have left theirs
+LONGEST_START = 1024 * 1024
+
+
+class _Known(msgspec.Struct):
+    """What is looked at of a line."""
+
+    event: str
+    index: int = -1
+    passed: int = -1
+    run_id: str = ""
+    time_ns: int = -1
+
+
+_decode = msgspec.json.Decoder(_Known).decode
+
+
+class NewestCalls:
+    """The black box of one journal.
+
+    Args:
+        journal: The journal; its black box is looked for beside it.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._files: list[tuple[int, Path]] = []
+        indices = array("q")
+        run_id = _run_id_of(journal)
+        for number in range(1, MOST_FILES + 1):
+            path = numbered(black_box_path(journal), number)
+            if run_id and path.is_file():
+                self._look_at(path, run_id, indices)
+        self._files.sort()
+        self._indices: Integers = np.unique(np.frombuffer(indices, np.int64))
+
+    def __bool__(self) -> bool:
+        """Tell whether the run has a black box."""
+        return bool(self._files)
+
+    def has(self, line: bytes) -> bool:
+        """Tell whether the call of a journal's line is in the black box, too."""
+        try:
+            index = _decode(line).index
+        except UNDECODABLE:
+            return False
+        place = int(np.searchsorted(self._indices, index))
+        return place < len(self._indices) and int(self._indices[place]) == index
+
+    def without(self, chunk: bytes) -> bytes:
+        """Return lines of a journal, blank where the black box has the same call."""
+        if SLICED not in chunk:
+            return chunk
+        lines = chunk.split(b"\n")
+        return b"\n".join(b"" if SLICED in line and self.has(line) else line for line in lines)
+
+    def _look_at(self, path: Path, run_id: str, indices: array[int]) -> None:
+        first = None
+        for _, known in _intact(path):
+            if known.event == "last_calls":
+                if known.run_id != run_id:
+                    return
+                first = known.passed if first is None else first
+            elif first is not None and known.event == "call":
+                indices.append(known.index)
+        if first is not None:
+            self._files.append((first, path))
+
+    def chunks(self, counted: int, since_ns: int) -> Iterator[bytes]:
+        """Yield the records in order, in blocks of whole lines.
+
+        Args:
+            counted: How many calls of the run the journal's slices have counted.
+            since_ns: Time of the journal's last record of the machine: the black box repeats those.
+        """
+        for number, (first, path) in enumerate(self._files):
+            block: list[bytes] = []
+            place = first
+            for line, known in _intact(path):
+                if known.event == "last_calls":
+                    place = known.passed
+                elif known.event == "call":
+                    block.append(line if place >= counted else b'%s,"sliced":true}' % line[:-1])
+                    place += 1
+                elif known.event == "slice":
+                    # The sums of a slice that was open when the file was begun, and never written.
+                    if number == 0 and place == first and known.passed > counted:
+                        block.append(line)
+                elif known.event != "machine" or known.time_ns > since_ns:
+                    block.append(line)
+                if len(block) >= 1000:  # noqa: PLR2004 - about the size of a reader's other blocks
+                    yield b"\n".join([*block, b""])
+                    block.clear()
+            yield b"\n".join([*block, b""])
+
+
+def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
+    """Yield the intact lines of a file and what is known of each."""
+    with ExitStack() as opened:
+        try:
+            lines = opened.enter_context(open_lines(path))
+        except JournalReadError:
+            return
+        for _, chunk in lines.chunks():
+            for line in chunk.split(b"\n"):
+                if line.endswith(b"}"):
+                    try:
+                        known = _decode(line)
+                    except UNDECODABLE:
+                        continue
+                    yield line, known
+
+
+def _run_id_of(journal: Path) -> str:
+    """Return the run's id from the first line, or nothing where that is damaged."""
+    try:
+        with journal.open("rb") as file:
+            return _decode(file.readline(LONGEST_START)).run_id
+    except (OSError, *UNDECODABLE):
+        return ""
