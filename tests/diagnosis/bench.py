@@ -81,7 +81,9 @@ class Outcome:
         return next(each for each in self.findings if each.rule == rule)
 
 
-def run_case(case: Case, seed: int, directory: Path, *, planted: bool, profiled: bool = True) -> Outcome:
+def run_case(  # noqa: PLR0913 - what a run of a case depends on
+    case: Case, seed: int, directory: Path, *, planted: bool, profiled: bool = True, virtual: bool = False
+) -> Outcome:
     """Run a case in a process of its own.
 
     Args:
@@ -90,6 +92,7 @@ def run_case(case: Case, seed: int, directory: Path, *, planted: bool, profiled:
         directory: An empty directory, which is made.
         planted: Whether the fault is there.
         profiled: Whether the run is recorded.
+        virtual: Whether time is that of `virtual_time` instead of the machine's.
     """
     directory.mkdir(parents=True)
     source = str(Path(instrumented_calc.__file__).parents[1])
@@ -98,6 +101,7 @@ def run_case(case: Case, seed: int, directory: Path, *, planted: bool, profiled:
     kept["INSTRUMENTED_CALC"] = "on" if profiled else "off"
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = ["-m", "tests.diagnosis.child", case.name, "planted" if planted else "healthy", str(seed)]
+    command += ["virtual"] if virtual else []
     done = subprocess.run(
         [sys.executable, *command],
         cwd=directory,

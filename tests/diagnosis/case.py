@@ -27,7 +27,7 @@ class Case:
         numbers: Figures that the finding must have, by name.
         saving: Whether the twin shows what removing the fault saves.
         library: What must be installed.
-        quick: Whether it is over in a few seconds.
+        stored: Whether its journals are kept for the default tests.
         busy: Whether it computes; otherwise it mostly sleeps, and many can run side by side.
         environment: Environment variables that it needs.
     """
@@ -38,7 +38,7 @@ class Case:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     saving: bool = False
     library: str = ""
-    quick: bool = True
+    stored: bool = True
     busy: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -26,7 +26,7 @@ def tiny_contractions(draw: random.Random, planted: bool) -> None:
     def at_once(_: int) -> None:
         np.einsum("mij,nij->nm", tensor, vectors)
 
-    simulate(lattice(draw), Springs(0.002, one_by_one if planted else at_once), 200)
+    simulate(lattice(draw), Springs(0.004, one_by_one if planted else at_once), 200)
 
 
 @case("mixed-precision", "conversion", busy=True)
@@ -41,4 +41,4 @@ def mixed_precision(draw: random.Random, planted: bool) -> None:
         for _ in range(10 if planted else 2):
             np.einsum("ij,jk->ik", left, right)
 
-    simulate(lattice(draw), Springs(0.002, work), 200)
+    simulate(lattice(draw), Springs(0.004, work), 200)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import random
 
 
-@case("emt", quick=False, busy=True)
+@case("emt", stored=False, busy=True)
 def emt(draw: random.Random, planted: bool) -> None:
     """Copper with ASE's own EMT."""
     simulate(fcc(draw), EMT(), 2000)
 
 
-@case("lennard-jones", quick=False, busy=True)
+@case("lennard-jones", stored=False, busy=True)
 def lennard_jones(draw: random.Random, planted: bool) -> None:
     """Argon with ASE's own Lennard-Jones potential."""
     simulate(lattice(draw, 27), LennardJones(sigma=3.4, epsilon=0.0104, rc=5.5), 2000)

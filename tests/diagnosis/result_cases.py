@@ -31,7 +31,7 @@ class Overflowing(Springs):
 @case("energy-is-no-number", "non-finite")
 def energy_is_no_number(draw: random.Random, planted: bool) -> None:
     """The energy becomes NaN in the course of the run."""
-    calculator = Overflowing(0.003)
+    calculator = Overflowing(0.005)
     when = draw.randint(50, 250)
     if planted:
         calculator.broken_from = when
@@ -77,7 +77,7 @@ def atoms_leave_the_cell(draw: random.Random, planted: bool) -> None:
     atoms = Atoms(f"Ar{number}", positions=rng.uniform(0, side, (number, 3)), cell=[side] * 3, pbc=True)
     # In 1200 steps of 2 fs the fast ones go three cells far.
     atoms.set_velocities(rng.normal(0, 0.3, (number, 3)))
-    calculator = Drifting(0.002)
+    calculator = Drifting(0.004)
     calculator.wraps = not planted
     count_edges_of(Drifting)
     simulate(atoms, calculator, 1200)

@@ -48,7 +48,7 @@ class Pairs(Calculator):
         if self.made_at is None or np.linalg.norm(positions - self.made_at, axis=1).max() >= self.skin / 2:
             self.made_at = positions.copy()
             self.first, self.second, self.shifts = neighbor_list("ijS", self.atoms, self.cutoff + self.skin)
-        time.sleep(0.002)  # what a larger model takes
+        time.sleep(0.004)  # what a larger model takes
         vectors = positions[self.second] - positions[self.first] + self.shifts @ self.atoms.cell.array
         distances = np.linalg.norm(vectors, axis=1)
         overlap = np.clip(1 - distances / self.cutoff, 0, None)
@@ -82,7 +82,7 @@ def calculated_twice(draw: random.Random, planted: bool) -> None:
     def observe(dynamics: MolecularDynamics) -> None:
         dynamics.attach(lambda: atoms.get_stress(), interval=1)  # noqa: PLW0108 - the calculator changes
 
-    simulate(atoms, kind(draw.uniform(0.003, 0.005)), 250, observe)
+    simulate(atoms, kind(draw.uniform(0.006, 0.009)), 250, observe)
 
 
 @case("writer-every-ten-steps", "time-outside", numbers={"period_calls": 10}, saving=True)
@@ -94,7 +94,7 @@ def writer_every_ten_steps(draw: random.Random, planted: bool) -> None:
         if planted:
             dynamics.attach(lambda: write("md.extxyz", atoms, append=True), interval=10)
 
-    simulate(atoms, Springs(0.0015), 400, observe)
+    simulate(atoms, Springs(0.005), 400, observe)
 
 
 @case("collections-of-everything", "gc-pauses", saving=True, busy=True)
@@ -106,7 +106,7 @@ def collections_of_everything(draw: random.Random, planted: bool) -> None:
     gc.collect()
     if not planted:
         gc.freeze()
-    simulate(atoms, Springs(0.002, lambda number: None if number % every else gc.collect()), 600)
+    simulate(atoms, Springs(0.004, lambda number: None if number % every else gc.collect()), 600)
     assert structure
 
 
@@ -117,7 +117,7 @@ def too_many_threads(draw: random.Random, planted: bool) -> None:
     matrix = np.random.default_rng(draw.randrange(2**32)).normal(size=(250, 250))
     os.sched_setaffinity(0, {draw.choice(sorted(os.sched_getaffinity(0)))})
     with threadpool_limits(draw.randint(2, 4) if planted else 1):
-        simulate(atoms, Springs(0.002, lambda _: matrix @ matrix), 200)
+        simulate(atoms, Springs(0.004, lambda _: matrix @ matrix), 200)
 
 
 @case("slow-first-call", "warm-up")
@@ -125,7 +125,7 @@ def slow_first_call(draw: random.Random, planted: bool) -> None:
     """The first call builds what the others use."""
     seconds = draw.uniform(0.3, 0.6)
     work = (lambda number: time.sleep(0.0 if number else seconds)) if planted else None
-    simulate(lattice(draw), Springs(0.003, work), 300)
+    simulate(lattice(draw), Springs(0.005, work), 300)
 
 
 @case("stall", "stall")
@@ -134,7 +134,7 @@ def stall(draw: random.Random, planted: bool) -> None:
     watchdog.SHORTEST_STALL_NS = rounds.SHORTEST_STALL_NS = 600_000_000
     when, seconds = draw.randint(100, 200), draw.uniform(1.5, 2.0)
     work = (lambda number: time.sleep(seconds if number == when else 0.0)) if planted else None
-    simulate(lattice(draw), Springs(0.004, work), 300)
+    simulate(lattice(draw), Springs(0.005, work), 300)
 
 
 def fcc(draw: random.Random) -> Atoms:

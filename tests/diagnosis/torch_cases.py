@@ -34,7 +34,7 @@ class Learned(Springs):
         return {**results, "learned_energy": learned}
 
 
-@case("graph-kept", "graph-retained", library="torch", quick=False)
+@case("graph-kept", "graph-retained", library="torch")
 def graph_kept(draw: random.Random, planted: bool) -> None:
     """Each step's energy is kept with the graph of its calculation."""
     import torch  # noqa: PLC0415 - the bench runs without it too
@@ -63,7 +63,7 @@ class Compiled(Springs):
         super().calculate(*arguments, **named)
 
 
-@case("recompiles", "recompiling", library="torch", quick=False, busy=True)
+@case("recompiles", "recompiling", library="torch", busy=True)
 def recompiles(draw: random.Random, planted: bool) -> None:
     """Every number of pairs is compiled anew; the twin's compiler is told that it varies."""
     import torch  # noqa: PLC0415 - the bench runs without it too
