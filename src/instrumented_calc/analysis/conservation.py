@@ -50,9 +50,9 @@ def measure_conservation(journal: Journal) -> list[Conservation]:
     places = np.searchsorted(calls.index, [index for index, _ in pairs], sorter=order)
     rows = order[np.minimum(places, len(order) - 1)]
     energies = np.array([energy for _, energy in pairs])
-    flags = {
-        lane.model.get("conservative") for lane in journal.lanes.values() if isinstance(lane.model, dict)
-    }
+    models = [lane.model for lane in journal.lanes.values() if isinstance(lane.model, dict)]
+    told = [model.get("conservative") for model in models]
+    flags = {each if isinstance(each, bool) else None for each in told}
     conservative = flags.pop() if len(flags) == 1 else None
     found = []
     for number, phase in sorted(journal.phases.items()):

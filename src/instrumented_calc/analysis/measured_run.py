@@ -11,6 +11,7 @@ from instrumented_calc.analysis.bootstrap import Spread, histogram_spread, quant
 from instrumented_calc.analysis.evidence_keys import evidence_of
 from instrumented_calc.analysis.latency import steady_calls
 from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def run_of_summary(summary: Summary, frames: Sequence[Frame] = ()) -> MeasuredRu
     quantiles = (latency.median_ns, latency.p95_ns, latency.p99_ns) if latency else ()
     phases = journal.phases.values()
     return MeasuredRun(
-        name=str(journal.path),
+        name=shown_path(journal.path),
         calls=latency.calls if latency else 0,
         quantiles_ns=quantiles,
         steady_ns=np.maximum(calls.wall_ns[rows].astype(np.float64), 1.0),

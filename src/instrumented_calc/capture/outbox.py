@@ -45,6 +45,7 @@ BYTES_A_ROW = 1000  # more than a usual row takes
 CROWD = 20_000  # rows that may wait for the journal's thread: some 15 MB
 LAST_WORDS = (Machine, OpenCall, Tally)  # these tell how a run ended: they go to the black box
 PASSING = (OpenCall, Tally)  # and these, of which only the last matters, not to a thinned journal
+CARRIED_EVERY = 1_000  # calls after which the carried fields are written again
 
 
 class Context(Struct, frozen=True):
@@ -89,6 +90,7 @@ class Outbox:
         self._names = ComponentNames(self._names_ran_out)
         self._thinner: Thinner | None = None
         self._rations = Rations(0)
+        self._carry_again = CARRIED_EVERY
         self._size_at_slice = 0
 
     def drain(self, *, timeout: float = -1, closing: bool = False) -> bool:
@@ -186,8 +188,12 @@ class Outbox:
     def _carry(self) -> None:
         """Take from each row what the row before has said already.
 
-        A row that a Ctrl-C has left half-way is done again; one that is done has no context any more.
+        A row that a Ctrl-C has left half-way is done again; one that is done has no context any more. Once in
+        about `CARRIED_EVERY` calls all of it is written: a reader that finds lines missing does not know it
+        until then.
         """
+        if self.calls >= self._carry_again:
+            self._last, self._carry_again = None, self.calls + CARRIED_EVERY
         last, known, calls = self._last, self._names.known, 0
         for row in self._hand:
             if type(row) is not Call:

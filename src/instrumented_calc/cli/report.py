@@ -13,6 +13,7 @@ import typer
 
 from instrumented_calc.cli.newest import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
     missed = any(outcome.verdict != "passed" for checked in outcomes for outcome in checked)
     wrong = [each for found in findings for each in found if each.verdict == "flagged" and each.rule in fatal]
     for each in wrong:
-        typer.echo(f"failed on {each.rule}: {each.headline}", err=True)
+        typer.echo(f"failed on {each.rule}: {plain(each.headline)}", err=True)
     if missed or wrong:
         raise typer.Exit(1)
 
@@ -112,7 +113,7 @@ def _summarize(paths: list[Path]) -> list[Summary]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(paths))
         for path in paths:
-            bar.update(task, description=f"reading {escape(path.name)}")
+            bar.update(task, description=f"reading {escape(plain(path.name))}")
             summaries.append(summarize(read_journal(path)))
             bar.advance(task)
     return summaries
@@ -120,14 +121,14 @@ def _summarize(paths: list[Path]) -> list[Summary]:
 
 def _newest_here() -> Path:
     path = newest_journal(Path())
-    typer.echo(f"reporting on {path}, the newest journal here", err=True)
+    typer.echo(f"reporting on {shown_path(path)}, the newest journal here", err=True)
     return path
 
 
 def _mention_newer(path: Path) -> None:
     newer = newer_journal(path)
     if newer is not None:
-        typer.echo(f"note: {newer} is newer than {path}", err=True)
+        typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
 
 
 def _render(
@@ -164,6 +165,6 @@ def _write(output: Path, text: str) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"cannot write {output}: {error.strerror}; give another --output"
+        message = f"cannot write {shown_path(output)}: {error.strerror}; give another --output"
         raise JournalReadError(message) from error
-    typer.echo(f"wrote {output}", err=True)
+    typer.echo(f"wrote {shown_path(output)}", err=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.plain_text import shown_path
+
 if TYPE_CHECKING:
     from instrumented_calc.journal.validation import Validation
 
@@ -21,17 +23,18 @@ def validate(
     for each in checked:
         typer.echo(_verdict(each))
         for problem in each.problems:
-            typer.echo(f"{each.path}:{problem.number}: {problem.reason}", err=True)
+            typer.echo(f"{shown_path(each.path)}:{problem.number}: {problem.reason}", err=True)
     if not all(each.valid for each in checked):
         raise typer.Exit(1)
 
 
 def _verdict(checked: Validation) -> str:
     records = sum(checked.events.values())
+    name = shown_path(checked.path)
     if not checked.valid:
-        return f"{checked.path}: not valid, {checked.problem_count} lines break the schema"
+        return f"{name}: not valid, {checked.problem_count} lines break the schema"
     state = "valid" if checked.complete else "valid, partial"
     tail = ", last line cut short" if checked.torn else ""
     unknown = sum(checked.unknown_events.values())
     ignored = f", {unknown} of unknown kinds" if unknown else ""
-    return f"{checked.path}: {state}, {records:,} records{ignored}{tail}"
+    return f"{name}: {state}, {records:,} records{ignored}{tail}"

@@ -43,6 +43,7 @@ _WHOLE = ("failure", "compile_ns")
 _OPTIONAL = (*_CARRIED, *_SPARSE, *_NAMED, *_WHOLE)
 _optional = attrgetter(*_OPTIONAL)
 _NOTHING = _optional(Row(0, 0, 0))
+_NULL_ENERGY = b'"energy_ev":null'
 
 
 class RowCollector:
@@ -88,9 +89,16 @@ class RowCollector:
             column.extend(values)
         if block.names:
             self._add_components(first, block)
+        if _NULL_ENERGY in lines:
+            self._add_null_energies(first, lines)
         if block.rows:
             self._add_optional([first + place for place in block.places], block.rows)
         return len(block)
+
+    def _add_null_energies(self, first: int, lines: bytes) -> None:
+        """Note the rows whose energy is NaN or infinite; no other energy is kept."""
+        rows = [place for place, line in enumerate(lines.split(b"\n")) if _NULL_ENERGY in line]
+        self._add_sparse("energy_not_finite", [first + place for place in rows], [1] * len(rows))
 
     @property
     def has_first(self) -> bool:

@@ -125,9 +125,14 @@ class Lines:
                 self.empty_bytes += len(data) + self._skip_hole()
                 continue
             self._in_hole = False
+            skipped = self.long_lines
             if not data.endswith((b"\n", b"\0")):
                 data = self._completed(data)
-            yield number, self._without_nul(data) if b"\0" in data else data
+            if b"\0" in data:
+                data = self._without_nul(data)
+            if self.long_lines > skipped:
+                data += TOO_LONG + b"\n"
+            yield number, data
             number += data.count(b"\n")
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -151,7 +156,7 @@ class Lines:
             return data[:cut]
         self.long_lines += 1
         self._skip_line()
-        return data[:cut] + TOO_LONG + b"\n"
+        return data[:cut]
 
     def _skip_line(self) -> None:
         """Go to the end of the line, or to the NUL bytes within it."""

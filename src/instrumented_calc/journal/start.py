@@ -56,10 +56,26 @@ def decode_start(line: bytes, where: str) -> records.RunStart:
         message = "not a `run_start`"
         raise msgspec.ValidationError(message)
     check_version(found.get("schema"), where)
+    found = tame(found)
     environment = found.get("environment")
     if isinstance(environment, dict):
-        found["environment"] = usable(tame(environment), records.Environment)
-    return msgspec.convert(usable(tame(found), records.RunStart), records.RunStart)
+        found["environment"] = _environment(environment)
+    try:
+        return msgspec.convert(found, records.RunStart)
+    except msgspec.ValidationError:
+        return msgspec.convert(usable(found, records.RunStart), records.RunStart)
+
+
+def _environment(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the usable fields; of torch's state its list of devices and plain values."""
+    kept = usable(found, records.Environment)
+    torch: dict[str, Any] = kept.get("torch", {})
+    devices = torch.pop("devices", None)
+    for name in [name for name, each in torch.items() if isinstance(each, (dict, list))]:
+        del torch[name]
+    if isinstance(devices, list) and all(isinstance(each, str) for each in devices):
+        torch["devices"] = devices
+    return kept
 
 
 def usable(found: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class _Checking:
         self._problems: list[BadLine] = []
         self._count = 0
         self._torn: BadLine | None = None
+        self._within_hole = False
 
     @property
     def empty(self) -> bool:
@@ -95,8 +96,13 @@ class _Checking:
 
     def check(self, line: bytes, number: int) -> None:
         """Check one line; only the file's last can lack its newline."""
-        if line.rstrip() in _LEFT_OUT:
-            self._add(BadLine(number, _LEFT_OUT[line.rstrip()]))
+        bare = line.strip()
+        if not bare:
+            return
+        within, self._within_hole = self._within_hole, bare == HOLE
+        if bare in _LEFT_OUT:
+            if not within:
+                self._add(BadLine(number, _LEFT_OUT[bare]))
             return
         try:
             event = self._kind(line).event

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.journal.columns import BLOCK_ROWS
+from instrumented_calc.plain_text import plain
 from instrumented_calc.reporting import identity
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _events(journal: Journal, process: int, shift_us: float) -> Iterator[list[Ev
 
 
 def _names(journal: Journal, process: int) -> list[Event]:
-    name = f"{journal.path.name} {journal.environment.host or ''}".strip()
+    name = plain(f"{journal.path.name} {journal.environment.host or ''}".strip())
     names: list[Event] = [
         {"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}}
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.plain_text import plain
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.findings import flagged_line, unknown_line
 from instrumented_calc.reporting.quantities import (
@@ -75,7 +76,9 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
     )
     lines += [_labelled(label, text) for label, text in labelled if text]
     path = identity.one_line(summary.journal.path)
-    return "\n".join([*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")])
+    lines = [*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")]
+    # Here and not field by field, so that none can be forgotten.
+    return "\n".join(plain(line) for line in lines)
 
 
 def _labelled(label: str, text: str) -> str:

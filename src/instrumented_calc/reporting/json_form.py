@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from instrumented_calc.plain_text import shown_path
 from instrumented_calc.reporting import identity
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def render_json(
 def _journal(summary: Summary) -> dict[str, Any]:
     journal = summary.journal
     return {
-        "file": str(journal.path),
+        "file": shown_path(journal.path),
         "state": identity.state(journal),
         "size_bytes": journal.size_bytes,
         "torn": journal.torn,

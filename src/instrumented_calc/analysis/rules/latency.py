@@ -35,6 +35,8 @@ def warm_up(evidence: Evidence) -> Observation:
     if latency is None or not wall or latency.calls < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} steady calls")
     calls, rows = evidence.calls, evidence.successful
+    if not len(rows) or not latency.median_ns:
+        return unknown("the first calls have no rows, or no call took any time")
     first = int(calls.wall_ns[rows[0]])
     early = 0 if summary.warmup is None else summary.warmup.wall_ns
     early += int(calls.wall_ns[rows[:2]].sum(dtype=np.int64, where=calls.compiling[rows[:2]]))

@@ -13,6 +13,7 @@ from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unkno
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.journal.records import State
 
 # GPUs by name whose double precision is at most 1/32 of the single one, and those that have half of it.
 # NVIDIA's CUDA C programming guide, throughput of native arithmetic instructions.
@@ -25,6 +26,13 @@ SLOW_DOUBLE = (
 LOST_EDGES = 0.1
 # How far out an atom is beyond doubt, and how constant a volume is. Judgement, to be calibrated.
 OUTSIDE_CELLS, SAME_VOLUME = 1.5, 0.01
+# Quantities of a sample, by field.
+QUANTITIES = {
+    "kinetic_ev": "kinetic energy",
+    "conserved_ev": "conserved energy",
+    "volume_a3": "volume",
+    "farthest_cells": "positions",
+}
 REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
 
 
@@ -107,16 +115,26 @@ def lost_edges(evidence: Evidence) -> Observation:
 
 def non_finite(evidence: Evidence) -> Observation:
     """N5: a result is not a number."""
-    states = evidence.summary.journal.states
-    if not states:
+    states, calls = evidence.summary.journal.states, evidence.calls
+    found = [(each.index, name) for each in states for name in _non_finite_in(each)]
+    nulls = calls.sparse.get("energy_not_finite")
+    if nulls is not None:
+        found += [(int(index), "energy") for index in calls.index[nulls.rows]]
+    if not states and not found:
         return unknown("results were not looked at")
-    bad = [each for each in states if isinstance(each.non_finite, list) and each.non_finite]
-    if not bad:
+    if not found:
         return clear(f"all results on the host were finite in {len(states)} samples", n=len(states))
-    names = sorted({name for each in bad for name in each.non_finite or ()})
-    text = f"{', '.join(names)}: NaN or infinity, first seen at call {bad[0].index:,}"
-    numbers = {"first_call": bad[0].index, "samples": len(bad), "results": ", ".join(names)}
-    return flagged(text, numbers=numbers, n=len(states))
+    names = sorted({name for _, name in found})
+    first, places = min(index for index, _ in found), len({index for index, _ in found})
+    text = f"{', '.join(names)}: NaN or infinity, first seen at call {first:,}"
+    numbers = {"first_call": first, "samples": places, "results": ", ".join(names)}
+    return flagged(text, numbers=numbers, n=max(len(states), places))
+
+
+def _non_finite_in(state: State) -> list[str]:
+    """Return what was NaN or infinite in a sample: results by name, and quantities, which are null then."""
+    names = list(state.non_finite) if isinstance(state.non_finite, list) else []
+    return names + [name for field, name in QUANTITIES.items() if getattr(state, field) is None]
 
 
 RULES = (

@@ -1,0 +1,109 @@
+"""Files of any size take bounded memory and time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.journal.specimens import call, encoded, start
+
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.energies import read_energies
+from instrumented_calc.journal.lines import CHUNK_BYTES, HOLE, LONGEST_LINE, TOO_LONG, open_lines
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.validation import validate_journal
+
+MEMORY_MB = 150
+BEGINNING, END = encoded(start(), call(0)), encoded(call(1))
+
+
+def peak_mb(command: str, path: Path) -> float:
+    """Return the peak memory of a command on a file, which may refuse it, in MB (10^6 byte)."""
+    arguments = [sys.executable, "-m", "instrumented_calc", command, *[path] * (1 + (command == "compare"))]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*map(str, arguments)], **quiet) as process:
+        error = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert b"Traceback" not in error
+    assert process.returncode in {0, 1, 5}
+    return used.ru_maxrss * 1024 / 1e6
+
+
+@pytest.fixture
+def long_line(tmp_path) -> Path:
+    path = tmp_path / "long.jsonl"
+    with path.open("wb") as file:
+        file.write(BEGINNING)
+        for _ in range(80):
+            file.write(b"x" * 10**6)
+        file.write(b"\n" + END)
+    return path
+
+
+@pytest.fixture
+def sparse(tmp_path) -> Path:
+    path = tmp_path / "sparse.jsonl"
+    with path.open("wb") as file:
+        file.write(BEGINNING)
+        file.seek(2**40)
+        file.write(b"\n" + END)
+    return path
+
+
+@pytest.mark.parametrize("command", ["report", "validate", "compare"])
+def test_a_long_line_is_skipped_without_being_held(long_line, command):
+    assert peak_mb(command, long_line) < MEMORY_MB
+
+
+def test_what_stands_around_a_long_line_is_read(long_line):
+    journal = read_journal(long_line)
+    assert journal.calls.index.tolist() == [0, 1]
+    assert journal.damage.long_lines == 1
+    assert validate_journal(long_line).problem_count == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="holes are read here, which takes long")
+def test_holes_of_a_sparse_file_are_skipped(sparse):
+    if sparse.stat().st_blocks * 512 > 2**30:
+        pytest.skip("this file system has no holes")
+    assert read_journal(sparse).calls.index.tolist() == [0, 1]
+    assert validate_journal(sparse).problem_count == 1
+    assert read_energies(sparse) == ()
+    assert peak_mb("report", sparse) < MEMORY_MB
+
+
+def test_nul_bytes_that_are_no_hole_are_passed_over(tmp_path):
+    path = tmp_path / "nul.jsonl"
+    path.write_bytes(BEGINNING + bytes(3 * 2**20) + END)
+    journal = read_journal(path)
+    assert journal.calls.index.tolist() == [0, 1]
+    assert journal.damage.empty_bytes == 3 * 2**20
+
+
+@pytest.mark.parametrize("filler", [b"x", b"\0", b"\n", b" ", b'{"event":"call",'])
+@pytest.mark.parametrize("length", [1, CHUNK_BYTES - 1, CHUNK_BYTES, LONGEST_LINE, 2 * LONGEST_LINE + 7])
+def test_lines_are_whole_whatever_stands_between_them(tmp_path, filler, length):
+    path = tmp_path / "run.jsonl"
+    between = (filler * (length // len(filler) + 1))[:length]
+    path.write_bytes(b"first\n" + between + b"\nlast\n")
+    with open_lines(path) as lines:
+        found = [line.rstrip(b"\n") for _, line in lines.lines()]
+    assert (found[0], found[-1]) == (b"first", b"last")
+    kept = {line for line in found[1:-1] if line.strip()} - {HOLE, TOO_LONG}
+    assert kept <= {between}
+    assert (TOO_LONG in found) == (length > LONGEST_LINE + CHUNK_BYTES and filler not in {b"\0", b"\n"})
+
+
+@pytest.mark.parametrize("use", [read_journal, validate_journal, read_energies])
+def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path, use):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), Path("/dev/null"), tmp_path, tmp_path / ("x" * 5000)):
+        with pytest.raises(JournalReadError) as caught:
+            use(path)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 300
