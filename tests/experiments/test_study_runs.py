@@ -258,8 +258,18 @@ def test_two_studies_never_share_a_folder(capsys):
     Path("out/cells").mkdir(parents=True)
     with Path("out/cells/.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert study("--modes", "numpy_only", "--reps", "1") == 1
+        assert study("--modes", "numpy_only", "--reps", "1") == 5
     assert "another study is writing to out/cells" in capsys.readouterr().err
+
+
+def test_a_folder_of_cells_that_is_a_link_is_neither_emptied_nor_written(capsys):
+    Path("mine").mkdir()
+    Path("mine/precious.json").write_text("{}")
+    Path("out").mkdir()
+    Path("out/cells").symlink_to(Path("mine").absolute())
+    assert study("--modes", "numpy_only", "--reps", "1") == 5
+    assert "out/cells is a link" in capsys.readouterr().err
+    assert [each.name for each in Path("mine").iterdir()] == ["precious.json"]
 
 
 @pytest.mark.slow

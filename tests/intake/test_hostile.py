@@ -121,7 +121,7 @@ def test_a_link_planted_in_the_results_is_never_followed(tmp_path, planted, caps
         (member("x.png"), b"\x89PNG\r\n\x1a\n"),
         (member("run.sh"), b"true"),
     )
-    assert main(["ingest", "--chtc", str(path), "--output", str(tmp_path / "results")]) == 1
+    assert main(["ingest", "--chtc", str(path), "--output", str(tmp_path / "results")]) == 5
     error = capsys.readouterr().err.splitlines()[-1]
     assert str(link) in error
     assert "give another --output" in error
