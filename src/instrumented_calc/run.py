@@ -259,10 +259,10 @@ def _check_calculator(calc: Any) -> None:
     if isinstance(calc, type):
         message = f"{calc.__name__} is a class; pass a calculator: ProfiledCalculator({calc.__name__}(...))"
         raise NotACalculatorError(message)
-    if not (callable(getattr(calc, "calculate", None)) or callable(getattr(calc, "evaluate", None))):
+    if not twins.is_calculator(calc):
         kind = type(calc).__name__
         message = (
-            f"{kind} object is no calculator: it has neither calculate() nor evaluate(); "
+            f"{kind} object is no calculator: it has neither calculate() nor evaluate() nor get_forces(); "
             "pass what you would assign to atoms.calc"
         )
         raise NotACalculatorError(message)

@@ -95,8 +95,9 @@ def test_rows_go_on_when_a_fault_has_passed(monkeypatch):
     wrapped.calculate(copper()[:2])
     recording(wrapped).close()
     records = read_records()
-    assert [row["n_atoms"] for row in records.calls] == [8, 2]
+    assert [row["n_atoms"] for row in records.calls] == [8, None, 2]
     assert records.counters["faults"] == 1
+    assert records.counters["lost_rows"] == 0
     (notice,) = records.of("notice")
     assert (notice["kind"], notice["level"]) == ("recorder-fault", "warning")
 
@@ -189,7 +190,7 @@ def test_a_process_that_may_start_no_thread_records_all_the_same(monkeypatch):
     assert len(read_records().calls) == 3
 
 
-def test_atoms_that_have_no_length_cost_only_their_row(make_recorder, capsys):
+def test_atoms_that_have_no_length_cost_nothing_but_their_number(make_recorder, capsys):
     class Odd(zoo.Spring):
         def calculate(self, atoms=None, properties=None, system_changes=None):
             self.results = {"energy": 1.0}
@@ -200,9 +201,9 @@ def test_atoms_that_have_no_length_cost_only_their_row(make_recorder, capsys):
     wrapped.calculate(copper(), ["energy"], [])
     recorder.end("closed")
     records = read_records()
-    assert len(records.calls) == 1
-    assert records.counters["faults"] == 1
-    assert TOLD in capsys.readouterr().err
+    assert [row["n_atoms"] for row in records.calls] == [None, 8]
+    assert records.counters["faults"] == records.counters["lost_rows"] == 0
+    assert TOLD not in capsys.readouterr().err
 
 
 def test_the_environment_module_is_what_the_opening_uses():

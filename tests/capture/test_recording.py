@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -386,6 +387,8 @@ class TestEnergy:
             (np.float32(0.25), 0.25),
             (np.float16(0.5), 0.5),
             (np.longdouble(2), 2.0),
+            (np.array(1.0), 1.0),
+            (np.array([1.0]), 1.0),
             (float("nan"), None),
             (float("inf"), None),
             (np.float64("nan"), None),
@@ -395,7 +398,20 @@ class TestEnergy:
         assert self.row(energy)["energy_ev"] == told
 
     @pytest.mark.parametrize(
-        "energy", [Unready(1.0), np.array(1.0), np.array([1.0]), None, "low", True, 1j, [1.0]]
+        "energy",
+        [
+            Unready(1.0),
+            np.array([1.0, 2.0]),
+            np.ma.array([1.0], mask=[True]),
+            np.array([1j]),
+            None,
+            "low",
+            True,
+            1j,
+            [1.0],
+            Decimal(1),
+            10**400,
+        ],
     )
     def test_and_nothing_else_is_touched(self, energy):
         assert "energy_ev" not in self.row(energy)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from ase import units
@@ -28,7 +26,7 @@ class Watched(EMT):
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=()):
         super().calculate(atoms, properties, system_changes)
-        self.states.append(read_state(len(self.states), self, atoms, self.driver))
+        self.states.append(read_state(len(self.states), self.results, atoms, self.driver))
 
 
 def moving(driver=VelocityVerlet, **options):
@@ -86,7 +84,7 @@ def test_a_system_that_is_not_periodic_has_no_cell_to_leave():
 
 def test_results_that_are_not_finite_are_named():
     results = {"energy": float("nan"), "forces": np.zeros((2, 3)), "stress": np.array([1, np.inf])}
-    state = read_state(3, SimpleNamespace(results=results), molecule("N2"), None)
+    state = read_state(3, results, molecule("N2"), None)
     assert (state.index, state.non_finite) == (3, ["energy", "stress"])
 
 
@@ -94,7 +92,7 @@ def test_results_that_carry_a_graph_are_named():
     torch = pytest.importorskip("torch")
 
     results = {"energy": torch.ones(1, requires_grad=True) * 2, "forces": torch.zeros(2, 3)}
-    state = read_state(0, SimpleNamespace(results=results), molecule("N2"), None)
+    state = read_state(0, results, molecule("N2"), None)
     assert state.graph_retained == ["energy"]
 
 

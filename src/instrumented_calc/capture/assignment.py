@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.calculator import twin_of
+from instrumented_calc.capture.calculator import is_calculator, twin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,12 @@ def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool])
     original: Any = Atoms.calc
 
     def assign(atoms: Any, calc: Any) -> None:
-        calculates = hasattr(calc, "calculate") or hasattr(calc, "evaluate")
-        if calculates and not isinstance(calc, SinglePointCalculator) and not is_wrapped(calc):
+        if (
+            calc is not None
+            and is_calculator(calc)
+            and not isinstance(calc, SinglePointCalculator)
+            and not is_wrapped(calc)
+        ):
             known = twin_of(calc)
             calc = wrap(calc) if known is None else known
         original.fset(atoms, calc)

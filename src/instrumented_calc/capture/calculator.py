@@ -9,16 +9,27 @@ un-instrumented. What cannot share its state gets a proxy, see `proxy`.
 
 from __future__ import annotations
 
-import functools
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.binding import (
+    ABSENT,
+    bind,
+    dictionary_of,
+    found_on,
+    given,
+    has_ordinary_access,
+    is_data_descriptor,
+    is_plain_function,
+)
 from instrumented_calc.capture.copies import Contents
 from instrumented_calc.capture.lanes import Lane
-from instrumented_calc.capture.recorded import counted, recorded, recorded_method
+from instrumented_calc.capture.recorded import counted, recorded_bound, recorded_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import GetSetDescriptorType
 
     from instrumented_calc.capture.recorder import Recorder
 
@@ -59,22 +70,67 @@ del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - i
 
 # The twin of each calculator that has one. A twin's lane holds its calculator, so the ids stay true.
 _twins: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-# Weak in both directions, since a twin's class holds the calculator's. Two classes for each: methods found in
-# the instance's dictionary need a descriptor, which costs each call 0.1 us.
-_classes: weakref.WeakKeyDictionary[type, weakref.ref[type]] = weakref.WeakKeyDictionary()
-_classes_if_patched: weakref.WeakKeyDictionary[type, weakref.ref[type]] = weakref.WeakKeyDictionary()
+# By the id of the calculator's class: its metaclass may say that classes are equal, or have no hash. A twin's
+# class holds the calculator's, so the ids stay true. Two classes for each: methods found in the instance's
+# dictionary need a descriptor, which costs each call 0.1 us.
+_classes: weakref.WeakValueDictionary[tuple[int, bool], type] = weakref.WeakValueDictionary()
 RECORDED = ("calculate", "evaluate")
+ASKED = ("get_property", "get_potential_energy", "get_forces")
+MAKES_CLASSES = ("__new__", "__init__", "__prepare__", "__setattr__", "__getattribute__", "mro")
 _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
 
 def can_be_twinned(calculator: Any) -> bool:
-    """Tell whether all of an object's state is in its `__dict__`: no slots, no C layout."""
+    """Tell whether a twin of a calculator behaves exactly like it, and sees its calculations.
+
+    All of its state has to be in a dictionary of its own: no slots, no C layout, no dictionary that others
+    hold. Its class has to have the method that calculates (none that `__getattr__` finds on another object),
+    ordinary attribute access, and a metaclass that does nothing when a class is made.
+    """
     cls = type(calculator)
     return (
         cls.__basicsize__ <= _Plain.__basicsize__
         and cls.__itemsize__ == 0
-        and type(getattr(calculator, "__dict__", None)) is dict
+        and _makes_plain_classes(type(cls))
+        and has_ordinary_access(cls)
+        and calculates_itself(calculator)
+        and (twin_of(calculator) is not None or owns_its_dictionary(calculator))
     )
+
+
+def _makes_plain_classes(metaclass: type) -> bool:
+    """Tell whether a metaclass does nothing of its own when a class is made."""
+    own = [base for base in metaclass.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
+    return not any(name in vars(base) for base in own for name in MAKES_CLASSES)
+
+
+def is_calculator(thing: Any) -> bool:
+    """Tell whether something calculates: by `calculate`, `evaluate`, or what compiled calculators have."""
+    if any(callable(given(thing, name)) for name in RECORDED):
+        return True
+    asked = any(callable(given(thing, name)) for name in ASKED)
+    return asked and given(thing, "get_positions") is None  # Atoms have getters of the same names
+
+
+def calculates_itself(calculator: Any) -> bool:
+    """Tell whether the calculator's own class calculates: nothing that is asked of it goes past that."""
+    cls = type(calculator)
+    if all(found_on(cls, name) is ABSENT for name in RECORDED):
+        return False
+    if found_on(cls, "__getattr__") is ABSENT:
+        return True
+    return all(found_on(cls, name) is not ABSENT or given(calculator, name) is None for name in ASKED)
+
+
+class _Unshared:
+    """Whose dictionary nobody else holds."""
+
+
+def owns_its_dictionary(calculator: Any) -> bool:
+    """Tell whether a calculator has an ordinary dictionary that nothing else refers to."""
+    unshared = _Unshared()
+    usual = sys.getrefcount(dictionary_of(unshared))
+    return dictionary_of(calculator) is not None and sys.getrefcount(dictionary_of(calculator)) <= usual
 
 
 def twin(calculator: Any, recorder: Recorder) -> Any:
@@ -102,38 +158,50 @@ def _adopt(face: Any, calculator: Any, lane: Lane) -> None:
     if twin_of(calculator) is None:
         object.__setattr__(calculator, "__dict__", dict(vars(calculator)))
     state = vars(calculator)
-    object.__setattr__(face, "__dict__", state)
     _slot.__set__(face, lane)
+    object.__setattr__(face, "__dict__", state)
     _twins[id(calculator)] = face
     if any(name in state for name in RECORDED):
         _set_class(face, _class_for(type(calculator), patched=True))
 
 
 def _class_for(cls: type, *, patched: bool) -> type:
-    classes = _classes_if_patched if patched else _classes
-    reference = classes.get(cls)
-    made = None if reference is None else reference()
+    made = _classes.get((id(cls), patched))
     if made is None:
-        made = _make_class(cls, patched=patched)
-        classes[cls] = weakref.ref(made)
+        made = _classes[id(cls), patched] = _make_class(cls, patched=patched)
     return made
 
 
 def _make_class(cls: type, *, patched: bool) -> type:
+    namespace = _namespace(cls) | _recorded_methods(cls, patched=patched)
+    return type(cls)(cls.__name__, (Twin, cls), namespace)
+
+
+def _recorded_methods(cls: type, *, patched: bool) -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    for name in RECORDED:
+        found = found_on(cls, name)
+        if is_plain_function(found) and not patched:
+            namespace[name] = recorded_method(cls, name, _lane_of)
+        elif found is not ABSENT:
+            namespace[name] = RecordedAttribute(cls, name)
+    if is_plain_function(found_on(cls, "get_property")):
+        namespace["get_property"] = counted(cls, _lane_of, _notice_patch)
+    return namespace
+
+
+def _namespace(cls: type) -> dict[str, Any]:
+    """Return what makes a twin look like its calculator."""
     namespace: dict[str, Any] = {
         "__doc__": cls.__doc__,
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
-        "__class__": property(lambda _: cls),
+        "__dict__": _SharedDictionary(found_on(cls, "__dict__")),
         # type(twin)(...) builds a plain calculator, as twin.__class__(...) does
         "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),  # noqa: PLW0108 - drops the twin's class
     }
-    for name in RECORDED:
-        if hasattr(cls, name):
-            method = recorded_method(cls, name, _lane_of)
-            namespace[name] = PatchedMethod(name, method) if patched else method
-    if hasattr(cls, "get_property"):
-        namespace["get_property"] = counted(cls, _lane_of, _notice_patch)
+    if found_on(cls, "__class__") is found_on(object, "__class__"):
+        namespace["__class__"] = property(lambda _: cls)
     if _inherits(cls, "__eq__"):
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))
@@ -144,12 +212,12 @@ def _make_class(cls: type, *, patched: bool) -> type:
     for name in ("__copy__", "__deepcopy__"):
         if hasattr(cls, name):
             namespace[name] = _copying(name)
-    return type(cls)(cls.__name__, (Twin, cls), namespace)
+    return namespace
 
 
 def _inherits(cls: type, name: str) -> bool:
     """Tell whether a class has left a method as `object` has it."""
-    return getattr(cls, name) is getattr(object, name)
+    return found_on(cls, name) is found_on(object, name)
 
 
 def _notice_patch(face: Any) -> None:
@@ -157,38 +225,75 @@ def _notice_patch(face: Any) -> None:
     _set_class(face, _class_for(type(_lane_of(face).calculator), patched=True))
 
 
-class PatchedMethod:
-    """A method that stays recorded where it is patched on the instance.
+class _SharedDictionary:
+    """The `__dict__` of a twin: a new one that is put in its place is the calculator's as well.
 
+    Args:
+        plain: The descriptor that the calculator's class has for it.
+    """
+
+    def __init__(self, plain: GetSetDescriptorType) -> None:
+        self._plain: Any = plain
+
+    def __get__(self, face: Any, owner: type | None = None) -> Any:
+        """Return the dictionary."""
+        return self._plain.__get__(face, owner)
+
+    def __set__(self, face: Any, state: Any) -> None:
+        """Exchange the dictionary of both."""
+        self._plain.__set__(face, state)
+        self._plain.__set__(_lane_of(face).calculator, state)
+
+    def __delete__(self, face: Any) -> None:
+        """Begin with an empty dictionary, as Python does."""
+        self.__set__(face, {})
+
+
+class RecordedAttribute:
+    """A method that is recorded whatever gives it: the instance's dictionary, or a class's odd attribute.
+
+    What runs is what the same attribute of the bare calculator gives, bound to the twin where it is bound at
+    all: a static method, a class method, a partial, a property's value, a callable object, ...
     As a data descriptor it wins over the instance's dictionary, and runs what it finds there.
 
     Args:
+        cls: The calculator's class.
         name: `calculate` or `evaluate`.
-        method: The recorded method of the class, for when the patch is taken back.
     """
 
-    def __init__(self, name: str, method: Callable[..., Any]) -> None:
+    def __init__(self, cls: type, name: str) -> None:
+        self._cls = cls
         self._name = name
-        self._method = method
+        found = found_on(cls, name)
+        self._method = recorded_method(cls, name, _lane_of) if is_plain_function(found) else None
 
     def __get__(self, face: Any, owner: type | None = None) -> Any:
         """Return the recorded method, bound."""
-        patch = None if face is None else face.__dict__.get(self._name)
-        if patch is None:
+        found = found_on(self._cls, self._name)
+        if face is None:
+            return bind(found, None, self._cls) if self._method is None else self._method
+        patch = ABSENT if is_data_descriptor(found) else face.__dict__.get(self._name, ABSENT)
+        if patch is not ABSENT:
+            return recorded_bound(patch, face, _lane_of) if callable(patch) else patch
+        if self._method is not None:
             return self._method.__get__(face, owner)
-
-        @functools.wraps(patch)
-        def unbound(_: Any, /, *args: Any, **kwargs: Any) -> Any:
-            return patch(*args, **kwargs)
-
-        return functools.partial(recorded(unbound, _lane_of), face)
+        call = bind(found, face, self._cls)
+        return recorded_bound(call, face, _lane_of) if callable(call) else call
 
     def __set__(self, face: Any, value: Any) -> None:
         """Patch the instance: both faces see it."""
-        face.__dict__[self._name] = value
+        found = found_on(self._cls, self._name)
+        if is_data_descriptor(found):
+            type(found).__set__(found, face, value)
+        else:
+            face.__dict__[self._name] = value
 
     def __delete__(self, face: Any) -> None:
         """Undo the patch."""
+        found = found_on(self._cls, self._name)
+        if is_data_descriptor(found):
+            type(found).__delete__(found, face)
+            return
         try:
             del face.__dict__[self._name]
         except KeyError:

@@ -60,7 +60,7 @@ class StandIn:
         self._shapes = part.shapes
         self._found: Any = UNSET
         self._real: Any = None
-        self.users = 0
+        self.users: set[int] = set()
         self.key = id(part.owner), part.attribute
         functools.update_wrapper(self, getattr(part.owner, part.attribute))
 
@@ -167,19 +167,18 @@ class Components:
 
         Args:
             lane: The lane of the call; it goes on untimed if a callable's place cannot be taken.
-            entry: The call's entry.
+            entry: The call's entry; None where the callables are timed until `take_back()`.
 
         Returns:
             These components, or None if nothing is timed.
         """
-        placed: list[StandIn] = []
+        user = id(self if entry is None else entry)
         with _lock:
             try:
                 for stand_in in self._stand_ins:
-                    _use(stand_in)
-                    placed.append(stand_in)
+                    _use(stand_in, user)
             except BaseException as fault:
-                _take_back(placed)
+                _take_back(self._stand_ins, user)
                 if is_foreign(fault):
                     raise
                 self._stand_ins = []
@@ -212,13 +211,17 @@ class Components:
                 if self._on_fault is not None:
                     self._on_fault("contractions of JAX programs", fault)
 
-    def take_back(self) -> None:
-        """Leave everything as it was: the call has ended."""
+    def take_back(self, entry: Entry | None = None) -> None:
+        """Leave everything as it was: the call has ended. Doing it twice does no harm.
+
+        Args:
+            entry: What `put` was given.
+        """
         with _lock:
-            _take_back(self._stand_ins)
+            _take_back(self._stand_ins, id(self if entry is None else entry))
 
 
-def _use(stand_in: StandIn) -> None:
+def _use(stand_in: StandIn, user: int) -> None:
     placed = _placed.setdefault(stand_in.key, stand_in)
     if not placed.users:
         try:
@@ -227,15 +230,15 @@ def _use(stand_in: StandIn) -> None:
             placed.take_back()
             del _placed[stand_in.key]
             raise
-    placed.users += 1
+    placed.users.add(user)
 
 
-def _take_back(stand_ins: Iterable[StandIn]) -> None:
+def _take_back(stand_ins: Iterable[StandIn], user: int) -> None:
     for stand_in in stand_ins:
         placed = _placed.get(stand_in.key)
         if placed is None:
             continue
-        placed.users -= 1
+        placed.users.discard(user)
         if not placed.users:
             placed.take_back()
             del _placed[stand_in.key]

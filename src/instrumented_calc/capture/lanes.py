@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.binding import stored
 from instrumented_calc.capture.components import Components, parts_of_modules
 from instrumented_calc.capture.driver import DriverWatch
 from instrumented_calc.capture.probes.torch_cuda import device_times
-from instrumented_calc.foreign import is_foreign
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
@@ -37,6 +38,11 @@ class Lane:
         context: What the lane's calls have in common at present.
         watch: Follows the driver that asks for forces.
         described_in: The run's token, once the lane's record is written.
+        cache_hits_known: Whether answers from a cache can be told from calculations.
+        is_twin: Whether the wrapped calculator shares its dictionary.
+        look_after: When the forces are to be looked at again, in ns of the run's clock.
+        look_at: Number of calls after which they are looked at in any case.
+        unseen: The last call, if its forces were not looked at.
     """
 
     __slots__ = (
@@ -46,16 +52,21 @@ class Lane:
         "_troubles",
         "asked",
         "cache_hits",
+        "cache_hits_known",
         "calculator",
         "calls",
         "components",
         "context",
         "described_in",
         "failed",
+        "is_twin",
+        "look_after",
+        "look_at",
         "not_implemented",
         "number",
         "recorder",
         "seen_by",
+        "unseen",
         "watch",
     )
 
@@ -63,6 +74,8 @@ class Lane:
         self.recorder = recorder
         self.calculator = calculator
         self.seen_by = seen_by
+        self.is_twin = seen_by == "twin"
+        self.cache_hits_known = True
         self.number = recorder.number_of(calculator) if number is None else number
         self.begin()
         recorder.lanes[id(self)] = self
@@ -78,11 +91,37 @@ class Lane:
         self._groups: dict[str, str] = {}
         self._troubles: list[str] = []
         self.described_in: Any = None
+        self.look_after = self.look_at = 0
+        self.unseen: int | None = None
 
     def __del__(self) -> None:
         """Tell the run that the calculator is gone."""
         with suppress(Exception):  # while the interpreter shuts down, half of it is gone
             self.recorder.let_go(self)
+
+    def stored(self, name: str) -> Any:
+        """Return what the calculator holds under a name, or None; no code of the calculator is run."""
+        return stored(self.calculator, name)
+
+    def results(self, found: Any, properties: Any, returned: Any) -> dict[str, Any] | None:
+        """Return the results of a call that are not in a plain dictionary, as far as they can be read.
+
+        A mapping of the user's own may calculate when it is read: it is left alone.
+
+        Args:
+            found: What the calculator holds as its results, or None.
+            properties: The properties that were asked for.
+            returned: What the call returned.
+        """
+        if issubclass(type(found), dict):
+            return dict.copy(found)
+        if found is not None or returned is None:
+            return None
+        if self.seen_by == "get_property":
+            return {properties[0]: returned}
+        if type(returned).__module__.startswith("ase."):  # evaluate() of ASE 4 returns its results
+            return dict(getattr(returned, "properties", ()))
+        return None
 
     def prepare(self) -> Components | None:
         """Ask the integration what is timed and counted, before the first call."""
@@ -112,9 +151,12 @@ class Lane:
             calculator=f"{cls.__module__}.{cls.__qualname__}",
             seen_by=self.seen_by,
         )
+        if not self.cache_hits_known:
+            record.cache_hits_known = False
         if atoms is not None:
-            record.n_atoms = len(atoms)
-            record.formula = atoms.get_chemical_formula()
+            with own_faults_dropped():  # it may be anything
+                record.n_atoms = len(atoms)
+                record.formula = atoms.get_chemical_formula()
         if self._evidence:
             record.model = self._evidence
         if self._groups:

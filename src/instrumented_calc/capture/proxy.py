@@ -1,8 +1,10 @@
-"""For calculators that cannot share their state (slots, C types, subclasses of dict): a delegating proxy.
+"""For calculators of which there can be no twin: a delegating proxy, which sees less, and its lane says so.
 
-It sees less than a twin, and its lane says so. Where the instance takes an attribute, `calculate` is
-patched there, so that the bare object is recorded too; a bare `copy.copy` of such an object then still runs
-the original's `calculate`. Otherwise only what is asked from outside can be timed, cache hits included.
+Where the instance has a dictionary of its own, `calculate` is patched there, so that the bare object is
+recorded too; a bare `copy.copy` of such an object then still runs the original's `calculate`. Otherwise
+(slots, C types, shared dictionaries, calculators that pass everything on by `__getattr__`, those without
+`calculate`) only what is asked from outside can be recorded. Answers from a cache are told from calculations
+by the calculator's own `calculation_required`; without it they cannot be told, and the lane says that too.
 """
 
 from __future__ import annotations
@@ -12,9 +14,19 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.binding import (
+    ABSENT,
+    dictionary_of,
+    found_on,
+    has_ordinary_access,
+    is_data_descriptor,
+    stored,
+)
+from instrumented_calc.capture.calculator import RECORDED, calculates_itself, owns_its_dictionary
 from instrumented_calc.capture.copies import Contents
 from instrumented_calc.capture.lanes import Lane
-from instrumented_calc.capture.recorded import counted, recorded
+from instrumented_calc.capture.recorded import as_of, counted, recorded, recorded_bound
+from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +40,7 @@ ASKED = {
     "get_forces": "forces",
     "get_stress": "stress",
 }
+DYNAMIC = frozenset({*ASKED, *RECORDED})
 # Looked up on the type by the interpreter, never through __getattr__.
 DUNDERS = [
     "__bool__",
@@ -55,8 +68,13 @@ class Proxy:
         return type(_inner(self))
 
     def __getattr__(self, name: str) -> Any:
-        """Return the calculator's attribute."""
-        return getattr(_inner(self), name)
+        """Return the calculator's attribute; what is asked from outside is recorded."""
+        found = getattr(_inner(self), name)
+        if name not in DYNAMIC or _lane_of(self).seen_by != "get_property" or not callable(found):
+            return found
+        if name in RECORDED:
+            return recorded_bound(found, self, _lane_of)
+        return _asking(self, name, found)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set the calculator's attribute."""
@@ -85,7 +103,8 @@ class Proxy:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy or pickle the calculator with its place in the run."""
-        return _empty, (type(_inner(self)),), Contents(_lane_of(self))
+        patched = _lane_of(self).seen_by == "instance"
+        return _empty, (type(_inner(self)), patched), Contents(_lane_of(self))
 
     def __setstate__(self, state: Any) -> None:
         """Become the stand-in of a copied calculator, or pass a state on to the calculator."""
@@ -98,7 +117,7 @@ class Proxy:
         """Take back what was patched on the calculator."""
         try:
             lane = _lane_of(self)
-            patch = vars(lane.calculator).get("calculate")
+            patch = stored(lane.calculator, "calculate")
         except (AttributeError, TypeError):
             return  # nothing could be patched there
         if isinstance(patch, InstancePatch) and patch.lane is lane:
@@ -109,7 +128,8 @@ _member: Any = Proxy.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _member.__get__
 # A proxy has the attributes of its calculator and no other: only the descriptor itself is kept.
 del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
-_classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+# By the id of the calculator's class: its metaclass may say that classes are equal, or have no hash.
+_classes: dict[tuple[int, bool], tuple[weakref.ref[type], Any]] = {}
 
 
 class InstancePatch:
@@ -126,21 +146,22 @@ class InstancePatch:
     def __init__(self, lane: Lane) -> None:
         calculator = lane.calculator
         found = vars(calculator).get("calculate")
-        if isinstance(found, InstancePatch):
+        if type(found) is InstancePatch:
             found = found.own
         cls = type(calculator)
-        plain = types.MethodType(cls.calculate, calculator)
+        plain = as_of(cls, "calculate", calculator)
+        copied = type(found) is types.MethodType and found == plain  # a copy has got the plain one
         self.lane = lane
-        self.own: Any = None if found == plain else found  # a copy has got the plain one
+        self.own: Any = None if copied else found
         own = self.own
 
         def calculate(_: Any, /, *args: Any, **kwargs: Any) -> Any:
             if own is None:  # looked up late: it may be patched on the class at any time
-                return cls.calculate(calculator, *args, **kwargs)
+                return as_of(cls, "calculate", calculator)(*args, **kwargs)
             return own(*args, **kwargs)
 
         self._method = recorded(calculate, lambda _: lane)
-        functools.update_wrapper(self, plain if own is None else own)
+        functools.update_wrapper(self, plain if own is None else own, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run and record."""
@@ -167,7 +188,7 @@ def _itself(thing: Any) -> Any:
 
 def proxy(calculator: Any, recorder: Recorder) -> Any:
     """Return a proxy of a calculator, recorded by a run."""
-    face = _empty(type(calculator))
+    face = object.__new__(_class_for(type(calculator), patched=_can_be_patched(calculator)))
     adopt(face, calculator, Lane(recorder, calculator, "proxy"))
     return face
 
@@ -180,41 +201,62 @@ def lane_of(face: Any) -> Lane | None:
 def adopt(face: Any, calculator: Any, lane: Lane) -> None:
     """Make a proxy stand in for a calculator."""
     _member.__set__(face, lane)
-    cls = type(calculator)
-    lane.seen_by = "get_property"
-    if hasattr(calculator, "__dict__") and hasattr(cls, "calculate"):
+    if type(face) is _class_for(type(calculator), patched=True):
         vars(calculator)["calculate"] = InstancePatch(lane)
         lane.seen_by = "instance"
+    else:
+        lane.seen_by = "get_property"
+        lane.cache_hits_known = found_on(type(calculator), "calculation_required") is not ABSENT
 
 
 def _inner(face: Any) -> Any:
     return _lane_of(face).calculator
 
 
-def _empty(cls: type) -> Any:
-    made = _classes.get(cls)
-    if made is None:
-        made = _classes[cls] = _make(cls)
-    return object.__new__(made)
+def _can_be_patched(calculator: Any) -> bool:
+    """Tell whether a `calculate` in the instance's dictionary is what the calculator itself will run."""
+    cls = type(calculator)
+    known = dictionary_of(calculator)
+    patched_already = known is not None and type(known.get("calculate")) is InstancePatch
+    del known
+    calculate = found_on(cls, "calculate")
+    return (
+        calculate is not ABSENT
+        and not is_data_descriptor(calculate)
+        and has_ordinary_access(cls)
+        and calculates_itself(calculator)
+        and (patched_already or owns_its_dictionary(calculator))
+    )
 
 
-def _make(cls: type) -> Any:
+def _empty(cls: type, patched: bool) -> Any:
+    return object.__new__(_class_for(cls, patched=patched))
+
+
+def _class_for(cls: type, *, patched: bool) -> Any:
+    key = id(cls), patched
+    known = _classes.get(key)
+    if known is None or known[0]() is not cls:
+        known = _classes[key] = (
+            weakref.ref(cls, lambda _: _classes.pop(key, None)),
+            _make(cls, patched=patched),
+        )
+    return known[1]
+
+
+def _make(cls: type, *, patched: bool) -> Any:
     namespace: dict[str, Any] = {"__slots__": (), "__module__": cls.__module__, "__doc__": cls.__doc__}
     for name in DUNDERS:
         # not hasattr(): a class has `__call__` from its own class
         owner = next((base for base in cls.__mro__ if name in vars(base)), object)
         if owner is not object:
             namespace[name] = _delegated(cls, name)
-    if cls.__dictoffset__ != 0 and hasattr(cls, "calculate"):  # `adopt` patches the instance
-        if hasattr(cls, "get_property"):
+    if patched:  # `adopt` patches the instance
+        if found_on(cls, "get_property") is not ABSENT:
             asked = types.SimpleNamespace(get_property=_delegated(cls, "get_property"))
             namespace["get_property"] = counted(asked, _lane_of, lambda _: None)
-    else:
-        namespace.update({name: _asked(cls, name) for name in ASKED if hasattr(cls, name)})
-        if hasattr(cls, "calculate"):
-            namespace["calculate"] = recorded(_delegated(cls, "calculate"), _lane_of)
-    if hasattr(cls, "evaluate"):
-        namespace["evaluate"] = recorded(_delegated(cls, "evaluate"), _lane_of)
+        if found_on(cls, "evaluate") is not ABSENT:
+            namespace["evaluate"] = recorded(_delegated(cls, "evaluate"), _lane_of)
     made: Any = type(cls.__name__, (Proxy,), namespace)
     del made.__slots__
     return made
@@ -230,23 +272,41 @@ def _delegated(cls: type, name: str) -> Callable[..., Any]:
     return method
 
 
-def _asked(cls: type, name: str) -> Callable[..., Any]:
-    """Return a getter that is recorded as if it were the calculation that it may have caused."""
-    delegated = _delegated(cls, name)
+def _asking(face: Any, name: str, found: Callable[..., Any]) -> Callable[..., Any]:
+    def ask(*args: Any, **kwargs: Any) -> Any:
+        return _ask(face, name, found, args, kwargs)
 
-    def calculate(self: Any, _: Any, __: Any, ___: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return delegated(self, *args, **kwargs)  # the rest is what is recorded
+    return functools.update_wrapper(ask, found, updated=())
 
-    record = recorded(calculate, _lane_of)
 
-    @functools.wraps(delegated)
-    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        asked = ASKED[name]
-        if asked is None:
-            asked = args[0] if args else kwargs.get("name")
-            atoms = args[1] if len(args) > 1 else kwargs.get("atoms")
-        else:
-            atoms = args[0] if args else kwargs.get("atoms")
-        return record(self, atoms, [asked], None, *args, **kwargs)
+def _ask(
+    face: Any, name: str, found: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run what was asked from outside, recorded as if it were the calculation that it causes."""
+    lane = _lane_of(face)
+    prop = ASKED[name]
+    if prop is None:
+        prop = args[0] if args else kwargs.get("name")
+        atoms = args[1] if len(args) > 1 else kwargs.get("atoms")
+    else:
+        atoms = args[0] if args else kwargs.get("atoms")
+    lane.asked += 1
+    if lane.cache_hits_known and not _is_required(lane.calculator, atoms, prop):
+        lane.cache_hits += 1
+        return found(*args, **kwargs)
 
-    return method
+    def calculate(_: Any, __: Any, ___: Any, ____: Any, /) -> Any:
+        return found(*args, **kwargs)
+
+    return recorded(calculate, _lane_of)(face, atoms, [prop], None)
+
+
+def _is_required(calculator: Any, atoms: Any, prop: Any) -> bool:
+    """Ask the calculator whether it would have to calculate; where it cannot say, it would."""
+    try:
+        required = as_of(type(calculator), "calculation_required", calculator)(atoms, [prop])
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return True
+    return required is not False and required != 0

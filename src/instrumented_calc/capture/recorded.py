@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from instrumented_calc.capture.active import active
+from instrumented_calc.capture.binding import bind, found_on
+from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +26,9 @@ GET_PROPERTY = {"name": inspect.Parameter.empty, "atoms": None, "allow_calculati
 
 
 def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
-    """Return a recorded method in the place of a class's own.
+    """Return a recorded method in the place of a plain function of a class.
 
-    The class's method is looked up at each call: it may be patched on the class at any time.
+    The class's function is looked up at each call: it may be patched on the class at any time.
 
     Args:
         owner: The calculator's class.
@@ -36,12 +39,38 @@ def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> C
 
     @functools.wraps(real)
     def current(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return getattr(owner, name)(self, *args, **kwargs)
+        return as_of(owner, name, self)(*args, **kwargs)
 
     general = recorded(current, lane_of)
     if name == "calculate" and _takes(real, CALCULATE):
         return _as_ase_calls(owner, general, lane_of)
     return general
+
+
+def as_of(owner: type, name: str, face: Any) -> Callable[..., Any]:
+    """Return what attribute access on an object of a class gives, of whatever kind the attribute is now."""
+    bound: Callable[..., Any] = bind(found_on(owner, name), face, owner)
+    return bound
+
+
+def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a function that runs and records a callable that needs no object: it is bound already.
+
+    Args:
+        call: What is run.
+        face: What the lane is found by.
+        lane_of: Gives the lane of `face`.
+    """
+
+    def unbound(_: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    record = recorded(unbound, lane_of)
+
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        return record(face, *args, **kwargs)
+
+    return functools.update_wrapper(bound, call, updated=())
 
 
 def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
@@ -80,15 +109,15 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
             _leave(stack, entry)
         except BaseException as failure:
             end = clock()
-            _close(lane, entry, components, self, args, kwargs, start or end, end, None, failure)
+            _close(lane, entry, components, args, kwargs, start, end, None, failure)
             raise
-        _close(lane, entry, components, self, args, kwargs, start, end, returned, None)
+        _close(lane, entry, components, args, kwargs, start, end, returned, None)
         return returned
 
     return method
 
 
-def _as_ase_calls(
+def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
     owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], Lane]
 ) -> Callable[..., Any]:
     """Return the quicker method for a `calculate` with ASE's own three arguments.
@@ -102,13 +131,16 @@ def _as_ase_calls(
             given = zip(CALCULATE, (atoms, properties, system_changes), strict=True)
             return general(self, **{key: value for key, value in given if value is not ABSENT})
         lane = lane_of(self)
+        calculate = owner.calculate
+        if type(calculate) is not FunctionType:  # patched meanwhile by something that binds otherwise
+            return general(self, atoms, properties, system_changes)
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
-            return owner.calculate(self, atoms, properties, system_changes)
+            return calculate(self, atoms, properties, system_changes)
         index = maker.next_index()
         entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
         if index >= maker.trace_at:
-            return _traced(lane, entry, owner.calculate, self, (atoms, properties, system_changes), {})
+            return _traced(lane, entry, calculate, self, (atoms, properties, system_changes), {})
         components = None
         stack = active.stack
         clock = maker.clock
@@ -118,22 +150,23 @@ def _as_ase_calls(
                 components = lane.components.put(lane, entry)
             stack.append(entry)
             entry[11] = start = clock()
-            returned = owner.calculate(self, atoms, properties, system_changes)
+            returned = calculate(self, atoms, properties, system_changes)
             end = clock()
             tidy = stack.pop() is entry
         except BaseException as failure:
             end = clock()
             args = (atoms, properties, system_changes)
-            _close(lane, entry, components, self, args, {}, start or end, end, None, failure)
+            _close(lane, entry, components, args, {}, start, end, None, failure)
             raise
         args = (atoms, properties, system_changes)
         if components is not None or not tidy:
-            _close(lane, entry, components, self, args, {}, start, end, returned, None)
+            _close(lane, entry, components, args, {}, start, end, returned, None)
             return returned
         try:
-            maker.finish(lane, entry, stack, self, args, start, end, returned, None)
-        except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
-            lane.recorder.fault("end of a call", fault)
+            maker.finish(lane, entry, stack, args, start, end, returned, None)
+        except BaseException as fault:
+            if _passes(fault, lane, entry, start, end, None):
+                raise
         return returned
 
     return method
@@ -169,13 +202,13 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
     except BaseException as failure:
         end = clock()
         try:
-            _close(lane, entry, components, calculator, args, kwargs, start or end, end, None, failure)
+            _close(lane, entry, components, args, kwargs, start, end, None, failure)
         finally:
             if traced:
                 windows.leave(entry, start or end, end)
         raise
     try:
-        _close(lane, entry, components, calculator, args, kwargs, start, end, returned, None)
+        _close(lane, entry, components, args, kwargs, start, end, returned, None)
     finally:
         if traced:
             windows.leave(entry, start, end)
@@ -203,7 +236,6 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
     lane: Lane,
     entry: Entry,
     components: Components | None,
-    calculator: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     start: int,
@@ -211,24 +243,55 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
     returned: Any,
     failure: BaseException | None,
 ) -> None:
-    """Finish a call that has timed parts, or is not as ASE makes them: by few arguments, or failed."""
+    """Finish a call that has timed parts, or is not as ASE makes them: by few arguments, or failed.
+
+    A call that was interrupted before the calculator's own method began (`start` is 0) leaves no row.
+    """
     try:
         stack = active.stack
         _leave(stack, entry)
         if components is not None:
-            components.take_back()
+            components.take_back(entry)
             components.collect(entry, lane.calculator)
+        if not start:
+            return
         arguments: tuple[Any, Any, Any] = (
             args[0] if args else kwargs.get("atoms"),
             args[1] if len(args) > 1 else kwargs.get("properties"),
             args[2] if len(args) > 2 else kwargs.get("system_changes"),  # noqa: PLR2004 - the third
         )
-        entry[1].finish(lane, entry, stack, calculator, arguments, start, end, returned, failure)
-    except Exception as fault:  # noqa: BLE001 - a guest must not stop the MD run
-        lane.recorder.fault("end of a call", fault)
+        entry[1].finish(lane, entry, stack, arguments, start, end, returned, failure)
+    except BaseException as fault:
+        if components is not None:
+            components.take_back(entry)
+        if _passes(fault, lane, entry, start, end, failure):
+            raise
 
 
-def counted(
+def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
+    fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
+) -> bool:
+    """Tell whether what interrupted the end of a call is the user's; the call is counted in any case.
+
+    The call itself has ended, and its row carries what is certain: when, for how long, how it failed.
+    """
+    if entry[11]:  # its row is not on its way yet
+        try:
+            entry[1].finish_plainly(lane, entry, active.stack, start, end, failure)
+        except Exception as another:
+            lane.recorder.lose_row()
+            if is_foreign(another):
+                raise
+        except BaseException:
+            lane.recorder.lose_row()
+            raise
+    if is_foreign(fault):
+        return True
+    lane.recorder.fault("end of a call", fault)
+    return False
+
+
+def counted(  # noqa: C901 - likewise
     owner: Any,
     lane_of: Callable[[Any], Lane],
     on_patch: Callable[[Any], None],
@@ -241,16 +304,20 @@ def counted(
         on_patch: Called with the object while `calculate` is patched on the instance.
     """
     real = owner.get_property
+    bare = owner if isinstance(owner, type) else None
 
     @functools.wraps(real)
     def general(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         lane = lane_of(self)
-        if "calculate" in self.__dict__:
+        if "calculate" in lane.calculator.__dict__:
             on_patch(self)
         before = lane.calls
         lane.asked += 1
         try:
-            answer = owner.get_property(self, *args, **kwargs)
+            if bare is None:
+                answer = owner.get_property(self, *args, **kwargs)
+            else:
+                answer = as_of(bare, "get_property", self)(*args, **kwargs)
         except NotImplementedError:  # ASE's PropertyNotImplementedError is one
             lane.not_implemented += 1
             raise
@@ -260,8 +327,10 @@ def counted(
 
     @functools.wraps(real)
     def method(self: Any, name: Any, atoms: Any = None, allow_calculation: Any = True) -> Any:
+        if type(owner.get_property) is not FunctionType:  # patched meanwhile
+            return general(self, name, atoms, allow_calculation)
         lane = lane_of(self)
-        if "calculate" in self.__dict__:
+        if "calculate" in lane.calculator.__dict__:
             on_patch(self)
         before = lane.calls
         lane.asked += 1

@@ -37,6 +37,7 @@ from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.rounds import Rounds
 from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.capture.traces import Windows
+from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
 
@@ -165,6 +166,10 @@ class Recorder:
         """Hand all rows so far to the kernel."""
         if self.state is RECORDING:
             self._outbox.drain()
+
+    def lose_row(self) -> None:
+        """Count a call whose row could not be made."""
+        self.counters.lost_rows += 1
 
     def fault(self, where: str, error: BaseException) -> None:
         """Count a fault of the recorder itself and tell it once."""
@@ -347,7 +352,7 @@ class Recorder:
                 _add(counters, lane)
         if self._writer is not None:
             counters.calls = self._outbox.calls
-            counters.lost_rows = self._writer.lost
+            counters.lost_rows += self._writer.lost
         return counters
 
     def _go_on_elsewhere(self, writer: JournalWriter, why: str) -> None:
@@ -400,6 +405,8 @@ class Recorder:
             components.take_back()
         self._rounds.tell_contractions(self.clock(), last=True)
         self._windows.close()
+        with own_faults_dropped():
+            self._maker.look_at_last([lane for each in self.lanes.valuerefs() if (lane := each())])
         self._maker.append = _drop  # calls that are open in other threads end too late to be counted
         self._outbox.drain(closing=True)
         if writer.gone is not None:

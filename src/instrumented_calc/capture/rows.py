@@ -10,19 +10,23 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from time import thread_time_ns
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.asked import plain_names, plain_text
 from instrumented_calc.capture.driver import describe as describe_driver
+from instrumented_calc.capture.evidence import HostNumbers, forces_are_finite
 from instrumented_calc.capture.live import LiveEvidence, Sample
 from instrumented_calc.capture.outbox import CROWD, Context
 from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.signatures import SignatureTable
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Call, Phase, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from instrumented_calc.capture.active import Entry
     from instrumented_calc.capture.driver import DriverWatch
@@ -44,7 +48,9 @@ MOST_BROKEN_TOLD = 10  # calls with an energy that is no number, one by one
 CROWDED = 1000  # rows that wait
 NEVER = 2**63  # no call has this number
 DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
-HOST_NUMBERS = {"int", "float64", "float32", "float16", "longdouble"}
+LONGEST_ROW_NS = 20_000  # what a plain row takes at most; beyond that its thread waited for the interpreter
+LOOK_SHARE = 1000  # likewise: looking at the forces takes at most that part of the time
+LONGEST_LOOK_PAUSE_NS = 1_000_000_000
 
 
 class RowMaker:
@@ -110,6 +116,7 @@ class RowMaker:
         self._sample_every = SAMPLE_EVERY_NS
         self._next_state = 0
         self._broken = 0
+        self._number = HostNumbers()
         self._described: set[int] = set()
         self._lock = threading.RLock()  # of the phases; never held on the hot path
         self._phases: list[tuple[weakref.ref[Any], int]] = []
@@ -144,7 +151,6 @@ class RowMaker:
         lane: Lane,
         entry: Entry,
         stack: list[Entry],
-        calculator: Any,
         arguments: tuple[Any, Any, Any],
         start: int,
         end: int,
@@ -157,16 +163,18 @@ class RowMaker:
             lane: The wrapped calculator's lane.
             entry: The call's entry, already off the thread's stack.
             stack: The thread's stack.
-            calculator: The wrapped calculator.
             arguments: Atoms, properties and system_changes; None for what was not given.
             start: When the call began, in ns of the clock.
             end: When it ended.
             returned: What it returned.
             failure: The exception that ended it.
         """
+        # Slow calls are sampled or written: there the thread's CPU time tells what the recorder took.
+        measured = end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS
+        began = thread_time_ns() if measured else 0
         atoms, properties, changes = arguments
         if atoms is None:
-            atoms = getattr(calculator, "atoms", None)
+            atoms = lane.stored("atoms")
         watch = lane.watch
         driver = watch.reference()
         step: Any = UNSET
@@ -178,30 +186,38 @@ class RowMaker:
             driver = self._look_for_driver(watch, driver, entry[0])
         if driver is not None:
             step = watch.last_step = driver.nsteps
-        n_atoms = None if atoms is None else len(atoms)
         context = lane.context
-        if (
-            context is None
-            or changes != context.changes
-            or n_atoms != context.n_atoms
-            or properties != context.properties
-            or watch.phase != context.phase
-        ):
+        try:
+            n_atoms = None if atoms is None else len(atoms)
+            new = (
+                context is None
+                or changes != context.changes
+                or n_atoms != context.n_atoms
+                or properties != context.properties
+                or watch.phase != context.phase
+            )
+        except Exception as error:  # no Atoms, or arrays in the place of names
+            if is_foreign(error):
+                raise
+            n_atoms, new = _length(atoms), True
+        if new:
             context = self._new_context(lane, atoms, n_atoms, properties, changes)
         energy: Any = UNSET
+        results = None
         if failure is None:
-            try:
-                results = calculator.results
-            except AttributeError:
-                results = None
-            if results is None and returned is not None:  # evaluate() of ASE 4 returns its results
-                results = getattr(returned, "properties", None)
+            held = lane.calculator.__dict__ if lane.is_twin else None
+            results = lane.stored("results") if held is None else held.get("results")
+            if type(results) is not dict:
+                results = lane.results(results, properties, returned)
             if results:
                 energy = results.get("energy", UNSET)
                 if type(energy) is not float and energy is not UNSET:
-                    energy = float(energy) if type(energy).__name__ in HOST_NUMBERS else UNSET
-                if energy != energy:  # noqa: PLR0124 - NaN
-                    self._tell_broken(entry[0])
+                    energy = self._number(energy)
+                broken = energy is not UNSET and energy - energy != 0.0  # NaN and infinite
+                if broken or end >= lane.look_after or lane.calls == lane.look_at:
+                    self._look_at_results(lane, entry[0], results, end, broken)
+                else:
+                    lane.unseen = entry[0]
         parent: Any = UNSET
         gap: Any = UNSET
         if stack:
@@ -241,16 +257,53 @@ class RowMaker:
                 self.live.compiles(row.index)
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
-        lane.calls += 1
         if end >= self._next_sample:
             self._sample(row, end)
             if end >= self._next_state:
-                self._read_state(row, end, calculator, atoms, driver)
+                self._read_state(row, end, results, atoms, driver)
+        lane.calls += 1
+        entry[11] = 0  # the row is on its way
         self.append(row)
         if end - self._last_row >= WRITE_AT_ONCE_NS and self.direct:
             self._outbox.drain(timeout=0)
         self._last_row = end
-        self.self_ns += self.clock() - end
+        if measured:
+            self.self_ns += thread_time_ns() - began
+        else:  # a clock of the thread's own costs as much as the row
+            spent = self.clock() - end
+            self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
+
+    def finish_plainly(  # noqa: PLR0913, PLR0917 - what one call is made of
+        self,
+        lane: Lane,
+        entry: Entry,
+        stack: list[Entry],
+        start: int,
+        end: int,
+        failure: BaseException | None,
+    ) -> None:
+        """Make a row of what is certain, where `finish` was interrupted or had a fault.
+
+        Args:
+            lane: The wrapped calculator's lane.
+            entry: The call's entry.
+            stack: The thread's stack.
+            start: When the call began, in ns of the clock.
+            end: When it ended.
+            failure: The exception that ended it.
+        """
+        context: Any = Context(lane.number, lane.watch.phase, None, None, None)
+        row = Call(entry[0], context, start_ns=start - self._origin, wall_ns=end - start)
+        row.parent = next((outer[0] for outer in reversed(stack) if outer[1] is self), UNSET)
+        if row.parent is UNSET and end > self.last_end:
+            self.last_end = end
+            self.calculated_ns += end - start
+        if failure is not None:
+            self._note_failure(row, lane, failure)
+        lane.context = None
+        lane.calls += 1
+        entry[11] = 0
+        self.append(row)
 
     def _inside(self, stack: list[Entry], wall: int) -> Any:
         """Return the index of the recorded call of this run inside which a call ran."""
@@ -269,12 +322,12 @@ class RowMaker:
         if lane.described_in is not self._described:
             self._describe_lane(lane, atoms)
         lane.context = context = Context(
-            lane.number, lane.watch.phase, n_atoms, _kept(properties), _kept(changes)
+            lane.number, lane.watch.phase, n_atoms, plain_names(properties), plain_names(changes)
         )
         return context
 
     def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
-        row.failure = type(failure).__qualname__
+        row.failure = plain_text(type(failure).__qualname__)
         if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
             lane.failed += 1
             self._counters.failed += 1
@@ -321,16 +374,38 @@ class RowMaker:
             )
         self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
 
-    def _read_state(self, row: Call, end: int, calculator: Any, atoms: Any, driver: Any) -> None:
-        state = read_state(row.index, calculator, atoms, driver)
+    def _read_state(self, row: Call, end: int, results: Any, atoms: Any, driver: Any) -> None:
+        state = read_state(row.index, results, atoms, driver)
         self._next_state = end + max(STATE_EVERY_NS, STATE_SHARE * (self.clock() - end))
         self.append(state)
 
-    def _tell_broken(self, index: int) -> None:
-        """Write that an energy is no number: the rows themselves have null there."""
-        self._broken += 1
-        if self._broken <= MOST_BROKEN_TOLD:
-            self.append(State(index=index, non_finite=["energy"]))
+    def _look_at_results(
+        self, lane: Lane, index: int, results: dict[str, Any], end: int, broken: bool
+    ) -> None:
+        """Look whether the forces are finite, as often as a thousandth of the time allows.
+
+        Of a calculator whose calls take a thousand times as long as the look, that is each call; of a cheaper
+        one at least the calls 1, 2, 4, 8, ..., and one a second.
+        """
+        lane.unseen = None
+        if lane.calls == lane.look_at:  # the one that ends now is not counted yet
+            lane.look_at = 2 * lane.calls + 1
+        began = self.clock()
+        names = ["energy"] if broken else []
+        if not forces_are_finite(results.get("forces")):
+            names.append("forces")
+        lane.look_after = end + min(LOOK_SHARE * (self.clock() - began), LONGEST_LOOK_PAUSE_NS)
+        if names:
+            self._broken += 1
+            if self._broken <= MOST_BROKEN_TOLD:  # the rows themselves have null there
+                self.append(State(index=index, non_finite=names))
+
+    def look_at_last(self, lanes: Iterable[Lane]) -> None:
+        """Look at the forces of each lane's last call, if that was not done: the run ends."""
+        for lane in lanes:
+            results = lane.stored("results")
+            if lane.unseen is not None and type(results) is dict:
+                self._look_at_results(lane, lane.unseen, results, self.last_end, broken=False)
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
@@ -373,8 +448,11 @@ def known(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _kept(names: Any) -> Any:
-    """Return names that stay as they are, whatever their owner does with his list."""
-    if isinstance(names, list):
-        return names[:]
-    return frozenset(names) if isinstance(names, set) else names
+def _length(atoms: Any) -> int | None:
+    """Return the number of atoms, or None if what was calculated does not tell."""
+    try:
+        return len(atoms)
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return None

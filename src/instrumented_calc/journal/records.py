@@ -508,6 +508,16 @@ class Lane(Struct, tag="lane", tag_field="event"):
             " instance) or `get_property` (only what was asked from outside; includes cache hits)"
         ),
     ]
+    cache_hits_known: (
+        Annotated[
+            bool,
+            _meta(
+                "False: answers from the calculator's cache are among the calls and cannot be told from"
+                " calculations, so that their number and rate are upper limits; absent: they are told"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     n_atoms: Annotated[Natural, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
     model: Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType = UNSET

@@ -15,17 +15,16 @@ from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.journal.records import State
 
 
-def read_state(index: int, calculator: Any, atoms: Any, driver: Any) -> State:
+def read_state(index: int, results: Any, atoms: Any, driver: Any) -> State:
     """Return what is known at the end of a call; what is not is absent.
 
     Args:
         index: Number of the call.
-        calculator: The calculator, whose results are those of the call.
+        results: The results of the call: a dictionary, or anything else if there are none.
         atoms: What it calculated, as the driver has it.
         driver: The driver that asked, or None.
     """
     state = State(index=index)
-    results = getattr(calculator, "results", None)
     if atoms is None or not isinstance(results, dict):
         return state
     # Atoms and results are the user's: what is not as usual is not measured.

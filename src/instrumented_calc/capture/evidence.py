@@ -1,0 +1,44 @@
+"""Whether the results of a call are finite, read without making a device answer."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from msgspec import UNSET
+
+# Types of numpy's that hold a real number. numpy itself is not loaded for it.
+NUMBERS = frozenset({"float64", "float32", "float16", "longdouble"})
+
+
+class HostNumbers:
+    """Turns an energy into a float, if it is a real number that the host already has."""
+
+    def __init__(self) -> None:
+        self._known: set[type] = {int}
+
+    def __call__(self, value: Any) -> Any:
+        """Return a float; UNSET for what is none: tensors, text, complex or too large numbers."""
+        kind = type(value)
+        if kind not in self._known and kind.__module__ == "numpy" and kind.__name__ in NUMBERS:
+            self._known.add(kind)
+        if kind in self._known:
+            try:
+                return float(value)
+            except OverflowError:  # an integer of hundreds of digits
+                return UNSET
+        if _is_array(value) and value.size == 1 and value.dtype.kind in "fiu":
+            return float(value.item())
+        return UNSET
+
+
+def forces_are_finite(forces: Any) -> bool:
+    """Tell whether all forces are finite; what is no array of floats on the host is not looked at."""
+    if not _is_array(forces) or forces.dtype.kind not in "fc":
+        return True
+    return bool(sys.modules["numpy"].isfinite(forces).all())
+
+
+def _is_array(value: Any) -> bool:
+    """Tell whether a value is numpy's own array: subclasses (masked, with units) compute as they like."""
+    return type(value) is getattr(sys.modules.get("numpy"), "ndarray", None)
