@@ -88,7 +88,7 @@ def test_the_closing_summary_is_short_and_has_only_lines_with_evidence(journal):
     assert "EAGER (not compiled)" in lines[1]
     assert lines[-1].startswith("next      instrumented-calc report ")
     bare = closing_summary(journal("bare.jsonl")).splitlines()
-    assert [line.split()[0] for line in bare] == ["bare.jsonl", "calls", "next"]
+    assert [line.split()[0] for line in bare] == ["bare.jsonl", "ENDED", "calls", "next"]
 
 
 def test_many_warnings_do_not_make_the_closing_summary_longer(journal):

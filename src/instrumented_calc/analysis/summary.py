@@ -26,6 +26,7 @@ from instrumented_calc.analysis.latency import (
     slowest_calls,
     steady_calls,
 )
+from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.selection import Selection, select
 from instrumented_calc.analysis.spread import Spread, measure_spread
 from instrumented_calc.analysis.traces import TraceUse, measure_traces
@@ -126,6 +127,7 @@ class Summary:
     """One journal in numbers; None where something was not measured."""
 
     journal: Journal
+    ending: Ending
     wall_ns: int | None
     evaluations: Evaluations
     speed: Speed | None
@@ -174,6 +176,7 @@ def summarize(journal: Journal) -> Summary:
     traces = measure_traces(journal, latency.median_ns if latency else None)
     return Summary(
         journal=journal,
+        ending=how_it_ended(journal),
         wall_ns=edges[1] - edges[0] if edges else None,
         evaluations=_evaluations(journal, whole, phases, speed),
         speed=speed,

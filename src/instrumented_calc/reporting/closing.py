@@ -9,6 +9,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import plain
 from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.ending import ending_words
 from instrumented_calc.reporting.findings import flagged_line, unknown_line
 from instrumented_calc.reporting.quantities import (
     bytes_of,
@@ -62,6 +63,7 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
     if subject := _subject(summary):
         lines.append(subject)
     labelled = (
+        ("ENDED", _ending(summary)),
         ("speed", _speed(summary)),
         ("calls", _calls(summary)),
         ("slowest", _slowest(summary)),
@@ -79,6 +81,11 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
     lines = [*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")]
     # Here and not field by field, so that none can be forgotten.
     return "\n".join(plain(line) for line in lines)
+
+
+def _ending(summary: Summary) -> str:
+    """Say how the run ended, unless it simply came to its end."""
+    return "" if summary.ending.how == "ended" else identity.one_line(ending_words(summary.ending))
 
 
 def _labelled(label: str, text: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from instrumented_calc.plain_text import shown_path
 from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.ending import ending_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
     return {
         "file": shown_path(journal.path),
         "state": identity.state(journal),
+        "ending": {"text": ending_words(summary.ending), **_fields(summary.ending)},
         "size_bytes": journal.size_bytes,
         "torn": journal.torn,
         "bad_lines": journal.bad_lines,
@@ -95,6 +97,10 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "device_memory_reserved": summary.device_reserved,
         "cpu_per_wall": summary.cpu_per_wall,
     }
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def _speed(speed: Speed | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from instrumented_calc.reporting.contractions import contractions_section
 from instrumented_calc.reporting.conversions import conversions_section
 from instrumented_calc.reporting.damage import damage_lines
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.ending import ending_words, stalls_section
 from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
     NOT_MEASURED,
@@ -43,6 +44,7 @@ def sections_of(summary: Summary) -> list[Section]:
     made = [
         _run(summary),
         _warnings(summary),
+        stalls_section(summary.journal),
         _speed(summary),
         _latency(summary),
         compilation_section(summary),
@@ -69,6 +71,7 @@ def _run(summary: Summary) -> Section:
     pairs = [
         ("file", identity.file_line(journal)),
         ("started", start and identity.one_line(start.started)),
+        ("ended", ending_words(summary.ending)),
         ("command", identity.command(journal)),
         ("processor", environment.cpu and identity.one_line(environment.cpu)),
         ("versions", _versions(summary)),
@@ -96,7 +99,7 @@ def _warnings(summary: Summary) -> Section | None:
     lines = []
     if journal.partial and not journal.parent_run_id:
         tail = "; its last line is cut short" if journal.torn else ""
-        lines.append(f"The journal has no run_end: the run goes on, or was killed{tail}.")
+        lines.append(f"The journal has no run_end{tail}: {ending_words(summary.ending)}.")
     lines += damage_lines(journal)
     if counters and counters.lost_rows:
         lines.append(f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them.")

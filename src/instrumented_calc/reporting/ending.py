@@ -1,0 +1,81 @@
+"""How a run ended, in words, and where calls that did not end were stuck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.reporting.document import Paragraph, Section
+from instrumented_calc.reporting.quantities import bytes_of, count, duration, elapsed, percent
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.post_mortem import Cause, Ending
+    from instrumented_calc.journal.reader import Journal
+
+REASONS = {"exit": "exit of the program", "collected": "its calculator was discarded", "closed": "closed"}
+STALLS_SHOWN = 3
+FRAMES_SHOWN = 12
+
+
+def ending_words(ending: Ending) -> str:
+    """Return one line on how a run ended."""
+    if ending.reason is not None:
+        words = REASONS.get(ending.reason, ending.reason)
+        if ending.failure is not None:
+            message = f": {ending.message}" if ending.message else ""
+            words = f"{ending.reason} after {ending.failure}{message}"
+        return "; ".join([words, *map(_cause_words, ending.causes)])
+    if ending.how == "running":
+        return f"still running{_where(ending)}"
+    if ending.how == "pool":
+        return "with its process pool, which ends workers without notice"
+    killed = "killed" if ending.how == "killed" else "killed, or still running elsewhere,"
+    causes = [_cause_words(cause) for cause in ending.causes] or ["cause unknown"]
+    return "; ".join([f"{killed}{_where(ending)}", *causes])
+
+
+def _where(ending: Ending) -> str:
+    step = "" if ending.step is None else f", step {count(ending.step)}"
+    if ending.call is not None and ending.open_ns is not None:
+        after = "" if ending.step is None else f" (after step {count(ending.step)})"
+        return f" during call {count(ending.call)}{after}, which had been open for {elapsed(ending.open_ns)}"
+    if ending.last_call is not None:
+        return f" after call {count(ending.last_call)}{step}"
+    return " before any call had ended"
+
+
+def _cause_words(cause: Cause) -> str:
+    match cause.kind:
+        case "memory":
+            share = percent(cause.amount / (cause.limit or 1), 0)
+            grade = "likely out of memory" if cause.likely else "possibly out of memory"
+            return f"memory was at {share} of its limit of {bytes_of(cause.limit)} ({grade})"
+        case "oom kill":
+            number = count(int(cause.amount))
+            return f"processes of this job that the kernel killed for want of memory during the run: {number}"
+        case "descriptors":
+            return f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
+        case "disk":
+            return f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
+        case "time limit":
+            side = "before" if cause.amount >= 0 else "after"
+            return (
+                f"{duration(abs(cause.amount) * 1e9)} {side} the batch system's time limit"
+                " (likely ended by it)"
+            )
+        case "clock":
+            return (
+                f"the wall clock left the run's clock by {elapsed(abs(cause.amount) * 1e9)}: the machine was"
+                " suspended, or its clock was set"
+            )
+
+
+def stalls_section(journal: Journal) -> Section | None:
+    """Return where the threads of stalled calls were, the innermost frame last."""
+    blocks = []
+    stalls = [each for each in journal.notices if each.kind == "stall"]
+    for stall in stalls[:STALLS_SHOWN]:
+        stack = (stall.details or {}).get("stack")
+        if isinstance(stack, list) and stack:
+            frames = [line for frame in stack[-FRAMES_SHOWN:] for line in str(frame).splitlines()]
+            blocks.append(Paragraph((stall.text, *frames)))
+    return Section("Stalled calls", tuple(blocks)) if blocks else None
