@@ -1,0 +1,149 @@
+"""A time limit of the user's ends his program's work, wherever it strikes, and costs no row."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.capture import zoo
+from tests.capture.zoo import copper
+from tests.support import read_records
+
+from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.capture import driver, rows
+from instrumented_calc.capture.active import active
+from instrumented_calc.capture.components import Components
+from instrumented_calc.capture.lanes import Lane
+from instrumented_calc.capture.outbox import Outbox
+from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.rows import RowMaker
+from instrumented_calc.integration import Part
+
+ROOT = Path(__file__).parents[2]
+ALARMS = 500
+
+
+class TimeLimitError(Exception):
+    """What a time limit raises."""
+
+
+@pytest.fixture
+def limit():
+    """Install a handler that raises one and the same exception, which is returned."""
+    error = TimeLimitError()
+
+    def strike(*_):
+        raise error
+
+    before = signal.signal(signal.SIGALRM, strike)
+    yield error
+    signal.signal(signal.SIGALRM, before)
+
+
+def striking(function):
+    """Return a function during which the alarm goes off once."""
+    struck = []
+
+    def run(*args, **kwargs):
+        if not struck:
+            struck.append(True)
+            signal.raise_signal(signal.SIGALRM)
+        return function(*args, **kwargs)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (RowMaker, "finish"),
+        (RowMaker, "_new_context"),
+        (RowMaker, "_sample"),
+        (RowMaker, "_look_for_driver"),
+        (RowMaker, "_describe_lane"),
+        (RowMaker, "_look_at_results"),
+        (RowMaker, "_read_state"),
+        (rows, "read_state"),
+        (rows, "forces_are_finite"),
+        (driver.DriverWatch, "search"),
+        (Lane, "describe"),
+        (ProcessProbe, "sample"),
+        (Outbox, "_carry"),
+    ],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit, monkeypatch):
+    wrapped = ProfiledCalculator(zoo.Spring())
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    maker = recording(wrapped).run._recorder.maker
+    maker._next_sample = maker._next_state = maker._last_row = 0
+    lane = recording(wrapped)._lane
+    lane.look_after, lane.context, maker._described, lane.watch.countdown = 0, None, set(), 0
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, striking(getattr(owner, name)))
+        with pytest.raises(TimeLimitError) as caught:
+            wrapped.calculate(copper(), ["forces"], ["positions"])
+    assert caught.value is limit
+    assert limit.__context__ is None
+    assert active.stack == []
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    recording(wrapped).close()
+    records = read_records()
+    assert records.counters["faults"] == 0
+    assert recording(wrapped).calls == 3
+    assert len(records.calls) + records.counters["lost_rows"] == 3
+    if owner is not Outbox:
+        assert [row["index"] for row in records.calls] == [0, 1, 2]
+    assert not any("parent" in row for row in records.calls)
+
+
+@pytest.mark.parametrize("name", ["prepare", "stored"])
+def test_it_passes_from_the_preparation_of_a_lane_which_is_then_made_up_for(name, limit, monkeypatch):
+    wrapped = ProfiledCalculator(zoo.Spring())
+    with monkeypatch.context() as patch:
+        patch.setattr(Lane, name, striking(getattr(Lane, name)))
+        with pytest.raises(TimeLimitError):
+            wrapped.calculate() if name == "stored" else wrapped.calculate(copper(), ["energy"], [])
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    recording(wrapped).close()
+    assert read_records().counters["faults"] == 0
+    assert recording(wrapped)._lane.components is None
+
+
+@pytest.mark.parametrize("name", ["put", "take_back", "collect"])
+def test_what_times_the_parts_is_taken_back(name, limit, monkeypatch):
+    calc = zoo.Spring()
+    wrapped = ProfiledCalculator(calc)
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    timed = type("Owner", (), {"part": active.renew})
+    lane = recording(wrapped)._lane
+    plain = timed.part
+    lane.components = Components([Part("part", timed, "part")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Components, name, striking(getattr(Components, name)))
+        with pytest.raises(TimeLimitError):
+            wrapped.calculate(copper(), ["energy"], ["positions"])
+    assert timed.part is plain
+    assert active.stack == []
+
+
+def test_no_alarm_of_thousands_is_lost_and_no_row():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.capture.time_limits", "wrapped", str(ALARMS)],
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["fired"] == told["caught"] > 0
+    assert "contexts" not in told
+    assert told["faults"] == told["open"] == 0
+    records = read_records(Path(told["journal"]))
+    assert len(records.calls) == told["calls"] >= told["finished"]
+    assert records.counters["lost_rows"] == 0
