@@ -260,7 +260,7 @@ def _signatures(equation: str, sums: _Sums) -> list[Signature]:
     for operands in dict.fromkeys((*sums.every, *sums.some)):
         calls, ns, _ = sums.every.get(operands, (0, 0, 0))
         some = sums.some.get(operands)
-        share_of_calls = some[0] / looks if some else 0.0
+        share_of_calls = some[0] / looks if some and looks else 0.0
         share_of_ns = some[1] / look_ns if some and look_ns else share_of_calls
         exact = stand_for == looks
         found.append(

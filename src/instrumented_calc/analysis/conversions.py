@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.contractions import calculated_ns
+from instrumented_calc.analysis.flops import dtype_of
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
@@ -117,7 +118,7 @@ def _promotions(journal: Journal) -> tuple[Promotion, ...]:
     for record in journal.contractions:
         for each in record.contractions:
             for looks in each.operands:
-                dtypes = tuple(operand.partition("[")[0] for operand in looks.operands)
+                dtypes = tuple(dtype_of(operand) or "?" for operand in looks.operands)
                 if len(set(dtypes)) > 1 and not {"?", ""} & set(dtypes):
                     key = each.equation, each.library, each.component, dtypes
                     sums[key] = sums.get(key, 0) + looks.seen

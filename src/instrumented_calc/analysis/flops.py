@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from instrumented_calc.journal.records import LARGEST
+
+MOST_AXES, LONGEST_SIZE = 64, 19  # NumPy has no more axes; digits of 2^62
 OPERAND = re.compile(r"(?P<dtype>[\w.]+)\[(?P<shape>[\d,]*)\](?:@(?P<device>\S+))?")
 
 
@@ -43,7 +46,7 @@ def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
 
     try:
         _, path = opt_einsum.contract_path(equation, *shapes, shapes=True)
-    except (ValueError, TypeError, KeyError, IndexError):
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None
     return Arithmetic(
         macs=math.prod(path.size_dict[index] for index in path.indices),
@@ -58,7 +61,16 @@ def shape_of(operand: str) -> tuple[int, ...] | None:
     found = OPERAND.fullmatch(operand)
     if found is None:
         return None
-    return tuple(int(size) for size in found["shape"].split(",") if size)
+    return sizes_of(found["shape"])
+
+
+def sizes_of(text: str) -> tuple[int, ...] | None:
+    """Return the sizes in `2,3`; None where an array of that shape cannot exist."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if len(words) > MOST_AXES or not all(word.isdecimal() and len(word) <= LONGEST_SIZE for word in words):
+        return None
+    sizes = tuple(map(int, words))
+    return sizes if math.prod(max(size, 1) for size in sizes) <= LARGEST else None
 
 
 def dtype_of(operand: str) -> str | None:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.flops import sizes_of
+
 if TYPE_CHECKING:
     from instrumented_calc.analysis.traces import Operation, TraceUse
 
@@ -93,9 +95,11 @@ def macs_of(operation: str, shapes: str) -> int | None:
         operation: One of `PRODUCTS`.
         shapes: Shapes of its operands, `[2,3] [3,4]`.
     """
-    found = [tuple(int(size) for size in each.split(",") if size.strip()) for each in SHAPE.findall(shapes)]
+    found = [sizes_of(each) for each in SHAPE.findall(shapes)]
     first, second = PRODUCTS[operation]
-    if len(found) <= second or not found[first] or not found[second]:
+    if len(found) <= second:
         return None
-    columns = found[second][-1] if len(found[second]) > 1 else 1
-    return math.prod(found[first]) * columns
+    left, right = found[first], found[second]
+    if not left or not right:
+        return None
+    return math.prod(left) * (right[-1] if len(right) > 1 else 1)

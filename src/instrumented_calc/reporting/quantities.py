@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ NOT_MEASURED = "not measured"
 TIME_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
 BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 SIGNIFICANT_FIGURES = 3
+LARGEST_PLAIN = 1e15
 
 
 def count(number: int) -> str:
@@ -25,8 +27,10 @@ def plural(number: int, noun: str) -> str:
 
 def figures(value: float) -> str:
     """Format a number to three significant figures, never in powers of ten up to 10^15."""
-    if value == 0 or value != value:  # noqa: PLR0124 - NaN
-        return "0" if value == 0 else "nan"
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else f"{value}"
+    if abs(value) >= LARGEST_PLAIN:
+        return f"{value:.3g}"
     decimals = SIGNIFICANT_FIGURES - len(str(int(abs(value))))
     if abs(value) < 1:
         decimals = SIGNIFICANT_FIGURES - 1 - int(f"{value:e}".partition("e")[2])
@@ -52,7 +56,7 @@ def elapsed(value_ns: float) -> str:
     """Format how long something took, for people: 18 min 40 s."""
     seconds = value_ns / 1e9
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86_400
-    if minutes < 1:
+    if minutes < 1 or not math.isfinite(value_ns):
         return duration(value_ns)
     if hours < 1:
         whole = round(seconds)
