@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUP = "instrumented_calc.integrations"
 # A calculator made of nothing but these has no model that an integration could know.
-PLAIN = frozenset({"abc", "ase", "builtins", "typing"})
+PLAIN = frozenset({"abc", "ase", "builtins", "typing", "unittest"})  # a mock answers whatever it is asked
 
 
 @dataclass(frozen=True)

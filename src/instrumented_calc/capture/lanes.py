@@ -114,7 +114,7 @@ class Lane:
             returned: What the call returned.
         """
         if issubclass(type(found), dict):
-            return dict.copy(found)
+            return dict([*dict.items(found)])  # what is stored, whatever its class makes of it
         if found is not None or returned is None:
             return None
         if self.seen_by == "get_property":

@@ -1,0 +1,311 @@
+"""Calculators that keep their state, their class or their methods where others do not, run as bare ones."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from collections import OrderedDict
+from unittest import mock
+
+import numpy as np
+import pytest
+from ase.calculators.calculator import Calculator, all_changes
+from tests.capture import zoo
+from tests.capture.zoo import copper, pulled
+from tests.support import read_records
+
+from instrumented_calc import ProfiledCalculator, recording
+
+
+def lanes():
+    """Return the lanes of the process's journal."""
+    return read_records().of("lane")
+
+
+class Borg(zoo.Spring):
+    """Instances share all state."""
+
+    shared = {}  # noqa: RUF012 - that is the pattern
+
+    def __init__(self):
+        self.__dict__ = self.shared
+        super().__init__()
+
+
+def test_a_dictionary_that_instances_share_stays_shared():
+    Borg.shared.clear()
+    one = ProfiledCalculator(Borg())
+    other = Borg()
+    other.colour = "red"
+    assert one.colour == "red"
+    one.colour = "blue"
+    assert other.colour == Borg.shared["colour"] == "blue"
+    one.calculate(copper(), ["energy"], list(all_changes))
+    assert other.results["energy"] == one.results["energy"]
+    assert "calculate" not in Borg.shared
+    recording(one).close()
+    assert [lane["seen_by"] for lane in lanes()] == ["get_property"]
+    assert len(read_records().calls) == 1
+
+
+def test_a_dictionary_that_is_replaced_while_calculating_is_replaced_for_both():
+    class Fresh(zoo.Spring):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            self.__dict__ = {**self.__dict__, "turn": self.__dict__.get("turn", 0) + 1}
+
+    calc = Fresh()
+    wrapped = ProfiledCalculator(calc)
+    for turn in (1, 2):
+        wrapped.calculate(copper(), ["energy"], list(all_changes))
+        assert (calc.turn, wrapped.turn) == (turn, turn)
+        assert vars(calc) is vars(wrapped)
+    assert recording(wrapped).calls == 2
+
+
+class ByName(ABCMeta):
+    """Classes are equal by their name."""
+
+    def __eq__(cls, other):
+        return cls.__name__ == getattr(other, "__name__", None)
+
+    def __hash__(cls):
+        return hash(cls.__name__)
+
+
+def test_classes_that_compare_equal_run_their_own_calculate():
+    def made(value):
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            self.results = {"energy": value}
+
+        return ByName("Same", (zoo.Spring,), {"calculate": calculate})
+
+    first, second = (ProfiledCalculator(made(value)()) for value in (1.0, 2.0))
+    for calc in (first, second):
+        calc.calculate(copper(), ["energy"], [])
+    assert (first.results["energy"], second.results["energy"]) == (1.0, 2.0)
+
+
+class Final(ABCMeta):
+    """Its classes take no subclass."""
+
+    def __new__(cls, name, bases, namespace):
+        if any(type(base) is cls for base in bases):
+            message = "final"
+            raise TypeError(message)
+        return super().__new__(cls, name, bases, namespace)
+
+
+class Unhashable(ABCMeta):
+    """Its classes have no hash."""
+
+    __hash__ = None
+
+    def __eq__(cls, other):
+        return cls is other
+
+
+class Registering(ABCMeta):
+    """Keeps a list of its classes."""
+
+    made = []  # noqa: RUF012 - that is the pattern
+
+    def __init__(cls, *args):
+        super().__init__(*args)
+        Registering.made.append(cls.__name__)
+
+
+@pytest.mark.parametrize("metaclass", [Final, Unhashable, Registering])
+def test_odd_metaclasses_are_profiled_and_see_nothing_of_it(metaclass):
+    cls = metaclass("Meta", (zoo.Spring,), {})
+    Registering.made.clear()
+    atoms = copper()
+    atoms.calc = ProfiledCalculator(cls())
+    atoms.get_forces()
+    assert Registering.made == []
+    assert recording(atoms.calc).calls == 1
+
+
+@pytest.mark.parametrize("kind", ["property", "mapping", "ordered"])
+def test_results_that_calculate_when_they_are_read_are_left_alone(kind):
+    read = []
+
+    class Lazy(dict):
+        def get(self, *given):
+            read.append(given)
+            return super().get(*given)
+
+        __getitem__ = __iter__ = keys = items = get
+
+    class Odd:
+        if kind == "property":
+
+            @property
+            def results(self):
+                read.append("results")
+                return {}
+
+        @property
+        def atoms(self):
+            read.append("atoms")
+
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            if kind != "property":
+                self.results = (Lazy if kind == "mapping" else OrderedDict)(energy=1.5)
+
+    wrapped = ProfiledCalculator(Odd())
+    wrapped.calculate(copper(), ["energy"], [])
+    wrapped.calculate()
+    assert read == []
+    recording(wrapped).close()
+    found = [row.get("energy_ev") for row in read_records().calls]
+    assert found == ([None, None] if kind == "property" else [1.5, 1.5])
+
+
+class Delegating:
+    """Passes all on to another calculator."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+class Compiled:
+    """Has what a compiled calculator has: getters only, and no dictionary."""
+
+    __slots__ = ("_positions", "evaluations")
+
+    def __init__(self):
+        self._positions, self.evaluations = None, 0
+
+    def calculation_required(self, atoms, properties):
+        return self._positions is None or not np.array_equal(atoms.positions, self._positions)
+
+    def _evaluate(self, atoms):
+        if self.calculation_required(atoms, []):
+            self._positions = atoms.positions.copy()
+            self.evaluations += 1
+        return pulled(atoms, 0.02)
+
+    def get_potential_energy(self, atoms, force_consistent=False):
+        return self._evaluate(atoms)["energy"]
+
+    def get_forces(self, atoms):
+        return self._evaluate(atoms)["forces"]
+
+
+def test_a_calculator_with_getters_only_is_recorded_and_its_cache_is_told():
+    atoms = copper()
+    calc = Compiled()
+    atoms.calc = ProfiledCalculator(calc)
+    for _ in range(3):
+        atoms.get_potential_energy()
+        atoms.get_forces()
+        atoms.positions += 0.01
+    handle = recording(atoms.calc)
+    assert (handle.calls, handle.cache_hits, calc.evaluations) == (3, 3, 3)
+    handle.close()
+    rows = read_records().calls
+    assert [row["properties"] for row in rows] == [["energy"]] * 3
+    assert all("energy_ev" in row for row in rows)
+    (lane,) = lanes()
+    assert lane["seen_by"] == "get_property"
+    assert "cache_hits_known" not in lane
+
+
+def test_a_calculator_that_delegates_is_recorded_and_the_lane_says_how():
+    atoms, bare = copper(), copper()
+    atoms.calc, bare.calc = ProfiledCalculator(Delegating(zoo.Spring())), Delegating(zoo.Spring())
+    for _ in range(2):
+        assert atoms.get_potential_energy() == bare.get_potential_energy()
+        assert atoms.get_forces().tobytes() == bare.get_forces().tobytes()
+    handle = recording(atoms.calc)
+    handle.close()
+    assert len(read_records().calls) == handle.calls == 4
+    (lane,) = lanes()
+    assert lane["seen_by"] == "get_property"
+    assert lane["cache_hits_known"] is False
+
+
+def test_a_mock_is_called_as_it_is_bare():
+    calls = []
+    for wrap in (lambda calc: calc, ProfiledCalculator):
+        fake = mock.MagicMock()
+        fake.get_forces.return_value = np.zeros((8, 3))
+        calc = wrap(fake)
+        for _ in range(2):
+            calc.get_forces(copper())
+        calls.append([name for name, *_ in fake.mock_calls])
+    assert calls[0] == calls[1] == ["get_forces", "get_forces"]
+    assert recording(calc).calls == 2
+
+
+class Watching(zoo.Spring):
+    """Looks attributes up by itself."""
+
+    def __getattribute__(self, name):
+        return super().__getattribute__(name)
+
+
+class Disguised(zoo.Spring):
+    """Says that it is of another class."""
+
+    @property
+    def __class__(self):
+        return Calculator
+
+
+@pytest.mark.parametrize("make", [Watching, Disguised])
+def test_odd_access_is_kept(make):
+    wrapped, bare = ProfiledCalculator(make()), make()
+    assert wrapped.__class__ is bare.__class__
+    atoms = copper()
+    atoms.calc = wrapped
+    atoms.get_forces()
+    assert recording(wrapped).calls == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (np.array(["energy"]), ["positions"]),
+        (["energy"], True),
+        (["caf\udce9"], ["positions"]),
+        ("en\udcff", None),
+        (3, 4),
+        ([None, 1], {"a": 2}),
+        ((each for each in "ab"), []),
+    ],
+)
+def test_odd_arguments_cost_no_row(arguments):
+    class Any(zoo.Spring):
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            self.results = {"energy": 1.0}
+
+    wrapped = ProfiledCalculator(Any())
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    for _ in range(3):
+        wrapped.calculate(copper(), *arguments)
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    recording(wrapped).close()
+    records = read_records()
+    assert len(records.calls) == 5
+    assert records.calls[4]["properties"] == ["energy"]
+    assert records.counters["lost_rows"] == records.counters["faults"] == 0
+
+
+@pytest.mark.parametrize("results", [np.zeros(3), "results", 5, [1], None])
+def test_odd_results_cost_no_row(results):
+    class Any(zoo.Spring):
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            self.results = results
+
+    wrapped = ProfiledCalculator(Any())
+    wrapped.calculate(copper(), ["energy"], [])
+    recording(wrapped).close()
+    records = read_records()
+    assert len(records.calls) == 1
+    assert records.counters["lost_rows"] == records.counters["faults"] == 0
