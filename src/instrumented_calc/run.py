@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture import calculator as twins
@@ -18,6 +18,7 @@ from instrumented_calc.capture.environment import mpi_rank
 from instrumented_calc.capture.journal_path import wanted_journal
 from instrumented_calc.capture.notices import people_logger
 from instrumented_calc.capture.observers import attach
+from instrumented_calc.capture.people import write_for_people
 from instrumented_calc.capture.recorder import ENDED, Recorder
 from instrumented_calc.capture.settings import (
     DEFAULT_BUDGET,
@@ -35,6 +36,7 @@ from instrumented_calc.errors import (
     NotADriverError,
     SettingsError,
 )
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -344,12 +346,12 @@ def _print_summary(recorder: Recorder) -> None:
         return
     try:
         text = _summary_of(recorder.path)
-    except Exception as error:  # noqa: BLE001 - a guest must not change how the script ends
+    except Exception as error:
+        if is_foreign(error):
+            raise
         text = f"instrumented-calc: no summary ({error}); try: instrumented-calc report {recorder.path}"
-    # Looked up late: a stream that was bound earlier may be closed by now, and so may this one.
-    if sys.stderr is not None:
-        with suppress(Exception):
-            print(text, file=sys.stderr)  # noqa: T201 - the one line of output of a run's end
+    with own_faults_dropped():  # nobody may be listening
+        write_for_people(f"{text}\n", patience_s=1)
 
 
 def _summary_of(path: Path) -> str:

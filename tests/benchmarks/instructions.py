@@ -24,7 +24,7 @@ from typing import Any
 from tests.benchmarks.overhead import WORKLOADS, quietly
 
 from instrumented_calc import recording
-from instrumented_calc.capture import recorder, rows
+from instrumented_calc.capture import pulse, rows
 
 NEVER = 10**18
 BLOCKS = (2, 12)
@@ -39,7 +39,7 @@ def with_combined_dictionary(calc: Any) -> Any:
 def run(workload: str, variant: str, blocks: int) -> None:
     """Do the work of one process."""
     rows.WRITE_AT_ONCE_NS = rows.SAMPLE_EVERY_NS = NEVER
-    recorder.PULSE_S = NEVER / 1e9
+    pulse.PULSE_S = NEVER / 1e9
     os.chdir(tempfile.mkdtemp())
     kept: list[Any] = []
 

@@ -147,7 +147,9 @@ def work():
 
 for _ in range(3):
     threading.Thread(target=work, daemon=True).start()
-time.sleep(0.3)
+journal = Path("run.jsonl")
+while not journal.exists() or journal.read_bytes().count(b'"event":"call"') < 150:
+    time.sleep(0.05)
 """)
     assert child.returncode == 0
     assert "Traceback" not in child.stderr
@@ -262,16 +264,16 @@ from stage import *
 import gc
 from instrumented_calc.journal.writer import JournalWriter
 
-write, freed = JournalWriter.write, []
+push, freed = JournalWriter.push, []
 
-def collecting(writer, lines):
+def collecting(writer):
     # The journal's thread holds rows in its hands while the calculator's last reference goes.
     if threading.current_thread() is not threading.main_thread() and ready and not freed:
-        freed.append(len(lines))
+        freed.append(writer.waiting)
         ready.clear()
-    return write(writer, lines)
+    return push(writer)
 
-JournalWriter.write = collecting
+JournalWriter.push = collecting
 ready = []
 atoms = pair(ProfiledCalculator(Spring(), journal="mine.jsonl", summary=False))
 for _ in range(50):

@@ -10,11 +10,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.recorder import Recorder
 
+END_PATIENCE_S = 5.0  # how long the ends of all runs wait for their file systems
+LEAST_PATIENCE_S = 0.1  # for one of them
 # Runs that have not ended. A run forgets itself when it ends; one that never started holds nothing open.
 _open_runs: list[Recorder] = []
 _installed: dict[str, bool] = {}
@@ -55,9 +58,10 @@ def watch() -> None:
 
 
 def end_all(reason: str) -> None:
-    """End every run of this process."""
+    """End every run of this process; if a file system does not answer, wait once for all of them."""
+    deadline = time.monotonic() + END_PATIENCE_S
     for recorder in tuple(_open_runs):
-        recorder.end(reason)
+        recorder.end(reason, patience_s=max(deadline - time.monotonic(), LEAST_PATIENCE_S))
 
 
 def _before_fork() -> None:

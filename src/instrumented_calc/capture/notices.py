@@ -7,8 +7,10 @@ logger where structlog has been configured. Each kind is told to people once a r
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.people import write_for_people
+from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,7 @@ class Notices:
         if kind not in self._told:
             self._told.add(kind)
             # Nobody may be listening: stderr closed, or a user's logger that fails.
-            with suppress(Exception):
+            with own_faults_dropped():
                 people_logger().warning(text, kind=kind, run_id=self._run_id, **details)
 
     def _note(self, level: str, kind: str, text: str, details: dict[str, Any]) -> None:
@@ -70,9 +72,7 @@ def people_logger() -> Any:
 
 
 class _PlainLines:
-    """Says things on stderr, line by line; it is looked up late, since it may be closed or replaced."""
+    """Says things on stderr, line by line."""
 
     def warning(self, text: str, **_: Any) -> None:
-        if sys.stderr is not None:
-            sys.stderr.write(f"instrumented-calc: {text}\n")
-            sys.stderr.flush()
+        write_for_people(f"instrumented-calc: {text}\n")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import threading
 import time
 import weakref
@@ -34,10 +33,11 @@ from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
 from instrumented_calc.capture.probes.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.probes.torch_cuda import DeviceMemoryProbe
 from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe
+from instrumented_calc.capture.pulse import FORK_PATIENCE_S, Pulse
 from instrumented_calc.capture.rounds import Rounds
 from instrumented_calc.capture.rows import RowMaker
 from instrumented_calc.capture.traces import Windows
-from instrumented_calc.foreign import own_faults_dropped
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.records import Counters, RunEnd, Tally
 from instrumented_calc.journal.writer import JournalWriter
 
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.settings import Settings
     from instrumented_calc.journal.records import Finding, RunStart
 
-END_PATIENCE_S = 5  # how long an interpreter's exit waits for a run that another thread is ending
-PULSE_S = 0.1  # what fast calls have left in the outbox is written at least this often
+END_PATIENCE_S = ends.END_PATIENCE_S
 TALLY_EVERY_NS = 5_000_000_000
+LONGEST_MARK = 10_000  # characters
 
 # What listens to the process from a run's begin to its end.
 LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
@@ -111,9 +111,8 @@ class Recorder:
         self._writer: JournalWriter | None = None
         self._outbox: Outbox  # made by _open(), before any call, and so is the black box
         self._black_box: BlackBox
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._abandoned = False
+        self._pulse = Pulse(self._beat_or_fault)
+        self._end_asked: str | None = None  # why the journal's thread is to end the run
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()
         self._origin = 0
@@ -157,15 +156,26 @@ class Recorder:
                 components.put()
                 self._neighbour_lists.append(components)
 
-    def mark(self, text: str) -> None:
-        """Write a note of the user's own."""
+    def mark(self, text: object) -> None:
+        """Write a note of the user's own; of a long one the beginning."""
         if self.state is RECORDING:
-            self.notices.info("mark", text)
+            try:
+                self.notices.info("mark", str(text)[:LONGEST_MARK])
+            except Exception as error:
+                if is_foreign(error):
+                    raise
+                self.fault("mark", error)
 
     def flush(self) -> None:
-        """Hand all rows so far to the kernel."""
-        if self.state is RECORDING:
-            self._outbox.drain()
+        """Hand all rows so far to the kernel, or as many as it takes in a few seconds."""
+        if self.state is not RECORDING or self._writer is None:
+            return
+        if self._writer.direct:
+            self._outbox.drain(timeout=END_PATIENCE_S)
+            return
+        deadline = time.monotonic() + END_PATIENCE_S  # only the journal's thread writes there
+        while (self._outbox.rows or self._writer.waiting) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def lose_row(self) -> None:
         """Count a call whose row could not be made."""
@@ -175,7 +185,7 @@ class Recorder:
         """Count a fault of the recorder itself and tell it once."""
         self.counters.faults += 1
         if self.counters.faults == 1 and self.state is RECORDING:
-            with contextlib.suppress(Exception):  # the journal may be what is at fault
+            with own_faults_dropped():  # the journal may be what is at fault
                 self.notices.warn(
                     "recorder-fault",
                     f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, "
@@ -205,14 +215,16 @@ class Recorder:
             self.notices = Notices(self.run_id, self._say)
             try:
                 self._open()
-            except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
-                self.state = ENDED
+            except BaseException as error:
+                self.state = WAITING if is_foreign(error) else ENDED  # the next call tries again
                 self._writer = None
+                if is_foreign(error):
+                    raise
                 ends.forget(self)
                 self.notices.warn("no-journal", f"nothing is recorded: {error}", journal=False)
                 return None
             self.state = RECORDING
-            self._pulse_on()
+            self._start_pulse()
             ends.watch()
             self._maker.begin(self._probes, self.clock() - began)
             self.maker = self._maker
@@ -277,7 +289,9 @@ class Recorder:
         for name, begin in LISTENERS.items():
             try:
                 self._listeners.append(begin(self._maker))
-            except Exception as error:  # noqa: BLE001, PERF203 - what one cannot see the others can
+            except Exception as error:  # noqa: PERF203 - what one cannot see the others can
+                if is_foreign(error):
+                    raise
                 self.notices.warn("not-measured", f"{name} cannot be seen here: {error}")
 
     def _trouble(self, text: str) -> None:
@@ -287,43 +301,22 @@ class Recorder:
         notice.time_ns = self.clock() - self._origin
         self._maker.append(notice)
 
-    def _pulse_on(self) -> None:
-        if self._thread is not None:
-            return
-        self._stop.clear()
-        thread = threading.Thread(target=self._pulse, name="instrumented-calc journal", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads are to be had: the calls do all writing
+    def _start_pulse(self) -> None:
+        if not self._pulse.start():  # the calls do all writing
             self._maker.direct = True
-        else:
-            self._thread = thread
 
-    def _pulse_off(self) -> None:
-        thread, self._thread = self._thread, None
-        self._stop.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=1)
-            # Python is done with it a moment before the system is, and warns if it is there at a fork.
-            for _ in range(50):
-                if not os.path.exists(f"/proc/self/task/{thread.native_id}"):  # noqa: PTH110 - quicker
-                    break
-                time.sleep(0.0001)
-
-    def _pulse(self) -> None:
-        stop = self._stop
-        while not stop.wait(PULSE_S):
-            began = time.thread_time_ns()
-            try:
-                self._beat()
-            except Exception as error:  # noqa: BLE001 - a guest must not stop the MD run
-                self.fault("journal's thread", error)
-            # It runs beside the calls, but while it encodes it holds the interpreter.
-            self._maker.self_ns += time.thread_time_ns() - began
+    def _beat_or_fault(self) -> None:
+        began = time.thread_time_ns()
+        try:
+            self._beat()
+        except Exception as error:  # noqa: BLE001 - nothing of the user's runs in this thread
+            self.fault("journal's thread", error)
+        # It runs beside the calls, but while it encodes it holds the interpreter.
+        self._maker.self_ns += time.thread_time_ns() - began
 
     def _beat(self) -> None:
-        if self._abandoned:
-            self.end("collected")
+        if self._end_asked is not None:
+            self.end(self._end_asked)
         if self.state is not RECORDING or self._writer is None:
             return
         now = self.clock()
@@ -371,54 +364,88 @@ class Recorder:
             lost_rows=writer.lost,
         )
 
-    def end(self, reason: str) -> None:
-        """Complete the journal, once.
+    def end(self, reason: str, *, patience_s: float = END_PATIENCE_S) -> None:
+        """Complete the journal, once; wait a few seconds at most if the file system does not answer.
 
         Args:
             reason: `closed`, `collected` or `exit`.
+            patience_s: How long to wait.
         """
-        with self._lock:
+        if self._writer is not None and self._outbox.draining_here:
+            self._end_asked = reason  # a signal handler or a finalizer in the middle of a drain
+            return
+        deadline = time.monotonic() + patience_s
+        if not self._lock.acquire(timeout=max(patience_s, 0)):  # a first call that waits for its journal
+            return
+        try:
             if self.state is RECORDING:
                 self._ending = threading.get_ident()
             was, self.state = self.state, ENDED
             self.maker = None
+        finally:
+            self._lock.release()
         if was is not RECORDING or self._writer is None:
             ends.forget(self)
             if self._ending not in (None, threading.get_ident()):
-                self._ended.wait(END_PATIENCE_S)
+                self._ended.wait(max(deadline - time.monotonic(), 0))
             return
         try:
-            self._complete(self._writer, reason)
+            complete = self._complete(reason, deadline)
         finally:
             self._ending = None
             ends.forget(self)
             self._ended.set()
-        if self.on_end is not None:
-            self.on_end(self)
+        if not complete:
+            self._trouble(f"{self.path}: the file system does not answer; the journal may lack its end")
+        elif self.on_end is not None:
+            self._guarded("summary", lambda: self.on_end and self.on_end(self))
 
-    def _complete(self, writer: JournalWriter, reason: str) -> None:
-        self._pulse_off()
-        self._stop_listening()
-        for undo in self._undo:
-            undo()
-        for components in self._neighbour_lists:
-            components.take_back()
-        self._rounds.tell_contractions(self.clock(), last=True)
-        self._windows.close()
-        with own_faults_dropped():
-            self._maker.look_at_last([lane for each in self.lanes.valuerefs() if (lane := each())])
-        self._maker.append = _drop  # calls that are open in other threads end too late to be counted
-        self._outbox.drain(closing=True)
-        if writer.gone is not None:
-            self._go_on_elsewhere(writer, writer.gone)
+    def _complete(self, reason: str, deadline: float) -> bool:
+        """Put everything back, then have the journal's thread write the end.
+
+        Returns:
+            Whether it was written in time.
+        """
+        try:
+            self._guarded("probes", self._stop_listening)
+            for undo in (*self._undo, *(components.take_back for components in self._neighbour_lists)):
+                self._guarded("timed parts", undo)
+            self._guarded("contractions", lambda: self._rounds.tell_contractions(self.clock(), last=True))
+            self._guarded("trace windows", self._windows.close)
+            lanes = [lane for each in self.lanes.valuerefs() if (lane := each())]
+            self._guarded("last look at results", lambda: self._maker.look_at_last(lanes))
+        finally:  # also after a Ctrl-C
+            self._maker.append = _drop  # calls that are open in other threads end too late to be counted
+            left = max(deadline - time.monotonic(), 0)
+            complete = self._pulse.finish(lambda: self._guarded("end", lambda: self._write_end(reason)), left)
+        return complete
+
+    def _write_end(self, reason: str) -> None:
+        writer = self._writer
+        if writer is None:
+            return
+        try:
             self._outbox.drain(closing=True)
-        self._outbox.note_omissions()
-        self._outbox.rows.append(self._last_record(reason))
-        self._outbox.drain()
-        writer.close()
-        self._black_box.close()
-        self._rounds.close()
-        self._close_probes()
+            if writer.gone is not None:
+                self._go_on_elsewhere(writer, writer.gone)
+                self._outbox.drain(closing=True)
+            self._outbox.note_omissions()
+            self._outbox.rows.append(self._last_record(reason))
+            self._outbox.drain()
+        finally:
+            writer.close()
+            self._black_box.close()
+            self._rounds.close()
+            self._close_probes()
+
+    def _guarded(self, where: str, action: Callable[[], object]) -> None:
+        """Do something whose fault must reach nobody; what is not ours passes."""
+        try:
+            action()
+        except Exception as error:
+            if is_foreign(error):
+                raise
+            self.fault(where, error)
 
     def _stop_listening(self) -> None:
         for listener in self._listeners:
@@ -450,7 +477,7 @@ class Recorder:
         if self.lanes or not self.settings.own_run or self.is_worker:
             return
         # Collected in the middle of our own work or in another thread's: the pulse does it.
-        self._abandoned = True
+        self._end_asked = "collected"
         if active.stack or (self._writer is not None and self._outbox.draining_here):
             return
         if self._lock.acquire(blocking=False):
@@ -463,15 +490,15 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Leave nothing in memory and no thread that a child could inherit half-way."""
-        if self.state is RECORDING:
-            self._pulse_off()
-            if self._writer is not None and self._writer.direct:
-                self._outbox.drain(timeout=1)
+        if self.state is not RECORDING or self._writer is None:
+            return
+        if self._pulse.pause() and self._writer.direct:
+            self._guarded("fork", lambda: self._outbox.drain(timeout=FORK_PATIENCE_S))
 
     def after_fork_in_parent(self) -> None:
         """Have the next call start the journal's thread again: at once, Python 3.13 would warn of it."""
         if self.maker is not None:
-            self.maker.revive(self._pulse_on)
+            self.maker.revive(self._start_pulse)
 
     def after_fork_in_child(self) -> None:
         """Become a run of the child's own, which opens its journal at the child's first call."""

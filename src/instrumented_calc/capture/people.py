@@ -1,0 +1,47 @@
+"""Writes lines for people on stderr, and never waits for a reader who does not read."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import stat
+import sys
+from typing import Any
+
+PIECE = 4096  # bytes that a pipe takes at once when it says that it is writable (POSIX: PIPE_BUF)
+
+
+def write_for_people(text: str, patience_s: float = 0.1) -> None:
+    """Write a text on stderr, as much of it as is taken.
+
+    stderr is looked up late: it may have been closed or replaced.
+
+    Args:
+        text: Whole lines.
+        patience_s: How long to wait, for each piece, for a pipe or terminal that is full.
+    """
+    stream = sys.stderr
+    if stream is None:
+        return
+    for begin in range(0, len(text), PIECE // 4):  # a character takes four bytes at most
+        if not _is_writable(stream, patience_s):
+            return
+        stream.write(text[begin : begin + PIECE // 4])
+        stream.flush()
+
+
+def _is_writable(stream: Any, patience_s: float) -> bool:
+    try:
+        fd = stream.fileno()
+        if not isinstance(fd, int):
+            return True
+        status = os.fstat(fd)
+    except (AttributeError, OSError, ValueError):
+        return True  # not a file of the system: a notebook's stream, a test's
+    if stat.S_ISREG(status.st_mode):  # past its limit the system would kill the process by SIGXFSZ
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        return limit == resource.RLIM_INFINITY or status.st_size + PIECE <= limit
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return any(event & select.POLLOUT for _, event in poll.poll(patience_s * 1000))
