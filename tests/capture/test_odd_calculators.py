@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from abc import ABCMeta
 from collections import OrderedDict
 from unittest import mock
@@ -14,6 +16,10 @@ from tests.capture.zoo import copper, pulled
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.analysis.rules.evidence import gather
+from instrumented_calc.analysis.rules.usage import unchanged_atoms
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.journal.reader import read_journal
 
 
 def lanes():
@@ -213,21 +219,24 @@ def test_a_calculator_with_getters_only_is_recorded_and_its_cache_is_told():
     assert all("energy_ev" in row for row in rows)
     (lane,) = lanes()
     assert lane["seen_by"] == "get_property"
-    assert "cache_hits_known" not in lane
+    assert lane["cache_hits_known"] is True
 
 
 def test_a_calculator_that_delegates_is_recorded_and_the_lane_says_how():
     atoms, bare = copper(), copper()
     atoms.calc, bare.calc = ProfiledCalculator(Delegating(zoo.Spring())), Delegating(zoo.Spring())
-    for _ in range(2):
+    for _ in range(20):
         assert atoms.get_potential_energy() == bare.get_potential_energy()
         assert atoms.get_forces().tobytes() == bare.get_forces().tobytes()
     handle = recording(atoms.calc)
     handle.close()
-    assert len(read_records().calls) == handle.calls == 4
+    assert len(read_records().calls) == handle.calls == 40
     (lane,) = lanes()
     assert lane["seen_by"] == "get_property"
     assert lane["cache_hits_known"] is False
+    found = unchanged_atoms(gather(summarize(read_journal(handle.run.path))))
+    assert found.verdict == "not enough evidence"
+    assert "cache" in repr(found)
 
 
 def test_a_mock_is_called_as_it_is_bare():
@@ -309,3 +318,67 @@ def test_odd_results_cost_no_row(results):
     records = read_records()
     assert len(records.calls) == 1
     assert records.counters["lost_rows"] == records.counters["faults"] == 0
+
+
+@pytest.mark.parametrize("place", [1, 7, 3000])
+def test_forces_that_stay_infinite_are_told_within_the_run(place):
+    class Exploding(zoo.Spring):
+        number = 0
+
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            type(self).number += 1
+            forces = np.zeros((len(atoms), 3))
+            forces[0, 0] = np.inf if self.number >= place else 0.0
+            self.results = {"energy": 1.0, "forces": forces}
+
+    wrapped = ProfiledCalculator(Exploding())
+    atoms = copper()
+    for _ in range(place + 2):
+        wrapped.calculate(atoms, ["forces"], ["positions"])
+    recording(wrapped).close()
+    told = [state["index"] for state in read_records().of("state") if "forces" in state.get("non_finite", [])]
+    assert told
+    assert min(told) >= place - 1
+
+
+def test_forces_of_a_slow_calculator_are_looked_at_in_each_call():
+    class Slow(zoo.Spring):
+        number = 0
+
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            type(self).number += 1
+            time.sleep(0.02)
+            self.results = {"energy": 1.0, "forces": np.full((8, 3), np.nan if self.number == 6 else 1.0)}
+
+    wrapped = ProfiledCalculator(Slow())
+    lane = recording(wrapped)._lane
+    for _ in range(8):
+        wrapped.calculate(copper(), ["forces"], ["positions"])
+        lane.look_after = min(lane.look_after, 0)  # a busy machine may have made the last look a long one
+    recording(wrapped).close()
+    told = [state["index"] for state in read_records().of("state") if state.get("non_finite")]
+    assert 5 in told
+
+
+def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
+    class Python(zoo.Spring):
+        def calculate(self, atoms=None, properties=None, system_changes=None):
+            self.results = {"energy": float(sum(range(400)))}
+
+    faces = [ProfiledCalculator(Python()) for _ in range(32)]
+    atoms = copper()
+    begin = threading.Barrier(len(faces))
+
+    def work(face):
+        begin.wait()
+        for _ in range(100):
+            face.calculate(atoms, ["energy"], ["positions"])
+
+    threads = [threading.Thread(target=work, args=(face,)) for face in faces]
+    cpu = time.process_time_ns()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    maker = recording(faces[0]).run._recorder.maker
+    assert maker.self_ns - maker._start_cost < time.process_time_ns() - cpu

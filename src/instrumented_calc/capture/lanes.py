@@ -151,8 +151,8 @@ class Lane:
             calculator=f"{cls.__module__}.{cls.__qualname__}",
             seen_by=self.seen_by,
         )
-        if not self.cache_hits_known:
-            record.cache_hits_known = False
+        if self.seen_by == "get_property":
+            record.cache_hits_known = self.cache_hits_known
         if atoms is not None:
             with own_faults_dropped():  # it may be anything
                 record.n_atoms = len(atoms)

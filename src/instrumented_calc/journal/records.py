@@ -512,8 +512,8 @@ class Lane(Struct, tag="lane", tag_field="event"):
         Annotated[
             bool,
             _meta(
-                "False: answers from the calculator's cache are among the calls and cannot be told from"
-                " calculations, so that their number and rate are upper limits; absent: they are told"
+                "Of a lane seen by `get_property`: whether answers from the calculator's cache are told from"
+                " calculations; if not, they are among the calls, whose number is an upper limit"
             ),
         ]
         | UnsetType

@@ -21,11 +21,22 @@ UNCHANGED_SHARE = 0.05
 CALLS_PER_STEP = 1.5
 
 
+NOT_COUNTED = "answers from the calculator's cache cannot be told from calculations"
+
+
+def _counts_cache_hits(evidence: Evidence) -> bool:
+    """Tell whether some calls may be answers from a cache; lanes of 0.1.0 did not say."""
+    lanes = evidence.summary.journal.lanes.values()
+    return any(each.seen_by == "get_property" and each.cache_hits_known is not True for each in lanes)
+
+
 def unchanged_atoms(evidence: Evidence) -> Observation:
     """A1: a calculation is repeated although nothing has moved."""
     calls, summary = evidence.calls, evidence.summary
     rows = in_order(calls, ~(calls.nested | calls.sliced))
     total = summary.evaluations.calls
+    if _counts_cache_hits(evidence):
+        return unknown(NOT_COUNTED)
     if total < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
     if bool((calls.changes[rows] < 0).any()) and not summary.journal.slices:
@@ -59,6 +70,8 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     phases = [each for each in evidence.summary.phases if each.phase.kind == "md" and each.speed is not None]
     calls = sum(each.calls for each in phases)
     steps = sum(each.speed.steps for each in phases if each.speed is not None)
+    if calls and _counts_cache_hits(evidence):
+        return unknown(NOT_COUNTED)
     if calls < FEWEST_FOR_MEDIAN or not steps:
         others = {each.phase.kind for each in evidence.summary.phases} - {"md"}
         if others and not phases:
