@@ -285,3 +285,11 @@ def test_junk_between_the_lines_costs_no_row(tmp_path_factory, junk):
     assert np.array_equal(journal.calls.index, np.arange(40))
     assert journal.bad_lines <= len(junk)
     assert journal.damage.empty_bytes >= len(junk)
+
+
+def test_a_journal_of_0_1_0_with_numbers_that_are_not_finite_reads_for_ever():
+    journal = read_journal(GOLDEN.with_name("v1-not-finite.jsonl"))
+    assert [each.non_finite for each in journal.states] == [["forces"]]
+    assert journal.states[0].kinetic_ev is None
+    assert journal.bad_lines == 0
+    assert journal.calls.sparse["energy_not_finite"].rows.tolist() == [3]
