@@ -71,7 +71,7 @@ class Records:
 
 def read_records(path: str | Path = "run.jsonl") -> Records:
     """Read a journal; every line must be whole."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    lines = Path(path).read_bytes().removesuffix(b"\n").split(b"\n")  # not at U+2028 and the like
     return Records([json.loads(line) for line in lines])
 
 

@@ -23,8 +23,23 @@ class ProcessProbe:
         self._page = os.sysconf("SC_PAGE_SIZE")
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            self._identity = self._seen()
         except OSError:
             self._statm = -1
+
+    def _seen(self) -> tuple[int, int]:
+        status = os.fstat(self._statm)
+        return status.st_dev, status.st_ino
+
+    def _is_ours(self) -> bool:
+        """Tell whether the descriptor still is the probe's: a program may have closed it."""
+        try:
+            ours = self._seen() == self._identity
+        except OSError:
+            ours = False
+        if not ours:
+            self._statm = -1
+        return ours
 
     def sample(self, row: Call) -> None:
         """Fill the sampled fields of a row."""
@@ -33,11 +48,11 @@ class ProcessProbe:
         row.minor_faults = usage.ru_minflt
         row.major_faults = usage.ru_majflt
         row.preemptions = usage.ru_nivcsw
-        if self._statm >= 0:
+        if self._statm >= 0 and self._is_ours():
             row.rss_bytes = int(os.pread(self._statm, 64, 0).split(None, 2)[1]) * self._page
 
     def close(self) -> None:
         """Close the kept descriptor."""
-        if self._statm >= 0:
+        if self._statm >= 0 and self._is_ours():
             os.close(self._statm)
             self._statm = -1

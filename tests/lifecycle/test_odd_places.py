@@ -1,0 +1,137 @@
+"""Names that are not UTF-8, and a journal or descriptor that is taken away: recorded all the same."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.lifecycle.children import run_script
+from tests.support import read_records
+
+ODD = b"x\xff\xe2\x80\xa8"
+
+
+def test_a_directory_a_journal_and_arguments_that_are_not_utf_8_are_recorded() -> None:
+    os.mkdir(ODD)  # noqa: PTH102 - bytes
+    child = run_script("""
+from stage import *
+
+odd = os.fsdecode(b"x\\xff\\xe2\\x80\\xa8")
+os.chdir(odd)
+sys.orig_argv = [*sys.orig_argv, odd]
+atoms = pair(ProfiledCalculator(Spring(), journal=odd + ".jsonl", summary=True))
+step(atoms)
+recording(atoms.calc).run.mark(odd)
+step(atoms)
+""")
+    assert child.returncode == 0, child.stderr
+    assert "nothing is recorded" not in child.stderr
+    records = read_records(os.fsdecode(os.path.join(ODD, ODD + b".jsonl")))  # noqa: PTH118 - bytes
+    assert len(records.calls) == 2
+    assert records.all[0]["directory"].endswith("x\\udcff\u2028")
+    assert records.all[0]["command"][-1] == "x\\udcff\u2028"
+    assert records.of("notice")[0]["text"] == "x\\udcff\u2028"
+    assert records.counters["lost_rows"] == records.counters["faults"] == 0
+
+
+def test_in_a_directory_that_is_gone_an_absolute_path_works_and_a_relative_one_is_one_clear_error() -> None:
+    child = run_script("""
+from stage import *
+from instrumented_calc.errors import JournalPathError
+
+journal = os.path.abspath("run.jsonl")
+os.mkdir("here")
+os.chdir("here")
+os.rmdir("../here")
+try:
+    ProfiledCalculator(Spring())
+except JournalPathError as error:
+    assert "\\n" not in str(error)
+    print(error)
+atoms = pair(ProfiledCalculator(Spring(), journal=journal, summary=False))
+step(atoms)
+""")
+    assert child.returncode == 0, child.stderr
+    assert "working directory is gone" in child.stdout
+    assert len(read_records().calls) == 1
+
+
+@pytest.mark.parametrize("how", ["os.truncate('run.jsonl', 0)", "os.truncate('run.jsonl', 700)"])
+def test_a_journal_that_is_truncated_goes_on_in_a_new_file_and_counts_what_is_gone(how: str) -> None:
+    child = run_script(f"""
+from stage import *
+
+atoms = pair(ProfiledCalculator(Spring(), summary=False))
+recorder = recording(atoms.calc)
+for _ in range(30):
+    step(atoms)
+recording(atoms.calc).run._recorder.flush()
+{how}
+for _ in range(200):
+    step(atoms)
+    if os.path.exists("run-2.jsonl"):
+        break
+    time.sleep(0.05)
+for _ in range(30):
+    step(atoms)
+print(recording(atoms.calc).calls)
+""")
+    assert child.returncode == 0, child.stderr
+    assert "was truncated from" in child.stderr
+    records = read_records("run-2.jsonl")
+    assert records.all[0]["continues"] is True
+    assert len(records.of("lane")) == 1
+    indices = [row["index"] for row in records.calls]
+    assert indices == list(range(indices[0], int(child.stdout)))
+    assert records.calls[0]["n_atoms"] == 2
+    assert records.counters["calls"] == int(child.stdout)
+    # Among what is gone are the head and other records.
+    assert records.counters["lost_rows"] >= indices[0] >= 30
+
+
+def test_a_program_that_closes_all_descriptors_keeps_its_files_and_its_journal() -> None:
+    child = run_script("""
+from stage import *
+
+atoms = pair(ProfiledCalculator(Spring(), summary=False))
+for _ in range(10):
+    step(atoms)
+os.closerange(3, 200)
+files = [open(name, "w") for name in "abcdefgh"]
+for _ in range(10):
+    step(atoms)
+recording(atoms.calc).close()
+for file in files:
+    file.write("mine")
+    file.close()
+""")
+    assert child.returncode == 0, child.stderr
+    assert {Path(name).read_text() for name in "abcdefgh"} == {"mine"}
+    assert [row["index"] for row in read_records().calls] == list(range(20))
+    assert read_records().counters["lost_rows"] == 0
+
+
+def test_invented_names_and_marks_leave_the_journal_within_its_limit() -> None:
+    child = run_script("""
+from stage import *
+from instrumented_calc import span
+
+class Many(Spring):
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        self.number = getattr(self, "number", 0) + 1
+        with span(f"frame-{self.number}"):
+            pass
+
+atoms = pair(ProfiledCalculator(Many(), max_journal=100_000, summary=False))
+run = recording(atoms.calc).run
+for number in range(3000):
+    step(atoms)
+    run.mark(f"frame {number}")
+""")
+    assert child.returncode == 0, child.stderr
+    assert Path("run.jsonl").stat().st_size < 150_000
+    records = read_records()
+    sliced = sum(part["calls"] for part in records.of("slice"))
+    assert sliced + sum(not row.get("sliced") for row in records.calls) == 3000
