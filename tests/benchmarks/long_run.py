@@ -46,13 +46,14 @@ def main(calls: int, limit: int) -> bool:
         calculate(*arguments)
     first = resident()
     marks = []
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     for number in range(1000, calls):
         calculate(*arguments)
         if number % (calls // 10) == 0:
             marks.append(resident())
     elapsed = time.perf_counter() - began
     recording(calculator).close()
+    cpu = time.process_time() - cpu
     last = resident()
 
     rows = sliced = wall = nested = slices = 0
@@ -77,8 +78,10 @@ def main(calls: int, limit: int) -> bool:
             elif record["event"] == "run_end":
                 end = record["counters"]
     size = path.stat().st_size
-    print(f"calls       {calls:,} in {elapsed:.1f} s, {elapsed / calls * 1e6:.2f} us each")
+    print(f"calls       {calls:,} in {elapsed:.1f} s, {elapsed / calls * 1e6:.2f} us each; CPU {cpu:.1f} s")
     print(f"journal     {size / 1e6:.1f} MB of {limit / 1e6:.0f} MB, {slices} slices")
+    boxes = [each.stat().st_size / 1e6 for each in path.parent.glob(f"{path.stem}*.last")]
+    print(f"black box   {' + '.join(f'{size:.1f}' for size in boxes) or 'none'} MB")
     print(f"counted     {rows:,} in rows and slices, {end['calls']:,} in run_end, {sliced} shown twice")
     print(f"wall        {wall / 1e9:.3f} s in calculate; {histogram:,} calls in histograms")
     print(f"memory      {first:.1f} MB, then {' '.join(f'{m:.1f}' for m in marks)}, end {last:.1f} MB")

@@ -8,11 +8,17 @@ import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture import black_box
 from instrumented_calc.capture.black_box import BlackBox
-from instrumented_calc.journal.records import Call
+from instrumented_calc.capture.outbox import Context, Outbox
+from instrumented_calc.journal.gathering import Damage
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.records import SCHEMA, Call, RunStart
+from instrumented_calc.journal.writer import JournalWriter
 
 SECOND = 10**9
 LAST, OTHER = "run.jsonl.last", "run.jsonl-2.last"
@@ -172,4 +178,67 @@ def test_a_journal_that_goes_on_elsewhere_takes_its_box_along() -> None:
     assert made.indices() == [3, 4]
     assert made.read()[0]["passed"] == 3
     assert Path("new.jsonl.last").exists()
+    made.box.close()
+
+
+class Thinned:
+    """A run of made-up calls past its limit, on its way through the outbox."""
+
+    def __init__(self) -> None:
+        self.writer = JournalWriter(Path("run.jsonl"), on_trouble=lambda _: None)
+        self.box = BlackBox(Path("run.jsonl"), "r1", 100_000, on_trouble=lambda _: None)
+        self.outbox = Outbox(self.writer, 100_000, self.box)
+        self.outbox.rows.append(RunStart(SCHEMA, "r1", "2026-01-01T00:00:00+00:00", pid=1, version="0"))
+        self.calls = self.wall_ns = 0
+        self.contexts = [Context(0, phase, 4, ["energy"], ["positions"]) for phase in (1, 2)]
+
+    def add(self, number: int, every_ns: int = 20_000) -> None:
+        """Make calls and hand them to the kernel."""
+        for index in range(self.calls, self.calls + number):
+            row = Call(
+                index, self.contexts[index // 7 % 2], start_ns=index * every_ns, wall_ns=1000 + index % 50
+            )
+            if index % 11 == 0:
+                row.components = {"graph": 10}
+            self.wall_ns += row.wall_ns
+            self.outbox.rows.append(row)
+        self.calls += number
+        self.outbox.drain()
+
+    def check(self, newest: int) -> None:
+        """Read the journal and compare it with what was made."""
+        journal = read_journal("run.jsonl")
+        calls, summary = journal.calls, summarize(journal)
+        unsliced = int(calls.wall_ns[~calls.sliced].sum(dtype=np.int64))
+        assert journal.bad_lines == 0
+        assert journal.damage == Damage()
+        assert summary.evaluations.calls == self.calls
+        assert unsliced + sum(each.wall_ns for each in journal.slices) == self.wall_ns
+        kept = min(newest, self.calls)
+        assert calls.index[-kept:].tolist() == list(range(self.calls - kept, self.calls))
+        assert len(np.unique(calls.index)) == len(calls)
+        assert set(calls.phase[-kept:].tolist()) == {1, 2}
+        assert bool((np.diff(calls.start_ns) > 0).all())
+
+
+def test_the_last_30000_calls_of_a_long_run_are_there_in_full_and_every_total_is_exact() -> None:
+    made = Thinned()
+    for _ in range(300):
+        made.add(500)
+    made.check(newest=30_000)  # as after a kill: the last slice is open
+    made.outbox.drain(closing=True)
+    made.check(newest=30_000)
+    assert sum(path.stat().st_size for path in Path().glob("*.last")) < 20_000_000
+    made.writer.close()
+    made.box.close()
+
+
+@pytest.mark.parametrize("every_ns", [20_000, 2_000_000, 20_000_000])
+def test_totals_are_exact_whenever_a_run_is_cut(monkeypatch: pytest.MonkeyPatch, every_ns: int) -> None:
+    monkeypatch.setattr(black_box, "CALLS", 150)
+    made = Thinned()
+    for number in (40, 1, 300, 7, 700, 2, 2000, 151, 149, 1, 90, 4000, 33):
+        made.add(number, every_ns)
+        made.check(newest=150)
+    made.writer.close()
     made.box.close()
