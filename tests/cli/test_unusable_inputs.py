@@ -38,6 +38,15 @@ def test_an_input_that_cannot_be_used_is_one_line(folder, capsys, command, name)
     assert "\x1b" not in told
 
 
+def test_a_result_file_that_cannot_be_used_is_one_line(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "deep.json").write_bytes(b"[" * 100_000)
+    (tmp_path / "odd.json").write_bytes(b'{"latencies_ms":"x","device":[],"n_atoms":{}}')
+    for name in ("pipe.json", "deep.json", "odd.json"):
+        assert main(arguments("compare", tmp_path / name)) not in {0, 70}
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["report", "validate", "compare"])
 def test_a_journal_of_any_name_is_read(tmp_path, capsys, command):
     path = tmp_path / "run-\udcff\x1b]0;x\x07\u202e.jsonl"

@@ -109,7 +109,7 @@ def run_of_result(name: str, result: Mapping[str, Any]) -> MeasuredRun | None:
         device, n_atoms = result["device"], result["n_atoms"]
     except (KeyError, TypeError, ValueError):
         return None
-    if times.ndim != 1 or not np.all(times > 0):
+    if times.ndim != 1 or not np.all((times > 0) & np.isfinite(times)):
         return None
     quantiles = tuple(np.quantile(times, QUANTILES).tolist()) if len(times) else ()
     systems = frozenset() if n_atoms is None else frozenset({f"{n_atoms} atoms"})

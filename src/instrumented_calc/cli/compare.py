@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.measured_run import MeasuredRun
 
 EXAMPLE = "compare before.jsonl after.jsonl, or compare --before a-*.jsonl --after b-*.jsonl"
+LARGEST_RESULT = 200_000_000  # bytes; a result of a million latencies has 20 MB
 MANY = ("--before", "--after")
 
 
@@ -169,10 +170,11 @@ def _read(path: Path) -> MeasuredRun:
 
 def _result(path: Path) -> dict[str, object] | None:
     """Return the one JSON object that the file is, None where it is none: a journal is many."""
-    if path.suffix != ".json":
+    # Reading a FIFO would hang.
+    if path.suffix != ".json" or not path.is_file() or path.stat().st_size > LARGEST_RESULT:
         return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "event" not in found else None
