@@ -181,7 +181,7 @@ class Run:
         if self._recorder is None or self.path is None:
             return ""
         self._recorder.flush()
-        return _summary_of(self.path)
+        return _summary_or_reason(self.path)
 
     def attach(self, dyn: Any) -> None:
         """Name the driver of the run and time its observers apart from the integrator.
@@ -344,14 +344,19 @@ def _print_summary(recorder: Recorder) -> None:
         wanted = "pytest" not in sys.modules
     if not wanted or recorder.is_worker or mpi_rank() or recorder.path is None:
         return
+    text = _summary_or_reason(recorder.path)
+    with own_faults_dropped():  # nobody may be listening
+        write_for_people(f"{text}\n", patience_s=1)
+
+
+def _summary_or_reason(path: Path) -> str:
+    """Return the summary of a journal, or one line on why it cannot be made."""
     try:
-        text = _summary_of(recorder.path)
+        return _summary_of(path)
     except Exception as error:
         if is_foreign(error):
             raise
-        text = f"instrumented-calc: no summary ({error}); try: instrumented-calc report {recorder.path}"
-    with own_faults_dropped():  # nobody may be listening
-        write_for_people(f"{text}\n", patience_s=1)
+        return f"instrumented-calc: no summary ({error}); try: instrumented-calc report {path}"
 
 
 def _summary_of(path: Path) -> str:
