@@ -363,7 +363,7 @@ def test_forces_of_a_slow_calculator_are_looked_at_in_each_call():
 def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
     class Python(zoo.Spring):
         def calculate(self, atoms=None, properties=None, system_changes=None):
-            self.results = {"energy": float(sum(range(400)))}
+            self.results = {"energy": float(sum(range(2000)))}
 
     faces = [ProfiledCalculator(Python()) for _ in range(32)]
     atoms = copper()
@@ -371,7 +371,7 @@ def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
 
     def work(face):
         begin.wait()
-        for _ in range(100):
+        for _ in range(400):
             face.calculate(atoms, ["energy"], ["positions"])
 
     threads = [threading.Thread(target=work, args=(face,)) for face in faces]
@@ -381,4 +381,4 @@ def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
     for thread in threads:
         thread.join()
     maker = recording(faces[0]).run._recorder.maker
-    assert maker.self_ns - maker._start_cost < time.process_time_ns() - cpu
+    assert 0 < maker.self_ns - maker._start_cost < (time.process_time_ns() - cpu) / 2

@@ -117,7 +117,10 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     ) = UNSET
     self_ns: (
         Annotated[
-            Natural, _meta("The recorder's own time, never part of wall_ns", "ns", "sampled, cumulative")
+            Natural,
+            _meta(
+                "CPU time of the recorder, never part of wall_ns; an estimate", "ns", "sampled, cumulative"
+            ),
         ]
         | UnsetType
     ) = UNSET
