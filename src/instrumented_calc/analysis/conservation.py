@@ -43,7 +43,7 @@ def measure_conservation(journal: Journal) -> list[Conservation]:
     """Return the total energy's course in each phase that has a time step and enough samples."""
     calls = journal.calls
     known = [(each.index, each.conserved_ev) for each in journal.states]
-    pairs = [(index, energy) for index, energy in known if isinstance(energy, float)]
+    pairs = [(index, energy) for index, energy in known if isinstance(energy, float) and abs(energy) < 1e100]
     if not pairs or not len(calls):
         return []
     order = np.argsort(calls.index)

@@ -102,7 +102,7 @@ def lost_edges(evidence: Evidence) -> Observation:
         return clear(f"edges per atom {100 * change:+.2g} % over the run", numbers, len(rows))
     states = evidence.summary.journal.states
     far = [each.farthest_cells for each in states if isinstance(each.farthest_cells, float)]
-    volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float)]
+    volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float) and each.volume_a3 > 0]
     text = f"edges per atom went {100 * change:.3g} %"
     if not far or not volumes:
         return unknown(f"{text}, but where the atoms are is not recorded", numbers, len(rows))
