@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Phase
 
+EXPLODED_EV = 1e100  # far beyond physics: arithmetic on such energies overflows
 FEWEST_SAMPLES = 10
 FS_PER_PS = 1000
 
@@ -43,7 +44,9 @@ def measure_conservation(journal: Journal) -> list[Conservation]:
     """Return the total energy's course in each phase that has a time step and enough samples."""
     calls = journal.calls
     known = [(each.index, each.conserved_ev) for each in journal.states]
-    pairs = [(index, energy) for index, energy in known if isinstance(energy, float) and abs(energy) < 1e100]
+    pairs = [
+        (index, energy) for index, energy in known if isinstance(energy, float) and abs(energy) < EXPLODED_EV
+    ]
     if not pairs or not len(calls):
         return []
     order = np.argsort(calls.index)
