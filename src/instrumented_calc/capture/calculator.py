@@ -242,7 +242,9 @@ class _SharedDictionary:
     def __set__(self, face: Any, state: Any) -> None:
         """Exchange the dictionary of both."""
         self._plain.__set__(face, state)
-        self._plain.__set__(_lane_of(face).calculator, state)
+        lane = _lane_of(face)
+        self._plain.__set__(lane.calculator, state)
+        lane.held = vars(lane.calculator)
 
     def __delete__(self, face: Any) -> None:
         """Begin with an empty dictionary, as Python does."""

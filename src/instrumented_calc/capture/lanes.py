@@ -39,7 +39,7 @@ class Lane:
         watch: Follows the driver that asks for forces.
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether answers from a cache can be told from calculations.
-        is_twin: Whether the wrapped calculator shares its dictionary.
+        held: The dictionary that a twin and its calculator share; None of a proxy.
         look_after: When the forces are to be looked at again, in ns of the run's clock.
         look_at: Number of calls after which they are looked at in any case.
         unseen: The last call, if its forces were not looked at.
@@ -59,7 +59,7 @@ class Lane:
         "context",
         "described_in",
         "failed",
-        "is_twin",
+        "held",
         "look_after",
         "look_at",
         "not_implemented",
@@ -74,7 +74,7 @@ class Lane:
         self.recorder = recorder
         self.calculator = calculator
         self.seen_by = seen_by
-        self.is_twin = seen_by == "twin"
+        self.held: dict[str, Any] | None = None
         self.cache_hits_known = True
         self.number = recorder.number_of(calculator) if number is None else number
         self.begin()

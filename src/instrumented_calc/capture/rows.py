@@ -205,7 +205,7 @@ class RowMaker:
         energy: Any = UNSET
         results = None
         if failure is None:
-            held = lane.calculator.__dict__ if lane.is_twin else None
+            held = lane.held
             results = lane.stored("results") if held is None else held.get("results")
             if type(results) is not dict:
                 results = lane.results(results, properties, returned)
@@ -213,9 +213,9 @@ class RowMaker:
                 energy = results.get("energy", UNSET)
                 if type(energy) is not float and energy is not UNSET:
                     energy = self._number(energy)
-                broken = energy is not UNSET and energy - energy != 0.0  # NaN and infinite
-                if broken or end >= lane.look_after or lane.calls == lane.look_at:
-                    self._look_at_results(lane, entry[0], results, end, broken)
+                odd = energy is not UNSET and energy - energy  # 0.0, or NaN of what is not finite
+                if odd or end >= lane.look_after or lane.calls == lane.look_at:
+                    self._look_at_results(lane, entry[0], results, end, energy)
                 else:
                     lane.unseen = entry[0]
         parent: Any = UNSET
@@ -257,14 +257,14 @@ class RowMaker:
                 self.live.compiles(row.index)
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
-        if end >= self._next_sample:
+        if measured and end >= self._next_sample:
             self._sample(row, end)
             if end >= self._next_state:
                 self._read_state(row, end, results, atoms, driver)
         lane.calls += 1
         entry[11] = 0  # the row is on its way
         self.append(row)
-        if end - self._last_row >= WRITE_AT_ONCE_NS and self.direct:
+        if measured and self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
             self._outbox.drain(timeout=0)
         self._last_row = end
         if measured:
@@ -380,7 +380,7 @@ class RowMaker:
         self.append(state)
 
     def _look_at_results(
-        self, lane: Lane, index: int, results: dict[str, Any], end: int, broken: bool
+        self, lane: Lane, index: int, results: dict[str, Any], end: int, energy: Any
     ) -> None:
         """Look whether the forces are finite, as often as a thousandth of the time allows.
 
@@ -391,7 +391,7 @@ class RowMaker:
         if lane.calls == lane.look_at:  # the one that ends now is not counted yet
             lane.look_at = 2 * lane.calls + 1
         began = self.clock()
-        names = ["energy"] if broken else []
+        names = ["energy"] if energy is not UNSET and energy - energy != 0.0 else []
         if not forces_are_finite(results.get("forces")):
             names.append("forces")
         lane.look_after = end + min(LOOK_SHARE * (self.clock() - began), LONGEST_LOOK_PAUSE_NS)
@@ -405,7 +405,7 @@ class RowMaker:
         for lane in lanes:
             results = lane.stored("results")
             if lane.unseen is not None and type(results) is dict:
-                self._look_at_results(lane, lane.unseen, results, self.last_end, broken=False)
+                self._look_at_results(lane, lane.unseen, results, self.last_end, UNSET)
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
         found = watch.search(current)
