@@ -76,3 +76,63 @@ def test_no_slow_call_of_a_thinned_run_is_lost() -> None:
         assert len(ended) >= 10
         assert len(ended) <= counted <= len(ended) + 1
         assert np.diff(journal.calls.index).tolist() == [1] * (len(journal.calls) - 1)
+
+
+GOES_ON = """
+from stage import *
+
+calc = ProfiledCalculator(Spring(), max_journal=30_000, summary=False)
+atoms = pair(calc)
+recorder = recording(calc).run._recorder
+
+def steps(number):
+    for _ in range(number):
+        step(atoms)
+    recorder.flush()
+
+steps(500)
+steps(500)
+os.rename("run.jsonl", "moved.jsonl")
+recorder._last_tally = 0
+deadline = time.monotonic() + 60
+while not os.path.exists("run.jsonl") and time.monotonic() < deadline:
+    time.sleep(0.05)
+steps(500)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_thinned_journal_that_is_moved_goes_on_with_its_black_box() -> None:
+    child = run_script(GOES_ON)
+    assert child.returncode == -9, child.stderr
+    journal = read_journal("run.jsonl")
+    assert journal.calls.index[-400:].tolist() == list(range(1100, 1500))
+    assert journal.damage.repeated == journal.damage.conflicting == 0
+
+
+def test_workers_have_a_black_box_each() -> None:
+    child = run_script(
+        """
+from stage import *
+
+atoms = pair(ProfiledCalculator(Spring(), max_journal=30_000, summary=False))
+recorder = recording(atoms.calc).run._recorder
+for _ in range(3):
+    for _ in range(500):
+        step(atoms)
+    recorder.flush()
+pid = os.fork()
+for _ in range(3):
+    for _ in range(500 if pid else 400):
+        step(atoms)
+    recorder.flush()
+if pid:
+    os.waitpid(pid, 0)
+    os.rename(f"run.pid{pid}.jsonl", "child.jsonl")
+    os.rename(f"run.pid{pid}.jsonl.last", "child.jsonl.last")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    assert child.returncode == -9, child.stderr
+    assert summarize(read_journal("run.jsonl")).evaluations.calls == 3000
+    assert summarize(read_journal("child.jsonl")).evaluations.calls == 1200

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.new_file import numbered
 from instrumented_calc.journal.records import black_box_path
+from instrumented_calc.journal.rows import LARGEST
 from instrumented_calc.journal.start import UNDECODABLE
 
 if TYPE_CHECKING:
@@ -25,21 +26,22 @@ if TYPE_CHECKING:
 
     from instrumented_calc.journal.columns import Integers
 
-CALL = b'{"event":"call",'
-HEAD = b'{"event":"last_calls",'
 SLICED = b'"sliced":true'
 MOST_FILES = 16  # a run has two; earlier runs of the same journal name may have left theirs
 LONGEST_START = 1024 * 1024
+
+
+_Number = Annotated[int, msgspec.Meta(ge=-1, le=LARGEST)]
 
 
 class _Known(msgspec.Struct):
     """What is looked at of a line."""
 
     event: str
-    index: int = -1
-    passed: int = -1
+    index: _Number = -1
+    passed: _Number = -1
     run_id: str = ""
-    time_ns: int = -1
+    time_ns: _Number = -1
 
 
 _decode = msgspec.json.Decoder(_Known).decode
