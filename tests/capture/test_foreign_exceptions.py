@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -129,6 +132,61 @@ def test_what_times_the_parts_is_taken_back(name, limit, monkeypatch):
             wrapped.calculate(copper(), ["energy"], ["positions"])
     assert timed.part is plain
     assert active.stack == []
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first call", "later call"])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (os, "open"),
+        (os, "fstat"),
+        (os, "write"),
+        (os, "pread"),
+        (Path, "read_text"),
+        (Path, "read_bytes"),
+        (os, "getcwd"),
+        (metadata, "version"),
+    ],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_a_time_limit_that_looks_like_an_error_of_the_system_passes(owner, name, first, monkeypatch):
+    error = TimeoutError("the user's time limit")  # an OSError, as files raise it
+
+    def strike(*_):
+        raise error
+
+    before = signal.signal(signal.SIGALRM, strike)
+    wrapped = ProfiledCalculator(zoo.Spring())
+    if not first:
+        wrapped.calculate(copper(), ["energy"], ["positions"])
+        maker = recording(wrapped).run._recorder.maker
+        maker._next_sample = maker._last_row = 0
+        maker.direct = True
+    struck = []
+
+    def run(*args, **kwargs):
+        if not struck and threading.current_thread() is threading.main_thread():
+            struck.append(True)
+            signal.raise_signal(signal.SIGALRM)
+        return function(*args, **kwargs)
+
+    function = getattr(owner, name)
+    caught = None
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, run)
+        try:
+            wrapped.calculate(copper(), ["energy"], ["positions"])
+        except TimeoutError as passed:
+            caught = passed
+    signal.signal(signal.SIGALRM, before)
+    assert struck or not first
+    assert caught is (error if struck else None)
+    wrapped.calculate(copper(), ["energy"], ["positions"])
+    recording(wrapped).close()
+    records = read_records(recording(wrapped).run.path)
+    assert len(records.calls) == recording(wrapped).calls
+    assert records.counters["faults"] == 0
+    assert not records.of("notice")
 
 
 def test_no_alarm_of_thousands_is_lost_and_no_row():

@@ -11,7 +11,6 @@ Only plain writes are used: a memory map would kill the process with SIGBUS on a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 from collections import deque
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.new_file import create_numbered
 from instrumented_calc.journal.records import Call, LastCalls, black_box_path
 
@@ -51,7 +51,9 @@ class _File:
     def _seen(self) -> tuple[int, int] | None:
         try:
             status = os.fstat(self.descriptor)
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             return None
         return status.st_dev, status.st_ino
 
@@ -76,8 +78,11 @@ class _File:
 
     def close(self) -> None:
         if self.is_ours:
-            with contextlib.suppress(OSError):  # a network file system may report a lost write only here
+            try:
                 os.close(self.descriptor)
+            except OSError as error:  # a network file system may report a lost write only here
+                if is_foreign(error):
+                    raise
 
 
 class _Batch(NamedTuple):
@@ -169,6 +174,8 @@ class BlackBox:
             try:
                 self._write(self._file(turn=batch.turn), batch)
             except OSError as error:
+                if is_foreign(error):
+                    raise
                 if not self._told:
                     self._told = True
                     self._on_trouble(
@@ -224,9 +231,7 @@ def _encoded(records: list[Any]) -> bytes:
     """Encode records without those that JSON cannot hold; the journal counts and reports them."""
     try:
         return _encode(records)
-    except UNENCODABLE:
-        lines = []
-        for record in records:
-            with contextlib.suppress(*UNENCODABLE):
-                lines.append(_encode([record]))
-        return b"".join(lines)
+    except UNENCODABLE as error:
+        if is_foreign(error):
+            raise
+        return b"".join(_encoded([record]) for record in records) if len(records) > 1 else b""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from instrumented_calc.foreign import is_foreign
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -128,6 +130,8 @@ def _pairs(path: Path) -> dict[str, int]:
 def _words(path: Path) -> list[str]:
     try:
         return path.read_text().split()
-    except OSError:
+    except OSError as error:
+        if is_foreign(error):
+            raise
         # The root group has no such file, and a container does not see the groups around it.
         return []

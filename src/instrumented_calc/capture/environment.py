@@ -11,7 +11,6 @@ import platform
 import re
 import socket
 import sys
-from contextlib import suppress
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.cgroups import cpu_quota, memory_limit
 from instrumented_calc.capture.scheduler import job_ends, mpi_rank, scheduler, series
+from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.journal.records import Environment, Library, ThreadPool
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _found(sources: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     found = {}
     for name, source in sources.items():
         # A run must start on a machine whose files or libraries are not as they usually are.
-        with suppress(Exception):
+        with own_faults_dropped():
             value = source()
             if value is not None and value not in ("", [], {}):
                 found[name] = value

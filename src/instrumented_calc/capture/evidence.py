@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import UNSET
 
+from instrumented_calc.foreign import is_foreign
+
 # Types of numpy's that hold a real number. numpy itself is not loaded for it.
 NUMBERS = frozenset({"float64", "float32", "float16", "longdouble"})
 
@@ -25,7 +27,9 @@ class HostNumbers:
         if kind in self._known:
             try:
                 return float(value)
-            except OverflowError:  # an integer of hundreds of digits
+            except OverflowError as error:  # an integer of hundreds of digits
+                if is_foreign(error):
+                    raise
                 return UNSET
         if _is_array(value) and value.size == 1 and value.dtype.kind in "fiu":
             return float(value.item())

@@ -12,6 +12,7 @@ import msgspec
 
 from instrumented_calc import __version__
 from instrumented_calc.capture.environment import environment, mpi_rank, series
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.masking import mask_arguments
 from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
 
@@ -63,5 +64,7 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
 def _working_directory() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - a string is wanted
-    except OSError:
+    except OSError as error:
+        if is_foreign(error):
+            raise
         return "(removed)"

@@ -9,6 +9,8 @@ import stat
 import sys
 from typing import Any
 
+from instrumented_calc.foreign import is_foreign
+
 PIECE = 4096  # bytes that a pipe takes at once when it says that it is writable (POSIX: PIPE_BUF)
 
 
@@ -37,7 +39,9 @@ def _is_writable(stream: Any, patience_s: float) -> bool:
         if not isinstance(fd, int):
             return True
         status = os.fstat(fd)
-    except (AttributeError, OSError, ValueError):
+    except (AttributeError, OSError, ValueError) as error:
+        if is_foreign(error):
+            raise
         return True  # not a file of the system: a notebook's stream, a test's
     if stat.S_ISREG(status.st_mode):  # past its limit the system would kill the process by SIGXFSZ
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from instrumented_calc.foreign import is_foreign
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,9 @@ class Pulse:
             thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:
+            except RuntimeError as error:
+                if is_foreign(error):
+                    raise
                 return False
             self._thread = thread
         return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.masking import mask_secrets, mask_variables
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def job_ends(variables: Mapping[str, str] = os.environ, *, process_start: float 
 def _number(text: str | None) -> float | None:
     try:
         value = float(text or "")
-    except ValueError:
+    except ValueError as error:
+        if is_foreign(error):
+            raise
         return None
     return value if 0 < value < LATEST else None
 
@@ -165,6 +168,8 @@ def _condor_attributes(variables: Mapping[str, str]) -> dict[str, str]:
         return {}
     try:
         description = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if is_foreign(error):
+            raise
         return {}
     return dict(re.findall(r'^(\w+) = "?(.*?)"?$', description, re.MULTILINE))

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from instrumented_calc.foreign import is_foreign
+
 NETWORK_FILE_SYSTEMS = frozenset(
     [
         b"9p",
@@ -47,7 +49,9 @@ def on_network_file_system(path: Path) -> bool:
     """
     try:
         mounts = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
-    except OSError:
+    except OSError as error:
+        if is_foreign(error):
+            raise
         return False
     longest, kind = b"", b""
     name = os.fsencode(path.resolve())

@@ -11,6 +11,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from instrumented_calc.foreign import is_foreign
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -58,7 +60,9 @@ def create_numbered(path: Path, flags: int = os.O_WRONLY) -> tuple[int, Path]:
         candidate = numbered(path, number)
         try:
             return create(candidate, flags), candidate
-        except FileExistsError:
+        except FileExistsError as error:
+            if is_foreign(error):
+                raise
             number += 1
 
 

@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import JournalPathError
+from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.mounts import on_network_file_system
 from instrumented_calc.journal.new_file import beyond_streams, create_numbered
 
@@ -50,7 +51,12 @@ class JournalWriter:
 
     def __init__(self, path: Path, *, on_trouble: Callable[[str], None]) -> None:
         self._fd, self.path = _create(path)
-        self._identity = _identity(os.fstat(self._fd))
+        try:
+            self._identity = _identity(os.fstat(self._fd))
+            self.direct = not on_network_file_system(self.path)
+        except BaseException:  # Ctrl-C, a time limit
+            os.close(self._fd)
+            raise
         self._on_trouble = on_trouble
         self._chunks: list[bytes] = []  # accepted, not yet written
         self._done = 0  # bytes of the first one that are written
@@ -64,7 +70,6 @@ class JournalWriter:
         self._rows_in_file = 0
         self.size = 0
         self.gone: str | None = None
-        self.direct = not on_network_file_system(self.path)
 
     @property
     def lost(self) -> int:
@@ -154,7 +159,9 @@ class JournalWriter:
         """Return the open file's status, or None if the descriptor is another file's or nobody's."""
         try:
             status = os.fstat(self._fd)
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             return None
         return status if _identity(status) == self._identity else None
 
@@ -163,7 +170,9 @@ class JournalWriter:
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             fd = beyond_streams(os.open(self.path, flags))
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             return False
         if _identity(os.fstat(fd)) != self._identity:
             os.close(fd)
@@ -184,15 +193,16 @@ class JournalWriter:
                 chunk = self._chunks[0]
                 self._taken(os.write(self._fd, chunk[self._done : self._done + self._room()]))
             self._failing = False
-        except OSError as error:
+        except BaseException as error:
+            # A time limit's TimeoutError is an OSError too.
+            if is_foreign(error) or not isinstance(error, OSError):
+                self._interrupted = True  # the kernel may have taken lines without returning their number
+                raise
             if not self._failing:
                 self._failing = True
                 self._on_trouble(
                     f"{self.path}: {error.strerror}; the run goes on, rows are lost until there is room"
                 )
-        except BaseException:  # Ctrl-C: the kernel may have taken lines without our being told
-            self._interrupted = True
-            raise
 
     def _room(self) -> int:
         """Return how many bytes the process may add: past its limit the system kills it by SIGXFSZ."""
@@ -225,7 +235,9 @@ class JournalWriter:
         """Tell whether the journal's name no longer leads to the file that is written."""
         try:
             return self._fd < 0 or _identity(self.path.stat()) != self._identity
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             return True
 
     def reopen(self) -> None:
@@ -280,6 +292,8 @@ class JournalWriter:
                 try:
                     os.close(fd)
                 except OSError as error:  # a network file system's late answer; the descriptor is closed
+                    if is_foreign(error):
+                        raise
                     self._on_trouble(
                         f"{self.path}: {error.strerror} as it was closed; its last rows may be missing"
                     )
@@ -313,6 +327,8 @@ def _create(path: Path) -> tuple[int, Path]:
     try:
         return create_numbered(path, os.O_WRONLY | os.O_APPEND)
     except OSError as error:
+        if is_foreign(error):
+            raise
         where = error.filename or path
         message = f"{where}: {error.strerror}; pass journal= with a path that can be written"
         raise JournalPathError(message) from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.active import active
 from instrumented_calc.capture.code_swap import CodeSwap
+from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.active import Entry
@@ -135,7 +136,9 @@ def _equation(operands: tuple[Any, ...]) -> str:
     try:
         equation = ",".join(map(_letters, operands[1::2]))
         return f"{equation}->{_letters(operands[-1])}" if len(operands) % 2 else equation
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError) as error:
+        if is_foreign(error):
+            raise
         return ""
 
 

@@ -6,6 +6,8 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
+from instrumented_calc.foreign import is_foreign
+
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
 
@@ -24,7 +26,9 @@ class ProcessProbe:
         try:
             self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
             self._identity = self._seen()
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             self._statm = -1
 
     def _seen(self) -> tuple[int, int]:
@@ -35,7 +39,9 @@ class ProcessProbe:
         """Tell whether the descriptor still is the probe's: a program may have closed it."""
         try:
             ours = self._seen() == self._identity
-        except OSError:
+        except OSError as error:
+            if is_foreign(error):
+                raise
             ours = False
         if not ours:
             self._statm = -1
