@@ -9,6 +9,8 @@ import pytest
 from tests.lifecycle.children import run_script
 from tests.support import read_records
 
+from instrumented_calc.journal.reader import read_journal
+
 ODD = b"x\xff\xe2\x80\xa8"
 
 
@@ -135,3 +137,34 @@ for number in range(3000):
     records = read_records()
     sliced = sum(part["calls"] for part in records.of("slice"))
     assert sliced + sum(not row.get("sliced") for row in records.calls) == 3000
+
+
+def test_a_megabyte_of_arguments_does_not_cost_the_first_record() -> None:
+    child = run_script("""
+from stage import *
+
+sys.orig_argv = [*sys.orig_argv, *["x" * 100_000] * 12, *["frame.xyz"] * 2000]
+step(pair(ProfiledCalculator(Spring(), journal="run.jsonl")))
+""")
+    assert child.returncode == 0, child.stderr
+    start = read_records().all[0]
+    assert start["command"][1] == "script.py"
+    assert start["command"][-1].endswith("in all)")
+    assert Path("run.jsonl").read_bytes().index(b"\n") < 60_000
+    assert read_journal("run.jsonl").start is not None
+
+
+def test_a_row_that_is_too_long_for_readers_is_shortened_and_costs_no_other() -> None:
+    child = run_script("""
+from stage import *
+
+calc = ProfiledCalculator(Spring(), journal="run.jsonl")
+atoms = pair(calc)
+for names in (["energy"], ["energy", "x" * 3_000_000], ["energy"]):
+    calc.calculate(atoms, names, ["positions"])
+recording(calc).close()
+""")
+    assert child.returncode == 0, child.stderr
+    journal = read_journal("run.jsonl")
+    assert journal.damage.long_lines == 0
+    assert len(journal.calls) == 3

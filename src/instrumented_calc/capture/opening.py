@@ -13,11 +13,15 @@ import msgspec
 from instrumented_calc import __version__
 from instrumented_calc.capture.environment import environment, mpi_rank, series
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.encoding import shortened
 from instrumented_calc.journal.masking import mask_arguments
 from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.recorder import Recorder
+
+
+LONGEST_START = 50_000  # bytes of the first record
 
 
 def new_run_id() -> str:
@@ -58,7 +62,9 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
         start.rank = rank
     if linked is not None:
         start.series = linked
-    return start, describe_fields()
+    # A shell expands a pattern to a megabyte of arguments.
+    line = shortened(start, LONGEST_START)
+    return msgspec.json.decode(line, type=RunStart) if line else start, describe_fields()
 
 
 def _working_directory() -> str:

@@ -6,6 +6,7 @@ expected, numbers too large for JSON. What JSON cannot hold is replaced or left 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 20  # levels of nesting that are looked into
 LARGEST_INTEGER = 2**63 - 1  # what every reader can take
+LONGEST_RECORD = 1_000_000  # bytes: readers skip lines of more than 2^20
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _encode = msgspec.json.Encoder().encode
@@ -34,21 +36,50 @@ def lines_of(records: Sequence[Struct]) -> tuple[bytes, int]:
         The lines, and how many records could not be encoded at all.
     """
     try:
-        return _encode_lines(records), 0
+        lines = _encode_lines(records)
     except Exception as error:  # TypeError, UnicodeEncodeError, RecursionError, MemoryError, ...
         if is_foreign(error):
             raise
-        lines = [_line_of(record) for record in records]
-        return b"".join(lines), lines.count(b"")
+    else:
+        if len(lines) <= LONGEST_RECORD:
+            return lines, 0
+    single = [shortened(record, LONGEST_RECORD) for record in records]
+    return b"".join(single), single.count(b"")
+
+
+def shortened(record: Struct, longest: int) -> bytes:
+    """Encode a record with its texts, lists and dictionaries cut, so that its line is not too long.
+
+    Args:
+        record: The record.
+        longest: Bytes that the line may have.
+
+    Returns:
+        The line; nothing if the record cannot be encoded or is too long even then.
+    """
+    line = _encoded(lambda: record) or _encoded(lambda: _fields_of(record, 0))
+    for most in (1000, 100, 10):
+        if len(line) <= longest:
+            return line
+        value = msgspec.json.decode(line)
+        line = _encoded(lambda value=value, most=most: _cut(value, most))  # type: ignore[misc]
+    return line if len(line) <= longest else b""
+
+
+def _cut(value: Any, most: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= most else f"{value[:most]}... ({len(value)} characters)"
+    if isinstance(value, list):
+        rest = [f"... ({len(value)} in all)"] if len(value) > most and isinstance(value[0], str) else []
+        return [_cut(each, most) for each in value[:most]] + rest
+    if isinstance(value, dict):
+        return {_cut(key, most): _cut(each, most) for key, each in islice(value.items(), most)}
+    return value
 
 
 def valid_text(text: str) -> str:
     r"""Return a text that UTF-8 can hold: bytes that were none become `\udcff` and the like."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _line_of(record: Struct) -> bytes:
-    return _encoded(lambda: record) or _encoded(lambda: _fields_of(record, 0))
 
 
 def _encoded(form: Callable[[], Any]) -> bytes:
