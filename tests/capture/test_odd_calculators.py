@@ -382,3 +382,58 @@ def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
         thread.join()
     maker = recording(faces[0]).run._recorder.maker
     assert 0 < maker.self_ns - maker._start_cost < (time.process_time_ns() - cpu) / 2
+
+
+class Passing(Calculator):
+    """Has a `calculate`, but passes on what it is asked."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self):
+        super().__init__()
+        self.other = zoo.Spring()
+
+
+class PassingProperties(Passing):
+    def get_property(self, name, atoms=None, allow_calculation=True):
+        return self.other.get_property(name, atoms, allow_calculation)
+
+
+class PassingForces(Passing):
+    def get_forces(self, atoms=None):
+        return self.other.get_forces(atoms)
+
+
+@pytest.mark.parametrize("kind", [PassingProperties, PassingForces])
+def test_answers_that_no_calculate_has_given_are_reported_at_the_end(kind, capsys):
+    atoms = copper()
+    atoms.calc = ProfiledCalculator(kind())
+    bare = copper()
+    bare.calc = zoo.Spring()
+    assert atoms.get_forces().tobytes() == bare.get_forces().tobytes()
+    recording(atoms.calc).close()
+    message = capsys.readouterr().err
+    assert "nothing is recorded: the calculator gave 1 answers" in message
+    assert message.count("\n") == 1
+
+
+def test_a_calculator_that_changes_its_class_while_calculating_does_so_for_both():
+    class After(zoo.Spring):
+        pass
+
+    class Before(zoo.Spring):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            self.__class__ = After
+
+    bare = Before()
+    wrapped = ProfiledCalculator(bare)
+    wrapped.calculate(copper(), ["energy"], list(all_changes))
+    assert wrapped.__class__ is bare.__class__ is After
+    assert isinstance(wrapped, After)
+    wrapped.calculate(copper(), ["energy"], list(all_changes))
+    with pytest.raises(TypeError):
+        wrapped.__class__ = int
+    assert recording(wrapped).calls == 2
+    recording(wrapped).close()
+    assert len(read_records().calls) == 2

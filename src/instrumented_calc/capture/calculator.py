@@ -25,7 +25,7 @@ from instrumented_calc.capture.binding import (
 )
 from instrumented_calc.capture.copies import Contents
 from instrumented_calc.capture.lanes import Lane
-from instrumented_calc.capture.recorded import counted, recorded_bound, recorded_method
+from instrumented_calc.capture.recorded import answered, counted, recorded_bound, recorded_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,7 @@ _twins: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 _classes: weakref.WeakValueDictionary[tuple[int, bool], type] = weakref.WeakValueDictionary()
 RECORDED = ("calculate", "evaluate")
 ASKED = ("get_property", "get_potential_energy", "get_forces")
+GETTERS = ("get_potential_energy", "get_forces", "get_stress")
 MAKES_CLASSES = ("__new__", "__init__", "__prepare__", "__setattr__", "__getattribute__", "mro")
 _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
@@ -187,6 +188,10 @@ def _recorded_methods(cls: type, *, patched: bool) -> dict[str, Any]:
             namespace[name] = RecordedAttribute(cls, name)
     if is_plain_function(found_on(cls, "get_property")):
         namespace["get_property"] = counted(cls, _lane_of, _notice_patch)
+    for name in GETTERS:
+        found = found_on(cls, name)
+        if is_plain_function(found) and not found.__module__.startswith("ase."):
+            namespace[name] = answered(cls, name, _lane_of)
     return namespace
 
 
@@ -201,7 +206,7 @@ def _namespace(cls: type) -> dict[str, Any]:
         "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),  # noqa: PLW0108 - drops the twin's class
     }
     if found_on(cls, "__class__") is found_on(object, "__class__"):
-        namespace["__class__"] = property(lambda _: cls)
+        namespace["__class__"] = property(lambda _: cls, _change_class)
     if _inherits(cls, "__eq__"):
         namespace["__eq__"] = lambda self, other: _bare(self) is _bare(other) or NotImplemented
         namespace["__hash__"] = lambda self: hash(_bare(self))
@@ -218,6 +223,13 @@ def _namespace(cls: type) -> dict[str, Any]:
 def _inherits(cls: type, name: str) -> bool:
     """Tell whether a class has left a method as `object` has it."""
     return found_on(cls, name) is found_on(object, name)
+
+
+def _change_class(face: Any, cls: type) -> None:
+    """Give calculator and twin another class, as an assignment to `__class__` does."""
+    calculator = _lane_of(face).calculator
+    _set_class(calculator, cls)
+    _set_class(face, _class_for(cls, patched=any(name in vars(calculator) for name in RECORDED)))
 
 
 def _notice_patch(face: Any) -> None:

@@ -26,6 +26,9 @@ _installed: dict[str, bool] = {}
 def remember(recorder: Recorder) -> None:
     """Follow a run until it ends."""
     _open_runs.append(recorder)
+    if not _installed.get("unseen"):  # a run that never starts may have something to say at the end
+        _installed["unseen"] = True
+        atexit.register(end_all, "exit")
     if not _installed.get("fork") and hasattr(os, "register_at_fork"):
         _installed["fork"] = True
         os.register_at_fork(

@@ -347,3 +347,24 @@ def counted(  # noqa: C901 - likewise
         inspect.signature(real).parameters[name].default is default for name, default in GET_PROPERTY.items()
     )
     return method if usual else general
+
+
+def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a getter of the calculator's own that counts the answers which no `calculate` has given.
+
+    Args:
+        owner: The calculator's class: its getter is looked up at each call.
+        name: `get_forces` and the like.
+        lane_of: Gives the lane of the object that the method is called on.
+    """
+
+    @functools.wraps(getattr(owner, name))
+    def getter(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        lane = lane_of(self)
+        before = lane.calls, lane.asked
+        answer = as_of(owner, name, self)(*args, **kwargs)
+        if (lane.calls, lane.asked) == before:
+            lane.asked += 1
+        return answer
+
+    return getter

@@ -22,7 +22,7 @@ from instrumented_calc.capture.active import active, after_fork_in_child
 from instrumented_calc.capture.black_box import BlackBox
 from instrumented_calc.capture.components import Components, parts_of_neighbour_lists
 from instrumented_calc.capture.last_failure import failure_of_program
-from instrumented_calc.capture.notices import Notices
+from instrumented_calc.capture.notices import Notices, people_logger
 from instrumented_calc.capture.opening import journal_path, new_run_id, opening_records
 from instrumented_calc.capture.outbox import Outbox
 from instrumented_calc.capture.probes.garbage import GarbageProbe
@@ -338,14 +338,17 @@ class Recorder:
 
     def _counted(self) -> Counters:
         """Return the counters of now: those of lanes that are gone, and of those that live."""
-        counters = msgspec.structs.replace(self.counters, self_ns=self._maker.self_ns)
+        counters = self._with_lanes(msgspec.structs.replace(self.counters, self_ns=self._maker.self_ns))
+        if self._writer is not None:
+            counters.calls = self._outbox.calls
+            counters.lost_rows += self._writer.lost
+        return counters
+
+    def _with_lanes(self, counters: Counters) -> Counters:
         for reference in self.lanes.valuerefs():  # a copy: other threads come and go
             lane = reference()
             if lane is not None:
                 _add(counters, lane)
-        if self._writer is not None:
-            counters.calls = self._outbox.calls
-            counters.lost_rows += self._writer.lost
         return counters
 
     def _go_on_elsewhere(self, writer: JournalWriter, why: str) -> None:
@@ -386,6 +389,8 @@ class Recorder:
             self._lock.release()
         if was is not RECORDING or self._writer is None:
             ends.forget(self)
+            if was is WAITING:
+                self._say_if_unseen()
             if self._ending not in (None, threading.get_ident()):
                 self._ended.wait(max(deadline - time.monotonic(), 0))
             return
@@ -399,6 +404,18 @@ class Recorder:
             self._trouble(f"{self.path}: the file system does not answer; the journal may lack its end")
         elif self.on_end is not None:
             self._guarded("summary", lambda: self.on_end and self.on_end(self))
+
+    @property
+    def answers(self) -> int:
+        """How often a calculator of the run was asked for a property and gave it, calculated or not."""
+        counters = self._with_lanes(msgspec.structs.replace(self.counters))
+        return counters.get_property - counters.not_implemented
+
+    def _say_if_unseen(self) -> None:
+        """Say that nothing is recorded of a calculator that has given answers, but never by `calculate`."""
+        answers = self.answers
+        if answers > 0 and not self.is_worker:
+            self._guarded("end", lambda: people_logger().warning(_unseen(answers)))
 
     def _complete(self, reason: str, deadline: float) -> bool:
         """Put everything back, then have the journal's thread write the end.
@@ -522,6 +539,13 @@ class Recorder:
             lane.begin()
         after_fork_in_child()
         self._get_ready()
+
+
+def _unseen(answers: int) -> str:
+    return (
+        f"nothing is recorded: the calculator gave {answers} answers, but its calculate() was never called;"
+        " if it passes them on to another calculator, wrap that one"
+    )
 
 
 def _drop(_: Any) -> None:
