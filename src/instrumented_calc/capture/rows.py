@@ -81,6 +81,42 @@ class RowMaker:
         windows: The run's trace windows.
     """
 
+    # An object of more than 30 attributes has no shared keys: without slots each access would be a search.
+    __slots__ = (
+        "_at_next_call",
+        "_broken",
+        "_budget",
+        "_counters",
+        "_described",
+        "_given_driver",
+        "_last_row",
+        "_lock",
+        "_next_sample",
+        "_next_state",
+        "_notices",
+        "_number",
+        "_origin",
+        "_outbox",
+        "_phase_numbers",
+        "_phases",
+        "_probes",
+        "_sample_every",
+        "_start_cost",
+        "append",
+        "calculated_ns",
+        "clock",
+        "descriptions",
+        "direct",
+        "last_end",
+        "live",
+        "next_index",
+        "observers_ns",
+        "self_ns",
+        "signatures",
+        "trace_at",
+        "windows",
+    )
+
     def __init__(  # noqa: PLR0913 - what one run is made of
         self,
         outbox: Outbox,
@@ -170,8 +206,9 @@ class RowMaker:
             failure: The exception that ended it.
         """
         # Slow calls are sampled or written: there the thread's CPU time tells what the recorder took.
-        measured = end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS
-        began = thread_time_ns() if measured else 0
+        began: int | None = None
+        if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
+            began = thread_time_ns()
         atoms, properties, changes = arguments
         if atoms is None:
             atoms = lane.stored("atoms")
@@ -189,18 +226,18 @@ class RowMaker:
         context = lane.context
         try:
             n_atoms = None if atoms is None else len(atoms)
-            new = (
-                context is None
-                or changes != context.changes
+            if context is not None and (
+                changes != context.changes
                 or n_atoms != context.n_atoms
                 or properties != context.properties
                 or watch.phase != context.phase
-            )
+            ):
+                context = None
         except Exception as error:  # no Atoms, or arrays in the place of names
             if is_foreign(error):
                 raise
-            n_atoms, new = _length(atoms), True
-        if new:
+            n_atoms, context = _length(atoms), None
+        if context is None:
             context = self._new_context(lane, atoms, n_atoms, properties, changes)
         energy: Any = UNSET
         results = None
@@ -213,8 +250,11 @@ class RowMaker:
                 energy = results.get("energy", UNSET)
                 if type(energy) is not float and energy is not UNSET:
                     energy = self._number(energy)
-                odd = energy is not UNSET and energy - energy  # 0.0, or NaN of what is not finite
-                if odd or end >= lane.look_after or lane.calls == lane.look_at:
+                if (
+                    end >= lane.look_after
+                    or lane.calls == lane.look_at
+                    or (energy is not UNSET and energy - energy)  # 0.0, or NaN of what is not finite
+                ):
                     self._look_at_results(lane, entry[0], results, end, energy)
                 else:
                     lane.unseen = entry[0]
@@ -257,21 +297,31 @@ class RowMaker:
                 self.live.compiles(row.index)
         if self.observers_ns and parent is UNSET:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
-        if measured and end >= self._next_sample:
+        if began is not None:
+            self._sample_and_write(row, lane, entry, end, results, atoms, driver)
+            self.self_ns += thread_time_ns() - began
+            return
+        lane.calls += 1
+        entry[11] = 0  # the row is on its way
+        self.append(row)
+        self._last_row = end
+        spent = self.clock() - end  # a clock of the thread's own costs as much as the row
+        self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
+
+    def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
+        self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
+    ) -> None:
+        """Append the row of a call for which a sample is due, or that ended long after the last one."""
+        if end >= self._next_sample:
             self._sample(row, end)
             if end >= self._next_state:
                 self._read_state(row, end, results, atoms, driver)
         lane.calls += 1
         entry[11] = 0  # the row is on its way
         self.append(row)
-        if measured and self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
+        if self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
             self._outbox.drain(timeout=0)
         self._last_row = end
-        if measured:
-            self.self_ns += thread_time_ns() - began
-        else:  # a clock of the thread's own costs as much as the row
-            spent = self.clock() - end
-            self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
 
     def finish_plainly(  # noqa: PLR0913, PLR0917 - what one call is made of
         self,
