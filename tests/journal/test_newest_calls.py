@@ -95,3 +95,18 @@ def test_a_damaged_box_is_read_as_far_as_it_is_intact(
     journal = read_journal(boxed(tmp_path_factory.mktemp("box"), bytes(box[:cut])))
     assert 3 in journal.calls.index
     assert len(journal.calls) <= 17
+
+
+def test_a_box_is_found_however_many_earlier_runs_of_the_name_have_left_theirs(tmp_path: Path) -> None:
+    path = boxed(tmp_path, ENCODE([LastCalls("another", 0), row(1)]))
+    for number in range(2, 40):
+        (tmp_path / f"run.jsonl-{number}.last").write_bytes(ENCODE([LastCalls("another", 0), row(1)]))
+    (tmp_path / "run.jsonl-40.last").write_bytes(BOX)
+    assert read_journal(path).calls.index.tolist() == [3, *range(5, 20)]
+
+
+def test_a_file_larger_than_any_black_box_is_not_read(tmp_path: Path) -> None:
+    path = boxed(tmp_path, BOX)
+    with (tmp_path / "run.jsonl.last").open("r+b") as file:
+        file.truncate(200_000_000)
+    assert read_journal(path).calls.index.tolist() == [3, 12]

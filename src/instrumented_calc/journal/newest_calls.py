@@ -6,6 +6,7 @@ is in no slice; all others are, and are marked `sliced` so that nothing counts t
 
 from __future__ import annotations
 
+import re
 from array import array
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,6 @@ import numpy as np
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.lines import open_lines
-from instrumented_calc.journal.new_file import numbered
 from instrumented_calc.journal.records import black_box_path
 from instrumented_calc.journal.rows import LARGEST
 from instrumented_calc.journal.start import UNDECODABLE
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Integers
 
 SLICED = b'"sliced":true'
-MOST_FILES = 16  # a run has two; earlier runs of the same journal name may have left theirs
+MOST_FILES = 16  # of one run: it writes two
+LARGEST_FILE = (
+    150_000_000  # bytes: a run writes 64 MB and one batch to each; what is larger is none of its own
+)
 LONGEST_START = 1024 * 1024
 
 
@@ -58,9 +61,8 @@ class NewestCalls:
         self._files: list[tuple[int, Path]] = []
         indices = array("q")
         run_id = _run_id_of(journal)
-        for number in range(1, MOST_FILES + 1):
-            path = numbered(black_box_path(journal), number)
-            if run_id and path.is_file():
+        for path in _files_beside(journal) if run_id else ():
+            if len(self._files) < MOST_FILES:
                 self._look_at(path, run_id, indices)
         self._files.sort()
         self._indices: Integers = np.unique(np.frombuffer(indices, np.int64))
@@ -123,6 +125,17 @@ class NewestCalls:
                     yield b"\n".join([*block, b""])
                     block.clear()
             yield b"\n".join([*block, b""])
+
+
+def _files_beside(journal: Path) -> list[Path]:
+    """Return the black boxes that this journal and earlier ones of the same name have left."""
+    wanted = black_box_path(journal)
+    name = re.compile(rf"{re.escape(wanted.stem)}(?:-\d{{1,9}})?{re.escape(wanted.suffix)}")
+    try:
+        found = sorted(each for each in wanted.parent.iterdir() if name.fullmatch(each.name))
+        return [each for each in found if each.is_file() and each.stat().st_size <= LARGEST_FILE]
+    except OSError:
+        return []
 
 
 def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
