@@ -480,3 +480,28 @@ def test_the_breakdown_shows_a_windows_cost_as_the_profilers_and_never_as_the_in
     assert breakdown.of_kind("outside") == 0
     assert breakdown.of_kind("profiler") == 4 * (START_COST + STOP_COST)
     assert breakdown.wall_ns == 50 * STEP + 4 * (START_COST + STOP_COST)
+
+
+def test_the_end_of_a_run_does_not_wait_for_a_file_system_that_hangs_at_a_windows_file(run, monkeypatch):
+    answers = threading.Event()
+    threads = []
+
+    def hanging(path, content):
+        threads.append(threading.current_thread())
+        assert answers.wait(60)
+        return write(path, content)
+
+    write = traces.write_numbered
+    monkeypatch.setattr(traces, "write_numbered", hanging)
+    recorder, call = run(Trace(every_calls=10, active=5, max_windows=1))
+    call(12)
+    try:
+        recorder.end("closed", patience_s=0.2)
+        assert threading.main_thread() not in threads
+    finally:
+        answers.set()
+    recorder._pulse._done.wait(60)
+    records = read_records()
+    assert records.of("trace")[0]["file"] == "run.trace-1.json"
+    assert Path("run.trace-1.json").stat().st_size
+    assert records.end["counters"]["lost_rows"] == 0

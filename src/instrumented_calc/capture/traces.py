@@ -123,7 +123,7 @@ class Windows:
         Args:
             now: What the clock shows.
         """
-        self._write_files()
+        self.write_files(self._maker.append)
         if self._broken or self._window is not None:
             return
         if now >= self._next_look:
@@ -321,7 +321,12 @@ class Windows:
         self._unwritten.append((path, window.slices, title, record))
         return True
 
-    def _write_files(self) -> None:
+    def write_files(self, append: Callable[[records.Trace], object]) -> None:
+        """Write the files of finished windows, in the journal's thread: the file system may hang.
+
+        Args:
+            append: Takes a window's record once its file has been written.
+        """
         while True:
             try:
                 path, slices, title, record = self._unwritten.popleft()
@@ -337,7 +342,7 @@ class Windows:
                 continue
             finally:
                 del slices
-                self._maker.append(record)
+                append(record)
                 self._maker.excuse(thread_time_ns() - began)
             if left_out:
                 self._notices.info(
@@ -361,11 +366,10 @@ class Windows:
             )
 
     def close(self) -> None:
-        """Write what there is of a window that is open: the run ends."""
+        """Finish a window that is open, because the run ends; its file is left to `write_files`."""
         try:
             if self._window is not None:
                 self._finish(self._window)
-            self._write_files()
         except Exception as error:
             self._drop(None, error)
             if is_foreign(error):
