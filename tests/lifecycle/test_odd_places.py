@@ -168,3 +168,27 @@ recording(calc).close()
     journal = read_journal("run.jsonl")
     assert journal.damage.long_lines == 0
     assert len(journal.calls) == 3
+
+
+def test_a_descriptor_with_which_the_program_reads_the_journal_is_left_alone() -> None:
+    child = run_script("""
+from stage import *
+
+atoms = pair(ProfiledCalculator(Spring(), journal="run.jsonl"))
+step(atoms)
+descriptor = next(
+    int(name) for name in os.listdir("/proc/self/fd") if name.isdigit() and int(name) > 2
+    and os.readlink(f"/proc/self/fd/{name}").endswith("run.jsonl")
+)
+os.close(descriptor)
+assert os.open("run.jsonl", os.O_RDONLY) == descriptor
+for _ in range(20):
+    step(atoms)
+    time.sleep(0.02)
+recording(atoms.calc).close()
+assert os.read(descriptor, 20).startswith(b'{"event":"run_start"')
+""")
+    assert child.returncode == 0, child.stderr
+    records = read_records()
+    assert len(records.calls) == 21
+    assert records.counters["lost_rows"] == 0

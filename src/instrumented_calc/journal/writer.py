@@ -8,6 +8,7 @@ taken survives it. Nothing is ever fsynced.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import sys
@@ -163,7 +164,10 @@ class JournalWriter:
             if is_foreign(error):
                 raise
             return None
-        return status if _identity(status) == self._identity else None
+        if _identity(status) != self._identity:
+            return None
+        # The program may have opened the journal itself, to read it, after closing all descriptors.
+        return status if fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_APPEND else None
 
     def _open_again(self) -> bool:
         # Without waiting for a reader, should it be a pipe by now.
