@@ -7,7 +7,11 @@ DEL), bidirectional and zero-width formats, line and paragraph separators, lone 
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
+
+import msgspec
 
 LONGEST_TEXT = 4_000
 LONGEST_PATH = 150
@@ -26,6 +30,18 @@ def plain(text: str, longest: int = LONGEST_TEXT) -> str:
     if not shown.isprintable():
         shown = "".join(each if each.isprintable() else _escape(each) for each in shown)
     return shown if len(shown) <= longest and len(text) <= longest else shown[: longest - len(_CUT)] + _CUT
+
+
+def plain_json(value: Any) -> str:
+    """Return a value as indented JSON that a terminal shows as it is; a reader gets the same value.
+
+    Args:
+        value: What JSON can hold.
+    """
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(each if each == "\n" or each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:

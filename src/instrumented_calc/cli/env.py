@@ -18,6 +18,7 @@ import typer
 
 from instrumented_calc import __version__
 from instrumented_calc.errors import InstrumentedCalcError, TargetError
+from instrumented_calc.plain_text import plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,15 +42,13 @@ def env(
     ] = "",
 ) -> None:
     """Print the environment as JSON: machine, libraries, threads, devices, revision, batch system."""
-    import msgspec  # noqa: PLC0415 - `--help` stays quick
-
     names = [name.strip() for name in load.split(",") if name.strip()]
     for name in names:
         if name not in IMPORTABLE:
             message = f"--import {name}: known are {', '.join(IMPORTABLE)}"
             raise TargetError(message)
     failed = {name: error for name in names if (error := _import(name))}
-    typer.echo(msgspec.json.format(msgspec.json.encode(full_environment(failed)), indent=2).decode())
+    typer.echo(plain_json(full_environment(failed)))
     if failed:
         told = "; ".join(f"{name}: {error}" for name, error in failed.items())
         message = f"cannot import {told}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import NOT_MEASURED, bytes_of, count, figures, plural, time_unit
@@ -258,7 +257,7 @@ def render_comparison_json(
             for each in limits
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return plain_json(document) + "\n"
 
 
 def _run(run: MeasuredRun) -> dict[str, Any]:

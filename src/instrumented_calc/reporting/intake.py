@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import bytes_of, count, figures, plural
@@ -129,4 +128,4 @@ def render_intake_json(found: Ingested) -> str:
         "notes": found.notes,
         "tables": found.tables,
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return plain_json(document) + "\n"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from instrumented_calc.plain_text import shown_path
+from instrumented_calc.plain_text import plain_json, shown_path
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.ending import ending_words
 
@@ -45,7 +43,7 @@ def render_json(
             for summary, ours, found in zip(summaries, checked, judged, strict=True)
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return plain_json(document) + "\n"
 
 
 def _journal(summary: Summary) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import (
@@ -142,4 +141,4 @@ def render_scaling_json(scaling: Scaling, settings: Mapping[str, Any], failures:
         "sizes": [{**asdict(each), "us_per_atom": each.us_per_atom} for each in scaling.sizes],
         "failures": list(failures),
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return plain_json(document) + "\n"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import NOT_MEASURED, count, figures, percent, time_unit
@@ -202,4 +201,4 @@ def render_study_json(study: Study, settings: Mapping[str, Any], notes: Sequence
         "lost": [asdict(each) for each in study.lost],
         "notes": list(notes),
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return plain_json(document) + "\n"
