@@ -99,7 +99,7 @@ def test_a_link_that_leads_nowhere_counts_as_taken(make: Make) -> None:
 
 def test_the_descriptor_is_not_inherited_by_programs_that_are_started(make: Make) -> None:
     writer = make()
-    assert not os.get_inheritable(writer._fd)
+    assert not os.get_inheritable(writer._file.number)
 
 
 def test_the_journal_never_takes_the_place_of_stderr(make: Make) -> None:
@@ -107,7 +107,7 @@ def test_the_journal_never_takes_the_place_of_stderr(make: Make) -> None:
     os.close(2)
     try:
         writer = make()
-        assert writer._fd > 2
+        assert writer._file.number > 2
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.write(2, b"not for the journal")
     finally:
@@ -282,7 +282,7 @@ def test_where_mounts_are_not_listed_a_file_counts_as_local(
 def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, told: list[str]) -> None:
     writer = make()
     writer.write(b"one\n")
-    number = writer._fd
+    number = writer._file.number
     os.close(number)
     with Path("other").open("wb", buffering=0) as other:  # has the number now
         assert other.fileno() == number
@@ -297,7 +297,7 @@ def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, to
 def test_a_descriptor_that_is_not_the_journals_is_neither_written_nor_closed(make: Make, taken: bool) -> None:
     writer = make()
     writer.write(b"one\n")
-    number = writer._fd
+    number = writer._file.number
     os.close(number)
     if taken:
         assert os.open("other", os.O_WRONLY | os.O_CREAT) == number

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.new_file import create_numbered
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.journal.kept_descriptor import create_kept
 from instrumented_calc.journal.records import Call, LastCalls, black_box_path
 
 if TYPE_CHECKING:
@@ -44,23 +44,8 @@ class _File:
     """One of the two files, open for appending."""
 
     def __init__(self, path: Path) -> None:
-        self.descriptor, self.path = create_numbered(path, os.O_RDWR | os.O_APPEND)
-        self._identity = self._seen()
+        self.descriptor, self.path = create_kept(path, os.O_RDWR | os.O_APPEND)
         self.size = 0
-
-    def _seen(self) -> tuple[int, int] | None:
-        try:
-            status = os.fstat(self.descriptor)
-        except OSError as error:
-            if is_foreign(error):
-                raise
-            return None
-        return status.st_dev, status.st_ino
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether the descriptor still leads to the file: a daemonising program may have closed it."""
-        return self._seen() == self._identity
 
     def write(self, lines: bytes) -> None:
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
@@ -68,21 +53,17 @@ class _File:
             message = "File size limit exceeded"  # the kernel would send SIGXFSZ
             raise OSError(message)
         while lines:
-            taken = os.write(self.descriptor, lines)
+            taken = os.write(self.descriptor.number, lines)
             self.size += taken
             lines = lines[taken:]
 
     def empty(self) -> None:
-        os.ftruncate(self.descriptor, 0)
+        os.ftruncate(self.descriptor.number, 0)
         self.size = 0
 
     def close(self) -> None:
-        if self.is_ours:
-            try:
-                os.close(self.descriptor)
-            except OSError as error:  # a network file system may report a lost write only here
-                if is_foreign(error):
-                    raise
+        with own_faults_dropped():  # a network file system may report a lost write only here
+            self.descriptor.close()
 
 
 class _Batch(NamedTuple):
@@ -196,7 +177,7 @@ class BlackBox:
     def _file(self, *, turn: bool) -> _File:
         """Return the file to write to, after the two have changed places if that is wanted."""
         files = self._files
-        files[:] = [file for file in files if file.is_ours]
+        files[:] = [file for file in files if file.descriptor.is_ours]
         if files and not turn:
             return files[-1]
         self._next = None
@@ -209,7 +190,9 @@ class BlackBox:
 
     def contents(self) -> bytes:
         """Return what the files hold, the older calls first."""
-        return b"".join(os.pread(file.descriptor, file.size, 0) for file in self._files if file.is_ours)
+        return b"".join(
+            os.pread(file.descriptor.number, file.size, 0) for file in self._files if file.descriptor.is_ours
+        )
 
     def move_beside(self, journal: Path) -> None:
         """Start anew beside another file: the journal goes on there."""

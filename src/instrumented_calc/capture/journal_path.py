@@ -85,5 +85,5 @@ def _mode(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = f"{shown(str(path))}: {error.strerror}; give the journal another path"
+        message = f"{path}: {error.strerror}; give the journal another path"
         raise JournalPathError(message) from error

@@ -238,7 +238,7 @@ class Recorder:
                 self._writer.path,
                 self.run_id,
                 self.settings.max_journal,
-                on_trouble=lambda text: self.notices.warn("no-black-box", text),
+                on_trouble=self._trouble,
             )
             undo.callback(self._black_box.close)
             self._outbox = Outbox(self._writer, self.settings.max_journal, self._black_box)

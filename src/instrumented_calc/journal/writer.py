@@ -8,7 +8,6 @@ taken survives it. Nothing is ever fsynced.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import resource
 import sys
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.kept_descriptor import KeptDescriptor, create_kept
 from instrumented_calc.journal.mounts import on_network_file_system
-from instrumented_calc.journal.new_file import beyond_streams, create_numbered
+from instrumented_calc.journal.new_file import beyond_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # What may wait in memory while the disk does not take it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
+# What says that a file was removed; other errors say that its file system is in trouble.
+NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
 
 
 class JournalWriter:
@@ -51,12 +53,12 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, *, on_trouble: Callable[[str], None]) -> None:
-        self._fd, self.path = _create(path)
+        self._file: KeptDescriptor | None  # None once it is closed
+        self._file, self.path = _create(path)
         try:
-            self._identity = _identity(os.fstat(self._fd))
             self.direct = not on_network_file_system(self.path)
         except BaseException:  # Ctrl-C, a time limit
-            os.close(self._fd)
+            self._file.close()
             raise
         self._on_trouble = on_trouble
         self._chunks: list[bytes] = []  # accepted, not yet written
@@ -110,7 +112,7 @@ class JournalWriter:
             rows take from earlier ones has to be written again.
         """
         rows = [] if rows is None else rows
-        if self._fd < 0 or self.size - self._pushed > WAITING_LIMIT:
+        if self._file is None or self.size - self._pushed > WAITING_LIMIT:
             missing += lines.count(b"\n")
             self._dropped += missing
             del rows[:]
@@ -133,7 +135,7 @@ class JournalWriter:
     def _report_refusal(self) -> None:
         if not self.refusing:
             self.refusing = True
-            if not self._failing and self._fd >= 0:
+            if not self._failing and self._file is not None:
                 self._on_trouble(
                     f"{self.path}: the file system does not answer; the run goes on, "
                     "rows are counted and dropped until it does"
@@ -148,54 +150,47 @@ class JournalWriter:
         Returns:
             Whether lines may be pushed; if not, `gone` says why.
         """
-        if self.gone is None and self._fd >= 0:
-            status = self._status()
-            if status is None and not self._open_again():
+        if self.gone is None and self._file is not None:
+            try:
+                status = self._file.status()
+            except OSError as error:
+                if is_foreign(error):
+                    raise
+                return True  # its file system is in trouble: the write will tell
+            if status is None and not self._open_again(self._file):
                 self.gone = "closed by the program and removed"
             elif status is not None and status.st_size < self._bytes_in_file:
                 self.gone = f"truncated from {self._bytes_in_file} to {status.st_size} bytes"
         return self.gone is None
 
-    def _status(self) -> os.stat_result | None:
-        """Return the open file's status, or None if the descriptor is another file's or nobody's."""
-        try:
-            status = os.fstat(self._fd)
-        except OSError as error:
-            if is_foreign(error):
-                raise
-            return None
-        if _identity(status) != self._identity:
-            return None
-        # The program may have opened the journal itself, to read it, after closing all descriptors.
-        return status if fcntl.fcntl(self._fd, fcntl.F_GETFL) & os.O_APPEND else None
-
-    def _open_again(self) -> bool:
+    def _open_again(self, file: KeptDescriptor) -> bool:
         # Without waiting for a reader, should it be a pipe by now.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            fd = beyond_streams(os.open(self.path, flags))
+            opened = KeptDescriptor(beyond_streams(os.open(self.path, flags)))
+            if not opened.is_same_file(file):
+                opened.close()
+                return False
         except OSError as error:
             if is_foreign(error):
                 raise
             return False
-        if _identity(os.fstat(fd)) != self._identity:
-            os.close(fd)
-            return False
-        self._fd = fd
+        self._file = opened
         self._on_trouble(f"{self.path}: the program closed the journal's descriptor; it was opened again")
         return True
 
     def push(self) -> None:
         """Hand what is waiting to the kernel, as far as it takes it."""
-        if not self._chunks or self._fd < 0 or self.gone is not None:
+        file = self._file
+        if not self._chunks or file is None or self.gone is not None:
             return
         if self._interrupted:
-            self._taken(max(os.fstat(self._fd).st_size - self._bytes_in_file, 0))
+            self._taken(max(os.fstat(file.number).st_size - self._bytes_in_file, 0))
             self._interrupted = False  # last: another Ctrl-C may strike here
         try:
             while self._chunks:
                 chunk = self._chunks[0]
-                self._taken(os.write(self._fd, chunk[self._done : self._done + self._room()]))
+                self._taken(os.write(file.number, chunk[self._done : self._done + self._room()]))
             self._failing = False
         except BaseException as error:
             # A time limit's TimeoutError is an OSError too.
@@ -236,13 +231,13 @@ class JournalWriter:
                 self._done = done + part
 
     def vanished(self) -> bool:
-        """Tell whether the journal's name no longer leads to the file that is written."""
+        """Return whether the journal's name no longer leads to the file that is written."""
         try:
-            return self._fd < 0 or _identity(self.path.stat()) != self._identity
+            return self._file is None or not self._file.leads_to(self.path)
         except OSError as error:
             if is_foreign(error):
                 raise
-            return True
+            return error.errno in NO_SUCH_FILE
 
     def reopen(self) -> None:
         """Go on in a new file, because the old one is gone; its rows count as lost.
@@ -250,10 +245,9 @@ class JournalWriter:
         Raises:
             JournalPathError: No file can be made there either.
         """
-        fd, path = _create(self.path)
+        file, path = _create(self.path)
         self._close()
-        self._fd, self.path = fd, path
-        self._identity = _identity(os.fstat(fd))
+        self._file, self.path = file, path
         self._vanished += self._rows_in_file
         self._rows_in_file = self._bytes_in_file = 0
         self._give_up_waiting()
@@ -263,11 +257,12 @@ class JournalWriter:
     def resume(self) -> None:
         """Go on in the file as it is, because no new one can be made; what it has lost counts as lost."""
         self.gone = None
-        if self._status() is None:
-            self._fd = -1
+        status = None if self._file is None else self._file.status()
+        if status is None:
+            self._file = None
         else:
             self._vanished += self._rows_in_file
-            self._rows_in_file, self._bytes_in_file = 0, os.fstat(self._fd).st_size
+            self._rows_in_file, self._bytes_in_file = 0, status.st_size
 
     def close(self) -> None:
         """Close the file; what is still waiting, or comes later, is counted as lost."""
@@ -278,7 +273,9 @@ class JournalWriter:
         """Forget the file in a forked child: the parent goes on with it."""
         if self.direct:
             self._close()
-        self._fd = -1  # to close it on a network file system may hang; the child has it open until it ends
+        self._file = (
+            None  # to close it on a network file system may hang; the child has it open until it ends
+        )
 
     def _give_up_waiting(self) -> None:
         chunks, self._chunks = self._chunks, []
@@ -289,18 +286,15 @@ class JournalWriter:
         self._pushed = self.size
 
     def _close(self) -> None:
-        if self._fd >= 0:
-            ours = self._status() is not None
-            fd, self._fd = self._fd, -1  # its number may soon be another file's
-            if ours:
-                try:
-                    os.close(fd)
-                except OSError as error:  # a network file system's late answer; the descriptor is closed
-                    if is_foreign(error):
-                        raise
-                    self._on_trouble(
-                        f"{self.path}: {error.strerror} as it was closed; its last rows may be missing"
-                    )
+        file, self._file = self._file, None  # its number may soon be another file's
+        if file is None:
+            return
+        try:
+            file.close()
+        except OSError as error:  # a network file system's late answer; the descriptor is closed
+            if is_foreign(error):
+                raise
+            self._on_trouble(f"{self.path}: {error.strerror} as it was closed; its last rows may be missing")
 
 
 def check_directory(path: Path) -> None:
@@ -317,6 +311,11 @@ def check_directory(path: Path) -> None:
         found = directory.is_dir()
     except PermissionError:  # one of those above it may not be searched
         found, writable = True, False
+    except OSError as error:
+        if is_foreign(error):
+            raise
+        message = f"{directory}: {error.strerror}; pass journal= with another path"
+        raise JournalPathError(message) from error
     else:
         writable = os.access(directory, os.W_OK | os.X_OK)
     if not found:
@@ -327,16 +326,12 @@ def check_directory(path: Path) -> None:
         raise JournalPathError(message)
 
 
-def _create(path: Path) -> tuple[int, Path]:
+def _create(path: Path) -> tuple[KeptDescriptor, Path]:
     try:
-        return create_numbered(path, os.O_WRONLY | os.O_APPEND)
+        return create_kept(path, os.O_WRONLY | os.O_APPEND)
     except OSError as error:
         if is_foreign(error):
             raise
         where = error.filename or path
         message = f"{where}: {error.strerror}; pass journal= with a path that can be written"
         raise JournalPathError(message) from error
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino

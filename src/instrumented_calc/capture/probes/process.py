@@ -6,7 +6,8 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
-from instrumented_calc.foreign import is_foreign
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.journal.kept_descriptor import KeptDescriptor
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
@@ -23,29 +24,9 @@ class ProcessProbe:
 
     def __init__(self) -> None:
         self._page = os.sysconf("SC_PAGE_SIZE")
-        try:
-            self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-            self._identity = self._seen()
-        except OSError as error:
-            if is_foreign(error):
-                raise
-            self._statm = -1
-
-    def _seen(self) -> tuple[int, int]:
-        status = os.fstat(self._statm)
-        return status.st_dev, status.st_ino
-
-    def _is_ours(self) -> bool:
-        """Tell whether the descriptor still is the probe's: a program may have closed it."""
-        try:
-            ours = self._seen() == self._identity
-        except OSError as error:
-            if is_foreign(error):
-                raise
-            ours = False
-        if not ours:
-            self._statm = -1
-        return ours
+        self._statm: KeptDescriptor | None = None
+        with own_faults_dropped():
+            self._statm = KeptDescriptor(os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC))
 
     def sample(self, row: Call) -> None:
         """Fill the sampled fields of a row."""
@@ -54,11 +35,23 @@ class ProcessProbe:
         row.minor_faults = usage.ru_minflt
         row.major_faults = usage.ru_majflt
         row.preemptions = usage.ru_nivcsw
-        if self._statm >= 0 and self._is_ours():
-            row.rss_bytes = int(os.pread(self._statm, 64, 0).split(None, 2)[1]) * self._page
+        if self._statm is not None:
+            self._read_memory(row, self._statm)
+
+    def _read_memory(self, row: Call, statm: KeptDescriptor) -> None:
+        try:
+            if statm.is_ours:
+                row.rss_bytes = int(os.pread(statm.number, 64, 0).split(None, 2)[1]) * self._page
+                return
+        except OSError as error:
+            if is_foreign(error):
+                raise
+            self.close()
+        self._statm = None
 
     def close(self) -> None:
         """Close the kept descriptor."""
-        if self._statm >= 0 and self._is_ours():
-            os.close(self._statm)
-            self._statm = -1
+        statm, self._statm = self._statm, None
+        if statm is not None:
+            with own_faults_dropped():
+                statm.close()

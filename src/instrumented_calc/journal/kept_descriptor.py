@@ -1,0 +1,120 @@
+"""A descriptor that is kept open in somebody else's process.
+
+A program that turns itself into a daemon closes all descriptors, and their numbers are then given to files of
+its own: those must be neither written nor closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.new_file import create_numbered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class KeptDescriptor:
+    """A descriptor, and the identity of the file that it was opened for.
+
+    Args:
+        number: The open descriptor; it is closed if the file's status cannot be read.
+
+    Raises:
+        OSError: The file's status cannot be read.
+
+    Attributes:
+        number: The descriptor.
+    """
+
+    __slots__ = ("_identity", "_mode", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        try:
+            self._identity = _identity(os.fstat(number))
+            self._mode = _mode(number)
+        except BaseException:
+            os.close(number)
+            raise
+
+    def status(self) -> os.stat_result | None:
+        """Return the file's status, or None if the number is another file's or nobody's by now.
+
+        Raises:
+            OSError: The descriptor is open, but its file system does not answer properly.
+        """
+        try:
+            status = os.fstat(self.number)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            return None
+        if _identity(status) != self._identity:
+            return None
+        # The program may have opened the same file itself, to read it, after closing all descriptors.
+        return status if _mode(self.number) == self._mode else None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the number still belongs to the file."""
+        try:
+            return self.status() is not None
+        except OSError as error:
+            if is_foreign(error):
+                raise
+            return True
+
+    def is_same_file(self, other: KeptDescriptor) -> bool:
+        """Return whether both were opened for the same file."""
+        return self._identity == other._identity
+
+    def leads_to(self, path: str | os.PathLike[str]) -> bool:
+        """Return whether a path still names the file.
+
+        Raises:
+            OSError: The path's status cannot be read.
+        """
+        return _identity(os.stat(path)) == self._identity  # noqa: PTH116 - any kind of path
+
+    def close(self) -> None:
+        """Close the descriptor unless its number belongs to another file.
+
+        Raises:
+            OSError: The file system reports a late error; the descriptor is closed.
+        """
+        if self.is_ours:
+            os.close(self.number)
+
+
+def create_kept(path: Path, flags: int) -> tuple[KeptDescriptor, Path]:
+    """Create a file under the first free name of `run.jsonl`, `run-2.jsonl`, ..., to be kept open.
+
+    Args:
+        path: The wanted name.
+        flags: How it is opened, beside being new.
+
+    Returns:
+        The descriptor, and the name that was free.
+
+    Raises:
+        OSError: No file can be created there; none is left behind.
+    """
+    number, free = create_numbered(path, flags)
+    try:
+        return KeptDescriptor(number), free
+    except BaseException:
+        free.unlink()
+        raise
+
+
+def _mode(number: int) -> int:
+    return fcntl.fcntl(number, fcntl.F_GETFL) & (os.O_ACCMODE | os.O_APPEND)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
