@@ -187,12 +187,14 @@ class Run:
         """Name the driver of the run and time its observers apart from the integrator.
 
         Args:
-            dyn: An ASE MolecularDynamics or Optimizer, before its `run`.
+            dyn: An ASE MolecularDynamics or Optimizer, before its `run`, or an integrator of the user's own
+                that counts its steps in `nsteps`.
 
         Raises:
             NotADriverError: `dyn` is something else.
         """
-        if isinstance(dyn, type) or not callable(getattr(dyn, "run", None)):
+        drives = any(callable(getattr(dyn, name, None)) for name in ("run", "irun", "step"))
+        if isinstance(dyn, type) or not drives:
             message = f"attach({shown(dyn)}): not a driver; pass a MolecularDynamics or Optimizer object"
             raise NotADriverError(message)
         if self._recorder is not None:

@@ -140,7 +140,7 @@ def test_a_folder_that_is_gone_is_reported_once() -> None:
 def test_a_descriptor_that_has_become_anothers_is_left_alone() -> None:
     made = Box()
     made.add(3)
-    descriptor = made.box._files[0].descriptor
+    descriptor = made.box._files[0].descriptor.number
     with Path("theirs").open("w") as theirs:
         os.dup2(theirs.fileno(), descriptor)
         made.add(2)

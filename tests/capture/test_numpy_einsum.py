@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from numpy import einsum as imported_early
 from tests.capture.zoo import copper
 
@@ -212,7 +213,7 @@ class Open:
         self.clock = clock
         self.signatures = SignatureTable()
         self.probe = NumpyEinsumProbe()
-        self.entry = [0, self, 0, None, None, "", None, None, None, None]
+        self.entry = [0, self, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
 
     def __enter__(self):
         active.stack.append(self.entry)
@@ -334,7 +335,7 @@ class Threads:
         self._threads = [threading.Thread(target=self._contract, args=(place,)) for place in range(4)]
 
     def _contract(self, place):
-        entry = [0, self._maker, 0, None, None, "", None, None, None, None]
+        entry = [0, self._maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
         active.stack.append(entry)
         try:
             while not self._stop.is_set():

@@ -196,7 +196,7 @@ def test_unknown_workloads_and_modes_are_one_line(capsys):
         (("--modes", "numpy"), "--modes numpy: use numpy_only, torch_mixed, torch_full"),
         (("--dtypes", "double"), "--dtypes double: use float64, float32, float16"),
     ]:
-        assert study(*arguments) == 1
+        assert study(*arguments) == 5
         assert words in capsys.readouterr().err.splitlines()[-1]
 
 

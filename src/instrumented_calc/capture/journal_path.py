@@ -15,6 +15,7 @@ DEFAULT_JOURNAL = "run.jsonl"
 # What is appended to the name for processes, ranks, numbers, traces and other files beside the journal,
 # such as `.pid4194304-2.trace-10.json`.
 SUFFIX_BYTES = 40
+LONGEST_PATH = 100
 NAME_MAX = 255  # bytes of a name, on all usual file systems
 
 
@@ -78,6 +79,12 @@ def _absolute(text: str) -> str:
         raise JournalPathError(message) from error
 
 
+def _shortened(path: Path) -> str:
+    """Return a path as a line of text shows it: its end tells more than its beginning."""
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH else f"...{text[-LONGEST_PATH:]}"
+
+
 def _mode(path: Path) -> int | None:
     """Return the mode of what is there, None if nothing is."""
     try:
@@ -85,5 +92,5 @@ def _mode(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = f"{path}: {error.strerror}; give the journal another path"
+        message = f"{_shortened(path)}: {error.strerror}; give the journal another path"
         raise JournalPathError(message) from error
