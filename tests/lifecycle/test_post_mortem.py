@@ -45,7 +45,7 @@ def wait_for(text: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: signal.Signals) -> None:
     with started_script(START + WAIT) as child:
-        wait_for('"open_call"')
+        wait_for('\n{"event":"open_call"')
         assert "still running during call 5" in report()
         child.send_signal(number)
         assert child.wait(60) == -number

@@ -423,6 +423,7 @@ class Recorder:
         Returns:
             Whether it was written in time.
         """
+        failure = failure_of_program(reason)  # this thread's: the journal's own handles none
         try:
             self._guarded("probes", self._stop_listening)
             for undo in (*self._undo, *(components.take_back for components in self._neighbour_lists)):
@@ -434,10 +435,12 @@ class Recorder:
         finally:  # also after a Ctrl-C
             self._maker.append = _drop  # calls that are open in other threads end too late to be counted
             left = max(deadline - time.monotonic(), 0)
-            complete = self._pulse.finish(lambda: self._guarded("end", lambda: self._write_end(reason)), left)
+            complete = self._pulse.finish(
+                lambda: self._guarded("end", lambda: self._write_end(reason, failure)), left
+            )
         return complete
 
-    def _write_end(self, reason: str) -> None:
+    def _write_end(self, reason: str, failure: tuple[str, str] | None) -> None:
         writer = self._writer
         if writer is None:
             return
@@ -448,7 +451,7 @@ class Recorder:
                 self._go_on_elsewhere(writer, writer.gone)
                 self._outbox.drain(closing=True)
             self._outbox.note_omissions()
-            self._outbox.rows.append(self._last_record(reason))
+            self._outbox.rows.append(self._last_record(reason, failure))
             self._outbox.drain()
         finally:
             writer.close()
@@ -473,7 +476,7 @@ class Recorder:
         for probe in self._probes:
             probe.close()
 
-    def _last_record(self, reason: str) -> RunEnd:
+    def _last_record(self, reason: str, failure: tuple[str, str] | None) -> RunEnd:
         record = RunEnd(
             reason=reason,
             time_ns=self.clock() - self._origin,
@@ -481,7 +484,6 @@ class Recorder:
             counters=self._counted(),
             run_id=self.run_id,
         )
-        failure = failure_of_program(reason)
         if failure is not None:
             record.failure, record.failure_message = failure
         if self._maker.observers_ns:
