@@ -11,8 +11,6 @@ import json
 import os
 from typing import Any
 
-import msgspec
-
 LONGEST_TEXT = 4_000
 LONGEST_PATH = 150
 _CUT = "..."
@@ -38,6 +36,8 @@ def plain_json(value: Any) -> str:
     Args:
         value: What JSON can hold.
     """
+    import msgspec  # noqa: PLC0415 - `--help` stays light
+
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     if text.isascii() and "\x7f" not in text:
         return text
