@@ -437,3 +437,22 @@ def test_a_calculator_that_changes_its_class_while_calculating_does_so_for_both(
     assert recording(wrapped).calls == 2
     recording(wrapped).close()
     assert len(read_records().calls) == 2
+
+
+def test_the_getters_of_a_calculator_that_calculates_are_its_own():
+    class Counting:
+        def __init__(self):
+            self.results = {}
+
+        def get_forces(self, atoms):
+            self.calculate(atoms, ["forces"], ["positions"])
+            return self.results["forces"]
+
+        def calculate(self, atoms, properties, system_changes):
+            self.results = {"forces": np.zeros((1, 3))}
+
+    calc = ProfiledCalculator(Counting(), summary=False)
+    calc.get_forces(copper())
+    assert calc.get_forces.__func__ is Counting.get_forces
+    calc.get_forces(copper())
+    assert recording(calc).calls == 2

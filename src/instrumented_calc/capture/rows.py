@@ -206,6 +206,7 @@ class RowMaker:
             failure: The exception that ended it.
         """
         # Slow calls are sampled or written: there the thread's CPU time tells what the recorder took.
+        unset: Any = UNSET  # a local is read more quickly
         began: int | None = None
         if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
             began = thread_time_ns()
@@ -214,7 +215,7 @@ class RowMaker:
             atoms = lane.stored("atoms")
         watch = lane.watch
         driver = watch.reference()
-        step: Any = UNSET
+        step = unset
         if driver is None:
             watch.countdown -= 1
             if watch.countdown <= 0:
@@ -239,7 +240,7 @@ class RowMaker:
             n_atoms, context = _length(atoms), None
         if context is None:
             context = self._new_context(lane, atoms, n_atoms, properties, changes)
-        energy: Any = UNSET
+        energy = unset
         results = None
         if failure is None:
             held = lane.held
@@ -247,22 +248,22 @@ class RowMaker:
             if type(results) is not dict:
                 results = lane.results(results, properties, returned)
             if results:
-                energy = results.get("energy", UNSET)
-                if type(energy) is not float and energy is not UNSET:
+                energy = results.get("energy", unset)
+                if type(energy) is not float and energy is not unset:
                     energy = self._number(energy)
                 if (
                     end >= lane.look_after
                     or lane.calls == lane.look_at
-                    or (energy is not UNSET and energy - energy)  # 0.0, or NaN of what is not finite
+                    or (energy is not unset and energy - energy)  # 0.0, or NaN of what is not finite
                 ):
                     self._look_at_results(lane, entry[0], results, end, energy)
                 else:
                     lane.unseen = entry[0]
-        parent: Any = UNSET
-        gap: Any = UNSET
+        parent = unset
+        gap = unset
         if stack:
             parent = self._inside(stack, end - start)
-        if parent is UNSET:
+        if parent is unset:
             before = self.last_end
             if before and start >= before:
                 gap = start - before
@@ -272,30 +273,30 @@ class RowMaker:
         row = Call(
             entry[0],
             context,  # type: ignore[arg-type]  # the outbox puts the carried fields in its place
-            UNSET,
+            unset,
             parent,
             start - self._origin,
             end - start,
             gap,
-            UNSET,
-            UNSET,
-            UNSET,
+            unset,
+            unset,
+            unset,
             step,
             entry[3],
-            UNSET,
+            unset,
             energy,
-            UNSET,
+            unset,
             entry[6],
             entry[7],
         )
         if failure is not None:
             self._note_failure(row, lane, failure)
-        if entry[8] is not UNSET:
+        if entry[8] is not unset:
             for field, value in entry[8].items():
                 setattr(row, field, value)
-            if row.compile_ns is not UNSET:
+            if row.compile_ns is not unset:
                 self.live.compiles(row.index)
-        if self.observers_ns and parent is UNSET:
+        if self.observers_ns and parent is unset:
             row.observers_ns, self.observers_ns = self.observers_ns, 0
         if began is not None:
             self._sample_and_write(row, lane, entry, end, results, atoms, driver)
