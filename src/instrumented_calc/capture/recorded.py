@@ -159,12 +159,12 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
             args = (atoms, properties, system_changes)
             _close(lane, entry, components, args, {}, start, end, None, failure)
             raise
-        args = (atoms, properties, system_changes)
         if components is not None or not tidy:
+            args = (atoms, properties, system_changes)
             _close(lane, entry, components, args, {}, start, end, returned, None)
             return returned
         try:
-            maker.finish(lane, entry, stack, args, start, end, returned, None)
+            maker.finish(lane, entry, stack, atoms, properties, system_changes, start, end, returned, None)
         except BaseException as fault:
             if _passes(fault, lane, entry, start, end, None):
                 raise
@@ -256,12 +256,10 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
             components.collect(entry, lane.calculator)
         if not start:
             return
-        arguments: tuple[Any, Any, Any] = (
-            args[0] if args else kwargs.get("atoms"),
-            args[1] if len(args) > 1 else kwargs.get("properties"),
-            args[2] if len(args) > 2 else kwargs.get("system_changes"),  # noqa: PLR2004 - the third
-        )
-        entry[1].finish(lane, entry, stack, arguments, start, end, returned, failure)
+        atoms = args[0] if args else kwargs.get("atoms")
+        properties = args[1] if len(args) > 1 else kwargs.get("properties")
+        changes = args[2] if len(args) > 2 else kwargs.get("system_changes")  # noqa: PLR2004 - the third
+        entry[1].finish(lane, entry, stack, atoms, properties, changes, start, end, returned, failure)
     except BaseException as fault:
         if components is not None:
             components.take_back(entry)
@@ -353,7 +351,8 @@ def counted(  # noqa: C901 - likewise
 def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
     """Return a getter of the calculator's own that counts the answers which no `calculate` has given.
 
-    It costs a fifth of what a row does, so it removes itself from the twin's class once its calculator calculates.
+    It costs a fifth of what a row does, so it removes itself from the twin's class once its calculator
+    calculates.
 
     Args:
         owner: The calculator's class: its getter is looked up at each call.

@@ -187,7 +187,9 @@ class RowMaker:
         lane: Lane,
         entry: Entry,
         stack: list[Entry],
-        arguments: tuple[Any, Any, Any],
+        atoms: Any,
+        properties: Any,
+        changes: Any,
         start: int,
         end: int,
         returned: Any,
@@ -199,7 +201,9 @@ class RowMaker:
             lane: The wrapped calculator's lane.
             entry: The call's entry, already off the thread's stack.
             stack: The thread's stack.
-            arguments: Atoms, properties and system_changes; None for what was not given.
+            atoms: What was calculated, or None if it was not given.
+            properties: The properties that were asked for, or None.
+            changes: The call's `system_changes`, or None.
             start: When the call began, in ns of the clock.
             end: When it ended.
             returned: What it returned.
@@ -210,7 +214,6 @@ class RowMaker:
         began: int | None = None
         if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
             began = thread_time_ns()
-        atoms, properties, changes = arguments
         if atoms is None:
             atoms = lane.stored("atoms")
         watch = lane.watch
