@@ -233,7 +233,7 @@ class Recorder:
     def _open(self) -> None:
         with contextlib.ExitStack() as undo:  # where it fails half-way
             self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
-            undo.callback(self._writer.close)
+            undo.callback(self._writer.discard)
             self._black_box = BlackBox(
                 self._writer.path,
                 self.run_id,

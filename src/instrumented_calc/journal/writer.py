@@ -59,6 +59,7 @@ class JournalWriter:
             self.direct = not on_network_file_system(self.path)
         except BaseException:  # Ctrl-C, a time limit
             self._file.close()
+            self.path.unlink()
             raise
         self._on_trouble = on_trouble
         self._chunks: list[bytes] = []  # accepted, not yet written
@@ -268,6 +269,12 @@ class JournalWriter:
         """Close the file; what is still waiting, or comes later, is counted as lost."""
         self._give_up_waiting()
         self._close()
+
+    def discard(self) -> None:
+        """Close the file and remove it: the run could not begin, and nothing has been written."""
+        if not self._bytes_in_file and not self.vanished():
+            self.path.unlink()
+        self.close()
 
     def abandon(self) -> None:
         """Forget the file in a forked child: the parent goes on with it."""
