@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FOREIGN = ("INSTRUMENTED_CALC", "SLURM_", "PBS_", "LSB_", "OMPI_", "PMI", "MV2_", "_CONDOR_")
 
 # A machine that is busy is no reason to fail. The slow examples are for CI: HYPOTHESIS_PROFILE=thorough.
-settings.register_profile("quick", deadline=None, max_examples=40)
+settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -360,7 +360,7 @@ class Threads:
             thread.join()
 
 
-@pytest.mark.parametrize("turns", [1500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_four_threads_lose_no_count_while_recorders_come_and_go(turns):
     calc = ProfiledCalculator(Contracting(lambda: None), journal="t.jsonl", summary=False)
     calc.calculate(copper())
@@ -373,7 +373,7 @@ def test_four_threads_lose_no_count_while_recorders_come_and_go(turns):
     assert measure_contractions(read_journal("t.jsonl")).calls == sum(threads.done)
 
 
-@pytest.mark.parametrize("turns", [1500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes(turns):
     function = np.einsum._implementation
     bare = function.__code__

@@ -107,6 +107,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_of_what_the_data_supports(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     same_size_bundle(tmp_path)
@@ -119,6 +120,7 @@ def test_figures_are_drawn_of_what_the_data_supports(tmp_path, capsys):
     assert {each.name: each.read_bytes() for each in (tmp_path / "results/figures").iterdir()} == files
 
 
+@pytest.mark.slow
 def test_a_figure_of_the_bundle_is_never_overwritten(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     same_size_bundle(tmp_path, **{"scaling_species.png": b"\x89PNG\r\n\x1a\ntheirs"})

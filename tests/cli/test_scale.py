@@ -71,6 +71,7 @@ def test_an_exponent_of_real_dynamics_from_fresh_pinned_processes(capsys):
         assert {pool["threads"] for pool in each["environment"]["threads_effective"]} == {1}
 
 
+@pytest.mark.slow
 def test_a_size_that_fails_is_one_line_and_the_others_are_kept(capsys):
     assert scale("--calc", "factories:Breaks", "--sizes", "4,8,32", "--replicates", "2", "--steps", "3") == 1
     seen = capsys.readouterr()
@@ -87,6 +88,7 @@ def test_a_cell_beyond_the_time_limit_is_stopped(capsys):
     assert os.listdir("out") == ["scale.json"]  # noqa: PTH208 - hidden files too
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_done_again(capsys):
     sizes = ("--sizes", "4,32", "--replicates", "2", "--steps", "3")
     assert scale(*sizes) == 0

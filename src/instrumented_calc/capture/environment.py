@@ -11,7 +11,7 @@ import platform
 import re
 import socket
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +190,7 @@ def _cuda_devices(torch: Any) -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
+@cache  # a process keeps the version that it has loaded, whatever is installed meanwhile
 def _libraries() -> list[Library]:
     versions = _found({name: partial(metadata.version, name) for name in LIBRARIES})
     return [Library(name, version) for name, version in versions.items()]

@@ -14,6 +14,7 @@ unknown events of their own major version):
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
@@ -667,6 +668,7 @@ def bucket_bounds(bucket: int) -> tuple[int, int]:
     return mantissa << shift, (mantissa + 1) << shift
 
 
+@cache  # forty milliseconds, and the same for every run of a process
 def describe_fields() -> Fields:
     """Return the journal's second record, made from the Structs above."""
     meanings = []
