@@ -42,21 +42,21 @@ USUAL = {
     "statvfs": "EIO",
     "thread": "EAGAIN",
 }
-CASES = [
-    pytest.param(kind, failure, marks=() if failure in (usual, "short write") else pytest.mark.slow)
-    for kind, usual in USUAL.items()
-    for failure in (*ERRORS, "EMFILE", "short write")
-    if (kind == "write" or failure != "short write")
-    and (kind == "open" or failure != "EMFILE")
-    and (kind != "thread" or failure in ("EAGAIN", "no memory"))
-]
 # What the recorder may have no reason to ask of the system in so short a run.
 NEVER_MADE = ("unlink", "statvfs", "read")
-# A thinned run writes whole rows first: it takes every way that the other one takes.
-LIMITS = [
-    pytest.param(6_000, id="thinned"),
-    pytest.param(256_000_000, id="whole", marks=pytest.mark.slow),
-]
+THINNED, WHOLE = 6_000, 256_000_000  # a thinned run writes whole rows first: it takes every way there is
+
+
+def cases() -> list[Any]:
+    """Return what fails, how, and the limit of the journal: one failure of each kind unless `-m slow`."""
+    found = [pytest.param(kind, usual, THINNED) for kind, usual in USUAL.items()]
+    found.append(pytest.param("write", "short write", THINNED))
+    found += [pytest.param(*each.values[:2], WHOLE, marks=pytest.mark.slow) for each in found]
+    for kind, usual in USUAL.items():
+        possible = ("EAGAIN", "no memory") if kind == "thread" else (*ERRORS, "EMFILE")
+        others = [each for each in possible if each != usual]
+        found += [pytest.param(kind, other, THINNED, marks=pytest.mark.slow) for other in others]
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -117,10 +117,9 @@ def check_journals() -> None:
         assert counters.lost_rows >= CALLS - seen
 
 
-@pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("then", [0, FOR_EVER], ids=["once", "from then on"])
-@pytest.mark.parametrize(("kind", "failure"), CASES)
-def test_md_is_equal_bit_for_bit_whatever_system_call_fails(kind, failure, then, limit, capfd):
+@pytest.mark.parametrize(("kind", "failure", "limit"), cases())
+def test_md_is_equal_bit_for_bit_whatever_system_call_fails(kind, failure, limit, then, capfd):
     expected = simulate(zoo.Spring())
     for number in range(1, MOST_ROUNDS):
         count, ended = run_failing(kind, failure, number, number + then, limit)

@@ -26,9 +26,10 @@ def test_damaged_journals_are_read_or_refused_in_one_line(tmp_path, sound, part)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1200)
 def test_many_damaged_journals_are_read_or_refused_in_one_line():
-    assert mutations.main(20_000, seed=1) == 0
+    """`python -m tests.journal.mutations 20000` tries more of them."""
+    assert mutations.main(2_000, seed=1) == 0
 
 
 def test_specimens_are_valid_and_hold_every_kind_of_record(tmp_path):

@@ -21,6 +21,7 @@ import msgspec
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.kept_descriptor import create_kept
 from instrumented_calc.journal.records import Call, LastCalls, black_box_path
+from instrumented_calc.journal.writer import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,13 +155,13 @@ class BlackBox:
             batch = self._waiting.popleft()
             try:
                 self._write(self._file(turn=batch.turn), batch)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 if is_foreign(error):
                     raise
                 if not self._told:
                     self._told = True
                     self._on_trouble(
-                        f"{self._wanted}: {error.strerror or error}; the last calls before a crash are not"
+                        f"{self._wanted}: {reason_of(error)}; the last calls before a crash are not"
                         " kept in full until it can be written"
                     )
 

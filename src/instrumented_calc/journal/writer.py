@@ -195,13 +195,13 @@ class JournalWriter:
             self._failing = False
         except BaseException as error:
             # A time limit's TimeoutError is an OSError too.
-            if is_foreign(error) or not isinstance(error, OSError):
+            if is_foreign(error) or not isinstance(error, (OSError, MemoryError)):
                 self._interrupted = True  # the kernel may have taken lines without returning their number
                 raise
             if not self._failing:
                 self._failing = True
                 self._on_trouble(
-                    f"{self.path}: {error.strerror}; the run goes on, rows are lost until there is room"
+                    f"{self.path}: {reason_of(error)}; the run goes on, rows are lost until there is room"
                 )
 
     def _room(self) -> int:
@@ -302,6 +302,11 @@ class JournalWriter:
             if is_foreign(error):
                 raise
             self._on_trouble(f"{self.path}: {error.strerror} as it was closed; its last rows may be missing")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the system's words for an error, without the path that it names."""
+    return getattr(error, "strerror", None) or str(error) or "out of memory"
 
 
 def check_directory(path: Path) -> None:
