@@ -64,6 +64,11 @@ class Records:
         return self.all[-1]
 
     @property
+    def notices(self) -> list[dict[str, Any]]:
+        """The notices but those of the governor, which depend on how busy the machine is."""
+        return [each for each in self.of("notice") if each["kind"] != "sampling-thinned"]
+
+    @property
     def counters(self) -> dict[str, int]:
         """The totals at the run's end."""
         return self.end["counters"]

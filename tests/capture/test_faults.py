@@ -99,7 +99,7 @@ def test_rows_go_on_when_a_fault_has_passed(monkeypatch):
     assert [row["n_atoms"] for row in records.calls] == [8, None, 2]
     assert records.counters["faults"] == 1
     assert records.counters["lost_rows"] == 0
-    (notice,) = records.of("notice")
+    (notice,) = records.notices
     assert (notice["kind"], notice["level"]) == ("recorder-fault", "warning")
 
 

@@ -188,7 +188,7 @@ def test_a_time_limit_that_looks_like_an_error_of_the_system_passes(owner, name,
     records = read_records()
     assert len(records.calls) == recording(wrapped).calls
     assert records.counters["faults"] == 0
-    assert not records.of("notice")
+    assert not records.notices
 
 
 def test_no_alarm_of_thousands_is_lost_and_no_row():

@@ -234,7 +234,7 @@ def test_too_large_a_file_keeps_its_ranges_and_says_so(monkeypatch):
     assert "left out" in json.loads(path.read_text())["otherData"]
     ranges = {each["name"] for each in chrome() if each["cat"] == "component"}
     assert ranges == {"calculate", "positions", "encoder", "stack", "head"}
-    (notice,) = read_records().of("notice")
+    (notice,) = read_records().notices
     assert notice["kind"] == "trace-file-cut"
 
 

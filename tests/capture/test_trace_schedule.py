@@ -415,7 +415,7 @@ class TestByItself:
         call(1)
         assert recorder.maker.trace_at == traces.NEVER
         recorder.end("closed")
-        assert read_records().of("notice") == []
+        assert read_records().notices == []
 
     def test_off_means_never(self, run, library):
         recorder, call = run("off")

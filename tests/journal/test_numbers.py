@@ -90,11 +90,17 @@ def test_odd_operands_of_contractions_raise_nothing(seen, operand):
     assert seen(content)[0].contractions is not None
 
 
-def test_a_line_nested_deeply_is_a_bad_line(seen, tmp_path):
-    deep = b'{"event":"notice","kind":"mark","text":"x","details":{"a":' + b"[" * 3000 + b"]" * 3000 + b"}}\n"
-    row = b'{"event":"call","index":1,"x":' + b"[" * 3000 + b"]" * 3000 + b"}\n"
+# How deep JSON may be nested depends on the Python: 1,000 levels up to 3.11, 2,500 in 3.12, 10,000 in 3.13.
+@pytest.mark.parametrize(("depth", "decodable"), [(1500, None), (3000, None), (100_000, False)])
+def test_a_line_nested_deeply_raises_nothing_and_is_bad_where_it_cannot_be_decoded(
+    seen, tmp_path, depth, decodable
+):
+    nested = b"[" * depth + b"]" * depth
+    deep = b'{"event":"notice","kind":"mark","text":"x","details":{"a":' + nested + b"}}\n"
+    row = b'{"event":"call","index":1,"x":' + nested + b"}\n"  # bad at any depth: it lacks fields
     summary, _, _ = seen(encoded(start(), call(0)) + deep + row)
-    assert summary.journal.bad_lines == 2
+    assert len(summary.journal.calls) == 1
+    assert summary.journal.bad_lines in ((1, 2) if decodable is None else (2,))
     from instrumented_calc.journal.energies import read_energies  # noqa: PLC0415 - the fixture wrote the file
 
     assert read_energies(tmp_path / "run.jsonl") == ()

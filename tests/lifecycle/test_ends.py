@@ -240,7 +240,7 @@ os._exit(0)
 """)
     assert child.returncode == 0
     assert child.stdout == "6.125002\n"
-    assert [notice["kind"] for notice in read_records().of("notice")] == ["planted"]
+    assert [notice["kind"] for notice in read_records().notices] == ["planted"]
     _assert_counters_equal_rows(read_records(), 1)
 
 

@@ -161,7 +161,7 @@ assert os.get_blocking(2)
 """)
     assert child.returncode == 0
     records = read_records()
-    assert [notice["kind"] for notice in records.of("notice")] == ["planted"]
+    assert [notice["kind"] for notice in records.notices] == ["planted"]
     assert records.end["reason"] == "exit"
     assert len(records.calls) == 2
 

@@ -33,7 +33,7 @@ step(atoms)
     assert len(records.calls) == 2
     assert records.all[0]["directory"].endswith("x\\udcff\u2028")
     assert records.all[0]["command"][-1] == "x\\udcff\u2028"
-    assert records.of("notice")[0]["text"] == "x\\udcff\u2028"
+    assert records.notices[0]["text"] == "x\\udcff\u2028"
     assert records.counters["lost_rows"] == records.counters["faults"] == 0
 
 
