@@ -64,7 +64,7 @@ class KeptDescriptor:
         """Whether the number still belongs to the file."""
         try:
             return self.status() is not None
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if is_foreign(error):
                 raise
             return True

@@ -43,7 +43,7 @@ class ProcessProbe:
             if statm.is_ours:
                 row.rss_bytes = int(os.pread(statm.number, 64, 0).split(None, 2)[1]) * self._page
                 return
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if is_foreign(error):
                 raise
             self.close()
