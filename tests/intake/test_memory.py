@@ -130,6 +130,7 @@ def test_a_member_that_would_fill_the_memory_does_not(tmp_path, name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_journal_of_a_million_rows_is_read_or_noted(tmp_path):
     content = journal(tmp_path / "run.jsonl", 1_000_000)
     peak, text = peak_mb(bundle(tmp_path / "bundle.tgz", "run.jsonl", [content]), tmp_path / "results")

@@ -73,7 +73,7 @@ def measure_traces(journal: Journal, median_ns: float | None) -> TraceUse | None
         journal: The journal.
         median_ns: Median duration of the steady calls, which are never in a window; None without any.
     """
-    windows = journal.traces
+    windows = tuple(each for each in journal.traces if each.calls)  # none is written without a call
     if not windows:
         return None
     wall = sum(each.wall_ns for each in windows)
