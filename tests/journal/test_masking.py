@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instrumented_calc.intake.masked_files import mask_journal
 from instrumented_calc.journal import records
 from instrumented_calc.journal.masking import (
     MASKED,
@@ -265,3 +266,20 @@ def test_json_without_a_secret_is_unchanged_to_the_byte(value):
     text = json.dumps(value)
     assert mask_arguments([text]) == [text]
     assert mask_values(value) == value
+
+
+@pytest.mark.parametrize("depth", [100, 800, 5000])
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"event":"notice","details":{"password":NESTED}}',
+        '{"event":"notice","details":NESTED}',
+        '{"event":"run_start","command":NESTED}',
+    ],
+)
+def test_a_journal_with_values_nested_to_any_depth_is_masked(tmp_path, record, depth):
+    (tmp_path / "run.jsonl").write_text(record.replace("NESTED", f'{"[" * depth}"password={X}"{"]" * depth}'))
+    mask_journal(tmp_path / "run.jsonl", tmp_path / "masked.jsonl")
+    masked = (tmp_path / "masked.jsonl").read_text()
+    assert X not in masked
+    assert MASKED in masked

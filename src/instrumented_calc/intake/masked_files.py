@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.intake.masking import mask_paths
-from instrumented_calc.journal.masking import mask_secrets, mask_values
+from instrumented_calc.journal.masking import JSON_DEPTH, mask_secrets, mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,12 +134,13 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def _without_folders(value: Any) -> Any:
+def _without_folders(value: Any, depth: int = JSON_DEPTH) -> Any:
     """Keep the last part of every absolute path: what was run is evidence, where it lay is not."""
-    if isinstance(value, list):
-        return [_without_folders(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _without_folders(each) for key, each in value.items()}
+    # What lies deeper than `depth` stays as it is: `mask_values` masks it whole.
+    if isinstance(value, list) and depth:
+        return [_without_folders(each, depth - 1) for each in value]
+    if isinstance(value, dict) and depth:
+        return {key: _without_folders(each, depth - 1) for key, each in value.items()}
     if not isinstance(value, str):
         return value
     option, equals, path = value.rpartition("=") if value.startswith("-") else ("", "", value)

@@ -139,7 +139,7 @@ def mask_values(value: Any, *, numbers: bool = False, depth: int = JSON_DEPTH) -
     if isinstance(value, list):
         return _masked_list(value, numbers=numbers, depth=depth - 1)
     return {
-        mask_secrets(key): _hidden(each, numbers=numbers)
+        mask_secrets(key): _hidden(each, numbers=numbers, depth=depth - 1)
         if is_secret_name(key)
         else mask_values(each, numbers=numbers, depth=depth - 1)
         for key, each in value.items()
@@ -153,14 +153,16 @@ def _masked_list(values: list[Any], *, numbers: bool, depth: int) -> list[Any]:
     return [mask_values(each, numbers=numbers, depth=depth) for each in values]
 
 
-def _hidden(value: Any, *, numbers: bool) -> Any:
+def _hidden(value: Any, *, numbers: bool, depth: int) -> Any:
     """Return what stands for a value under the name of a secret."""
     if isinstance(value, str):
         return MASKED if value else value
+    if isinstance(value, (dict, list)) and depth <= 0:
+        return MASKED
     if isinstance(value, dict):
-        return {key: _hidden(each, numbers=numbers) for key, each in value.items()}
+        return {key: _hidden(each, numbers=numbers, depth=depth - 1) for key, each in value.items()}
     if isinstance(value, list):
-        return [_hidden(each, numbers=numbers) for each in value]
+        return [_hidden(each, numbers=numbers, depth=depth - 1) for each in value]
     if isinstance(value, bool) or value is None:
         return value
     return MASKED if numbers else value
