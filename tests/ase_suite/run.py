@@ -93,7 +93,8 @@ def run_suite(out, arguments, *, bare=False):
         environment["ASE_SUITE_BARE"] = "1"
     processes = ["-n", "2"] if importlib.util.find_spec("xdist") else []
     command = [sys.executable, "-m", "pytest", "-p", "wrap_plugin", "-p", "no:cacheprovider"]
-    options = [*processes, "-q", "--tb=short", f"--rootdir={SUITE}"]
+    # Some of ASE's tests depend on their order.
+    options = ["-p", "no:randomly", *processes, "-q", "--tb=short", f"--rootdir={SUITE}"]
     out.mkdir(parents=True)
     with (out / "output.txt").open("w") as output:
         status = subprocess.run(
