@@ -29,6 +29,7 @@ CALLED = frozenset(
     | sys.stdlib_module_names
 )
 DEEPEST_WRAPPER = 10
+SIGNALS = tuple(signal.valid_signals())  # to ask each time takes longer than to look at them
 
 
 def is_foreign(error: BaseException) -> bool:
@@ -93,7 +94,7 @@ def _is_given(frame: FrameType, outer: FrameType) -> bool:
 def _handler_codes() -> set[CodeType]:
     """Return the code of all signal handlers that are installed and written in Python."""
     found = set()
-    for number in signal.valid_signals():
+    for number in SIGNALS:
         code = _code_of(signal.getsignal(number))
         if code is not None:
             found.add(code)
