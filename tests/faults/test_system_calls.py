@@ -88,7 +88,7 @@ def run_failing(kind: str, failure: str, first: int, last: int, limit: int) -> t
             calculator = ProfiledCalculator(
                 zoo.Spring(), journal="run.jsonl", max_journal=limit, summary=False
             )
-        except JournalPathError:  # while wrapping, before anything has run, an error is right
+        except (JournalPathError, MemoryError):  # while wrapping, before anything has run, an error is right
             return count, None
         ended = simulate(calculator)
         recording(calculator).close()

@@ -235,10 +235,10 @@ class JournalWriter:
         """Return whether the journal's name no longer leads to the file that is written."""
         try:
             return self._file is None or not self._file.leads_to(self.path)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if is_foreign(error):
                 raise
-            return error.errno in NO_SUCH_FILE
+            return getattr(error, "errno", None) in NO_SUCH_FILE
 
     def reopen(self) -> None:
         """Go on in a new file, because the old one is gone; its rows count as lost.
@@ -298,10 +298,12 @@ class JournalWriter:
             return
         try:
             file.close()
-        except OSError as error:  # a network file system's late answer; the descriptor is closed
+        except (OSError, MemoryError) as error:  # a network file system's late answer; it is closed
             if is_foreign(error):
                 raise
-            self._on_trouble(f"{self.path}: {error.strerror} as it was closed; its last rows may be missing")
+            self._on_trouble(
+                f"{self.path}: {reason_of(error)} as it was closed; its last rows may be missing"
+            )
 
 
 def reason_of(error: BaseException) -> str:
