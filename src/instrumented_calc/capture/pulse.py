@@ -51,7 +51,7 @@ class Pulse:
             thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if is_foreign(error):
                     raise
                 return False
