@@ -81,9 +81,11 @@ def _check_pool(text: str, *, terminated: bool = False) -> None:
     total = 0
     for name in names:
         worker = read_cut(name) if terminated else read_records(name)
+        if terminated and not worker.all:
+            continue  # before its first record was written
         assert worker.all[0]["parent_run_id"] == run_id
         assert worker.all[0]["run_id"] != run_id
-        assert len(worker.of("lane")) == 1
+        assert len(worker.of("lane")) == 1 or (terminated and not worker.calls)
         indices = [row["index"] for row in worker.calls]
         assert indices == list(range(len(indices)))
         if not terminated:
@@ -91,7 +93,7 @@ def _check_pool(text: str, *, terminated: bool = False) -> None:
             _assert_whole(worker, len(worker.calls))
         total += len(worker.calls)
     # Workers are terminated the moment they have answered: what was batched then is lost.
-    assert (2 <= total <= 60) if terminated else total == 60
+    assert total <= 60 if terminated else total == 60
 
 
 @pytest.mark.parametrize(
