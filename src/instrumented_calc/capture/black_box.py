@@ -196,7 +196,7 @@ class BlackBox:
         )
 
     def move_beside(self, journal: Path) -> None:
-        """Start anew beside another file: the journal goes on there."""
+        """Start new files beside another journal: the run continues there."""
         self._wanted = black_box_path(journal)
         self._let_go()
 

@@ -37,7 +37,7 @@ class HostNumbers:
 
 
 def forces_are_finite(forces: Any) -> bool:
-    """Tell whether all forces are finite; what is no array of floats on the host is not looked at."""
+    """Return whether all forces are finite; only float arrays on the host are checked."""
     if not _is_array(forces) or forces.dtype.kind not in "fc":
         return True
     return bool(sys.modules["numpy"].isfinite(forces).all())

@@ -138,7 +138,7 @@ class Outbox:
 
     def _drain(self, *, closing: bool) -> None:
         writer = self._writer
-        if not writer.look():  # rows wait here until the journal goes on in another file
+        if not writer.look():  # rows wait here until the journal continues in another file
             return
         writer.push()  # a full disk may have cut a line: its rest goes first
         with self._encoding:
