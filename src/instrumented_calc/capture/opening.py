@@ -13,6 +13,7 @@ import msgspec
 from instrumented_calc import __version__
 from instrumented_calc.capture.environment import environment, mpi_rank, series
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.encoding import shortened
 from instrumented_calc.journal.masking import mask_arguments
 from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 LONGEST_START = 50_000  # bytes of the first record
+
+_decode_start = decoder(RunStart).decode
 
 
 def new_run_id() -> str:
@@ -64,7 +67,7 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
         start.series = linked
     # A shell expands a pattern to a megabyte of arguments.
     line = shortened(start, LONGEST_START)
-    return msgspec.json.decode(line, type=RunStart) if line else start, describe_fields()
+    return _decode_start(line) if line else start, describe_fields()
 
 
 def _working_directory() -> str:

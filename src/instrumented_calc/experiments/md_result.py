@@ -12,6 +12,7 @@ import numpy as np
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.md_text import result_text
+from instrumented_calc.journal.decoding import converted
 
 if TYPE_CHECKING:
     import os
@@ -144,7 +145,7 @@ class MDProfileResult:
             raise ExperimentError(message) from error
         try:
             # An attribute that does not exist in the file keeps its default, as does a null.
-            return msgspec.convert(_without_nulls(stored), MDProfileResult)
+            return converted(_without_nulls(stored), MDProfileResult)
         except (msgspec.ValidationError, OverflowError) as error:
             message = (
                 f"{filepath} is not a profile of a trajectory: {error}; give the path of a saved profile"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.records import Natural, Whole  # noqa: TC001 - msgspec reads annotations
 from instrumented_calc.journal.start import BEGINNING, UNDECODABLE
@@ -90,7 +90,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
-        self._decode = msgspec.json.Decoder(_Row).decode
+        self._decode = decoder(_Row).decode
         self._from_the_start = True
         self._lane = 0
         self._phase = -1

@@ -20,6 +20,7 @@ import msgspec
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.collector import RowCollector
+from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import HOLE, TOO_LONG
 from instrumented_calc.journal.loose import tame
 from instrumented_calc.journal.start import UNDECODABLE, decode_start
@@ -126,8 +127,8 @@ class Gathering:
         self.unknown: Counter[str] = Counter()
         self.rows = RowCollector(min(size // SHORT_ROW_BYTES, MOST_RESERVED) + 16)
         self._damage = Damage()
-        self._kind = msgspec.json.Decoder(Kind).decode
-        self._decoders = {event: msgspec.json.Decoder(kind) for event, kind in KINDS.items()}
+        self._kind = decoder(Kind).decode
+        self._decoders = {event: decoder(kind) for event, kind in KINDS.items()}
         self._known = 0
         self._seen: set[int] = set()
         self._elsewhere = False

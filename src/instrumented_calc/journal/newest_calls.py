@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.records import black_box_path
 from instrumented_calc.journal.rows import LARGEST
@@ -47,7 +48,7 @@ class _Known(msgspec.Struct):
     time_ns: _Number = -1
 
 
-_decode = msgspec.json.Decoder(_Known).decode
+_decode = decoder(_Known).decode
 
 
 class NewestCalls:

@@ -19,6 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import astuple
 
 from instrumented_calc.journal.columns import ABSENT
+from instrumented_calc.journal.decoding import decoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,8 +122,8 @@ class RowDecoder:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._decode_full = msgspec.json.Decoder(Row).decode_lines
-        self._decode_lean: Any = msgspec.json.Decoder(LeanRow).decode_lines
+        self._decode_full = decoder(Row).decode_lines
+        self._decode_lean: Any = decoder(LeanRow).decode_lines
         # The names that lean rows have, and what packs their times.
         self._lean_names: list[str] = []
         self._pack_times = struct.Struct("").pack
@@ -186,7 +187,7 @@ class RowDecoder:
         names = [name for name in self._names if name.isprintable() and not {*'"\\'} & {*name}]
         self._lean_names = names
         self._pack_times = struct.Struct(f"={len(names)}q").pack
-        self._decode_lean = msgspec.json.Decoder(_lean_type(names)).decode_lines
+        self._decode_lean = decoder(_lean_type(names)).decode_lines
 
     def _table(self, times: list[dict[str, int]]) -> tuple[list[str], Integers]:
         """Return all names with the times of each, those of names beyond the limit in one sum."""

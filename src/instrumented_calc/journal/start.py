@@ -8,6 +8,7 @@ import msgspec
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
+from instrumented_calc.journal.decoding import converted
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.loose import tame
 from instrumented_calc.plain_text import plain, shown_path
@@ -61,9 +62,9 @@ def decode_start(line: bytes, where: str) -> records.RunStart:
     if isinstance(environment, dict):
         found["environment"] = _environment(environment)
     try:
-        return msgspec.convert(found, records.RunStart)
+        return converted(found, records.RunStart)
     except msgspec.ValidationError:
-        return msgspec.convert(usable(found, records.RunStart), records.RunStart)
+        return converted(usable(found, records.RunStart), records.RunStart)
 
 
 def _environment(found: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def usable(found: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
     for field in msgspec.structs.fields(kind):
         if field.encode_name in found:
             try:
-                msgspec.convert(found[field.encode_name], field.type)
+                converted(found[field.encode_name], field.type)
             except msgspec.ValidationError:
                 continue
             kept[field.encode_name] = found[field.encode_name]

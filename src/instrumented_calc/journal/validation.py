@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
+from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.gathering import KINDS, BadLine, Kind
 from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import no_journal
@@ -78,9 +79,9 @@ class _Version(Struct):
 
 class _Checking:
     def __init__(self, where: str) -> None:
-        self._decode = msgspec.json.Decoder(records.Record).decode
-        self._kind = msgspec.json.Decoder(Kind).decode
-        self._version = msgspec.json.Decoder(_Version).decode
+        self._decode = decoder(records.Record).decode
+        self._kind = decoder(Kind).decode
+        self._version = decoder(_Version).decode
         self._where = where
         self._events: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()

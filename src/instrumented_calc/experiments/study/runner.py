@@ -26,6 +26,7 @@ from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine
 from instrumented_calc.experiments.study.workload import find_workload
+from instrumented_calc.journal.decoding import converted, decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -186,7 +187,7 @@ def ask_machine(threads: int) -> Machine:
                 timeout=PROBE_LIMIT_S,
             )
         try:
-            return msgspec.json.decode(answer.read_bytes(), type=Machine)
+            return decoder(Machine).decode(answer.read_bytes())
         except (OSError, msgspec.DecodeError):
             return Machine()
 
@@ -228,7 +229,7 @@ def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | 
         return _without_times(task, FAILED, words)
     try:
         answer: Any = json.loads(Path(f"{task.stem}.json").read_text(encoding="utf-8"))
-        return msgspec.convert(answer, kind)
+        return converted(answer, kind)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         return _without_times(task, FAILED, f"no answer: {error}")
 
