@@ -47,7 +47,6 @@ def group(tmp_path: Path) -> Group:
 
 def test_memory_of_the_group_counts_without_caches(group: Group) -> None:
     group.fill(0.5, kills=3)
-    assert cgroups.memory_in_use(PHYSICAL, group.root) == (PHYSICAL // 8, PHYSICAL // 4)
     assert cgroups.oom_kills(group.root) == 3
     found = Machine(time_ns=0)
     MemoryWatch(group.root).read(found)
@@ -59,7 +58,7 @@ def test_memory_of_the_group_counts_without_caches(group: Group) -> None:
 
 def test_a_group_without_a_limit_is_never_full(group: Group) -> None:
     (group.folder / "memory.max").write_text("max\n")
-    assert cgroups.memory_in_use(PHYSICAL, group.root) is None
+    assert cgroups.memory_groups(PHYSICAL, group.root) == []
     assert not MemoryWatch(group.root).is_filling()
 
 
@@ -72,6 +71,22 @@ def test_a_rise_near_the_limit_is_worth_a_record(group: Group) -> None:
     watch.read(Machine(time_ns=0))
     assert not watch.is_filling()
     group.fill(0.93)
+    assert watch.is_filling()
+
+
+def test_caches_do_not_fill_a_group(group: Group) -> None:
+    watch = MemoryWatch(group.root)
+    limit = PHYSICAL // 4
+    (group.folder / "memory.current").write_text(f"{int(0.95 * limit)}\n")
+    (group.folder / "memory.stat").write_text(f"anon 5\ninactive_file {limit // 2}\n")
+    assert not watch.is_filling()
+    (group.folder / "memory.stat").write_text("anon 5\ninactive_file 4096\n")
+    assert watch.is_filling()
+
+
+def test_the_machine_itself_may_be_full(group: Group) -> None:
+    watch = MemoryWatch(group.root)
+    (group.root / "proc/meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable: {PHYSICAL // 10240} kB\n")
     assert watch.is_filling()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from instrumented_calc.foreign import is_foreign
 
@@ -50,26 +50,41 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     return min((limit for limit in limits if limit < physical_bytes), default=None)
 
 
-def memory_in_use(physical_bytes: int, root: Path = ROOT) -> tuple[int, int] | None:
-    """Return how full the group is whose memory is nearest to its limit.
+class MemoryGroup(NamedTuple):
+    """A group around the process whose memory is limited."""
+
+    usage: Path
+    stat: Path
+    limit_bytes: int
+
+    def charged_bytes(self) -> int:
+        """Return the memory in use, with caches that the kernel can drop."""
+        return int(self.usage.read_text())
+
+    def used_bytes(self) -> int:
+        """Return the memory in use without caches that the kernel can drop."""
+        stat = _pairs(self.stat)
+        caches = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+        return max(self.charged_bytes() - caches, 0)
+
+
+def memory_groups(physical_bytes: int, root: Path = ROOT) -> list[MemoryGroup]:
+    """Return the groups around the process whose memory is limited.
 
     Args:
         physical_bytes: Memory of the machine; version 1 writes "no limit" as a number beyond it.
         root: Where the file system begins.
-
-    Returns:
-        Memory in use without caches that the kernel can drop, and the limit, in bytes; None without a limit.
     """
     found = []
     for folder in _folders("memory", root):
-        limit = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
-        used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
-        if not used or not limit or limit[0] == "max" or not 0 < int(limit[0]) < physical_bytes:
-            continue
-        stat = _pairs(folder / "memory.stat")
-        caches = stat.get("total_inactive_file", stat.get("inactive_file", 0))
-        found.append((max(int(used[0]) - caches, 0), int(limit[0])))
-    return max(found, key=lambda pair: pair[0] / pair[1], default=None)
+        for limit_name, usage_name in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            limit = _words(folder / limit_name)
+            if limit and limit[0] != "max" and 0 < int(limit[0]) < physical_bytes:
+                found.append(MemoryGroup(folder / usage_name, folder / "memory.stat", int(limit[0])))
+    return found
 
 
 def oom_kills(root: Path = ROOT) -> int | None:

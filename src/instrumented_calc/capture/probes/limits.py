@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instrumented_calc.capture.cgroups import ROOT, memory_in_use, oom_kills
+from instrumented_calc.capture.cgroups import ROOT, MemoryGroup, memory_groups, oom_kills
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Machine
@@ -29,6 +29,7 @@ class MemoryWatch:
         self._root = root
         self._physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._share = 0.0  # of the limit that was in use at the last reading
+        self._groups: list[MemoryGroup] | None = None  # found at each reading, as limits may change
 
     def read(self, machine: Machine) -> None:
         """Fill in what is known."""
@@ -40,25 +41,40 @@ class MemoryWatch:
         available = self._available()
         if available is not None:
             machine.available_bytes = available
-        group = memory_in_use(self._physical, self._root)
-        if group is not None:
-            machine.cgroup_memory_bytes, machine.cgroup_memory_limit_bytes = group
+        self._groups = memory_groups(self._physical, self._root)
+        used = [(group.used_bytes(), group.limit_bytes) for group in self._groups]
+        if used:
+            fullest = max(used, key=lambda pair: pair[0] / pair[1])
+            machine.cgroup_memory_bytes, machine.cgroup_memory_limit_bytes = fullest
         kills = oom_kills(self._root)
         if kills is not None:
             machine.oom_kills = kills
-        self._share = self._used(group, available)
+        self._share = max([self._share_of_machine(available), *(have / limit for have, limit in used)])
 
     def is_filling(self) -> bool:
-        """Tell whether memory is near its limit and has grown much since `read`."""
-        share = self._used(memory_in_use(self._physical, self._root), self._available())
-        return share >= NEAR and share >= self._share + RISE
+        """Tell whether memory is near its limit and has grown much since `read`.
+
+        It is asked twice a second, so it reads as few files as it can: caches, which take several files, only
+        of a group that is near its limit with them.
+        """
+        if self._groups is None:
+            self._groups = memory_groups(self._physical, self._root)
+        enough = max(NEAR, self._share + RISE)
+        if self._share_of_machine(self._available()) >= enough:
+            return True
+        return any(
+            group.charged_bytes() >= enough * group.limit_bytes
+            and group.used_bytes() >= enough * group.limit_bytes
+            for group in self._groups
+        )
 
     def _available(self) -> int | None:
-        return _kib_values(self._root / "proc/meminfo").get("MemAvailable")
+        text = (self._root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
+        words = text.partition("MemAvailable:")[2].split(maxsplit=1)
+        return int(words[0]) * KIB if words else None
 
-    def _used(self, group: tuple[int, int] | None, available: int | None) -> float:
-        of_machine = 0.0 if available is None else 1 - available / self._physical
-        return max(of_machine, 0.0 if group is None else group[0] / group[1])
+    def _share_of_machine(self, available: int | None) -> float:
+        return 0.0 if available is None else 1 - available / self._physical
 
 
 def descriptors() -> tuple[int, int]:
