@@ -15,10 +15,11 @@ unknown events of their own major version):
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -668,30 +669,26 @@ def bucket_bounds(bucket: int) -> tuple[int, int]:
     return mantissa << shift, (mantissa + 1) << shift
 
 
-@cache  # forty milliseconds, and the same for every run of a process
+@cache  # it takes milliseconds, and is the same for every run of a process
 def describe_fields() -> Fields:
     """Return the journal's second record, made from the Structs above."""
-    meanings = []
-    for record in RECORDS:
-        schema = msgspec.json.schema(record)["$defs"][record.__name__]
-        event = schema["properties"]["event"]["enum"][0]
-        for name, described in schema["properties"].items():
-            if name == "event":
-                continue
-            known: dict[str, str] = next(
-                (part for part in (described, *described.get("anyOf", ())) if "description" in part),
-                {},
-            )
-            meanings.append(
-                FieldMeaning(
-                    event=event,
-                    name=name,
-                    unit=known.get("x-unit", ""),
-                    kind=known.get("x-kind", "value"),
-                    meaning=known.get("description", ""),
-                )
-            )
-    return Fields(fields=meanings)
+    return Fields(
+        fields=[
+            _meaning(str(record.__struct_config__.tag), field.encode_name, field.type)
+            for record in RECORDS
+            for field in fields(record)
+        ]
+    )
+
+
+def _meaning(event: str, name: str, annotation: Any) -> FieldMeaning:
+    """Read what `_meta` put into a field's annotation, which may be one of several alternatives."""
+    for part in (annotation, *get_args(annotation)):
+        for meta in getattr(part, "__metadata__", ()):
+            if isinstance(meta, Meta) and meta.description:
+                known = meta.extra_json_schema or {}
+                return FieldMeaning(event, name, known["x-unit"], known["x-kind"], meta.description)
+    return FieldMeaning(event, name, unit="", kind="value", meaning="")
 
 
 def json_schema() -> dict[str, Any]:
