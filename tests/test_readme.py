@@ -57,7 +57,7 @@ def test_there_are_exactly_two_commands_for_a_fresh_machine():
     commands = re.findall(r"^    (python3 -m venv .*)$", README, re.MULTILINE)
     assert len(commands) == 2
     assert commands[0].endswith("instrumented-calc demo")
-    assert commands[1].endswith("-m pytest")
+    assert commands[1].endswith("-m pytest -n 2")
 
 
 @pytest.mark.parametrize("line", re.findall(r"^    (instrumented-calc .*)$", README, re.MULTILINE))
