@@ -16,9 +16,10 @@ from ase import Atoms
 from hypothesis import settings
 from tests.support import ExactClock, journal_threads, open_files
 
-from instrumented_calc.capture import components, ends
-from instrumented_calc.capture.active import active
-from instrumented_calc.capture.recorder import Recorder
+from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.parts import stand_ins
+from instrumented_calc.capture.run import process_hooks
+from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def nothing_left_behind(working_directory: Path) -> Iterator[None]:
     """End every run after the test and prove that nothing of the recorder is left in the process."""
     before, files = _hooks(), open_files()
     yield
-    ends.end_all("test")
+    process_hooks.end_all("test")
     for thread in journal_threads():
         thread.join(timeout=10)
     assert journal_threads() == []
@@ -85,11 +86,11 @@ def _hooks() -> dict[str, object]:
         "einsum's code": np.einsum.__wrapped__.__code__,
         **_torch_hooks(),
         "Atoms.calc": vars(Atoms)["calc"],
-        "timed parts": frozenset(components._placed),
+        "timed parts": frozenset(stand_ins._placed),
         "timed neighbour lists": [
             part
-            for part in components.parts_of_neighbour_lists()
-            if isinstance(vars(part.owner)[part.attribute], components.StandIn)
+            for part in stand_ins.parts_of_neighbour_lists()
+            if isinstance(vars(part.owner)[part.attribute], stand_ins.StandIn)
         ],
         "Atoms": frozenset(vars(Atoms)) - {"__slotnames__"},  # noted there by Python's copy
     }

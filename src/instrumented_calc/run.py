@@ -11,15 +11,12 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture import calculator as twins
-from instrumented_calc.capture import proxy as proxies
-from instrumented_calc.capture.active import span
-from instrumented_calc.capture.environment import mpi_rank
-from instrumented_calc.capture.journal_path import wanted_journal
+from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import people_logger
-from instrumented_calc.capture.observers import attach
-from instrumented_calc.capture.people import write_for_people
-from instrumented_calc.capture.recorder import ENDED, Recorder
+from instrumented_calc.capture.open_calls import span
+from instrumented_calc.capture.run.journal_path import wanted_journal
+from instrumented_calc.capture.run.observers import attach
+from instrumented_calc.capture.run.recorder import ENDED, Recorder
 from instrumented_calc.capture.settings import (
     DEFAULT_BUDGET,
     DEFAULT_MAX_JOURNAL,
@@ -28,8 +25,11 @@ from instrumented_calc.capture.settings import (
     checked_settings,
 )
 from instrumented_calc.capture.settings import is_switched_off as asks_for_off
-from instrumented_calc.capture.shown import shown
+from instrumented_calc.capture.stderr import write_for_people
 from instrumented_calc.capture.trace_settings import AUTO, Trace
+from instrumented_calc.capture.value_text import shown
+from instrumented_calc.capture.wrapping import proxy as proxies
+from instrumented_calc.capture.wrapping import twin as twins
 from instrumented_calc.errors import (
     AlreadyProfiledError,
     NotACalculatorError,
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from instrumented_calc.capture.lanes import Lane
-    from instrumented_calc.capture.live import LiveEvidence
+    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.rows.live_evidence import LiveEvidence
     from instrumented_calc.journal.records import Finding, RunStart
 
 __all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
@@ -296,7 +296,7 @@ class Assigned:
     """
 
     def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
-        from instrumented_calc.capture.assignment import wrap_assigned  # noqa: PLC0415 - loads ASE
+        from instrumented_calc.capture.wrapping.atoms_setter import wrap_assigned  # noqa: PLC0415 - loads ASE
 
         self._run = _recorder(Settings(path=wanted_journal(journal)))
         self._wrapped = 0

@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from instrumented_calc import ProfiledCalculator, span
-from instrumented_calc.capture import lanes
+from instrumented_calc.capture.calls import lane
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def added(base: Any, variant: Any) -> float:
 
 
 def wrapped(calc: Any, parts: Callable[[Any], list[Part]]) -> Any:
-    lanes.ask = lambda _, what, calculator, __: parts(calculator) if what == "parts" else None
+    lane.ask = lambda _, what, calculator, __: parts(calculator) if what == "parts" else None
     face = ProfiledCalculator(calc, summary=False)
     face.calculate(Atoms("Ar"), ["energy"], [])  # the parts are asked for at the first call
     return face

@@ -25,9 +25,9 @@ from msgspec import UNSET
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.contractions import measure_contractions
-from instrumented_calc.capture.active import active
-from instrumented_calc.capture.probes.numpy_einsum import NumpyEinsumProbe
-from instrumented_calc.capture.signatures import Cell, SignatureTable
+from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
+from instrumented_calc.capture.counting.table import Cell, SignatureTable
+from instrumented_calc.capture.open_calls import active
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def numpy_variants(contract: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
 def measure_torch(rounds: int) -> None:
     import torch  # noqa: PLC0415 - only if it is installed
 
-    from instrumented_calc.capture.probes.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - likewise
+    from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - likewise
 
     torch.set_num_threads(1)
     left, right = torch.rand(8, 3), torch.rand(8, 3, 3)

@@ -32,7 +32,7 @@ from ase.md.verlet import VelocityVerlet
 from tests.support import journal_threads, outcome, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import opening
+from instrumented_calc.capture.run import header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,7 +239,7 @@ class Identity:
         assert not isinstance(inner, ProfiledCalculator)
 
     def test_wrapping_and_copying_cost_no_file_and_no_thread(self, inner, monkeypatch):
-        monkeypatch.setattr(opening, "environment", _unexpected)
+        monkeypatch.setattr(header, "environment", _unexpected)
         callbacks = list(gc.callbacks)
         wrapped = ProfiledCalculator(inner)
         with contextlib.suppress(TypeError, pickle.PicklingError, AttributeError):

@@ -17,13 +17,15 @@ from tests.capture.zoo import copper
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import driver, environment, rows
-from instrumented_calc.capture.active import active
-from instrumented_calc.capture.components import Components
-from instrumented_calc.capture.lanes import Lane
-from instrumented_calc.capture.outbox import Outbox
+from instrumented_calc.capture.calls import driver
+from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.environment import environment
+from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.parts.stand_ins import Components
 from instrumented_calc.capture.probes.process import ProcessProbe
-from instrumented_calc.capture.rows import RowMaker
+from instrumented_calc.capture.rows import row_maker
+from instrumented_calc.capture.rows.outbox import Outbox
+from instrumented_calc.capture.rows.row_maker import RowMaker
 from instrumented_calc.integration import Part
 
 ROOT = Path(__file__).parents[2]
@@ -70,8 +72,8 @@ def striking(function):
         (RowMaker, "_describe_lane"),
         (RowMaker, "_look_at_results"),
         (RowMaker, "_read_state"),
-        (rows, "read_state"),
-        (rows, "forces_are_finite"),
+        (row_maker, "read_state"),
+        (row_maker, "forces_are_finite"),
         (driver.DriverWatch, "search"),
         (Lane, "describe"),
         (ProcessProbe, "sample"),

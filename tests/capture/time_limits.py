@@ -14,7 +14,7 @@ import time
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture.active import active
+from instrumented_calc.capture.open_calls import active
 
 PATIENCE_S = 60
 

@@ -15,7 +15,7 @@ from tests.diagnosis.case import case
 from tests.diagnosis.molecular_dynamics import Springs, lattice, simulate
 from threadpoolctl import threadpool_limits
 
-from instrumented_calc.capture import rounds, watchdog
+from instrumented_calc.capture.run import housekeeping, stalls
 
 if TYPE_CHECKING:
     import random
@@ -131,7 +131,7 @@ def slow_first_call(draw: random.Random, planted: bool) -> None:
 @case("stall", "stall")
 def stall(draw: random.Random, planted: bool) -> None:
     """One call does not end for a long time."""
-    watchdog.SHORTEST_STALL_NS = rounds.SHORTEST_STALL_NS = 600_000_000
+    stalls.SHORTEST_STALL_NS = housekeeping.SHORTEST_STALL_NS = 600_000_000
     when, seconds = draw.randint(100, 200), draw.uniform(1.5, 2.0)
     work = (lambda number: time.sleep(seconds if number == when else 0.0)) if planted else None
     simulate(lattice(draw), Springs(0.005, work), 300)

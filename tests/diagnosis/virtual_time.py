@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from instrumented_calc.capture.recorder import Recorder
+from instrumented_calc.capture.run.recorder import Recorder
 
 LONG_PIECES = 50
 _slept_ns = 0

@@ -18,7 +18,7 @@ from tests.lifecycle.children import run_script
 from tests.support import journal_threads, open_files, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import pulse, recorder
+from instrumented_calc.capture.run import pulse, recorder
 from instrumented_calc.errors import JournalPathError, JournalReadError
 from instrumented_calc.journal.reader import read_journal
 

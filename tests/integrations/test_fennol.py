@@ -24,11 +24,11 @@ from tests.support import read_records  # noqa: E402 - likewise
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
 from instrumented_calc.analysis.jax_join import join_modules  # noqa: E402 - likewise
-from instrumented_calc.capture.active import active  # noqa: E402 - likewise
+from instrumented_calc.capture.open_calls import active  # noqa: E402 - likewise
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
-from instrumented_calc.capture.probes.jax_trace import JaxTracer  # noqa: E402 - likewise
-from instrumented_calc.capture.trace_slices import RANGE  # noqa: E402 - likewise
-from instrumented_calc.capture.trace_sums import sum_slices  # noqa: E402 - likewise
+from instrumented_calc.capture.tracing.jax_tracer import JaxTracer  # noqa: E402 - likewise
+from instrumented_calc.capture.tracing.slices import RANGE  # noqa: E402 - likewise
+from instrumented_calc.capture.tracing.sums import sum_slices  # noqa: E402 - likewise
 from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
 from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
 from instrumented_calc.journal.reader import read_journal  # noqa: E402 - likewise

@@ -20,7 +20,7 @@ from tests.integrations.orb_models_built import built  # noqa: E402 - after what
 from tests.support import read_records  # noqa: E402 - likewise
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - likewise
-from instrumented_calc.capture.components import StandIn  # noqa: E402 - likewise
+from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - likewise
 from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - likewise
 
 pytestmark = [

@@ -17,7 +17,7 @@ from tests.lifecycle.children import read_cut, run_script
 from tests.support import JOURNAL_THREAD, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture import rows as rows_module
+from instrumented_calc.capture.rows import row_maker as rows_module
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.journal import writer as writer_module
 

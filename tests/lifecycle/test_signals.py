@@ -13,13 +13,13 @@ from ase.calculators.lj import LennardJones
 from tests.lifecycle.children import read_cut, run_script, started_script
 from tests.support import read_records
 
-from instrumented_calc.capture.active import active
-from instrumented_calc.capture.calculator import twin
+from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.wrapping.twin import twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.recorder import Recorder
+    from instrumented_calc.capture.run.recorder import Recorder
 
 # What holds the main thread in C, where no Python handler runs.
 IN_C = {

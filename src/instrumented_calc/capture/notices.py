@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.people import write_for_people
+from instrumented_calc.capture.stderr import write_for_people
 from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:

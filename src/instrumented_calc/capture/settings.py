@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from instrumented_calc.capture.shown import shown
 from instrumented_calc.capture.trace_settings import AUTO, Trace, check_trace
+from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import SettingsError
 
 DEFAULT_BUDGET = 0.01

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from instrumented_calc.capture.shown import shown
+from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import TraceSettingsError
 
 AUTO, OFF = "auto", "off"

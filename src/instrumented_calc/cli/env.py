@@ -71,7 +71,7 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
     """
     import msgspec  # noqa: PLC0415 - `--help` stays quick
 
-    from instrumented_calc.capture.environment import environment  # noqa: PLC0415 - likewise
+    from instrumented_calc.capture.environment.environment import environment  # noqa: PLC0415 - likewise
     from instrumented_calc.journal.masking import mask_variables  # noqa: PLC0415 - likewise
 
     found: dict[str, Any] = {

@@ -37,7 +37,7 @@ def run(
 
 def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
     """Say why the journal that was asked for is missing; forked children and other MPI ranks are silent."""
-    from instrumented_calc.capture.environment import mpi_rank  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.capture.environment.environment import mpi_rank  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.capture.notices import people_logger  # noqa: PLC0415 - same
 
     if os.getpid() != own_process or mpi_rank():

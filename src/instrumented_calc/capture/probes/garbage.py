@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from instrumented_calc.capture.active import active, call_of
+from instrumented_calc.capture.open_calls import active, call_of
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.rows import RowMaker
+    from instrumented_calc.capture.rows.row_maker import RowMaker
 
 
 class GarbageProbe:

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from instrumented_calc.capture.active import active, call_of, extras_of
+from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 STAGES = "/jax/core/compile/"
 OPERATIONS = "operations"

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instrumented_calc.capture.cgroups import ROOT, MemoryGroup, memory_groups, oom_kills
+from instrumented_calc.capture.environment.cgroups import ROOT, MemoryGroup, memory_groups, oom_kills
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Machine

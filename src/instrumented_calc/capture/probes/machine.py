@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.cgroups import cpu_throttling
+from instrumented_calc.capture.environment.cgroups import cpu_throttling
 from instrumented_calc.capture.probes.limits import MemoryWatch, descriptors
 from instrumented_calc.journal.records import Gpu, Machine
 

@@ -10,10 +10,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.active import active, call_of, extras_of
+from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.rows import RowMaker
+    from instrumented_calc.capture.rows.row_maker import RowMaker
 
 NAME = "torch.compile"
 

@@ -1,0 +1,150 @@
+"""Finds who asks for forces: the integrator or optimizer, its step counter and its time step.
+
+A driver is found by looking up the stack of the thread that calls, and only in frames of ASE's own modules.
+It is looked for again when its step counter stops moving, so that relax -> NVT -> NPT become three phases.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.thread_stacks import all_stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+# Looking up a stack costs microseconds: never more often than every so many calls once it was in vain.
+RAREST_SEARCH = 16
+RAREST_CHECK = 8
+
+# Defines the base class of every ASE dynamics: while it is not loaded, no thread runs one.
+DYNAMICS = "ase.optimize.optimize"
+
+DRIVER_MODULES = ("ase.optimize", "ase.md", "ase.mep", "ase.ga", "ase._4.optimize")
+
+ENSEMBLES = {
+    "VelocityVerlet": "NVE",
+    "Langevin": "NVT",
+    "LangevinBAOAB": "NVT",
+    "Andersen": "NVT",
+    "Bussi": "NVT",
+    "NVTBerendsen": "NVT",
+    "NoseHooverChainNVT": "NVT",
+    "NPTBerendsen": "NPT",
+    "Inhomogeneous_NPTBerendsen": "NPT",
+    "NPT": "NPT",
+    "IsotropicMTKNPT": "NPT",
+    "MTKNPT": "NPT",
+    "MelchionnaNPT": "NPT",
+}
+
+
+class DriverWatch:
+    """Follows the driver of one wrapped calculator.
+
+    Attributes:
+        reference: Gives the driver, or None if none is known or it is gone.
+        last_step: Its step counter at the last call.
+        countdown: Calls until a driver is looked for again, while none is known.
+        phase: Number of the driver's phase, as the recorder gave it; None while none is known.
+    """
+
+    __slots__ = ("_pause", "_stalled", "countdown", "last_step", "phase", "reference")
+
+    def __init__(self) -> None:
+        self.reference: Callable[[], Any] = _no_driver
+        self.last_step = -1
+        self.phase: int | None = None
+        self._stalled = 0
+        self.countdown = self._pause = 1
+
+    def follow(self, driver: Any, phase: int) -> None:
+        """Follow this driver from now on."""
+        self.reference = weakref.ref(driver)
+        self.last_step = -1
+        self.phase = phase
+        self._stalled = 0
+        self._pause = 1
+        self.countdown = 0  # once it is gone, the next call looks for another
+
+    def search(self, current: Any) -> Any | None:
+        """Look for a driver, now and then, because none is known or the step counter did not move.
+
+        Args:
+            current: The driver that is followed, or None.
+
+        Returns:
+            A driver that should be followed from this call on, if there is a new one.
+        """
+        if current is None:
+            if self.phase is not None:  # it is gone
+                self.reference = _no_driver
+                self.phase = None
+                self._pause = 1
+            self.countdown = self._pause
+            self._pause = min(2 * self._pause, RAREST_SEARCH)
+            return find_driver()
+        self._stalled += 1
+        if self._stalled < self._pause:
+            return None
+        self._stalled = 0
+        found = find_driver()
+        if found is current or found is None:
+            self._pause = min(2 * self._pause, RAREST_CHECK)
+            return None
+        return found
+
+
+def _no_driver() -> None:
+    return None
+
+
+def find_driver() -> Any | None:
+    """Return the innermost ASE dynamics on the stack of this thread, else on that of the main thread."""
+    found = _in_stack(sys._getframe(1))  # noqa: SLF001 - the documented way to a stack
+    main = threading.main_thread().ident or 0
+    if found is None and DYNAMICS in sys.modules and threading.get_ident() != main:
+        # NEB's threads: the optimizer waits in the main thread.
+        found = _in_stack(all_stacks().get(main))
+    return found
+
+
+def _in_stack(frame: FrameType | None) -> Any | None:
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(DRIVER_MODULES):
+            names = frame.f_code.co_varnames
+            candidate = frame.f_locals.get("self") if names[:1] == ("self",) else None
+            if isinstance(getattr(candidate, "nsteps", None), int) and hasattr(candidate, "irun"):
+                return candidate
+        frame = frame.f_back
+    return None
+
+
+def describe(driver: Any) -> dict[str, Any]:
+    """Return what a `phase` record says of a driver.
+
+    Args:
+        driver: An ASE dynamics or optimizer.
+
+    Returns:
+        `driver` (class name) and `kind`; for MD also `ensemble`, where the class tells it, and
+        `timestep_fs`.
+    """
+    name = type(driver).__name__
+    md = getattr(sys.modules.get("ase.md.md"), "MolecularDynamics", ())
+    optimizer = getattr(sys.modules.get("ase.optimize.optimize"), "Optimizer", ())
+    if isinstance(driver, optimizer):
+        return {"driver": name, "kind": "optimizer"}
+    if not isinstance(driver, md):
+        return {"driver": name, "kind": "dynamics"}
+    from ase import units  # noqa: PLC0415 - ASE is loaded: a driver of its kind exists
+
+    described = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
+    ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")
+    if ensemble:
+        described["ensemble"] = ensemble
+    return described

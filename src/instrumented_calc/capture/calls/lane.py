@@ -1,0 +1,184 @@
+"""A lane: one wrapped calculator as its run sees it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.attribute_lookup import stored
+from instrumented_calc.capture.calls.driver import DriverWatch
+from instrumented_calc.capture.parts.stand_ins import Components, parts_of_modules
+from instrumented_calc.capture.probes.torch_device import device_times
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.integration import ask, describe_model, find_integration
+from instrumented_calc.journal import records
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.rows.outbox import Context
+    from instrumented_calc.capture.run.recorder import Recorder
+
+
+class Lane:
+    """Counts what one wrapped calculator does.
+
+    Args:
+        recorder: The run.
+        calculator: The bare calculator.
+        seen_by: How its calls are seen, see `journal.records.Lane`.
+        number: The lane's number; a copy of a calculator keeps the number of its original.
+
+    Attributes:
+        calls: Real calculations that ended.
+        failed: Those that raised.
+        asked: Calls of `get_property`.
+        cache_hits: Those that were answered without a calculation.
+        not_implemented: Those that were answered with PropertyNotImplementedError.
+        components: What is timed in each call; None if nothing is.
+        context: What the lane's calls have in common at present.
+        watch: Follows the driver that asks for forces.
+        described_in: The run's token, once the lane's record is written.
+        cache_hits_known: Whether answers from a cache can be told from calculations.
+        held: The dictionary that a twin and its calculator share; None of a proxy.
+        look_after: When the forces are to be looked at again, in ns of the run's clock.
+        look_at: Number of calls after which they are looked at in any case.
+        unseen: The last call, if its forces were not looked at.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_evidence",
+        "_groups",
+        "_troubles",
+        "asked",
+        "cache_hits",
+        "cache_hits_known",
+        "calculator",
+        "calls",
+        "components",
+        "context",
+        "described_in",
+        "failed",
+        "held",
+        "look_after",
+        "look_at",
+        "not_implemented",
+        "number",
+        "recorder",
+        "seen_by",
+        "unseen",
+        "watch",
+    )
+
+    def __init__(self, recorder: Recorder, calculator: Any, seen_by: str, number: int | None = None) -> None:
+        self.recorder = recorder
+        self.calculator = calculator
+        self.seen_by = seen_by
+        self.held: dict[str, Any] | None = None
+        self.cache_hits_known = True
+        self.number = recorder.number_of(calculator) if number is None else number
+        self.begin()
+        recorder.lanes[id(self)] = self
+
+    def begin(self) -> None:
+        """Count from zero and know of nothing: when it is made, and in a forked child."""
+        self.calls = self.failed = 0
+        self.asked = self.cache_hits = self.not_implemented = 0
+        self.context: Context | None = None
+        self.watch = DriverWatch()
+        self.components: Any = UNPREPARED
+        self._evidence: dict[str, Any] = {}
+        self._groups: dict[str, str] = {}
+        self._troubles: list[str] = []
+        self.described_in: Any = None
+        self.look_after = self.look_at = 0
+        self.unseen: int | None = None
+
+    def __del__(self) -> None:
+        """Tell the run that the calculator is gone."""
+        with suppress(Exception):  # while the interpreter shuts down, half of it is gone
+            self.recorder.let_go(self)
+
+    def stored(self, name: str) -> Any:
+        """Return what the calculator holds under a name, or None; no code of the calculator is run."""
+        return stored(self.calculator, name)
+
+    def results(self, found: Any, properties: Any, returned: Any) -> dict[str, Any] | None:
+        """Return the results of a call that are not in a plain dictionary, as far as they can be read.
+
+        A mapping of the user's own may calculate when it is read: it is left alone.
+
+        Args:
+            found: What the calculator holds as its results, or None.
+            properties: The properties that were asked for.
+            returned: What the call returned.
+        """
+        if issubclass(type(found), dict):
+            return dict([*dict.items(found)])  # what is stored, whatever its class makes of it
+        if found is not None or returned is None:
+            return None
+        if self.seen_by == "get_property":
+            return {properties[0]: returned}
+        if type(returned).__module__.startswith("ase."):  # evaluate() of ASE 4 returns its results
+            return dict(getattr(returned, "properties", ()))
+        return None
+
+    def prepare(self) -> Components | None:
+        """Ask the integration what is timed and counted, before the first call."""
+        calculator, troubles = self.calculator, self._troubles
+        integration = find_integration(calculator, troubles)
+        parts = ask(integration, "parts", calculator, troubles)
+        if parts is None:
+            parts = parts_of_modules(calculator)
+        self._groups = {part.name: part.group for part in parts}
+        self.recorder.time_neighbour_lists()
+        self._evidence = describe_model(calculator, integration, troubles)
+        counts = getattr(integration, "counts", None)
+        device = device_times(str(self._evidence.get("device", ""))) if parts else None
+        timed = Components(parts, counts=counts, device=device, on_fault=self.recorder.fault)
+        self.components = timed if parts or counts else None
+        return timed if parts or counts else None
+
+    def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
+        """Return the lane's record, and what went wrong while it was made.
+
+        Args:
+            atoms: The atoms of the first call, or None.
+        """
+        cls = type(self.calculator)
+        record = records.Lane(
+            lane=self.number,
+            calculator=f"{cls.__module__}.{cls.__qualname__}",
+            seen_by=self.seen_by,
+        )
+        if self.seen_by == "get_property":
+            record.cache_hits_known = self.cache_hits_known
+        if atoms is not None:
+            with own_faults_dropped():  # it may be anything
+                record.n_atoms = len(atoms)
+                record.formula = atoms.get_chemical_formula()
+        if self._evidence:
+            record.model = self._evidence
+        if self._groups:
+            record.groups = self._groups
+        return record, self._troubles
+
+
+class Unprepared:
+    """Stands in for the components of a lane that has not been called yet."""
+
+    @staticmethod
+    def put(lane: Lane, entry: Entry) -> Components | None:
+        """Prepare the lane and start timing."""
+        try:
+            components = lane.prepare()
+        except Exception as fault:
+            if is_foreign(fault):
+                raise
+            lane.components = None
+            lane.recorder.fault("preparation of a calculator", fault)
+            return None
+        return None if components is None else components.put(lane, entry)
+
+
+UNPREPARED = Unprepared()

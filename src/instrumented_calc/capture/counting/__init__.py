@@ -1,0 +1,1 @@
+"""Counting contractions and conversions as they happen."""

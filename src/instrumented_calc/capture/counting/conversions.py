@@ -1,0 +1,129 @@
+"""Counts conversions and copies of tensors: what kind each was, from what to what, its time and its bytes.
+
+Each thread counts for itself, beside its contractions. What a conversion was is read off what went in and
+what came out, after it has been done; nothing here may fail into the user's run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.journal.records import Conversion
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.counting.table import Signatures
+    from instrumented_calc.capture.open_calls import Entry
+
+TO_TORCH = "numpy to torch"
+TO_NUMPY = "torch to numpy"
+SYNC = "sync"
+STAND_INS = frozenset({"FakeTensor", "FunctionalTensor"})
+
+
+class Converted:
+    """Conversions of one kind, from one dtype and device to another, in one thread and component."""
+
+    __slots__ = ("_told", "_words", "bytes", "calls", "ns")
+
+    def __init__(self, kind: str, source: str, target: str) -> None:
+        self._words = kind, source, target
+        self.calls = self.ns = self.bytes = 0
+        self._told = (0, 0, 0)
+
+    def news(self, component: str) -> Conversion | None:
+        """Return what has come since the last time, if anything has."""
+        now = self.calls, self.ns, self.bytes
+        before, self._told = self._told, now
+        calls, ns, size = (new - old for new, old in zip(now, before, strict=True))
+        if not calls:
+            return None
+        kind, source, target = self._words
+        return Conversion(
+            kind=kind, source=source, target=target, calls=calls, ns=ns, bytes=size, component=component
+        )
+
+
+def note_copy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
+    """Count what came out of a tensor as another one, if its dtype or device is another.
+
+    Args:
+        entry: The innermost entry of the thread's stack.
+        source: The tensor.
+        result: What came out.
+        elapsed: Host time, in ns.
+    """
+    try:
+        given, made = (source.dtype, source.device), (result.dtype, result.device)
+        if given != made and real(result):
+            _add(entry, (_direction(given[1], made[1]), given, made), elapsed, result.nbytes)
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
+
+
+def note_from_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
+    """Count an array that became a tensor; arguments are those of `note_copy`."""
+    try:
+        if real(result):
+            made = result.dtype, result.device
+            _add(entry, (TO_TORCH, (source.dtype, "cpu"), made), elapsed, result.nbytes)
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
+
+
+def note_to_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
+    """Count a tensor that became an array; arguments are those of `note_copy`."""
+    try:
+        if real(source):
+            given = source.dtype, source.device
+            _add(entry, (TO_NUMPY, given, (result.dtype, "cpu")), elapsed, result.nbytes)
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
+
+
+def note_sync(entry: Entry, source: Any, result: Any, elapsed: int) -> None:  # noqa: ARG001 - as the others
+    """Count a number that was asked of a device, for which the host had to wait."""
+    try:
+        if real(source):
+            _add(entry, (SYNC, (source.dtype, source.device), ()), elapsed, source.nbytes)
+    except Exception as fault:  # what cannot be told is not counted
+        if is_foreign(fault):
+            raise
+
+
+def note_wait(entry: Entry, device: str, elapsed: int) -> None:
+    """Count a wait for all work of a device."""
+    with own_faults_dropped():
+        _add(entry, (SYNC, (device,), ()), elapsed, 0)
+
+
+def real(tensor: Any) -> bool:
+    """Tell whether a tensor holds values, and is none that stands for another while that is traced."""
+    return type(tensor).__name__ not in STAND_INS
+
+
+def _direction(given: Any, made: Any) -> str:
+    if given == made:
+        return "cast"
+    if given.type == "cpu":
+        return "host to device"
+    return "device to host" if made.type == "cpu" else "device to device"
+
+
+def _add(entry: Entry, key: tuple[str, Any, Any], elapsed: int, size: int) -> None:
+    signatures: Signatures = entry[4] or entry[1].signatures.of(entry)
+    cell = signatures.conversions.get(key)
+    if cell is None:
+        kind, given, made = key
+        cell = signatures.converted(key, (kind, _words(given), _words(made)))
+    cell.calls += 1
+    cell.ns += elapsed
+    cell.bytes += size
+
+
+def _words(what: tuple[Any, ...]) -> str:
+    """Return float64@cpu, float32@cuda:0, cuda; nothing for nothing."""
+    return "@".join(str(word).removeprefix("torch.") for word in what)

@@ -1,0 +1,318 @@
+"""Counts contractions by signature, in the thread that does them, without a lock.
+
+Each thread counts into cells of its own: under one recorder, for each component that is timed. So no count is
+lost between threads, and a cell's only other reader is the journal's thread, which now and then writes what
+has come since. An equation is looked at in full (its time, its operands) for its first `REVIEW_AFTER` calls,
+and for good where that costs it nothing to speak of; where it is quick and comes by the thousand, every call
+is counted, and about one in `ONE_IN`, at random distances, is looked at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.counting.conversions import Converted
+from instrumented_calc.journal.records import Contraction, Contractions, Conversions, Operands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.counting.jax_programs import Program
+    from instrumented_calc.capture.open_calls import Entry
+
+REVIEW_AFTER = 1000
+ONE_IN = 16
+# A look at operands takes 0.4 us, at the clock 0.2 us: where either is more than 1 %, it becomes rarer.
+QUICK_NS = 20_000
+LOOKED_AT_NS = 50_000
+MOST_SIGNATURES = 4096
+MOST_COMPONENTS = 256  # names of spans and parts; a program may invent a new one for each step
+LONGEST_EQUATION = 200  # characters
+OTHER = "*other*"
+OTHER_COMPONENTS = "*other spans*"
+OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
+
+_generator = random.Random(16)  # noqa: S311 - nothing secret; at random, so that no period of a loop is met
+distance: Callable[[], int] = itertools.cycle(
+    [_generator.randint(1, 2 * ONE_IN - 1) for _ in range(1009)]
+).__next__
+
+
+class Seen:
+    """Looks at calls with the same operands: their number, their time and its squares."""
+
+    __slots__ = ("line", "ns", "operands", "seen", "squares", "told")
+
+    def __init__(self, operands: list[str], line: str) -> None:
+        self.operands = operands
+        self.line = line
+        self.seen = self.ns = self.squares = 0
+        self.told = (0, 0, 0)
+
+    def add(self, elapsed: int) -> None:
+        """Add one call."""
+        self.seen += 1
+        self.ns += elapsed
+        self.squares += elapsed * elapsed
+
+    def news(self, *, sampled: bool) -> Operands | None:
+        """Return what has come since the last time, if anything has.
+
+        Args:
+            sampled: Whether these looks stand for other calls as well.
+        """
+        now = self.seen, self.ns, self.squares
+        before, self.told = self.told, now
+        if now == before:
+            return None
+        seen, ns, squares = (new - old for new, old in zip(now, before, strict=True))
+        return Operands(self.operands, seen, ns, float(squares), self.line, sampled)
+
+
+class Cell:
+    """One equation's calls in one thread and component.
+
+    Attributes:
+        left: Calls until the next one that is looked at, that one included; 0: all are timed.
+        peek: Timed calls until the next one that is looked at, that one included; 0: all are looked at.
+        timed: Calls that were timed, but not looked at, with those until `peek`.
+        ns: Their time.
+        skipped: Calls that were only counted, with those until `left`.
+        by_operands: What was looked at.
+    """
+
+    __slots__ = (
+        "_label", "_looked_at_all", "_optimize", "_told", "by_operands", "left", "ns", "peek", "skipped",
+        "timed",
+    )  # fmt: skip
+
+    def __init__(self, label: str, *, optimize: bool = False) -> None:
+        self._label = label
+        self._optimize = optimize
+        self.left = self.peek = self.timed = self.ns = self.skipped = 0
+        self.by_operands: dict[Any, Seen] = {}
+        self._looked_at_all: dict[Any, Seen] | None = None  # what was, before looks began to stand for others
+        self._told = (0, 0, 0)
+
+    def sampled(self) -> None:
+        """Note that one is looked at, where most are only counted, and draw the next one."""
+        self.left = distance()
+        self.skipped += self.left - 1
+
+    def peeked(self) -> None:
+        """Note that one is looked at, where most are only timed, and draw the next one."""
+        self.peek = distance()
+        self.timed += self.peek - 1
+
+    def counts(self) -> tuple[int, int, int]:
+        """Return the calls that were only counted, those that were timed beyond, and the time of these."""
+        return self.skipped - max(self.left - 1, 0), self.timed - max(self.peek - 1, 0), self.ns
+
+    def reconsider(self) -> None:
+        """Decide how many calls are looked at from here on, by what they have taken so far."""
+        if self.left:
+            return
+        looks = [*self.by_operands.values()]
+        timed = self.counts()[1] + sum(each.seen for each in looks)
+        if timed <= REVIEW_AFTER:
+            return
+        mean = (self.ns + sum(each.ns for each in looks)) / timed
+        if mean >= LOOKED_AT_NS:
+            return
+        if self._looked_at_all is None:
+            self._looked_at_all, self.by_operands = self.by_operands, {}
+        if mean < QUICK_NS:
+            self.left = 1
+        else:
+            self.peek = self.peek or 1
+
+    def news(self, library: str, component: str) -> Contraction | None:
+        """Return what has come since the last time, if anything has."""
+        now = self.counts()
+        before, self._told = self._told, now
+        every, some = self._looked_at_all, self.by_operands
+        if every is None:
+            every, some = some, {}
+        told = [each.news(sampled=False) for each in [*every.values()]]
+        told += [each.news(sampled=True) for each in [*some.values()]]
+        operands = [each for each in told if each is not None]
+        if now == before and not operands:
+            return None
+        skipped, timed, ns = (new - old for new, old in zip(now, before, strict=True))
+        return Contraction(
+            equation=self._label,
+            library=library,
+            component=component,
+            optimize=self._optimize,
+            calls=skipped + timed + sum(each.seen for each in operands),
+            operands=operands,
+            timed=timed,
+            ns=ns,
+        )
+
+
+class Signatures:
+    """What one thread counts in one component: a cell for each equation, by library.
+
+    Attributes:
+        numpy: Cells of `numpy.einsum` by equation, or by (equation, optimize).
+        torch: Cells of `torch.einsum` by equation.
+        jax: Programs of JAX by function and shapes.
+        conversions: What was converted, by kind, dtypes and devices.
+    """
+
+    __slots__ = ("_table", "component", "conversions", "jax", "numpy", "torch")
+
+    def __init__(self, table: SignatureTable, component: str) -> None:
+        self._table = table
+        self.component = component
+        self.numpy: dict[Any, Cell] = {}
+        self.torch: dict[Any, Cell] = {}
+        self.jax: dict[Any, Program] = {}
+        self.conversions: dict[Any, Converted] = {}
+
+    def cell(self, cells: dict[Any, Cell], key: Any, label: str, *, optimize: bool = False) -> Cell:
+        """Return an equation's cell, made if there is room for one more."""
+        found = cells.get(key)
+        if found is None:
+            if not self._table.has_room():
+                return cells.setdefault(OTHER, Cell(OTHER))
+            found = cells[key] = Cell(label[:LONGEST_EQUATION], optimize=optimize)
+        return found
+
+    def seen(self, cell: Cell, key: Any, operands: list[str]) -> Seen:
+        """Return the looks at calls with these operands, with the line that made the first of them."""
+        found = cell.by_operands.get(key)
+        if found is None:
+            if not self._table.has_room():
+                return cell.by_operands.setdefault(OTHER, Seen([OTHER], ""))
+            found = cell.by_operands[key] = Seen(operands, calling_line())
+        return found
+
+    def converted(self, key: Any, words: tuple[str, str, str]) -> Converted:
+        """Return the conversions of a kind that is new, made if there is room for one more.
+
+        Args:
+            key: What tells them apart.
+            words: Kind, source and target.
+        """
+        if self._table.has_room():
+            return self.conversions.setdefault(key, Converted(*words))
+        return self.conversions.setdefault(words[0], Converted(words[0], OTHER, OTHER))
+
+    def cells(self) -> list[Cell]:
+        """Return the cells of all libraries."""
+        return [*self.numpy.values(), *self.torch.values()]
+
+    def news(self) -> list[Contraction]:
+        """Return what has come since the last time."""
+        libraries = (("numpy", self.numpy), ("torch", self.torch))
+        found = [cell.news(name, self.component) for name, cells in libraries for cell in [*cells.values()]]
+        programs = [new for each in [*self.jax.values()] for new in each.news(self.component)]
+        return [each for each in found if each is not None] + programs
+
+
+class SignatureTable:
+    """What one run counts, in all its threads.
+
+    Attributes:
+        unexplained: Programs of JAX whose contractions are not known yet, and what went wrong with them.
+        faulty: Whether something went wrong with them before.
+        unseen: Functions that convert, but cannot be counted.
+    """
+
+    def __init__(self) -> None:
+        self.unexplained: list[Program | Exception] = []
+        self.faulty = False
+        self._by_thread: dict[tuple[int, str], Signatures] = {}
+        self._components: set[str] = set()
+        self._room = itertools.count(1).__next__
+        self._full = False
+        self.unseen: set[str] = set()
+
+    def of(self, entry: Entry) -> Signatures:
+        """Return what the current thread counts in an entry's component.
+
+        Args:
+            entry: The innermost entry of the thread's stack; it keeps them.
+        """
+        key = threading.get_ident(), entry[5]
+        found = self._by_thread.get(key)
+        entry[4] = found = found or self._added(*key)
+        return found
+
+    def _added(self, thread: int, component: str) -> Signatures:
+        """Return what a thread counts in a component that is new to it, or is one too many."""
+        if component not in self._components:
+            if len(self._components) >= MOST_COMPONENTS:
+                component = OTHER_COMPONENTS
+            self._components.add(component)
+        return self._by_thread.setdefault((thread, component), Signatures(self, component))
+
+    def has_room(self) -> bool:
+        """Take room for one more signature, if there is any."""
+        self._full = self._full or self._room() > MOST_SIGNATURES
+        return not self._full
+
+    def reconsider(self) -> None:
+        """Look less often at what has turned out to be quick and frequent."""
+        for signatures in [*self._by_thread.values()]:
+            for cell in signatures.cells():
+                cell.reconsider()
+
+    def news(self, now: int) -> Contractions | None:
+        """Return the record of what has come since the last one, if anything has.
+
+        Args:
+            now: Time on the run's clock, in ns.
+        """
+        found = [new for each in [*self._by_thread.values()] for new in each.news()]
+        return Contractions(time_ns=now, contractions=_merged(found)) if found else None
+
+    def news_of_conversions(self, now: int) -> Conversions | None:
+        """Return the record of what has been converted since the last one, if anything has.
+
+        Args:
+            now: Time on the run's clock, in ns.
+        """
+        news = [
+            each.news(signatures.component)
+            for signatures in [*self._by_thread.values()]
+            for each in [*signatures.conversions.values()]
+        ]
+        found = [new for new in news if new is not None]
+        return Conversions(now, found, sorted(self.unseen)) if found else None
+
+
+def _merged(found: list[Contraction]) -> list[Contraction]:
+    """Add up what several threads have counted of the same."""
+    merged: dict[Any, Contraction] = {}
+    for each in found:
+        key = (
+            *(each.library, each.equation, each.component, each.optimize),
+            *(each.scope, each.einsum, each.uncertain),
+        )
+        known = merged.setdefault(key, each)
+        if known is each:
+            continue
+        known.calls += each.calls
+        known.timed += each.timed
+        known.ns += each.ns
+        known.squares_ns2 += each.squares_ns2
+        known.operands += each.operands
+    return [*merged.values()]
+
+
+def calling_line() -> str:
+    """Return the module and line outside of this package, and of torch.einsum, that called."""
+    frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect's own way is ten times as slow
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(OURS) or frame.f_globals.get("__name__") == "torch.functional"
+    ):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"

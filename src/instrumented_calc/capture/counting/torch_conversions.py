@@ -1,0 +1,326 @@
+"""Counts conversions between NumPy and torch, casts, and copies to and from devices, in recorded calls.
+
+torch's methods are replaced on its class while runs are recorded, and do one test more outside of calls.
+Overrides of subclasses and modes are given torch's own function, as always. torch.compile must not meet the
+replacements: they are away while it compiles, and it runs them as they are where it meets their frames.
+Functions of the module `torch` itself (from_numpy, as_tensor, tensor) it guards by identity, so they are
+replaced only as long as torch.compile is not loaded; what was imported from torch earlier is not seen.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.counting.conversions import (
+    note_copy,
+    note_from_numpy,
+    note_sync,
+    note_to_numpy,
+    note_wait,
+)
+from instrumented_calc.capture.counting.torch_einsum import leave_alone, loaded_torch
+from instrumented_calc.capture.open_calls import active
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.rows.row_maker import RowMaker
+
+COPIES = ("to", "cpu", "cuda", "float", "double", "half")
+SYNCS = ("item", "tolist", "__float__", "__int__", "__bool__")
+FUNCTIONS = ("from_numpy", "as_tensor", "tensor")
+WAIT = "_cuda_synchronize"
+DYNAMO = "torch._dynamo"
+
+_lock = threading.RLock()
+_replaced: Replaced | None = None
+
+
+class TorchConversionsProbe:
+    """Counts conversions while a run is recorded, from when torch is loaded.
+
+    Args:
+        maker: The run's maker of rows; it is told what cannot be counted.
+    """
+
+    def __init__(self, maker: RowMaker) -> None:
+        self._unseen = maker.signatures.unseen
+        self._replaced: Replaced | None = None
+        self._closed = False
+        self.look()
+
+    def look(self) -> None:
+        """Begin to count if torch has been loaded meanwhile, and give way to torch.compile."""
+        global _replaced  # noqa: PLW0603 - torch is of the process, too
+        with _lock:
+            if self._closed:
+                return
+            if self._replaced is None:
+                torch = loaded_torch()
+                if torch is None:
+                    return
+                self._closed = True  # should it fail: once is enough
+                _replaced = _replaced or Replaced(torch)
+                _replaced.use()
+                self._replaced, self._closed = _replaced, False
+            else:
+                self._replaced.give_way()
+            if not self._replaced.sees_functions:
+                self._unseen.update(FUNCTIONS)
+
+    def close(self) -> None:
+        """Stop counting; the last one leaves torch as it was."""
+        with _lock:
+            self._closed = True
+            replaced, self._replaced = self._replaced, None
+            if replaced is not None:
+                replaced.release()
+
+
+class Replaced:
+    """What is replaced of torch while it has users.
+
+    Args:
+        torch: The module.
+
+    Attributes:
+        sees_functions: Whether the module's functions are replaced, too.
+    """
+
+    def __init__(self, torch: Any) -> None:
+        self._torch = torch
+        self._users = 0
+        # Made once and kept: a program may import from torch, for good, while they are in place.
+        self._methods: dict[str, tuple[Any, Any]] = {}
+        self._functions: dict[str, tuple[Any, Any]] = {}
+        self._own_wait = getattr(torch._C, WAIT, None)  # noqa: SLF001 - what torch.cuda.synchronize calls
+        self._wait = None if self._own_wait is None else _wait(self._own_wait)
+        self.sees_functions = False
+
+    def use(self) -> None:
+        """Put everything in place, if this is the first user; all or nothing."""
+        self._users += 1
+        if self._users > 1:
+            return
+        try:
+            self._put()
+        except BaseException:
+            self.release()
+            raise
+
+    def _put(self) -> None:
+        if self._wait is not None:
+            leave_alone(self._torch, self._wait)
+            setattr(self._torch._C, WAIT, self._wait)  # noqa: SLF001 - likewise
+        if DYNAMO not in sys.modules:
+            self._put_functions()
+            self._put_methods()
+        elif self._hear_of_compilation():
+            self._put_methods()
+
+    def release(self) -> None:
+        """Leave torch as it was, if this was the last user."""
+        self._users -= 1
+        if self._users:
+            return
+        if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:  # noqa: SLF001 - likewise
+            setattr(self._torch._C, WAIT, self._own_wait)  # noqa: SLF001 - likewise
+        handler = _compilation()
+        if handler is not None:
+            with suppress(ValueError):
+                handler.start_callbacks.remove(self._compiling)
+            with suppress(ValueError):
+                handler.end_callbacks.remove(self._compiled)
+        self._take_functions()
+        self._take_methods()
+
+    def give_way(self) -> None:
+        """Take back what torch.compile must not meet, if it has been loaded meanwhile."""
+        if DYNAMO not in sys.modules:
+            self._put_methods()  # a device may be in use only now
+            return
+        self._take_functions()
+        handler = _compilation()
+        if handler is None or self._compiling not in handler.start_callbacks:
+            # It may be compiling just now: the methods come back when it has compiled something.
+            self._take_methods()
+            self._hear_of_compilation()
+
+    def _hear_of_compilation(self) -> bool:
+        handler = _compilation()
+        if handler is None:  # still being loaded, or older than torch 2.3
+            return False
+        handler.register_start_callback(self._compiling)
+        handler.register_end_callback(self._compiled)
+        return True
+
+    def _compiling(self, *_: Any) -> None:
+        with _lock:
+            self._take_methods()
+
+    def _compiled(self, *_: Any) -> None:
+        with _lock:
+            if self._users:
+                self._put_methods()
+
+    def _put_methods(self) -> None:
+        tensor = self._torch.Tensor
+        notes = dict.fromkeys(COPIES, note_copy) | {"numpy": note_to_numpy}
+        if _has_device(self._torch):
+            notes |= dict.fromkeys(SYNCS, note_sync)
+        for name, note in notes.items():
+            if name in vars(tensor):  # it is there, or somebody else has replaced it
+                continue
+            own = getattr(tensor, name)
+            if name not in self._methods:
+                self._methods[name] = own, _method(self._torch, own, note)
+            known, replacement = self._methods[name]
+            if own is known:
+                setattr(tensor, name, replacement)
+
+    def _take_methods(self) -> None:
+        tensor = self._torch.Tensor
+        for name, (_, replacement) in self._methods.items():
+            if vars(tensor).get(name) is replacement:
+                delattr(tensor, name)
+
+    def _put_functions(self) -> None:
+        torch = self._torch
+        if not self._functions:
+            self._functions = _functions(torch)
+        for name, (own, replacement) in self._functions.items():
+            if getattr(torch, name) is own:
+                setattr(torch, name, replacement)
+        self.sees_functions = True
+
+    def _take_functions(self) -> None:
+        self.sees_functions = False
+        for name, (own, replacement) in self._functions.items():
+            if getattr(self._torch, name) is replacement:
+                setattr(self._torch, name, own)
+
+
+def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
+    """Return torch's functions with their replacements, which are entered in the tables of torch.jit."""
+    devices = importlib.import_module("torch.utils._device")
+    devices._device_constructors()  # noqa: SLF001 - made now, of torch's own: what has a default device
+    torch.overrides._get_overridable_functions()  # noqa: SLF001 - likewise: what can be overridden
+    scripted = torch.jit._builtins._get_builtin_table()  # noqa: SLF001 - what torch.jit.script knows, by id
+    made = {name: (getattr(torch, name), _function(torch, getattr(torch, name))) for name in FUNCTIONS}
+    for own, replacement in made.values():
+        if id(own) in scripted:
+            scripted[id(replacement)] = scripted[id(own)]
+    return made
+
+
+def _compilation() -> Any:
+    """Return what tells of torch.compile's compilations, if that is loaded."""
+    return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)
+
+
+def _has_device(torch: Any) -> bool:
+    """Tell whether a device is in use whose numbers have to be waited for."""
+    return bool(torch.cuda.is_initialized() or torch.backends.mps.is_available())
+
+
+def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
+    """Return what runs and counts in the place of a method of tensors.
+
+    torch's C code would hand the replacement to an override, which may look for torch's own in a table: so
+    overrides are called from here.
+    """
+    has_override = torch._C._has_torch_function_unary  # noqa: SLF001 - as torch's own Python does
+    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - no mode may see that we look at tensors
+    handle = torch.overrides.handle_torch_function
+    waits = note is note_sync
+
+    def method(tensor: Any, /, *args: Any, **kwargs: Any) -> Any:
+        stack = active.stack
+        if not stack:
+            if has_override(tensor):
+                return handle(own, (tensor, *args, *kwargs.values()), tensor, *args, **kwargs)
+            return own(tensor, *args, **kwargs)
+        if has_override(tensor):
+            return overridden(stack[-1], tensor, args, kwargs)
+        if waits and tensor.is_cpu:
+            return own(tensor, *args, **kwargs)
+        entry = stack[-1]
+        clock = entry[1].clock
+        start = clock()
+        result = own(tensor, *args, **kwargs)
+        elapsed = clock() - start
+        if result is not tensor:
+            note(entry, tensor, result, elapsed)
+        return result
+
+    def overridden(entry: Entry, tensor: Any, args: Any, kwargs: Any) -> Any:
+        clock = entry[1].clock
+        start = clock()
+        result = handle(own, (tensor, *args, *kwargs.values()), tensor, *args, **kwargs)
+        elapsed = clock() - start
+        if result is not tensor:
+            with unseen():
+                if not (waits and tensor.is_cpu):
+                    note(entry, tensor, result, elapsed)
+        return result
+
+    leave_alone(torch, overridden)
+    return _disguised(torch, method, own, f"Tensor.{own.__name__}")
+
+
+def _function(torch: Any, own: Any) -> Any:
+    tensor = torch.Tensor
+    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - no mode may see that we look at tensors
+    is_compiling = torch.compiler.is_compiling
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if is_compiling():  # a constant to torch.compile, which may meet it where it was imported
+            return own(*args, **kwargs)
+        stack = active.stack
+        if not stack:
+            return own(*args, **kwargs)
+        entry = stack[-1]
+        clock = entry[1].clock
+        start = clock()
+        result = own(*args, **kwargs)
+        elapsed = clock() - start
+        given = args[0] if args else kwargs.get("data")
+        if result is given:
+            return result
+        if isinstance(given, tensor):
+            with unseen():
+                note_copy(entry, given, result, elapsed)
+        elif type(given).__module__ == "numpy":
+            with unseen():
+                note_from_numpy(entry, given, result, elapsed)
+        return result
+
+    return _disguised(torch, function, own, own.__name__)
+
+
+def _disguised(torch: Any, replacement: Any, own: Any, name: str) -> Any:
+    functools.update_wrapper(replacement, own)
+    replacement.__module__, replacement.__qualname__ = "torch", name
+    leave_alone(torch, replacement)
+    return replacement
+
+
+def _wait(own: Any) -> Any:
+    def synchronize(*args: Any) -> Any:
+        stack = active.stack
+        if not stack:
+            return own(*args)
+        entry = stack[-1]
+        clock = entry[1].clock
+        start = clock()
+        result = own(*args)
+        note_wait(entry, "cuda", clock() - start)
+        return result
+
+    return synchronize

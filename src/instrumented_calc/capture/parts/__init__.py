@@ -1,0 +1,1 @@
+"""Timing the parts of a calculator."""

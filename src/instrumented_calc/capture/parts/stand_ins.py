@@ -1,0 +1,307 @@
+"""Times the parts of a calculator: exclusive host times that sum, with `other`, to each call's wall time.
+
+A part is replaced by a timed stand-in. Stand-ins on a calculator's own model are in place only while a
+wrapped calculator calculates, so that copies, pickles and bare use of the same modules never meet them; a
+copy that is made inside a call gets the plain callable. Stand-ins on neighbour-list libraries stay for the
+run, and time nothing outside of recorded calls.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import types
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.counting.jax_programs import count_execution, explain
+from instrumented_calc.capture.open_calls import active, extras_of
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.integration import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.probes.torch_device import DeviceTimes
+
+NEIGHBOUR_LIST = "neighbour list"
+LIST_BUILDS = "list builds"
+# Where the libraries look these up themselves, so that no caller's early import escapes.
+NEIGHBOUR_CALLABLES = (
+    ("ase.neighborlist", "", "primitive_neighbor_list"),
+    ("ase.neighborlist", "PrimitiveNeighborList", "update"),
+    ("ase.neighborlist", "NewPrimitiveNeighborList", "update"),
+    ("matscipy.ffi", "", "neighbour_list"),
+    ("vesin", "NeighborList", "compute"),
+)
+
+_lock = threading.RLock()
+# Stand-ins that are in place, with their users: calculators that share a module share its stand-in.
+_placed: dict[tuple[int, str], StandIn] = {}
+
+
+class StandIn:
+    """Runs a callable in its place and adds its exclusive time to the call that is open in the thread.
+
+    Args:
+        part: What is timed.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self._owner = part.owner
+        self._attribute = part.attribute
+        self._name = part.name
+        self._counts = part.counts
+        self._wait = part.wait
+        self._shapes = part.shapes
+        self._found: Any = UNSET
+        self._real: Any = None
+        self.users: set[int] = set()
+        self.key = id(part.owner), part.attribute
+        functools.update_wrapper(self, getattr(part.owner, part.attribute))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the callable, timed inside of recorded calls."""
+        stack = active.stack
+        if not stack:
+            return self._real(*args, **kwargs)
+        outer = stack[-1]
+        call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: parts are many
+        clock = outer[1].clock
+        entry = [outer[0], outer[1], 0, call, None, self._name]
+        stack.append(entry)
+        device = call[9]
+        marked = device is not None and device.enter(self._name)
+        ranges = call[10]
+        depth = 0 if ranges is None else ranges.enter(self._name)
+        start = clock()
+        try:
+            returned = self._real(*args, **kwargs)
+            if self._wait is not None:
+                self._wait(returned)
+            if self._counts is not None:
+                note_counts(call, self._counts, returned)
+        finally:
+            elapsed = clock() - start
+            if ranges is not None:
+                ranges.leave(depth)
+            if marked:
+                device.leave()
+            while stack and stack.pop() is not entry:
+                pass  # an inner span that was never left
+            outer[2] += elapsed
+            components = call[3]
+            if components is UNSET:
+                call[3] = components = {}
+            components[self._name] = components.get(self._name, 0) + elapsed - entry[2]
+        if self._shapes is not None:
+            count_execution(entry, self._shapes, self._real, args, kwargs)
+        return returned
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bind like the function that it stands in for, where it is put on a class."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        """Leave the timing behind: a copy of the owner gets its own plain callable."""
+        return getattr, (self._owner, self._attribute)
+
+    def place(self) -> None:
+        """Take the callable's place."""
+        owner, attribute = self._owner, self._attribute
+        namespace = vars(owner)
+        self._found = namespace.get(attribute, UNSET)
+        self._real = getattr(owner, attribute) if self._found is UNSET else self._found
+        if isinstance(owner, type):
+            setattr(owner, attribute, self)
+        else:
+            namespace[attribute] = self  # not setattr: torch's costs microseconds
+
+    def take_back(self) -> None:
+        """Give the place back, if it has been taken."""
+        if vars(self._owner).get(self._attribute) is not self:
+            return
+        if isinstance(self._owner, type):
+            setattr(self._owner, self._attribute, self._found)
+        elif self._found is UNSET:
+            vars(self._owner).pop(self._attribute, None)
+        else:
+            vars(self._owner)[self._attribute] = self._found
+
+
+class Components:
+    """The stand-ins of one calculator, put in place for each of its calls.
+
+    Args:
+        parts: What is timed.
+        counts: Given the calculator, returns what is counted of the call that has just ended.
+        device: Times the parts on the model's device as well.
+        on_fault: Told, with where it was, of a fault that costs a measurement.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[Part],
+        *,
+        counts: Callable[[Any], dict[str, int]] | None = None,
+        device: DeviceTimes | None = None,
+        on_fault: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        parts = [*parts]
+        self._stand_ins = [StandIn(part) for part in parts]
+        self._counts = counts
+        self._device = device
+        self._on_fault = on_fault
+        self._runs_programs = any(part.shapes is not None for part in parts)
+
+    def __len__(self) -> int:
+        """Return how many callables are timed."""
+        return len(self._stand_ins)
+
+    def put(self, lane: Lane | None = None, entry: Entry | None = None) -> Components | None:
+        """Start timing: a call begins.
+
+        Args:
+            lane: The lane of the call; it goes on untimed if a callable's place cannot be taken.
+            entry: The call's entry; None where the callables are timed until `take_back()`.
+
+        Returns:
+            These components, or None if nothing is timed.
+        """
+        user = id(self if entry is None else entry)
+        with _lock:
+            try:
+                for stand_in in self._stand_ins:
+                    _use(stand_in, user)
+            except BaseException as fault:
+                _take_back(self._stand_ins, user)
+                if is_foreign(fault):
+                    raise
+                self._stand_ins = []
+                if lane is not None:
+                    lane.recorder.fault("timing of parts", fault)
+                return None
+        if entry is not None:
+            entry[9] = self._device
+        return self
+
+    def collect(self, entry: Entry, calculator: Any) -> None:
+        """Add counts and device times to a call that has ended; a fault of an integration is dropped.
+
+        Args:
+            entry: The call's entry.
+            calculator: The bare calculator.
+        """
+        if self._counts is not None:
+            note_counts(entry, self._counts, calculator)
+        if self._device is not None:
+            busy = self._device.read()
+            if busy:
+                extras_of(entry)["device_ns"] = busy
+        if self._runs_programs and entry[1].signatures.unexplained:
+            try:
+                explain(entry[1].signatures)
+            except Exception as fault:
+                if is_foreign(fault):
+                    raise
+                if self._on_fault is not None:
+                    self._on_fault("contractions of JAX programs", fault)
+
+    def take_back(self, entry: Entry | None = None) -> None:
+        """Leave everything as it was: the call has ended. Doing it twice does no harm.
+
+        Args:
+            entry: What `put` was given.
+        """
+        with _lock:
+            _take_back(self._stand_ins, id(self if entry is None else entry))
+
+
+def _use(stand_in: StandIn, user: int) -> None:
+    placed = _placed.setdefault(stand_in.key, stand_in)
+    if not placed.users:
+        try:
+            placed.place()
+        except BaseException:
+            placed.take_back()
+            del _placed[stand_in.key]
+            raise
+    placed.users.add(user)
+
+
+def _take_back(stand_ins: Iterable[StandIn], user: int) -> None:
+    for stand_in in stand_ins:
+        placed = _placed.get(stand_in.key)
+        if placed is None:
+            continue
+        placed.users.discard(user)
+        if not placed.users:
+            placed.take_back()
+            del _placed[stand_in.key]
+
+
+def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: Any) -> None:
+    """Add what an integration counts to the call's row; a fault of the integration is dropped.
+
+    Args:
+        call: The entry of an open call.
+        count: Counts something.
+        subject: What it is given.
+    """
+    try:
+        found = count(subject)
+        if found:
+            extras_of(call).setdefault("counts", {}).update(found)
+    except Exception as fault:  # a context manager takes as long as all else here
+        if is_foreign(fault):
+            raise
+
+
+def parts_of_modules(calculator: Any) -> list[Part]:
+    """Return the direct children of each torch module that a calculator holds.
+
+    A module that torch.compile has compiled is one part: what is inside must not be touched.
+
+    Args:
+        calculator: Any calculator; torch is not imported for it.
+    """
+    nn = getattr(sys.modules.get("torch"), "nn", None)
+    if nn is None:
+        return []
+    parts = []
+    for name, module in getattr(calculator, "__dict__", {}).items():
+        if not isinstance(module, nn.Module):
+            continue
+        if vars(module).get("_compiled_call_impl") is not None:
+            parts.append(Part(name, module, "_compiled_call_impl", "model"))
+        elif type(module).__name__ == "OptimizedModule":
+            parts.append(Part(name, module, "forward", "model"))
+        else:
+            parts += [Part(child, held, "forward") for child, held in module.named_children()]
+    return parts
+
+
+def parts_of_neighbour_lists() -> list[Part]:
+    """Return the neighbour lists of the libraries that are loaded."""
+    parts = []
+    for module_name, class_name, attribute in NEIGHBOUR_CALLABLES:
+        owner: Any = sys.modules.get(module_name)
+        if owner is not None and class_name:
+            owner = getattr(owner, class_name, None)
+        if owner is not None and attribute in vars(owner):
+            counts = _builds_where_needed if attribute == "update" else _builds_always
+            parts.append(Part(NEIGHBOUR_LIST, owner, attribute, "neighbours", counts=counts))
+    return parts
+
+
+def _builds_where_needed(built: Any) -> dict[str, int]:
+    """Count a call of ASE's `update`, which tells whether it had to build the list anew."""
+    return {LIST_BUILDS: 1} if built is True else {}
+
+
+def _builds_always(_: Any) -> dict[str, int]:
+    return {LIST_BUILDS: 1}

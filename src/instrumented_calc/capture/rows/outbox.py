@@ -1,0 +1,392 @@
+"""Rows on their way to the journal: what the hot path appends, this carries, thins, encodes and writes.
+
+`rows` is a plain list: appending to it is atomic and all that a calculating thread pays for a row. The way
+has two stretches, each used by one thread at a time: encoding, which touches no file, and writing, which may
+hang with the file system. A row comes with its `Context` in the place of its lane; what its context shares
+with that of the row before is not written again.
+
+A Ctrl-C may strike anywhere on the way: rows in hand stay in hand, and the next drain takes them on from
+where they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, Struct
+
+from instrumented_calc.capture.rows.component_names import MOST_NAMES, OTHERS, ComponentNames
+from instrumented_calc.capture.rows.record_quotas import Rations
+from instrumented_calc.capture.rows.thinning import Thinner
+from instrumented_calc.errors import JournalPathError
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.encoding import lines_of
+from instrumented_calc.journal.records import (
+    Call,
+    Contractions,
+    LastCalls,
+    Machine,
+    Notice,
+    OpenCall,
+    Tally,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.rows.black_box import BlackBox
+    from instrumented_calc.journal.writer import JournalWriter
+
+SLICE_ROOM = 0.05  # of the journal's limit: what slices may add once it is reached
+RATION = 0.005  # of the limit: what each other kind of records may add
+BATCH, SMALL_BATCH = 1000, 20  # rows that are encoded together
+BYTES_A_ROW = 1000  # more than a usual row takes
+CROWD = 20_000  # rows that may wait for the journal's thread: some 15 MB
+LAST_WORDS = (Machine, OpenCall, Tally)  # these tell how a run ended: they go to the black box
+PASSING = (OpenCall, Tally)  # and these, of which only the last matters, not to a thinned journal
+CARRIED_EVERY = 1_000  # calls after which the carried fields are written again
+
+
+class Context(Struct, frozen=True):
+    """What consecutive calls of a lane have in common: the carried fields of a row."""
+
+    lane: int
+    phase: int | None
+    n_atoms: int | None
+    properties: Any
+    changes: Any
+
+
+class Outbox:
+    """The way of one run's rows to its journal.
+
+    Args:
+        writer: The journal's file.
+        limit: Size in bytes past which calls are summed into slices.
+        black_box: Takes all calls from then on, in full.
+
+    Attributes:
+        rows: Where records of any kind are appended, from any thread.
+        calls: Calls that have passed.
+    """
+
+    def __init__(self, writer: JournalWriter, limit: int, black_box: BlackBox | None = None) -> None:
+        self.rows: list[Any] = []
+        self.calls = 0
+        self._writer = writer
+        self._limit = limit
+        self._black_box = black_box
+        self._writing = threading.RLock()
+        self._encoding = threading.RLock()
+        self._here: set[int] = set()  # threads that drain
+        self._hand: list[Any] = []  # rows on their way, from `_next` on not yet summed
+        self._next = 0
+        self._out: list[Any] = []  # what is to be written of them
+        self._last_calls: list[Any] = []  # what the black box gets of them
+        self._shown: list[Call] = []  # rows that a slice counts, too
+        self._passed = 0  # calls before those for the black box
+        self._last: Context | None = None
+        self._names = ComponentNames(self._names_ran_out)
+        self._thinner: Thinner | None = None
+        self._rations = Rations(0)
+        self._carry_again = CARRIED_EVERY
+        self._size_at_slice = 0
+
+    def drain(self, *, timeout: float = -1, closing: bool = False) -> bool:
+        """Hand all rows to the kernel.
+
+        Args:
+            timeout: Seconds to wait for another thread that is draining; 0: do not wait; -1: for ever.
+            closing: Whether the last slice is closed too.
+
+        Returns:
+            Whether this thread had its turn.
+        """
+        return self._alone(self._writing, timeout, lambda: self._drain(closing=closing))
+
+    def relieve(self) -> None:
+        """Encode what waits, in a thread that may not write: lines take less memory, and are bounded."""
+        self._alone(self._encoding, 0, self._encode_waiting)
+
+    def _alone(self, lock: Any, timeout: float, work: Callable[[], None]) -> bool:
+        me = threading.get_ident()
+        if me in self._here:  # a signal handler or a finalizer, in the middle of a drain
+            return False
+        try:
+            try:
+                if not lock.acquire(blocking=timeout != 0, timeout=timeout if timeout > 0 else -1):
+                    return False
+                self._here.add(me)
+                work()
+                return True
+            finally:
+                self._leave(lock, me)
+        except BaseException:  # Ctrl-C may have struck in the middle of leaving
+            self._leave(lock, me)
+            raise
+
+    def _leave(self, lock: Any, me: int) -> None:
+        self._here.discard(me)
+        if lock._is_owned():  # noqa: SLF001 - whether acquire() had succeeded before a Ctrl-C is not known
+            lock.release()
+
+    @property
+    def draining_here(self) -> bool:
+        """Whether this very thread is draining."""
+        return threading.get_ident() in self._here
+
+    def _drain(self, *, closing: bool) -> None:
+        writer = self._writer
+        if not writer.look():  # rows wait here until the journal continues in another file
+            return
+        writer.push()  # a full disk may have cut a line: its rest goes first
+        with self._encoding:
+            self._encode_waiting()
+            if closing and self._thinner is not None:
+                self._slice(self._thinner)
+                self._hand_over()
+        if self._black_box is not None:
+            self._black_box.push()  # before the journal says that a slice has counted these calls
+        writer.push()
+
+    def _encode_waiting(self) -> None:
+        enough = len(self.rows) // SMALL_BATCH + 2
+        for _ in range(enough):
+            if not (self.rows or self._hand or self._out):
+                break
+            if not self._hand and not self._out:
+                number = min(len(self.rows), self._batch())
+                # No function is called in these two lines: Ctrl-C finds each row either here or there.
+                self._hand += self.rows[:number]
+                del self.rows[:number]
+            if self._thinner is None:
+                self._carry()
+            else:
+                self._thin(self._thinner)
+            self._hand_over()
+            if self._thinner is None and self._writer.size >= self._limit:
+                self._start_thinning()
+
+    def _batch(self) -> int:
+        """Return how many rows are encoded together: few where the journal is about to reach its limit."""
+        if self._thinner is not None:
+            return BATCH
+        return max(min((self._limit - self._writer.size) // BYTES_A_ROW, BATCH), SMALL_BATCH)
+
+    def _hand_over(self) -> None:
+        """Give the black box and the writer what is in hand, encoded."""
+        self._keep_last_calls()
+        if not self._out:
+            return
+        lines, unencoded = lines_of(self._out)
+        if unencoded:
+            self._last = None
+        if not self._writer.accept(lines, self._out, unencoded):
+            self._last = None
+
+    def _carry(self) -> None:
+        """Take from each row what the row before has said already.
+
+        A row that a Ctrl-C has left half-way is done again; one that is done has no context any more. Once in
+        about `CARRIED_EVERY` calls all of it is written: a reader that finds lines missing does not know it
+        until then.
+        """
+        if self.calls >= self._carry_again:
+            self._last, self._carry_again = None, self.calls + CARRIED_EVERY
+        last, known, calls = self._last, self._names.known, 0
+        for row in self._hand:
+            if type(row) is not Call:
+                continue
+            calls += 1
+            context: Any = row.lane
+            if context is last:
+                row.lane = UNSET
+            elif type(context) is Context:
+                self._last = None
+                _carry_over(row, context, last)
+                self._last = last = context
+            if row.components is not UNSET and not row.components.keys() <= known:
+                row.components = self._names.bounded(row.components)
+        # No function is called from here on.
+        self.calls += calls
+        self._out += self._hand
+        self._hand = []
+
+    def _thin(self, thinner: Thinner) -> None:  # noqa: C901 - runs for every call: none is spent on structure
+        """Sum calls, and hand all of them to the black box before anything of it is in the journal."""
+        if self._black_box is not None and self._black_box.is_full and not self._last_calls:
+            self._black_box.turn(thinner.so_far(), passed=self.calls)
+        hand, last, known = self._hand, self._last_calls, self._names.known
+        context: Any = None
+        carried: tuple[Any, ...] = ()
+        while self._next < len(hand):
+            row = hand[self._next]
+            if type(row) is not Call:
+                if type(row) in LAST_WORDS:
+                    last.append(row)
+                if type(row) not in PASSING:
+                    self._ration(row)
+                self._next += 1
+                continue
+            # Each call is summed once at most, whatever strikes.
+            self.calls += 1
+            self._next += 1
+            if row.lane is not context:
+                context = row.lane
+                carried = _carried(context)
+            try:
+                if row.components is not UNSET and not row.components.keys() <= known:
+                    row.components = self._names.bounded(row.components)
+                wanted = thinner.add(row, context.phase, context.changes, context.n_atoms)
+            except BaseException as error:
+                self._writer.lose(1)
+                if is_foreign(error):
+                    raise
+                continue
+            row.lane, row.phase, row.n_atoms, row.properties, row.changes = carried
+            last.append(row)
+            if wanted:
+                self._out.append(row)
+                self._shown.append(row)
+            if thinner.due(row.start_ns + row.wall_ns):
+                self._slice(thinner)
+        self._hand = []
+        self._next = 0
+
+    def _keep_last_calls(self) -> None:
+        """Encode calls for the black box, and only then mark those that the journal shows."""
+        last, passed = self._last_calls, self._passed
+        self._last_calls, self._passed = [], self.calls
+        if self._black_box is not None and last:
+            self._black_box.keep(last, passed=passed)
+        for row in self._shown:
+            row.sliced = True
+        self._shown = []
+
+    def _ration(self, row: Any) -> None:
+        """Write a record other than a call, if its kind has room left."""
+        ration = self._rations.of(type(row), getattr(row, "kind", ""))
+        if ration.always or ration.passes():
+            size = len(lines_of([row])[0])
+            ration.spent(size)
+            self._size_at_slice += size  # not from the room of the slices
+            self._out.append(row)
+
+    def takes_sums(self) -> bool:
+        """Tell whether sums of contractions and conversions are to be written now, or later and larger."""
+        return self._thinner is None or self._rations.of(Contractions).passes()
+
+    def _slice(self, thinner: Thinner) -> None:
+        if thinner.close_into(self._out, passed=self.calls):
+            if self._black_box is not None:
+                self._last_calls.append(LastCalls(run_id=self._black_box.run_id, passed=self.calls))
+            thinner.spent(self._writer.size - self._size_at_slice)
+            self._size_at_slice = self._writer.size
+
+    def _start_thinning(self) -> None:
+        self._thinner = Thinner(int(SLICE_ROOM * self._limit))
+        self._rations = Rations(int(RATION * self._limit))
+        self._size_at_slice = self._writer.size
+        self._last = None
+        self.rows.append(
+            Notice(
+                kind="journal-thinned",
+                level="info",
+                text=f"the journal reached {self._limit} bytes: from here on exact sums per slice, whole rows"
+                " only of slow, failed and sampled calls, and other records as far as there is room",
+            )
+        )
+
+    def _names_ran_out(self) -> None:
+        self.rows.append(
+            Notice(
+                kind="component-names",
+                level="info",
+                text=f"more than {MOST_NAMES} names of spans and parts: further ones are summed as {OTHERS};"
+                " give spans names that do not change from call to call",
+            )
+        )
+
+    def note_omissions(self) -> None:
+        """Note what was left out of the journal before its last record is written."""
+        if self._rations.left_out:
+            self.rows.append(
+                Notice(
+                    kind="records-left-out",
+                    level="info",
+                    text=f"{self._rations.left_out} marks, samples and other records were left out",
+                    details={"records": self._rations.left_out},
+                )
+            )
+
+    @property
+    def thinned(self) -> bool:
+        """Whether calls are summed into slices by now."""
+        return self._thinner is not None
+
+    def newest_calls(self) -> bytes:
+        """Return the lines of the black box; nothing while the journal has all calls itself."""
+        with self._writing:
+            return b"" if self._black_box is None else self._black_box.contents()
+
+    def restart_in(self, head: list[Any]) -> None:
+        """Go on in a new file, beginning with these records; if none can be made, in the old one.
+
+        Args:
+            head: The records that open a journal, and what has been described so far.
+
+        Raises:
+            JournalPathError: No file can be made.
+        """
+        with self._writing, self._encoding:
+            self._last = None
+            try:
+                self._writer.reopen()
+            except JournalPathError:
+                if self._writer.gone is None:
+                    raise
+                self._writer.resume()
+                self._writer.write(lines_of(head)[0])
+                raise
+            if self._black_box is not None:
+                self._black_box.move_beside(self._writer.path)
+            self._writer.write(lines_of(head)[0])
+
+
+def _carry_over(row: Call, context: Context, last: Context | None) -> None:
+    """Put the carried fields into a row; the lane comes last and marks the row as done."""
+    try:
+        _fill(row, context, last)
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        _fill(row, context, None)  # what users ask for need not compare: it is all written again
+
+
+def _fill(row: Call, context: Context, last: Context | None) -> None:
+    if last is None or context.phase != last.phase:
+        row.phase = context.phase
+    if last is None or context.n_atoms != last.n_atoms:
+        row.n_atoms = context.n_atoms
+    if last is None or context.properties != last.properties:
+        row.properties = _names(context.properties)
+    if last is None or context.changes != last.changes:
+        row.changes = _names(context.changes)
+    row.lane = context.lane if last is None or context.lane != last.lane else UNSET
+
+
+def _carried(context: Context) -> tuple[Any, ...]:
+    properties, changes = _names(context.properties), _names(context.changes)
+    return context.lane, context.phase, context.n_atoms, properties, changes
+
+
+def _names(names: Any) -> list[str] | None:
+    if names is None:
+        return None
+    try:
+        return [names] if isinstance(names, str) else [str(name) for name in names]
+    except Exception as error:  # True, or anything else that a user may pass
+        if is_foreign(error):
+            raise
+        return None

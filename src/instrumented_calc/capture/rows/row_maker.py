@@ -1,0 +1,512 @@
+"""Makes one row of every real `calculate()`: the hot path, and what it does now and then.
+
+A row is made after the call has ended and is appended to the outbox; all else (carried fields, thinning,
+encoding, writing) is done there, in batches. Cold code is slow code: what most calls do not need is in
+methods of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from time import thread_time_ns
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.calls.driver import describe as describe_driver
+from instrumented_calc.capture.counting.table import SignatureTable
+from instrumented_calc.capture.probes.state import read_state
+from instrumented_calc.capture.rows.finite_results import HostNumbers, forces_are_finite
+from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
+from instrumented_calc.capture.rows.outbox import CROWD, Context
+from instrumented_calc.capture.rows.request_text import plain_names, plain_text
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.records import Call, Phase, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from instrumented_calc.capture.calls.driver import DriverWatch
+    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.notices import Notices
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.probes import Probe
+    from instrumented_calc.capture.rows.outbox import Outbox
+    from instrumented_calc.capture.tracing.windows import Windows
+    from instrumented_calc.journal.records import Counters
+
+WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
+SAMPLE_EVERY_NS = 10_000_000
+SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
+LONGEST_PAUSE_NS = 100_000_000  # one slow sample says little of the next
+RAREST_SAMPLE_NS = 250_000_000  # less often a leak would be seen too late
+STATE_EVERY_NS = 1_000_000_000
+STATE_SHARE = 1000  # likewise: reading forces and positions of many atoms takes a millisecond
+MOST_BROKEN_TOLD = 10  # calls with an energy that is no number, one by one
+CROWDED = 1000  # rows that wait
+NEVER = 2**63  # no call has this number
+DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
+LONGEST_ROW_NS = 20_000  # what a plain row takes at most; beyond that its thread waited for the interpreter
+LOOK_SHARE = 1000  # likewise: looking at the forces takes at most that part of the time
+LONGEST_LOOK_PAUSE_NS = 1_000_000_000
+
+
+class RowMaker:
+    """Makes the rows of one run while it is recorded.
+
+    Args:
+        outbox: Where rows go.
+        clock: The run's clock, in ns.
+        origin: What the clock showed when the run began.
+        counters: The run's counters.
+        notices: The run's voice.
+        budget: Share of the wall time that may be taken before samples become rarer.
+        direct: Whether calls may write.
+
+    Attributes:
+        clock: The run's clock.
+        next_index: Gives a call its number.
+        append: Takes a record to the outbox.
+        direct: Whether calls may write.
+        self_ns: The recorder's own time so far.
+        calculated_ns: Sum of the calls' durations so far.
+        observers_ns: Time in observers since the last row.
+        last_end: When the last call ended, on the clock.
+        descriptions: The `lane` and `phase` records so far.
+        signatures: What is contracted inside of calls.
+        live: Evidence for findings while the run goes on.
+        trace_at: Number of the call from which on a trace window is due or open.
+        windows: The run's trace windows.
+    """
+
+    # An object of more than 30 attributes has no shared keys: without slots each access would be a search.
+    __slots__ = (
+        "_at_next_call",
+        "_broken",
+        "_budget",
+        "_counters",
+        "_described",
+        "_given_driver",
+        "_last_row",
+        "_lock",
+        "_next_sample",
+        "_next_state",
+        "_notices",
+        "_number",
+        "_origin",
+        "_outbox",
+        "_phase_numbers",
+        "_phases",
+        "_probes",
+        "_sample_every",
+        "_start_cost",
+        "append",
+        "calculated_ns",
+        "clock",
+        "descriptions",
+        "direct",
+        "last_end",
+        "live",
+        "next_index",
+        "observers_ns",
+        "self_ns",
+        "signatures",
+        "trace_at",
+        "windows",
+    )
+
+    def __init__(  # noqa: PLR0913 - what one run is made of
+        self,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], int],
+        origin: int,
+        counters: Counters,
+        notices: Notices,
+        budget: float,
+        direct: bool,
+    ) -> None:
+        self.clock = clock
+        self.next_index = itertools.count().__next__
+        self.append: Callable[[Any], object] = outbox.rows.append
+        self.direct = direct
+        self.self_ns = 0
+        self.calculated_ns = 0
+        self.observers_ns = 0
+        self.descriptions: list[Any] = []
+        self.signatures = SignatureTable()
+        self.live = LiveEvidence()
+        self.trace_at = NEVER
+        self.windows: Windows  # made by the recorder, before any call
+        self._outbox = outbox
+        self._origin = origin
+        self._counters = counters
+        self._notices = notices
+        self._budget = budget
+        self._at_next_call: Callable[[], None] | None = None
+        self._start_cost = 0
+        self._probes: tuple[Probe, ...] = ()
+        self.last_end = self._last_row = self._next_sample = 0
+        self._sample_every = SAMPLE_EVERY_NS
+        self._next_state = 0
+        self._broken = 0
+        self._number = HostNumbers()
+        self._described: set[int] = set()
+        self._lock = threading.RLock()  # of the phases; never held on the hot path
+        self._phases: list[tuple[weakref.ref[Any], int]] = []
+        self._phase_numbers = itertools.count(1)
+        self._given_driver: weakref.ref[Any] | None = None
+
+    def begin(self, probes: tuple[Probe, ...], start_cost: int) -> None:
+        """Begin to sample.
+
+        Args:
+            probes: What is read of the process and its devices.
+            start_cost: What it took to begin, in ns; it is ours, but not held against the budget.
+        """
+        self._probes = probes
+        self._start_cost = self.self_ns = start_cost
+
+    def charge(self, spent: int) -> None:
+        """Add what a trace window cost, in ns: it is ours, but no reason to sample less."""
+        self.self_ns += spent
+        self.excuse(spent)
+
+    def excuse(self, spent: int) -> None:
+        """Let time that is ours, in ns, be no reason to sample less."""
+        self._start_cost += spent
+
+    def sample_next(self) -> None:
+        """Sample at the next call: something has just changed."""
+        self._next_sample = 0
+
+    def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
+        self,
+        lane: Lane,
+        entry: Entry,
+        stack: list[Entry],
+        atoms: Any,
+        properties: Any,
+        changes: Any,
+        start: int,
+        end: int,
+        returned: Any,
+        failure: BaseException | None,
+    ) -> None:
+        """Make the row of a call that has ended.
+
+        Args:
+            lane: The wrapped calculator's lane.
+            entry: The call's entry, already off the thread's stack.
+            stack: The thread's stack.
+            atoms: What was calculated, or None if it was not given.
+            properties: The properties that were asked for, or None.
+            changes: The call's `system_changes`, or None.
+            start: When the call began, in ns of the clock.
+            end: When it ended.
+            returned: What it returned.
+            failure: The exception that ended it.
+        """
+        # Slow calls are sampled or written: there the thread's CPU time tells what the recorder took.
+        unset: Any = UNSET  # a local is read more quickly
+        began: int | None = None
+        if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
+            began = thread_time_ns()
+        if atoms is None:
+            atoms = lane.stored("atoms")
+        watch = lane.watch
+        driver = watch.reference()
+        step = unset
+        if driver is None:
+            watch.countdown -= 1
+            if watch.countdown <= 0:
+                driver = self._look_for_driver(watch, None, entry[0])
+        elif driver.nsteps == watch.last_step:
+            driver = self._look_for_driver(watch, driver, entry[0])
+        if driver is not None:
+            step = watch.last_step = driver.nsteps
+        context = lane.context
+        try:
+            n_atoms = None if atoms is None else len(atoms)
+            if context is not None and (
+                changes != context.changes
+                or n_atoms != context.n_atoms
+                or properties != context.properties
+                or watch.phase != context.phase
+            ):
+                context = None
+        except Exception as error:  # no Atoms, or arrays in the place of names
+            if is_foreign(error):
+                raise
+            n_atoms, context = _length(atoms), None
+        if context is None:
+            context = self._new_context(lane, atoms, n_atoms, properties, changes)
+        energy = unset
+        results = None
+        if failure is None:
+            held = lane.held
+            results = lane.stored("results") if held is None else held.get("results")
+            if type(results) is not dict:
+                results = lane.results(results, properties, returned)
+            if results:
+                energy = results.get("energy", unset)
+                if type(energy) is not float and energy is not unset:
+                    energy = self._number(energy)
+                if (
+                    end >= lane.look_after
+                    or lane.calls == lane.look_at
+                    or (energy is not unset and energy - energy)  # 0.0, or NaN of what is not finite
+                ):
+                    self._look_at_results(lane, entry[0], results, end, energy)
+                else:
+                    lane.unseen = entry[0]
+        parent = unset
+        gap = unset
+        if stack:
+            parent = self._inside(stack, end - start)
+        if parent is unset:
+            before = self.last_end
+            if before and start >= before:
+                gap = start - before
+            if end > before:  # max() would be a call
+                self.last_end = end
+            self.calculated_ns += end - start
+        row = Call(
+            entry[0],
+            context,  # type: ignore[arg-type]  # the outbox puts the carried fields in its place
+            unset,
+            parent,
+            start - self._origin,
+            end - start,
+            gap,
+            unset,
+            unset,
+            unset,
+            step,
+            entry[3],
+            unset,
+            energy,
+            unset,
+            entry[6],
+            entry[7],
+        )
+        if failure is not None:
+            self._note_failure(row, lane, failure)
+        if entry[8] is not unset:
+            for field, value in entry[8].items():
+                setattr(row, field, value)
+            if row.compile_ns is not unset:
+                self.live.compiles(row.index)
+        if self.observers_ns and parent is unset:
+            row.observers_ns, self.observers_ns = self.observers_ns, 0
+        if began is not None:
+            self._sample_and_write(row, lane, entry, end, results, atoms, driver)
+            self.self_ns += thread_time_ns() - began
+            return
+        lane.calls += 1
+        entry[11] = 0  # the row is on its way
+        self.append(row)
+        self._last_row = end
+        spent = self.clock() - end  # a clock of the thread's own costs as much as the row
+        self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
+
+    def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
+        self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
+    ) -> None:
+        """Append the row of a call for which a sample is due, or that ended long after the last one."""
+        if end >= self._next_sample:
+            self._sample(row, end)
+            if end >= self._next_state:
+                self._read_state(row, end, results, atoms, driver)
+        lane.calls += 1
+        entry[11] = 0  # the row is on its way
+        self.append(row)
+        if self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
+            self._outbox.drain(timeout=0)
+        self._last_row = end
+
+    def finish_plainly(  # noqa: PLR0913, PLR0917 - what one call is made of
+        self,
+        lane: Lane,
+        entry: Entry,
+        stack: list[Entry],
+        start: int,
+        end: int,
+        failure: BaseException | None,
+    ) -> None:
+        """Make a row of what is certain, where `finish` was interrupted or had a fault.
+
+        Args:
+            lane: The wrapped calculator's lane.
+            entry: The call's entry.
+            stack: The thread's stack.
+            start: When the call began, in ns of the clock.
+            end: When it ended.
+            failure: The exception that ended it.
+        """
+        context: Any = Context(lane.number, lane.watch.phase, None, None, None)
+        row = Call(entry[0], context, start_ns=start - self._origin, wall_ns=end - start)
+        row.parent = next((outer[0] for outer in reversed(stack) if outer[1] is self), UNSET)
+        if row.parent is UNSET and end > self.last_end:
+            self.last_end = end
+            self.calculated_ns += end - start
+        if failure is not None:
+            self._note_failure(row, lane, failure)
+        lane.context = None
+        lane.calls += 1
+        entry[11] = 0
+        self.append(row)
+
+    def _inside(self, stack: list[Entry], wall: int) -> Any:
+        """Return the index of the recorded call of this run inside which a call ran."""
+        stack[-1][2] += wall
+        for outer in reversed(stack):
+            if outer[1] is self:
+                self._counters.nested += 1
+                return outer[0]
+        return UNSET
+
+    # -- now and then ---------------------------------------------------------------------------------
+
+    def _new_context(
+        self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
+    ) -> Context:
+        if lane.described_in is not self._described:
+            self._describe_lane(lane, atoms)
+        lane.context = context = Context(
+            lane.number, lane.watch.phase, n_atoms, plain_names(properties), plain_names(changes)
+        )
+        return context
+
+    def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
+        row.failure = plain_text(type(failure).__qualname__)
+        if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
+            lane.failed += 1
+            self._counters.failed += 1
+
+    def revive(self, at_next_call: Callable[[], None]) -> None:
+        """Have something done at the next call, whenever that is."""
+        self._at_next_call = at_next_call
+        self._next_sample = 0
+
+    def _sample(self, row: Call, end: int) -> None:
+        at_next_call, self._at_next_call = self._at_next_call, None
+        if at_next_call is not None:
+            at_next_call()
+        began = self.clock()
+        self._next_sample = end + self._sample_every
+        for probe in self._probes:
+            probe.sample(row)
+        row.self_ns = self.self_ns
+        memory = known(row.rss_bytes), known(row.device_allocated_bytes)
+        self.live.add(Sample(row.index, end, known(row.cpu_ns), *memory))
+        self._govern(end - self._origin)
+        waiting = len(self._outbox.rows)
+        if waiting > CROWDED and self.direct and self._outbox.drain(timeout=0):
+            pass  # calls come faster than the journal's thread gets its turn
+        elif waiting > CROWD:  # the file system does not answer
+            self._outbox.relieve()
+        else:
+            pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
+            self._next_sample = end + max(self._sample_every, pause)
+        if self._at_next_call is not None:  # another thread has forked meanwhile
+            self._next_sample = 0
+
+    def _govern(self, elapsed: int) -> None:
+        """Sample less often while the recorder takes more than its budget."""
+        over = self.self_ns - self._start_cost > self._budget * elapsed
+        if not over or self._sample_every >= RAREST_SAMPLE_NS or elapsed <= 100 * SAMPLE_EVERY_NS:
+            return
+        if self._sample_every == SAMPLE_EVERY_NS:
+            self._notices.info(
+                "sampling-thinned",
+                "the recorder took more than its budget; from here on the process is sampled less often, at"
+                f" the least every {RAREST_SAMPLE_NS / 1e9:g} s",
+                least_every_ns=RAREST_SAMPLE_NS,
+            )
+        self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
+
+    def _read_state(self, row: Call, end: int, results: Any, atoms: Any, driver: Any) -> None:
+        state = read_state(row.index, results, atoms, driver)
+        self._next_state = end + max(STATE_EVERY_NS, STATE_SHARE * (self.clock() - end))
+        self.append(state)
+
+    def _look_at_results(
+        self, lane: Lane, index: int, results: dict[str, Any], end: int, energy: Any
+    ) -> None:
+        """Look whether the forces are finite, as often as a thousandth of the time allows.
+
+        Of a calculator whose calls take a thousand times as long as the look, that is each call; of a cheaper
+        one at least the calls 1, 2, 4, 8, ..., and one a second.
+        """
+        lane.unseen = None
+        if lane.calls == lane.look_at:  # the one that ends now is not counted yet
+            lane.look_at = 2 * lane.calls + 1
+        began = self.clock()
+        names = ["energy"] if energy is not UNSET and energy - energy != 0.0 else []
+        if not forces_are_finite(results.get("forces")):
+            names.append("forces")
+        lane.look_after = end + min(LOOK_SHARE * (self.clock() - began), LONGEST_LOOK_PAUSE_NS)
+        if names:
+            self._broken += 1
+            if self._broken <= MOST_BROKEN_TOLD:  # the rows themselves have null there
+                self.append(State(index=index, non_finite=names))
+
+    def look_at_last(self, lanes: Iterable[Lane]) -> None:
+        """Look at the forces of each lane's last call, if that was not done: the run ends."""
+        for lane in lanes:
+            results = lane.stored("results")
+            if lane.unseen is not None and type(results) is dict:
+                self._look_at_results(lane, lane.unseen, results, self.last_end, UNSET)
+
+    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
+        found = watch.search(current)
+        if found is None and current is None and self._given_driver is not None:
+            found = self._given_driver()
+        if found is None:
+            return current
+        with self._lock:
+            number = next((n for known, n in reversed(self._phases) if known() is found), None)
+            if number is None:
+                number = next(self._phase_numbers)
+                self._phases = [pair for pair in self._phases[-64:] if pair[0]() is not None]
+                self._phases.append((weakref.ref(found), number))
+                if number <= DESCRIBED_LIMIT:
+                    self._describe(Phase(phase=number, index=index, **describe_driver(found)))
+            watch.follow(found, number)
+        return found
+
+    def _describe_lane(self, lane: Lane, atoms: Any) -> None:
+        lane.described_in = self._described
+        if lane.number in self._described or len(self._described) >= DESCRIBED_LIMIT:
+            return
+        self._described.add(lane.number)
+        record, troubles = lane.describe(atoms)
+        self._describe(record)
+        for trouble in troubles:
+            self._notices.warn("integration-failed", trouble)
+
+    def _describe(self, record: Any) -> None:
+        self.descriptions.append(record)
+        self.append(record)
+
+    def follow(self, driver: Any) -> None:
+        """Take the driver that the user named, where none is found on the stack; it is held weakly."""
+        self._given_driver = weakref.ref(driver)
+
+
+def known(value: Any) -> Any:
+    """Return a field's value, or None where it is absent."""
+    return None if value is UNSET else value
+
+
+def _length(atoms: Any) -> int | None:
+    """Return the number of atoms, or None if what was calculated does not tell."""
+    try:
+        return len(atoms)
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return None

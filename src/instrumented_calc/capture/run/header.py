@@ -1,0 +1,79 @@
+"""The records that open a journal: who runs what, where, and what the fields mean."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from instrumented_calc import __version__
+from instrumented_calc.capture.environment.environment import environment, mpi_rank, series
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.decoding import decoder
+from instrumented_calc.journal.encoding import shortened
+from instrumented_calc.journal.masking import mask_arguments
+from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.run.recorder import Recorder
+
+
+LONGEST_START = 50_000  # bytes of the first record
+
+_decode_start = decoder(RunStart).decode
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has."""
+    return uuid.uuid4().hex[:16]
+
+
+def journal_path(recorder: Recorder) -> Path:
+    """Return where a run's journal is wanted: workers and MPI ranks have journals of their own."""
+    path = Path(recorder.settings.path)
+    rank = mpi_rank()
+    if recorder.parent_run_id is not None:
+        return path.with_stem(f"{path.stem}.pid{os.getpid()}")
+    return path.with_stem(f"{path.stem}.rank{rank}") if rank else path
+
+
+def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
+    """Return a run's first two records; secrets in the command line are masked.
+
+    Args:
+        recorder: The run, with its start time set.
+    """
+    start = RunStart(
+        schema=SCHEMA,
+        run_id=recorder.run_id,
+        started=recorder.started.isoformat(timespec="milliseconds"),
+        pid=os.getpid(),
+        version=__version__,
+        command=mask_arguments(sys.orig_argv),
+        directory=_working_directory(),
+        settings=msgspec.to_builtins(recorder.settings),
+        environment=environment(),
+    )
+    if recorder.parent_run_id is not None:
+        start.parent_run_id = recorder.parent_run_id
+    rank, linked = mpi_rank(), series()
+    if rank is not None:
+        start.rank = rank
+    if linked is not None:
+        start.series = linked
+    # A shell expands a pattern to a megabyte of arguments.
+    line = shortened(start, LONGEST_START)
+    return _decode_start(line) if line else start, describe_fields()
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a string is wanted
+    except OSError as error:
+        if is_foreign(error):
+            raise
+        return "(removed)"

@@ -1,0 +1,152 @@
+"""What the journal's thread does besides writing, each thing at its own distance: no call waits for it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from instrumented_calc.capture.probes import Latecomer
+from instrumented_calc.capture.probes.machine import MachineProbe
+from instrumented_calc.capture.run.stalls import SHORTEST_STALL_NS, Watchdog
+from instrumented_calc.capture.run.touch_requests import Requests
+from instrumented_calc.capture.run.unfinished_calls import StillOpen
+from instrumented_calc.journal.records import Call, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from instrumented_calc.capture.notices import Notices
+    from instrumented_calc.capture.probes import Listener
+    from instrumented_calc.capture.rows.live_evidence import LiveEvidence
+    from instrumented_calc.capture.rows.outbox import Outbox
+    from instrumented_calc.capture.rows.row_maker import RowMaker
+    from instrumented_calc.capture.tracing.windows import Windows
+    from instrumented_calc.journal.records import RunStart
+
+CONTRACTIONS_EVERY_NS = 1_000_000_000
+MACHINE_EVERY_NS = 5_000_000_000
+MEMORY_EVERY_NS = 500_000_000
+FINDINGS_EVERY_NS = 1_000_000_000
+RAREST_FINDINGS_NS = 30_000_000_000  # what can be known is told within a minute
+FINDINGS_SHARE = 500  # looking for findings takes at most that part of the time
+
+
+class Rounds:
+    """The regular work beside one run.
+
+    Args:
+        maker: What makes the run's rows.
+        outbox: Their way to the journal.
+        windows: The run's trace windows.
+        listeners: What listens to the process; some wait for a library to be loaded.
+        notices: The run's voice.
+        start: The run's first record.
+        origin: What the clock showed when the run began, in ns.
+        journal: Gives the journal's path, which may change.
+        judge: Given the evidence so far, returns what is to be told while the run goes on.
+    """
+
+    def __init__(  # noqa: PLR0913 - what one run is made of
+        self,
+        *,
+        maker: RowMaker,
+        outbox: Outbox,
+        windows: Windows,
+        listeners: list[Listener],
+        notices: Notices,
+        start: RunStart,
+        origin: int,
+        journal: Callable[[], Path | None],
+        judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]] | None,
+    ) -> None:
+        self._maker = maker
+        self._outbox = outbox
+        self._windows = windows
+        self._listeners = listeners
+        self._notices = notices
+        self._start = start
+        self._origin = origin
+        self._judge = judge
+        self._machine = MachineProbe(forked=isinstance(start.parent_run_id, str), journal=journal)
+        self._watchdog = Watchdog()
+        self._still_open = StillOpen(maker, origin)
+        self._requests = Requests(maker, outbox, journal, notices)
+        # The first look for findings loads what it needs: later that would be a jump in memory.
+        self._next_contractions = self._next_machine = self._next_findings = origin
+        self._next_memory = origin
+        self._told: set[str] = set()
+
+    def go(self, now: int) -> None:
+        """Do what is due.
+
+        Args:
+            now: The run's clock, in ns.
+        """
+        for listener in self._listeners:
+            if isinstance(listener, Latecomer):
+                listener.look()
+        self._maker.signatures.reconsider()
+        self._windows.beat(now)
+        self._watch(now)
+        for report in self._still_open.look(now):
+            self._maker.append(report)
+        self._requests.look(now)
+        if now >= self._next_contractions:
+            self.tell_contractions(now)
+        if now >= self._next_machine or self._memory_is_filling(now):
+            self._next_machine = now + MACHINE_EVERY_NS
+            self._maker.append(self._machine.read(now - self._origin))
+        if now >= self._next_findings and self._judge is not None:
+            self._look_for_findings(now, self._judge)
+
+    def tell_contractions(self, now: int, *, last: bool = False) -> None:
+        """Write what has been contracted: every second at first, rarer as the run and its journal grow."""
+        elapsed = now - self._origin
+        self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
+        if not (last or self._outbox.takes_sums()):
+            return
+        signatures = self._maker.signatures
+        for news in (signatures.news(elapsed), signatures.news_of_conversions(elapsed)):
+            if news is not None:
+                self._maker.append(news)
+
+    def _memory_is_filling(self, now: int) -> bool:
+        if now < self._next_memory:
+            return False
+        self._next_memory = now + MEMORY_EVERY_NS
+        return self._machine.memory_is_filling()
+
+    def _watch(self, now: int) -> None:
+        """Look for a call that does not end, once none has ended for long."""
+        self._watchdog.saw(row.wall_ns for row in self._outbox.rows[-1:] if type(row) is Call)
+        if now - max(self._maker.last_end, self._origin) < SHORTEST_STALL_NS:
+            return
+        stall = self._watchdog.look(self._maker, now)
+        if stall is None:
+            return
+        usual = "" if stall.median_ns is None else f", where {stall.median_ns / 1e9:.3g} s is usual"
+        text = f"call {stall.index} has been open for {stall.open_ns / 1e9:.0f} s{usual}: a stall"
+        self._notices.warn("stall", text, stack=stall.stack)
+        numbers = {"call": stall.index, "open_ns": stall.open_ns, "median_ns": stall.median_ns}
+        self._maker.append(Finding("stall", text, now - self._origin, numbers))
+        self._told.add("stall")
+
+    def _look_for_findings(
+        self, now: int, judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]]
+    ) -> None:
+        began = time.thread_time_ns()
+        usual = min(max((now - self._origin) // 10, FINDINGS_EVERY_NS), RAREST_FINDINGS_NS)
+        self._next_findings = now + usual
+        for finding in judge(self._maker.live, self._start):
+            if finding.rule not in self._told:
+                self._told.add(finding.rule)
+                finding.time_ns = now - self._origin
+                self._maker.append(finding)
+                self._notices.warn(finding.rule, finding.text)
+        spent = time.thread_time_ns() - began
+        self._next_findings = now + max(usual, FINDINGS_SHARE * spent)
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        self._machine.close()

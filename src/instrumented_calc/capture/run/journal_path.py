@@ -1,0 +1,96 @@
+"""Where a run's journal is wanted: what a user gives as `journal=`, checked while wrapping."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from instrumented_calc.capture.value_text import shown
+from instrumented_calc.errors import JournalPathError, SettingsError
+from instrumented_calc.journal.writer import check_directory
+
+DEFAULT_JOURNAL = "run.jsonl"
+# What is appended to the name for processes, ranks, numbers, traces and other files beside the journal,
+# such as `.pid4194304-2.trace-10.json`.
+SUFFIX_BYTES = 40
+LONGEST_PATH = 100
+NAME_MAX = 255  # bytes of a name, on all usual file systems
+
+
+def wanted_journal(journal: Any) -> str:
+    """Return the absolute path of the journal that a user wants.
+
+    Args:
+        journal: A path as text, bytes or `os.PathLike`; a folder means `run.jsonl` in it, a leading `~` the
+            home folder, and None `run.jsonl` in the working directory.
+
+    Raises:
+        SettingsError: It is not a path.
+        JournalPathError: No journal can be written there, or the working directory is gone.
+    """
+    text = _absolute(DEFAULT_JOURNAL if journal is None else _text(journal))
+    path = Path(text)
+    mode = _mode(path)
+    if text.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
+        path = path / DEFAULT_JOURNAL
+    elif mode is not None and not stat.S_ISREG(mode):
+        message = (
+            f"{path}: not a regular file, so no journal can be kept there; give a file name, or set "
+            "INSTRUMENTED_CALC=off to record nothing"
+        )
+        raise JournalPathError(message)
+    longest = NAME_MAX - SUFFIX_BYTES
+    size = len(os.fsencode(path.name))
+    if size > longest:
+        message = f"{path.name[:30]}...: a name of {size} bytes; a journal's name may have {longest}"
+        raise JournalPathError(message)
+    check_directory(path)
+    return str(path)
+
+
+def _text(journal: Any) -> str:
+    if not isinstance(journal, (str, bytes, os.PathLike)):
+        message = f"journal={shown(journal)}: not a path; give a file name such as run.jsonl"
+        raise SettingsError(message)
+    try:
+        text = os.fsdecode(journal)
+        os.fsencode(text)
+    except (TypeError, ValueError) as error:
+        message = f"journal={shown(journal)}: not a file name ({error}); give one such as run.jsonl"
+        raise SettingsError(message) from error
+    if not text.strip() or "\0" in text:
+        message = f"journal={shown(text)}: not a file name; give one such as run.jsonl"
+        raise SettingsError(message)
+    return os.path.expanduser(text)  # noqa: PTH111 - pathlib's raises where there is no home folder
+
+
+def _absolute(text: str) -> str:
+    if os.path.isabs(text):  # noqa: PTH117 - the text is wanted, not a tidied path
+        return text
+    try:
+        return os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH118 - a last slash must be kept
+    except OSError as error:
+        message = (
+            f"the working directory is gone ({error.strerror}), so {text} leads nowhere; change to another "
+            "directory, or give the journal an absolute path"
+        )
+        raise JournalPathError(message) from error
+
+
+def _shortened(path: Path) -> str:
+    """Return a path as a line of text shows it: its end tells more than its beginning."""
+    text = str(path)
+    return text if len(text) <= LONGEST_PATH else f"...{text[-LONGEST_PATH:]}"
+
+
+def _mode(path: Path) -> int | None:
+    """Return the mode of what is there, None if nothing is."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"{_shortened(path)}: {error.strerror}; give the journal another path"
+        raise JournalPathError(message) from error

@@ -1,0 +1,100 @@
+"""Notices a call that does not come to its end, from beside it.
+
+The journal's thread looks at the stacks of all threads once no call has ended for long: calls pay nothing.
+Code that holds the interpreter's lock for all that time keeps this thread waiting as well; then the stall is
+told when it is over.
+"""
+
+from __future__ import annotations
+
+import statistics
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.open_calls import START, open_calls
+from instrumented_calc.capture.thread_stacks import all_stacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from instrumented_calc.capture.open_calls import Entry
+
+# rules.md's STALL asks for 20 x the median; below a minute a slow step is no stall to anybody.
+TIMES_THE_MEDIAN = 20
+SHORTEST_STALL_NS = 60_000_000_000
+REMEMBERED = 101
+DEEPEST = 40
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A call that has been open for long.
+
+    Attributes:
+        index: Its number.
+        open_ns: For how long, in ns.
+        median_ns: The usual duration of a call, in ns; None before one has ended.
+        stack: Where its thread is, the innermost frame last.
+    """
+
+    index: int
+    open_ns: int
+    median_ns: float | None
+    stack: list[str]
+
+
+class Watchdog:
+    """Watches the calls of one run."""
+
+    def __init__(self) -> None:
+        self._walls: deque[int] = deque(maxlen=REMEMBERED)
+        self._told: set[int] = set()
+
+    def saw(self, walls: Iterable[int]) -> None:
+        """Take the durations of some calls that have ended, in ns."""
+        self._walls.extend(walls)
+
+    def look(self, maker: Any, now: int) -> Stall | None:
+        """Return a stall that was not told yet.
+
+        Args:
+            maker: What makes the run's rows.
+            now: The run's clock, in ns.
+        """
+        median = statistics.median(self._walls) if self._walls else None
+        patience = max(TIMES_THE_MEDIAN * (median or 0), SHORTEST_STALL_NS)
+        for thread, calls in open_calls_of(maker):
+            index, start = calls[-1][0], calls[-1][START]
+            if index in self._told or now - start < patience:
+                continue
+            self._told.add(index)
+            return Stall(index, now - start, median, stack_lines(all_stacks().get(thread)))
+        return None
+
+
+def open_calls_of(maker: Any) -> list[tuple[int, list[Entry]]]:
+    """Return the open calls of one run.
+
+    Args:
+        maker: What makes the run's rows.
+
+    Returns:
+        For each thread with such a call: its ident, and the entries of its calls, outermost first.
+    """
+    found = []
+    for thread, calls in open_calls():
+        own = [entry for entry in calls if entry[1] is maker and entry[START]]
+        if own:
+            found.append((thread, own))
+    return found
+
+
+def stack_lines(frame: FrameType | None) -> list[str]:
+    """Return a stack as lines of text, the innermost frame last."""
+    if frame is None:  # the thread has ended meanwhile
+        return []
+    lines = traceback.format_list(traceback.extract_stack(frame)[-DEEPEST:])
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,1 @@
+"""Trace windows: a few calls under the profiler of torch or JAX."""

@@ -1,0 +1,1 @@
+"""Making recorded calculators of a user's calculators: twins, proxies and their copies."""

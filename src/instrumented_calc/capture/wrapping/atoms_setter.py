@@ -1,0 +1,48 @@
+"""Wraps every calculator that a program assigns to an `Atoms`, for scripts that are not to be edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.wrapping.twin import is_calculator, twin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool]) -> Callable[[], None]:
+    """Replace the setter of `Atoms.calc` by one that wraps.
+
+    A calculator that has been assigned before keeps its wrapper. Calculators that only hold results
+    (SinglePointCalculator) never calculate and stay as they are.
+
+    Args:
+        wrap: Wraps one calculator.
+        is_wrapped: Tells whether that has been done.
+
+    Returns:
+        A function that puts the original setter back.
+    """
+    from ase import Atoms  # noqa: PLC0415 - only here
+    from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - likewise
+
+    original: Any = Atoms.calc
+
+    def assign(atoms: Any, calc: Any) -> None:
+        if (
+            calc is not None
+            and is_calculator(calc)
+            and not isinstance(calc, SinglePointCalculator)
+            and not is_wrapped(calc)
+        ):
+            known = twin_of(calc)
+            calc = wrap(calc) if known is None else known
+        original.fset(atoms, calc)
+
+    wrapping = property(original.fget, assign, original.fdel, original.__doc__)
+    type.__setattr__(Atoms, "calc", wrapping)
+
+    def undo() -> None:
+        type.__setattr__(Atoms, "calc", original)
+
+    return undo

@@ -1,0 +1,385 @@
+"""Turns a calculator's own method into one that is recorded; shared by twins and proxies."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import suppress
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET
+
+from instrumented_calc.capture.attribute_lookup import bind, found_on
+from instrumented_calc.capture.open_calls import active
+from instrumented_calc.foreign import is_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.parts.stand_ins import Components
+
+ABSENT: Any = object()
+CALCULATE = ("atoms", "properties", "system_changes")
+GET_PROPERTY = {"name": inspect.Parameter.empty, "atoms": None, "allow_calculation": True}
+
+
+def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a recorded method in the place of a plain function of a class.
+
+    The class's function is looked up at each call: it may be patched on the class at any time.
+
+    Args:
+        owner: The calculator's class.
+        name: `calculate` or `evaluate`.
+        lane_of: Gives the lane of the object that the method is called on.
+    """
+    real = getattr(owner, name)
+
+    @functools.wraps(real)
+    def current(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return as_of(owner, name, self)(*args, **kwargs)
+
+    general = recorded(current, lane_of)
+    if name == "calculate" and _takes(real, CALCULATE):
+        return _as_ase_calls(owner, general, lane_of)
+    return general
+
+
+def as_of(owner: type, name: str, face: Any) -> Callable[..., Any]:
+    """Return what attribute access on an object of a class gives, of whatever kind the attribute is now."""
+    bound: Callable[..., Any] = bind(found_on(owner, name), face, owner)
+    return bound
+
+
+def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a function that runs and records a callable that needs no object: it is bound already.
+
+    Args:
+        call: What is run.
+        face: What the lane is found by.
+        lane_of: Gives the lane of `face`.
+    """
+
+    def unbound(_: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    record = recorded(unbound, lane_of)
+
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        return record(face, *args, **kwargs)
+
+    return functools.update_wrapper(bound, call, updated=())
+
+
+def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a method that runs `real` and records it as one call.
+
+    Arguments, result and exceptions are those of `real`, untouched; a fault of the recorder is
+    counted, and the call goes on.
+
+    Args:
+        real: What is run, with the object as its first argument.
+        lane_of: Gives the lane of the object that the method is called on.
+    """
+
+    @functools.wraps(real)
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        lane = lane_of(self)
+        maker = lane.recorder.maker or lane.recorder.ready()
+        if maker is None:
+            return real(self, *args, **kwargs)
+        index = maker.next_index()
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        if index >= maker.trace_at:
+            return _traced(lane, entry, real, self, args, kwargs)
+        components = None
+        stack = active.stack
+        clock = maker.clock
+        start = 0
+        # Ctrl-C may strike anywhere: an entry that stayed behind would be the parent of all later calls.
+        try:
+            if lane.components is not None:
+                components = lane.components.put(lane, entry)
+            stack.append(entry)
+            entry[11] = start = clock()
+            returned = real(self, *args, **kwargs)
+            end = clock()
+            _leave(stack, entry)
+        except BaseException as failure:
+            end = clock()
+            _close(lane, entry, components, args, kwargs, start, end, None, failure)
+            raise
+        _close(lane, entry, components, args, kwargs, start, end, returned, None)
+        return returned
+
+    return method
+
+
+def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
+    owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], Lane]
+) -> Callable[..., Any]:
+    """Return the quicker method for a `calculate` with ASE's own three arguments.
+
+    It is the hot path: no argument is packed, and what is called by fewer arguments is left to `general`.
+    """
+
+    @functools.wraps(general)
+    def method(self: Any, atoms: Any = ABSENT, properties: Any = ABSENT, system_changes: Any = ABSENT) -> Any:
+        if system_changes is ABSENT or properties is ABSENT or atoms is ABSENT:
+            given = zip(CALCULATE, (atoms, properties, system_changes), strict=True)
+            return general(self, **{key: value for key, value in given if value is not ABSENT})
+        lane = lane_of(self)
+        calculate = owner.calculate
+        if type(calculate) is not FunctionType:  # patched meanwhile by something that binds otherwise
+            return general(self, atoms, properties, system_changes)
+        maker = lane.recorder.maker or lane.recorder.ready()
+        if maker is None:
+            return calculate(self, atoms, properties, system_changes)
+        index = maker.next_index()
+        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        if index >= maker.trace_at:
+            return _traced(lane, entry, calculate, self, (atoms, properties, system_changes), {})
+        components = None
+        stack = active.stack
+        clock = maker.clock
+        start = 0
+        try:
+            if lane.components is not None:
+                components = lane.components.put(lane, entry)
+            stack.append(entry)
+            entry[11] = start = clock()
+            returned = calculate(self, atoms, properties, system_changes)
+            end = clock()
+            tidy = stack.pop() is entry
+        except BaseException as failure:
+            end = clock()
+            args = (atoms, properties, system_changes)
+            _close(lane, entry, components, args, {}, start, end, None, failure)
+            raise
+        if components is not None or not tidy:
+            args = (atoms, properties, system_changes)
+            _close(lane, entry, components, args, {}, start, end, returned, None)
+            return returned
+        try:
+            maker.finish(lane, entry, stack, atoms, properties, system_changes, start, end, returned, None)
+        except BaseException as fault:
+            if _passes(fault, lane, entry, start, end, None):
+                raise
+        return returned
+
+    return method
+
+
+def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
+    lane: Lane,
+    entry: Entry,
+    real: Callable[..., Any],
+    calculator: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Run and record a call in a trace window, or one for which a window is due that cannot be opened."""
+    maker = entry[1]
+    stack, clock, windows = active.stack, maker.clock, maker.windows
+    components = None
+    start = 0
+    traced = False
+    try:
+        if lane.components is not None:
+            components = lane.components.put(lane, entry)
+        traced = windows.enter(entry, stack)
+        stack.append(entry)
+        if traced:
+            entry[10].enter("")
+        entry[11] = start = clock()
+        returned = real(calculator, *args, **kwargs)
+        if traced:
+            entry[10].leave(0)
+        end = clock()
+        _leave(stack, entry)
+    except BaseException as failure:
+        end = clock()
+        try:
+            _close(lane, entry, components, args, kwargs, start, end, None, failure)
+        finally:
+            if traced:
+                windows.leave(entry, start or end, end)
+        raise
+    try:
+        _close(lane, entry, components, args, kwargs, start, end, returned, None)
+    finally:
+        if traced:
+            windows.leave(entry, start, end)
+    return returned
+
+
+def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:
+    """Tell whether a method takes exactly these arguments, each by position or by name."""
+    try:
+        parameters = tuple(inspect.signature(real).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return False
+    kinds = {parameter.kind for parameter in parameters}
+    return tuple(parameter.name for parameter in parameters) == names and kinds == {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD
+    }
+
+
+def _leave(stack: list[Entry], entry: Entry) -> None:
+    while any(open_ is entry for open_ in stack):
+        stack.pop()  # the call, and spans inside that were never left
+
+
+def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
+    lane: Lane,
+    entry: Entry,
+    components: Components | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    start: int,
+    end: int,
+    returned: Any,
+    failure: BaseException | None,
+) -> None:
+    """Finish a call that has timed parts, or is not as ASE makes them: by few arguments, or failed.
+
+    A call that was interrupted before the calculator's own method began (`start` is 0) leaves no row.
+    """
+    try:
+        stack = active.stack
+        _leave(stack, entry)
+        if components is not None:
+            components.take_back(entry)
+            components.collect(entry, lane.calculator)
+        if not start:
+            return
+        atoms = args[0] if args else kwargs.get("atoms")
+        properties = args[1] if len(args) > 1 else kwargs.get("properties")
+        changes = args[2] if len(args) > 2 else kwargs.get("system_changes")  # noqa: PLR2004 - the third
+        entry[1].finish(lane, entry, stack, atoms, properties, changes, start, end, returned, failure)
+    except BaseException as fault:
+        if components is not None:
+            components.take_back(entry)
+        if _passes(fault, lane, entry, start, end, failure):
+            raise
+
+
+def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
+    fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
+) -> bool:
+    """Tell whether what interrupted the end of a call is the user's; the call is counted in any case.
+
+    The call itself has ended, and its row carries what is certain: when, for how long, how it failed.
+    """
+    if entry[11]:  # its row is not on its way yet
+        try:
+            entry[1].finish_plainly(lane, entry, active.stack, start, end, failure)
+        except Exception as another:
+            lane.recorder.lose_row()
+            if is_foreign(another):
+                raise
+        except BaseException:
+            lane.recorder.lose_row()
+            raise
+    if is_foreign(fault):
+        return True
+    lane.recorder.fault("end of a call", fault)
+    return False
+
+
+def counted(  # noqa: C901 - likewise
+    owner: Any,
+    lane_of: Callable[[Any], Lane],
+    on_patch: Callable[[Any], None],
+) -> Callable[..., Any]:
+    """Return a `get_property` that counts its answers.
+
+    Args:
+        owner: What has the calculator's own `get_property`, unbound: it is looked up at each call.
+        lane_of: Gives the lane of the object that the method is called on.
+        on_patch: Called with the object while `calculate` is patched on the instance.
+    """
+    real = owner.get_property
+    bare = owner if isinstance(owner, type) else None
+
+    @functools.wraps(real)
+    def general(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        lane = lane_of(self)
+        if "calculate" in lane.calculator.__dict__:
+            on_patch(self)
+        before = lane.calls
+        lane.asked += 1
+        try:
+            if bare is None:
+                answer = owner.get_property(self, *args, **kwargs)
+            else:
+                answer = as_of(bare, "get_property", self)(*args, **kwargs)
+        except NotImplementedError:  # ASE's PropertyNotImplementedError is one
+            lane.not_implemented += 1
+            raise
+        if lane.calls == before and answer is not None:
+            lane.cache_hits += 1
+        return answer
+
+    @functools.wraps(real)
+    def method(self: Any, name: Any, atoms: Any = None, allow_calculation: Any = True) -> Any:
+        if type(owner.get_property) is not FunctionType:  # patched meanwhile
+            return general(self, name, atoms, allow_calculation)
+        lane = lane_of(self)
+        if "calculate" in lane.calculator.__dict__:
+            on_patch(self)
+        before = lane.calls
+        lane.asked += 1
+        try:
+            answer = owner.get_property(self, name, atoms, allow_calculation)
+        except NotImplementedError:
+            lane.not_implemented += 1
+            raise
+        if lane.calls == before and answer is not None:
+            lane.cache_hits += 1
+        return answer
+
+    usual = _takes(real, tuple(GET_PROPERTY)) and all(
+        inspect.signature(real).parameters[name].default is default for name, default in GET_PROPERTY.items()
+    )
+    return method if usual else general
+
+
+def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+    """Return a getter of the calculator's own that counts the answers which no `calculate` has given.
+
+    It costs a fifth of what a row does, so it removes itself from the twin's class once its calculator
+    calculates.
+
+    Args:
+        owner: The calculator's class: its getter is looked up at each call.
+        name: `get_forces` and the like.
+        lane_of: Gives the lane of the object that the method is called on.
+    """
+
+    @functools.wraps(getattr(owner, name))
+    def getter(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        lane = lane_of(self)
+        calls, asked = lane.calls, lane.asked
+        real = getattr(owner, name)
+        if type(real) is FunctionType:
+            answer = real(self, *args, **kwargs)
+        else:  # patched meanwhile by something that binds otherwise
+            answer = as_of(owner, name, self)(*args, **kwargs)
+        if lane.calls != calls:
+            _uncover(type(self), name, getter)
+        elif lane.asked == asked:
+            lane.asked += 1
+        return answer
+
+    return getter
+
+
+def _uncover(face_class: type, name: str, getter: Callable[..., Any]) -> None:
+    """Give a twin's class back the calculator's own getter."""
+    if vars(face_class).get(name) is getter:
+        with suppress(AttributeError):  # another thread was quicker
+            type.__delattr__(face_class, name)
