@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 LONGEST_TEXT = 4_000
 LONGEST_PATH = 150
 _CUT = "..."
+_UNUSUAL = re.compile(r"[^ -~\n]")
 
 
 def plain(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -38,10 +40,16 @@ def plain_json(value: Any) -> str:
     """
     import msgspec  # noqa: PLC0415 - `--help` stays light
 
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    if text.isascii() and "\x7f" not in text:
-        return text
-    return "".join(each if each == "\n" or each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    return escaped_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON with those characters escaped that a terminal would obey; a reader gets the same value."""
+    return _UNUSUAL.sub(lambda found: _json_escape(found.group()), text)
+
+
+def _json_escape(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:

@@ -59,7 +59,7 @@ def controls(text: str) -> set[str]:
     return {each for each in text if unicodedata.category(each) in kinds and each != "\n"}
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "closing", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "closing", "json", "chrome"])
 def test_no_control_reaches_a_report(forms, form):
     assert controls(forms(NASTY)[form]) == set()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.journal.columns import BLOCK_ROWS
-from instrumented_calc.plain_text import plain
+from instrumented_calc.plain_text import escaped_json, plain
 from instrumented_calc.reporting import identity
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def render_chrome(journals: Sequence[Journal]) -> str:
         blocks += [msgspec.json.encode(block)[1:-1] for block in _events(journal, number, shift) if block]
     about = msgspec.json.encode({"made by": "instrumented-calc", "components": ABOUT})
     head = b'{"displayTimeUnit":"ms","otherData":' + about + b',"traceEvents":[\n'
-    return (head + b",\n".join(blocks) + b"\n]}\n").decode()
+    return escaped_json((head + b",\n".join(blocks) + b"\n]}\n").decode())
 
 
 def _started_us(journal: Journal) -> float | None:
