@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from instrumented_calc.analysis.scaling import fit_exponent, measure_scaling, not_as_pinned
-from instrumented_calc.analysis.student import slope
+from instrumented_calc.analysis.statistics.student_t import slope
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal

@@ -24,7 +24,7 @@ import numpy as np
 from msgspec import UNSET
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.table import Cell, SignatureTable
 from instrumented_calc.capture.open_calls import active

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests import memory_patterns as patterns
 
-from instrumented_calc.analysis.growth import judge_growth
+from instrumented_calc.analysis.statistics.growth import judge_growth
 
 if TYPE_CHECKING:
     from tests.memory_patterns import Pattern

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tests import memory_patterns as patterns
 
-from instrumented_calc.analysis.growth import judge_growth
 from instrumented_calc.analysis.rules.live import judge_live
+from instrumented_calc.analysis.statistics.growth import judge_growth
 from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
 from instrumented_calc.capture.run.housekeeping import FINDINGS_EVERY_NS, RAREST_FINDINGS_NS
 from instrumented_calc.journal.records import Environment

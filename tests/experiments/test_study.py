@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instrumented_calc.analysis.study import judge_study
-from instrumented_calc.analysis.study_cells import Cell, Executed, products_of
-from instrumented_calc.analysis.study_checks import Problem, check_cells
-from instrumented_calc.analysis.study_values import compare
+from instrumented_calc.analysis.study.cells import Cell, Executed, products_of
+from instrumented_calc.analysis.study.checks import Problem, check_cells
+from instrumented_calc.analysis.study.judgement import judge_study
+from instrumented_calc.analysis.study.values import compare
 from instrumented_calc.reporting.study_tables import summary_csv, timings_csv
 
 SEEDS = range(20)

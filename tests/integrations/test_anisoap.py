@@ -29,7 +29,7 @@ from scipy.spatial.transform import Rotation
 from scipy.special import sph_harm_y
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.errors import ModelError
 from instrumented_calc.integration import GROUP
 from instrumented_calc.journal.reader import read_journal

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     pytest.importorskip("anisoap.representations.ellipsoidal_density_projection")
     torch = pytest.importorskip("torch")
 
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.errors import ModelError
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.run import profiled

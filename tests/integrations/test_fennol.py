@@ -23,7 +23,7 @@ fennol_ase = pytest.importorskip("fennol.ase")
 from tests.support import read_records  # noqa: E402 - likewise
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
-from instrumented_calc.analysis.jax_join import join_modules  # noqa: E402 - likewise
+from instrumented_calc.analysis.contractions.jax_modules import join_modules  # noqa: E402 - likewise
 from instrumented_calc.capture.open_calls import active  # noqa: E402 - likewise
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
 from instrumented_calc.capture.tracing.jax_tracer import JaxTracer  # noqa: E402 - likewise

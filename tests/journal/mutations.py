@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from tests.journal.specimens import specimens
 
-from instrumented_calc.analysis.changes import contraction_changes, finding_changes, memory_changes
-from instrumented_calc.analysis.comparison import compare
-from instrumented_calc.analysis.measured_run import run_of_summary
+from instrumented_calc.analysis.comparison.changes import contraction_changes, finding_changes, memory_changes
+from instrumented_calc.analysis.comparison.comparison import compare
+from instrumented_calc.analysis.comparison.measured_run import run_of_summary
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import InstrumentedCalcError

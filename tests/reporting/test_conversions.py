@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instrumented_calc.analysis.conversions import Conversion, Conversions, Promotion
+from instrumented_calc.analysis.contractions.conversions import Conversion, Conversions, Promotion
 from instrumented_calc.reporting.conversions import ROWS_SHOWN, conversions_section
 from instrumented_calc.reporting.document import Document
 from instrumented_calc.reporting.text import render_text

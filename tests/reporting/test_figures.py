@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from instrumented_calc.analysis.study import judge_study
-from instrumented_calc.analysis.study_cells import Cell
+from instrumented_calc.analysis.study.cells import Cell
+from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.reporting.figures import Figure, Point, render_figure
 from instrumented_calc.reporting.study_figures import figures_of

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.theil_sen import theil_sen
+from instrumented_calc.analysis.statistics.theil_sen import theil_sen
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.theil_sen import Slope
+    from instrumented_calc.analysis.statistics.theil_sen import Slope
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Phase
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.evidence_keys import Unequal, evidence_of, unequal
-from instrumented_calc.analysis.measured_run import run_of_summary
-from instrumented_calc.analysis.student import Estimate, slope
+from instrumented_calc.analysis.comparison.hardware import Unequal, evidence_of, unequal
+from instrumented_calc.analysis.comparison.measured_run import run_of_summary
+from instrumented_calc.analysis.statistics.student_t import Estimate, slope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from instrumented_calc.analysis.drift import Memory
+    from instrumented_calc.analysis.memory.reading import Memory
     from instrumented_calc.analysis.summary import Summary
 
     Floats = NDArray[np.float64]

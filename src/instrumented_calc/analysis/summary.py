@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.breakdown import Breakdown, break_down, component_groups
-from instrumented_calc.analysis.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.conservation import Conservation, measure_conservation
-from instrumented_calc.analysis.contractions import Contractions, measure_contractions
-from instrumented_calc.analysis.conversions import Conversions, measure_conversions
-from instrumented_calc.analysis.counts import Count, measure_counts
-from instrumented_calc.analysis.device import DeviceUse, measure_device
-from instrumented_calc.analysis.drift import Memory, cpu_per_wall, measure_memory
-from instrumented_calc.analysis.gemms import Gemm, measure_gemms
-from instrumented_calc.analysis.latency import (
+from instrumented_calc.analysis.contractions.contractions import Contractions, measure_contractions
+from instrumented_calc.analysis.contractions.conversions import Conversions, measure_conversions
+from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
+from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
+from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
+from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
+from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
+from instrumented_calc.analysis.timing.counts import Count, measure_counts
+from instrumented_calc.analysis.timing.device import DeviceUse, measure_device
+from instrumented_calc.analysis.timing.latency import (
     Latency,
     SlowCall,
     Warmup,
@@ -26,10 +28,8 @@ from instrumented_calc.analysis.latency import (
     slowest_calls,
     steady_calls,
 )
-from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
-from instrumented_calc.analysis.selection import Selection, select
-from instrumented_calc.analysis.spread import Spread, measure_spread
-from instrumented_calc.analysis.traces import TraceUse, measure_traces
+from instrumented_calc.analysis.timing.part_spread import Spread, measure_spread
+from instrumented_calc.analysis.timing.selection import Selection, select
 from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:

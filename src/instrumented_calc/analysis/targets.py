@@ -13,8 +13,8 @@ from instrumented_calc.errors import TargetError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.analysis.latency import Latency
     from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.timing.latency import Latency
 
 Verdict = Literal["passed", "missed", "not enough evidence"]
 

@@ -17,7 +17,7 @@ from instrumented_calc.errors import JournalReadError, TargetError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.measured_run import MeasuredRun
+    from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
 
 EXAMPLE = "compare before.jsonl after.jsonl, or compare --before a-*.jsonl --after b-*.jsonl"
 LARGEST_RESULT = 200_000_000  # bytes; a result of a million latencies has 20 MB
@@ -75,14 +75,14 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
     for name, value in NUMPY_SETTINGS.items():
         os.environ.setdefault(name, value)
     # `--help` stays quick
-    from instrumented_calc.analysis import speed_limits  # noqa: PLC0415
-    from instrumented_calc.analysis.changes import (  # noqa: PLC0415
+    from instrumented_calc.analysis.comparison import speed_limits  # noqa: PLC0415
+    from instrumented_calc.analysis.comparison.changes import (  # noqa: PLC0415
         contraction_changes,
         finding_changes,
         memory_changes,
     )
-    from instrumented_calc.analysis.comparison import compare as compare_runs  # noqa: PLC0415
-    from instrumented_calc.analysis.evidence_keys import is_known_key  # noqa: PLC0415
+    from instrumented_calc.analysis.comparison.comparison import compare as compare_runs  # noqa: PLC0415
+    from instrumented_calc.analysis.comparison.hardware import is_known_key  # noqa: PLC0415
     from instrumented_calc.reporting import comparison as reporting  # noqa: PLC0415
 
     limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
@@ -110,7 +110,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
 
 
 def _unknown_key(word: str) -> str:
-    from instrumented_calc.analysis.evidence_keys import KEYS, VALUES  # noqa: PLC0415 - quick `--help`
+    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES  # noqa: PLC0415 - quick `--help`
 
     return f"--allow {word}: no such key; known: {', '.join((*KEYS, VALUES))}, or the name of a library"
 
@@ -151,7 +151,7 @@ def _files(texts: Sequence[str]) -> list[Path]:
 
 
 def _read(path: Path) -> MeasuredRun:
-    from instrumented_calc.analysis.measured_run import run_of_result, run_of_summary  # noqa: PLC0415
+    from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary  # noqa: PLC0415
     from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
     from instrumented_calc.journal.energies import read_energies  # noqa: PLC0415 - likewise
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise

@@ -12,7 +12,7 @@ from instrumented_calc.cli.document_form import Form, render_document
 from instrumented_calc.errors import ExperimentError
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.study import Study
+    from instrumented_calc.analysis.study.judgement import Study
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.runner import StudyRun
 
@@ -46,7 +46,7 @@ def study(  # noqa: PLR0913, PLR0917 - one an option
 ) -> None:
     """Compare NumPy, torch's einsum in NumPy, and torch, and tell why one is faster."""
     # `--help` stays light
-    from instrumented_calc.analysis.study import judge_study  # noqa: PLC0415
+    from instrumented_calc.analysis.study.judgement import judge_study  # noqa: PLC0415
     from instrumented_calc.experiments.study.plan import Plan  # noqa: PLC0415
 
     plan = Plan(
@@ -109,7 +109,7 @@ def _tell(name: str, done: int, total: int) -> None:
 
 def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path, *, figures: bool) -> None:
     """Write the tables, the JSON and the figures."""
-    from instrumented_calc.analysis.study_cells import usable  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.analysis.study.cells import usable  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.journal.new_file import replace  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study import render_study_json  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study_tables import summary_csv, timings_csv  # noqa: PLC0415 - likewise

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.analysis.breakdown import component_groups
-from instrumented_calc.analysis.latency import in_order
-from instrumented_calc.analysis.memory_growth import DEVICE, HOST, measure_growth
+from instrumented_calc.analysis.memory.growth import DEVICE, HOST, measure_growth
+from instrumented_calc.analysis.timing.breakdown import component_groups
+from instrumented_calc.analysis.timing.latency import in_order
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.md_recorded import RecordedProfile
 from instrumented_calc.experiments.md_statistics import latency_statistics

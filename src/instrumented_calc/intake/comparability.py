@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.evidence_keys import evidence_of, unequal
+from instrumented_calc.analysis.comparison.hardware import evidence_of, unequal
 from instrumented_calc.intake.figures_hold import known, usable
 from instrumented_calc.intake.ruling import Ruling, label, ruling
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.growth import Verdict
+    from instrumented_calc.analysis.statistics.growth import Verdict
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.intake.measurements import LogLine, Measurement, Summarized
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.student import difference_of_means
+from instrumented_calc.analysis.statistics.student_t import difference_of_means
 from instrumented_calc.intake.backends import unverified
 from instrumented_calc.intake.comparability import (
     bundles_with_other_values,

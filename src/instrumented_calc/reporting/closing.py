@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from instrumented_calc.analysis.breakdown import Breakdown
-    from instrumented_calc.analysis.drift import Memory
+    from instrumented_calc.analysis.memory.reading import Memory
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Speed, Summary
+    from instrumented_calc.analysis.timing.breakdown import Breakdown
 
 MOST_LINES = 14
 LABEL_WIDTH = 10

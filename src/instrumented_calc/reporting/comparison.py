@@ -13,12 +13,12 @@ from instrumented_calc.reporting.quantities import NOT_MEASURED, bytes_of, count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.changes import ContractionChange, FindingChange, MemoryChange
-    from instrumented_calc.analysis.comparison import Comparison
-    from instrumented_calc.analysis.measured_run import MeasuredRun
-    from instrumented_calc.analysis.ratios import Ratio
-    from instrumented_calc.analysis.speed_limits import SpeedLimit
-    from instrumented_calc.analysis.student import Estimate
+    from instrumented_calc.analysis.comparison.changes import ContractionChange, FindingChange, MemoryChange
+    from instrumented_calc.analysis.comparison.comparison import Comparison
+    from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
+    from instrumented_calc.analysis.comparison.speed_limits import SpeedLimit
+    from instrumented_calc.analysis.statistics.ratio import Ratio
+    from instrumented_calc.analysis.statistics.student_t import Estimate
 
 SCHEMA = "instrumented-calc-comparison/1"
 CONTRACTIONS_SHOWN = 10

@@ -10,9 +10,9 @@ from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.contractions import Contraction, Contractions, Signature
-    from instrumented_calc.analysis.gemms import Gemm
-    from instrumented_calc.analysis.jax_join import ModuleWork
+    from instrumented_calc.analysis.contractions.contractions import Contraction, Contractions, Signature
+    from instrumented_calc.analysis.contractions.gemms import Gemm
+    from instrumented_calc.analysis.contractions.jax_modules import ModuleWork
 
 ROWS_SHOWN = 20
 SPLIT_SHOWN = 10

@@ -9,7 +9,7 @@ from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import bytes_of, count, duration, figures, percent, time_unit
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.conversions import Conversion, Conversions, Promotion
+    from instrumented_calc.analysis.contractions.conversions import Conversion, Conversions, Promotion
 
 ROWS_SHOWN = 20
 

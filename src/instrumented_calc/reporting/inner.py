@@ -9,9 +9,9 @@ from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.counts import Count
-    from instrumented_calc.analysis.device import DeviceUse
     from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.timing.counts import Count
+    from instrumented_calc.analysis.timing.device import DeviceUse
 
 CALLS_NAMED = 10
 

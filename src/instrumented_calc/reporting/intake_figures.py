@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.analysis.study import spread
-from instrumented_calc.analysis.study_cells import FULL, NUMPY
+from instrumented_calc.analysis.study.cells import FULL, NUMPY
+from instrumented_calc.analysis.study.judgement import spread
 from instrumented_calc.intake.backends import unverified
 from instrumented_calc.intake.comparability import (
     bundles_with_other_values,

@@ -12,12 +12,12 @@ from instrumented_calc.reporting.ending import ending_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.breakdown import Breakdown
-    from instrumented_calc.analysis.contractions import Contractions
-    from instrumented_calc.analysis.latency import Latency
+    from instrumented_calc.analysis.contractions.contractions import Contractions
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
+    from instrumented_calc.analysis.timing.breakdown import Breakdown
+    from instrumented_calc.analysis.timing.latency import Latency
 
 SCHEMA = "instrumented-calc-report/1"
 

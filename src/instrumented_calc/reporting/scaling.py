@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from instrumented_calc.analysis.scaling import MemoryFit, Scaling
-    from instrumented_calc.analysis.student import Estimate
+    from instrumented_calc.analysis.statistics.student_t import Estimate
 
 SCHEMA = "instrumented-calc-scaling/1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.counts import LIST_BUILDS
+from instrumented_calc.analysis.timing.counts import LIST_BUILDS
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.conservation import conservation_section
 from instrumented_calc.reporting.contractions import contractions_section
@@ -29,11 +29,11 @@ from instrumented_calc.reporting.quantities import (
 from instrumented_calc.reporting.traces import traces_section
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.breakdown import Breakdown
-    from instrumented_calc.analysis.drift import Memory
-    from instrumented_calc.analysis.latency import Latency
-    from instrumented_calc.analysis.spread import Spread
+    from instrumented_calc.analysis.memory.reading import Memory
     from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
+    from instrumented_calc.analysis.timing.breakdown import Breakdown
+    from instrumented_calc.analysis.timing.latency import Latency
+    from instrumented_calc.analysis.timing.part_spread import Spread
 
 LANES_SHOWN = 20
 NOTICES_SHOWN = 10

@@ -14,10 +14,10 @@ from instrumented_calc.reporting.study_hotspots import hotspots_section
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from instrumented_calc.analysis.student import Estimate
-    from instrumented_calc.analysis.study import Row, Spread, Study
-    from instrumented_calc.analysis.study_decision import Decision
-    from instrumented_calc.analysis.study_hotspots import ProfiledMode
+    from instrumented_calc.analysis.statistics.student_t import Estimate
+    from instrumented_calc.analysis.study.decision import Decision
+    from instrumented_calc.analysis.study.hotspots import ProfiledMode
+    from instrumented_calc.analysis.study.judgement import Row, Spread, Study
 
 SCHEMA = "instrumented-calc-study/1"
 NS = 1e9

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.study_cells import DEFAULT_TAG, FULL, NUMPY
+from instrumented_calc.analysis.study.cells import DEFAULT_TAG, FULL, NUMPY
 from instrumented_calc.reporting.figures import Figure, Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.study import Row, Spread, Study
+    from instrumented_calc.analysis.study.judgement import Row, Spread, Study
 
 MS = 1e3
 US = 1e6

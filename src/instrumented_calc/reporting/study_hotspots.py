@@ -13,7 +13,7 @@ from instrumented_calc.reporting.quantities import count, figures, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.study_hotspots import Hotspot, ProfiledMode
+    from instrumented_calc.analysis.study.hotspots import Hotspot, ProfiledMode
 
 ROWS_SHOWN = 5
 MS = 1e3

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from instrumented_calc.analysis.study import Row, Spread
-    from instrumented_calc.analysis.study_cells import Cell
+    from instrumented_calc.analysis.study.cells import Cell
+    from instrumented_calc.analysis.study.judgement import Row, Spread
 
 TIMINGS = (
     *("file", "mode", "rep", "N", "species_unique"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.traces import device_ns, host_ns
+from instrumented_calc.analysis.contractions.traces import device_ns, host_ns
 from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.traces import Operation, TraceUse
+    from instrumented_calc.analysis.contractions.traces import Operation, TraceUse
 
 COMPONENTS_SHOWN = 8
 OPERATIONS_SHOWN = 5  # of each component

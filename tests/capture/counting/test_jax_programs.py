@@ -11,9 +11,9 @@ from tests.capture.zoo import copper
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.analysis.contractions import measure_contractions
-from instrumented_calc.analysis.flops import arithmetic
-from instrumented_calc.analysis.jax_join import join_modules
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.flops import arithmetic
+from instrumented_calc.analysis.contractions.jax_modules import join_modules
 from instrumented_calc.capture.counting.jax_scopes import place_of
 from instrumented_calc.capture.counting.jaxprs import contractions_of
 from instrumented_calc.integration import Part

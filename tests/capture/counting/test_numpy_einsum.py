@@ -17,7 +17,7 @@ from numpy import einsum as imported_early
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.capture.counting import table as table_module
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.table import Cell, SignatureTable

@@ -9,7 +9,7 @@ import pytest
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.integration import Part
 from instrumented_calc.journal.reader import read_journal
 

@@ -12,7 +12,7 @@ import pytest
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
-from instrumented_calc.analysis.contractions import measure_contractions
+from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.capture.counting import table
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.journal.reader import read_journal

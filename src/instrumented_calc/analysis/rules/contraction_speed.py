@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.flops import dtype_of, shape_of
+from instrumented_calc.analysis.contractions.flops import dtype_of, shape_of
 from instrumented_calc.analysis.rules.contractions import NONE_RECORDED, on_device
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.contractions import Contraction, Signature
+    from instrumented_calc.analysis.contractions.contractions import Contraction, Signature
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.flops import dtype_of, shape_of
-from instrumented_calc.analysis.gemms import measure_gemms
+from instrumented_calc.analysis.contractions.flops import dtype_of, shape_of
+from instrumented_calc.analysis.contractions.gemms import measure_gemms
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.contractions import Contraction, Signature
+    from instrumented_calc.analysis.contractions.contractions import Contraction, Signature
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.conversions import measure_conversions
-from instrumented_calc.analysis.flops import dtype_of
+from instrumented_calc.analysis.contractions.conversions import measure_conversions
+from instrumented_calc.analysis.contractions.flops import dtype_of
 from instrumented_calc.analysis.rules.contractions import timed_rows
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
@@ -16,7 +16,7 @@ from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unkno
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.conversions import Conversion
+    from instrumented_calc.analysis.contractions.conversions import Conversion
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 

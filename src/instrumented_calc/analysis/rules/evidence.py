@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.analysis.latency import in_order, median_ns, steady_calls
-from instrumented_calc.analysis.memory_growth import DEVICE, HOST, measure_growth
-from instrumented_calc.analysis.traces import measure_traces
+from instrumented_calc.analysis.contractions.traces import measure_traces
+from instrumented_calc.analysis.memory.growth import DEVICE, HOST, measure_growth
+from instrumented_calc.analysis.timing.latency import in_order, median_ns, steady_calls
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.memory_growth import MemoryGrowth
+    from instrumented_calc.analysis.contractions.traces import TraceUse
+    from instrumented_calc.analysis.memory.growth import MemoryGrowth
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.analysis.traces import TraceUse
     from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.records import Environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from instrumented_calc.analysis.growth import Verdict
+from instrumented_calc.analysis.statistics.growth import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.analysis.latency import median_ns
-from instrumented_calc.analysis.memory_growth import sizes
+from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.timing.latency import median_ns
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence

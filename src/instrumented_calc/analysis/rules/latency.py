@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.growth import judge_growth
-from instrumented_calc.analysis.memory_growth import sizes
+from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
-from instrumented_calc.analysis.theil_sen import block_medians
+from instrumented_calc.analysis.statistics.growth import judge_growth
+from instrumented_calc.analysis.statistics.theil_sen import block_medians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from instrumented_calc.analysis.growth import judge_growth
 from instrumented_calc.analysis.rules.processors import TOO_MANY
+from instrumented_calc.analysis.statistics.growth import judge_growth
 from instrumented_calc.journal.records import Finding
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.memory_growth import MemoryGrowth
+    from instrumented_calc.analysis.memory.growth import MemoryGrowth
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.latency import in_order
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.timing.latency import in_order
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence

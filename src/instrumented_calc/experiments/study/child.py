@@ -60,7 +60,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     Returns:
         The cell as JSON has it; of one under cProfile, what that saw.
     """
-    from instrumented_calc.analysis.study_cells import Cell, products_of  # noqa: PLC0415 - after the pins
+    from instrumented_calc.analysis.study.cells import Cell, products_of  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.study.witness import (  # noqa: PLC0415 - likewise
         count_torch_operations,
         pin_torch,

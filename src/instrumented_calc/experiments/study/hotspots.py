@@ -8,7 +8,7 @@ from pathlib import PurePath
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.study_hotspots import Hotspot, ProfiledMode
+from instrumented_calc.analysis.study.hotspots import Hotspot, ProfiledMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import numpy as np
 
-from instrumented_calc.analysis.study_cells import FAILED, NUMPY, STALLED, Cell, usable
-from instrumented_calc.analysis.study_hotspots import ProfiledMode
-from instrumented_calc.analysis.study_values import compare, tolerance_of
+from instrumented_calc.analysis.study.cells import FAILED, NUMPY, STALLED, Cell, usable
+from instrumented_calc.analysis.study.hotspots import ProfiledMode
+from instrumented_calc.analysis.study.values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
 from instrumented_calc.experiments.scale import THREAD_VARIABLES
@@ -31,7 +31,7 @@ from instrumented_calc.journal.decoding import converted, decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from instrumented_calc.analysis.study_checks import Problem
+    from instrumented_calc.analysis.study.checks import Problem
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.task import Task
     from instrumented_calc.experiments.study.workload import WorkloadLike

@@ -10,12 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.study_cells import Executed
+from instrumented_calc.analysis.study.cells import Executed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from instrumented_calc.analysis.contractions import Contraction
+    from instrumented_calc.analysis.contractions.contractions import Contraction
     from instrumented_calc.journal.reader import Journal
 
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "TORCH")
@@ -35,7 +35,7 @@ def testify(
         blocks_read: Blocks read from disk while the cell was timed.
         threads: Thread variables as the process found them.
     """
-    from instrumented_calc.analysis.contractions import measure_contractions  # noqa: PLC0415 - after the pins
+    from instrumented_calc.analysis.contractions.contractions import measure_contractions  # noqa: PLC0415 - after the pins
 
     calls = max(len(journal.calls), 1)
     found = measure_contractions(journal)

@@ -1,0 +1,147 @@
+"""One run as a comparison sees it, be it a journal or the result file of the MLFF-Distiller profiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from instrumented_calc.analysis.comparison.hardware import evidence_of
+from instrumented_calc.analysis.statistics.bootstrap import Spread, histogram_spread, quantile_spread
+from instrumented_calc.analysis.timing.latency import steady_calls
+from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.plain_text import shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.analysis.comparison.hardware import Evidence
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.journal.energies import Frame
+    from instrumented_calc.journal.reader import Journal
+
+    Floats = NDArray[np.float64]
+
+QUANTILES = (0.5, 0.95, 0.99)
+NS_PER_MS = 1e6
+NOT_SPLIT = "other in the calculator"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """One run.
+
+    Attributes:
+        name: The file's name.
+        calls: Number of steady calls.
+        quantiles_ns: Median, p95 and p99 of their durations, ns; empty without any steady call.
+        steady_ns: Their durations in order of start, ns; without those of which only histograms are left.
+        parts_ns: Their times in each component, and outside of all, ns, aligned with each other.
+        systems: What was computed: formulas with numbers of atoms.
+        drivers: Who asked for it: driver, ensemble, timestep.
+        repeatable: Whether no driver has random forces.
+        evidence: Machine and software.
+        frames: Energies of the first geometries.
+        summary: All other figures; None for a result file, which has none.
+    """
+
+    name: str
+    calls: int
+    quantiles_ns: tuple[float, ...]
+    steady_ns: Floats
+    parts_ns: Mapping[str, Floats] = field(default_factory=dict)
+    systems: frozenset[str] = frozenset()
+    drivers: frozenset[str] = frozenset()
+    repeatable: bool = True
+    evidence: Evidence = field(default_factory=dict)
+    frames: tuple[Frame, ...] = ()
+    summary: Summary | None = None
+
+    def spread(self) -> Spread | None:
+        """Return how well the quantiles are known from this run alone."""
+        if self.summary is not None and self.summary.journal.slices:
+            return _thinned_spread(self.summary.journal)
+        return quantile_spread(self.steady_ns, QUANTILES) if len(self.steady_ns) > 1 else None
+
+
+def run_of_summary(summary: Summary, frames: Sequence[Frame] = ()) -> MeasuredRun:
+    """Return the run of a journal.
+
+    Args:
+        summary: The journal's figures.
+        frames: Energies of its first geometries, see `journal.energies`.
+    """
+    journal, latency = summary.journal, summary.latency
+    calls = journal.calls
+    rows, _ = steady_calls(calls)
+    quantiles = (latency.median_ns, latency.p95_ns, latency.p99_ns) if latency else ()
+    phases = journal.phases.values()
+    return MeasuredRun(
+        name=shown_path(journal.path),
+        calls=latency.calls if latency else 0,
+        quantiles_ns=quantiles,
+        steady_ns=np.maximum(calls.wall_ns[rows].astype(np.float64), 1.0),
+        parts_ns=_parts(summary, rows[calls.split[rows]]),
+        systems=_systems(journal),
+        drivers=frozenset(f"{each.driver} {each.ensemble} {each.timestep_fs}" for each in phases),
+        repeatable=all(each.kind == "optimizer" or each.ensemble == "NVE" for each in phases),
+        evidence=evidence_of(journal),
+        frames=tuple(frames),
+        summary=summary,
+    )
+
+
+def run_of_result(name: str, result: Mapping[str, Any]) -> MeasuredRun | None:
+    """Return the run of a result file of the MLFF-Distiller profiler.
+
+    Args:
+        name: The file's name.
+        result: What its JSON holds.
+
+    Returns:
+        None if it is no such file.
+    """
+    try:
+        times = np.array(result["latencies_ms"], np.float64) * NS_PER_MS
+        device, n_atoms = result["device"], result["n_atoms"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    if times.ndim != 1 or not np.all((times > 0) & np.isfinite(times)):
+        return None
+    quantiles = tuple(np.quantile(times, QUANTILES).tolist()) if len(times) else ()
+    systems = frozenset() if n_atoms is None else frozenset({f"{n_atoms} atoms"})
+    evidence = {"device": {"model's device": str(device)}}
+    return MeasuredRun(name, len(times), quantiles, times, systems=systems, evidence=evidence)
+
+
+def _systems(journal: Journal) -> frozenset[str]:
+    lanes = journal.lanes.values()
+    named = {f"{each.formula or '?'} ({each.n_atoms or '?'} atoms)" for each in lanes}
+    # Calculators that are given other atoms later.
+    sizes = {int(each) for each in np.unique(journal.calls.n_atoms) if each > 0}
+    return frozenset(named | {f"{size} atoms" for size in sizes - {each.n_atoms for each in lanes}})
+
+
+def _parts(summary: Summary, rows: Any) -> dict[str, Floats]:
+    calls = summary.journal.calls
+    parts = {name: column[rows].astype(np.float64) for name, column in calls.components.items()}
+    parts = {name: times for name, times in parts.items() if times.any()}
+    if parts:
+        rest = calls.wall_ns[rows] - np.sum(list(parts.values()), axis=0)
+        parts[NOT_SPLIT] = np.maximum(rest, 0.0)
+    return parts
+
+
+def _thinned_spread(journal: Journal) -> Spread | None:
+    """Return the spread from the histograms of a thinned journal, one a second."""
+    names = sorted({bucket for each in journal.slices for bucket, _ in each.histogram})
+    place = {bucket: column for column, bucket in enumerate(names)}
+    counts = np.zeros((len(journal.slices), len(names)), np.int64)
+    for row, each in enumerate(journal.slices):
+        for bucket, number in each.histogram:
+            counts[row, place[bucket]] += number
+    edges = np.array([sum(bucket_bounds(bucket)) / 2 for bucket in names])
+    return histogram_spread(counts, edges, QUANTILES) if counts.any() else None

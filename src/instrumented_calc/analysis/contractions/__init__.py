@@ -1,0 +1,1 @@
+"""Which contractions and conversions a run did, and what they cost."""

@@ -1,0 +1,278 @@
+"""Which contractions a run did, on what, for how long, and what could be won.
+
+Calls are counted exactly. Time is exact while every call was timed; where one of several stands for the
+others, their time is estimated: number x mean, with the standard error of a random sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.analysis.contractions.flops import Arithmetic, arithmetic
+from instrumented_calc.analysis.contractions.jax_modules import ModuleWork, join_modules
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.reader import Journal
+    from instrumented_calc.journal.records import Contraction as Counted
+    from instrumented_calc.journal.records import Operands
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Calls of a contraction with the same operands.
+
+    Attributes:
+        operands: `dtype[shape]` of each.
+        calls: Their number; estimated from a sample unless `exact`.
+        exact: Whether every call was looked at.
+        ns: Their time on the host, ns; None where it was not measured.
+        arithmetic: What one call computes; None where that is not known.
+        line: Module and line of the first that was looked at, or place in a JAX program; empty: not known.
+    """
+
+    operands: tuple[str, ...]
+    calls: float
+    exact: bool
+    ns: float | None
+    arithmetic: Arithmetic | None
+    line: str = ""
+
+    @property
+    def gflops(self) -> float | None:
+        """Arithmetic per time, 10^9 operations a second."""
+        if self.arithmetic is None or not self.ns:
+            return None
+        return self.arithmetic.flops * self.calls / self.ns
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """One equation in one component.
+
+    Attributes:
+        equation: As it was given.
+        einsum: Einsum of a JAX program of which this is a step, or whose derivative it is; empty: none.
+        library: numpy, torch or jax.
+        component: Timed part of the calculator that called; empty: none.
+        optimize: Whether numpy was asked to `optimize`.
+        calls: Their exact number.
+        ns: Their time on the host, ns; None where it was not measured.
+        error_ns: Standard error of that time, ns; 0 where every call was timed.
+        share: Of the calculator's time; None where either is not known.
+        signatures: By operands, the longest first.
+    """
+
+    equation: str
+    library: str
+    component: str
+    optimize: bool
+    einsum: str
+    calls: int
+    ns: float | None
+    error_ns: float
+    share: float | None
+    signatures: tuple[Signature, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every call was timed."""
+        return self.error_ns == 0
+
+    @property
+    def ceiling(self) -> float | None:
+        """How much faster the calculator could be if this took no time at all (Amdahl 1967)."""
+        if self.share is None:
+            return None
+        return 1 / (1 - self.share) if self.share < 1 else math.inf
+
+    @property
+    def flops(self) -> float | None:
+        """Operations of all calls; None where those of some are not known."""
+        known = [each.arithmetic for each in self.signatures]
+        if None in known or not known:
+            return None
+        return sum(each.arithmetic.flops * each.calls for each in self.signatures if each.arithmetic)
+
+    @property
+    def macs(self) -> float | None:
+        """Multiply-accumulates of all calls; None where those of some are not known."""
+        if self.flops is None:
+            return None
+        return sum(each.arithmetic.macs * each.calls for each in self.signatures if each.arithmetic)
+
+    @property
+    def gflops(self) -> float | None:
+        """Arithmetic per time, 10^9 operations a second."""
+        return None if self.flops is None or not self.ns else self.flops / self.ns
+
+
+@dataclass(frozen=True, slots=True)
+class Contractions:
+    """All contractions of a run.
+
+    Attributes:
+        rows: One an equation and component, the longest first.
+        calculated_ns: Time of the outermost calls that the counts are of: what shares are shares of.
+        steps: Completed steps in that time; None where there were none.
+        modules: Modules of a JAX model, whose programs tell no times: those are of trace windows.
+    """
+
+    rows: tuple[Contraction, ...]
+    calculated_ns: int
+    steps: int | None = None
+    modules: tuple[ModuleWork, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """Contractions in all."""
+        return sum(each.calls for each in self.rows)
+
+    @property
+    def share(self) -> float | None:
+        """Share of the calculator's time in contractions whose time is known."""
+        known = [each.share for each in self.rows if each.share is not None]
+        return sum(known) if known else None
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What was recorded of one equation in one component.
+
+    `every` and `some` are, by operands, [calls, ns, squares] of the calls that were all looked at, and of
+    those that stand for others; `timed` and `timed_ns` of calls that were timed without a look.
+    """
+
+    calls: int = 0
+    timed: int = 0
+    timed_ns: int = 0
+    every: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    some: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    lines: dict[tuple[str, ...], str] = field(default_factory=dict)
+    untimed: bool = False
+
+    def add(self, counted: Counted) -> None:
+        self.calls += counted.calls
+        self.timed += counted.timed
+        self.timed_ns += counted.ns
+        for each in counted.operands:
+            self._add_operands(each, counted.scope)
+
+    def _add_operands(self, seen: Operands, scope: str) -> None:
+        key = tuple(seen.operands)
+        known = (self.some if seen.sampled else self.every).setdefault(key, [0, 0, 0])
+        known[0] += seen.seen
+        if isinstance(seen.ns, int):
+            known[1] += seen.ns
+            known[2] += seen.squares_ns2 if isinstance(seen.squares_ns2, float) else 0.0
+        else:
+            self.untimed = True
+        self.lines.setdefault(key, seen.line or scope)
+
+
+def measure_contractions(journal: Journal, steps: int | None = None) -> Contractions | None:
+    """Return the contractions of a run, or None if none was recorded.
+
+    Args:
+        journal: The run's journal.
+        steps: Completed steps of the run, if it has any.
+    """
+    if not journal.contractions:
+        return None
+    sums: dict[tuple[Any, ...], _Sums] = defaultdict(_Sums)
+    for record in journal.contractions:
+        for each in record.contractions:
+            sums[each.equation, each.library, each.component, each.optimize, each.einsum].add(each)
+    calculated = calculated_ns(journal, journal.contractions[-1].time_ns)
+    rows = [_row(key, each, calculated) for key, each in sums.items()]
+    rows.sort(key=lambda row: (-(row.ns or 0), -row.calls, row.equation))
+    return Contractions(tuple(rows), calculated, steps, join_modules(journal))
+
+
+def calculated_ns(journal: Journal, until: int) -> int:
+    """Return the time of the outermost calls that had ended when something was counted last.
+
+    Args:
+        journal: The run's journal.
+        until: When that was, in ns on the run's clock.
+    """
+    calls = journal.calls
+    counted = ~(calls.nested | calls.sliced) & (calls.start_ns + calls.wall_ns <= until)
+    rows = int(calls.wall_ns.sum(where=counted, dtype="int64"))
+    return rows + sum(each.wall_ns for each in journal.slices if each.end_ns <= until)
+
+
+def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
+    equation, library, component, optimize, einsum = key
+    mean, error = _sampled_time(sums)
+    ns: float | None = None
+    if not sums.untimed:
+        ns = sums.timed_ns + sum(each[1] for each in (*sums.every.values(), *sums.some.values()))
+        ns += mean * _unseen(sums)
+    signatures = _signatures(equation, sums)
+    return Contraction(
+        equation=equation,
+        library=library,
+        component=component,
+        optimize=optimize,
+        einsum=einsum,
+        calls=sums.calls,
+        ns=ns,
+        error_ns=error,
+        share=ns / calculated if ns is not None and calculated else None,
+        signatures=tuple(sorted(signatures, key=lambda each: (-(each.ns or 0), -each.calls))),
+    )
+
+
+def _unseen(sums: _Sums) -> int:
+    """Return how many calls were neither timed nor looked at."""
+    looked_at = sum(each[0] for each in (*sums.every.values(), *sums.some.values()))
+    return max(sums.calls - sums.timed - int(looked_at), 0)
+
+
+def _sampled_time(sums: _Sums) -> tuple[float, float]:
+    """Return the mean of the calls that stand for others, and the standard error of the whole time, ns.
+
+    The calls that were looked at are a simple random sample without replacement of those that they stand
+    for: Cochran, Sampling Techniques (1977), equation 2.20 for a total.
+    """
+    unseen = _unseen(sums)
+    looks, ns, squares = (sum(each[place] for each in sums.some.values()) for place in range(3))
+    if not unseen or not looks:
+        return 0.0, 0.0 if not unseen else math.inf
+    mean = ns / looks
+    if looks < 2:  # noqa: PLR2004 - one has no spread
+        return mean, math.inf
+    variance = max(squares - looks * mean * mean, 0.0) / (looks - 1)
+    return mean, math.sqrt((looks + unseen) * unseen * variance / looks)
+
+
+def _signatures(equation: str, sums: _Sums) -> list[Signature]:
+    """Split by operands: exactly those that were all looked at, the others in proportion to the looks."""
+    looks = sum(each[0] for each in sums.some.values())
+    stand_for = _unseen(sums) + sums.timed + looks
+    look_ns = sum(each[1] for each in sums.some.values())
+    # Timed calls without a look share out their own time; untimed ones take the mean of the looks.
+    known_ns = look_ns + sums.timed_ns + (look_ns / looks * _unseen(sums) if looks else 0.0)
+    found = []
+    for operands in dict.fromkeys((*sums.every, *sums.some)):
+        calls, ns, _ = sums.every.get(operands, (0, 0, 0))
+        some = sums.some.get(operands)
+        share_of_calls = some[0] / looks if some and looks else 0.0
+        share_of_ns = some[1] / look_ns if some and look_ns else share_of_calls
+        exact = stand_for == looks
+        found.append(
+            Signature(
+                operands=operands,
+                calls=int(calls) + int(some[0] if some else 0)
+                if exact
+                else calls + stand_for * share_of_calls,
+                exact=exact,
+                ns=None if sums.untimed else ns + known_ns * share_of_ns,
+                arithmetic=arithmetic(equation, operands),
+                line=sums.lines[operands],
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""How memory changes over a run."""

@@ -1,0 +1,1 @@
+"""Estimates with intervals: slopes, quantiles, ratios, growth."""

@@ -1,0 +1,1 @@
+"""The controlled experiment: its cells, checks and decisions."""

@@ -1,0 +1,220 @@
+"""Why torch is, or is not, faster on one input: one of four decisions, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.statistics.student_t import Estimate, difference_of_means, t_quantile
+from instrumented_calc.analysis.study.cells import FULL, MIXED, MODES, NUMPY, of_mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from instrumented_calc.analysis.study.cells import Cell
+    from instrumented_calc.analysis.study.checks import Problem
+
+CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = DECISIONS = (
+    "conversion-bound",
+    "kernel/threading",
+    "overhead-bound",
+    "inconclusive",
+)
+LARGE_SHARE = 0.20  # of torch_mixed's time in conversions
+CONFIDENCE = 0.99  # of what is surely faster
+ALIKE = 1.25  # both torch modes are alike if neither is surely faster, or by no more than this
+NEAR_DISPATCH = 3.0  # an operation that takes so many times the least one is mostly dispatch
+FEWER = 10.0  # so many times fewer contractions are another algorithm
+PAIRS_OF_MODES = ((MIXED, NUMPY), (FULL, NUMPY), (FULL, MIXED))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on one input.
+
+    Attributes:
+        file: The input.
+        tag: dtype, device and whether it was compiled.
+        decision: One of the four.
+        reasons: What it rests on, in numbers.
+        refused: Rules that forbid a verdict; empty: none.
+        ratios: Time of the first mode over that of the second, with 99 % intervals; None: values differ.
+        share: Least and largest share of torch_mixed's time in conversions; None where not measured.
+    """
+
+    file: str
+    tag: str
+    decision: str
+    reasons: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    ratios: Mapping[tuple[str, str], Estimate] | None = None
+    share: tuple[Estimate, Estimate] | None = None
+
+
+def decide(
+    file: str, tag: str, cells: Sequence[Cell], problems: Sequence[Problem], dispatch_s: float | None
+) -> Decision:
+    """Decide on one input.
+
+    Args:
+        file: The input.
+        tag: Of the torch modes.
+        cells: Finished cells of all modes; what is set aside is not among them.
+        problems: What does not hold of them.
+        dispatch_s: Time of the smallest contraction that torch can do here, s; None: not measured.
+    """
+    refused = tuple(dict.fromkeys(each.rule for each in problems if each.blocks))
+    if "values-differ" in refused:
+        told = tuple(each.text for each in problems if each.rule == "values-differ")
+        return Decision(file, tag, INCONCLUSIVE, ("no speed verdict: " + "; ".join(told),), refused)
+    ratios = {pair: ratio for pair in PAIRS_OF_MODES if (ratio := _ratio(cells, *pair)) is not None}
+    share = conversion_share(of_mode(cells, MIXED))
+    reasons = [*_ratios_told(ratios), *_share_told(share)]
+    if refused:
+        reasons.insert(0, f"no verdict: {', '.join(refused)}")
+        return Decision(file, tag, INCONCLUSIVE, tuple(reasons), refused, ratios, share)
+    missing = [mode for mode in MODES if not of_mode(cells, mode)]
+    if missing or len(ratios) < len(PAIRS_OF_MODES):
+        reasons.insert(0, f"no time of {' and '.join(missing)}" if missing else "no intervals")
+        return Decision(file, tag, INCONCLUSIVE, tuple(reasons), refused, ratios, share)
+    operation = _operation(cells, dispatch_s)
+    if operation is not None and dispatch_s:
+        reasons.append(
+            f"an einsum of torch takes {operation * 1e6:.3g} us in torch_mixed, the smallest one possible"
+            f" {dispatch_s * 1e6:.3g} us"
+        )
+    near = None if operation is None or not dispatch_s else operation <= NEAR_DISPATCH * dispatch_s
+    decision, why = _pattern(ratios, share, near=near)
+    batching = _batching(cells)
+    reasons = ["; ".join([why, *batching]), *reasons]
+    return Decision(file, tag, decision, tuple(reasons), refused, ratios, share)
+
+
+def _pattern(
+    ratios: Mapping[tuple[str, str], Estimate], share: tuple[Estimate, Estimate] | None, *, near: bool | None
+) -> tuple[str, str]:
+    mixed, full, between = (ratios[pair] for pair in PAIRS_OF_MODES)
+    large = share is not None and share[0].low >= LARGE_SHARE
+    small = share is not None and share[1].high < LARGE_SHARE
+    if mixed.low > 1 and full.low > 1 and near:
+        return (
+            OVERHEAD,
+            "torch is surely slower in both modes, and its operations are hardly more than dispatch",
+        )
+    if between.high < 1 and large:
+        return CONVERSION, "without conversions torch is surely faster, and they take a large share"
+    if mixed.high < 1 and full.high < 1 and _alike(between) and small:
+        return KERNEL, "both torch modes are surely faster than NumPy, alike, and conversions take little"
+    if all(each.low <= 1 <= each.high for each in ratios.values()):
+        return INCONCLUSIVE, "no mode is surely faster than another: all intervals hold 1"
+    return INCONCLUSIVE, "the times follow none of the three patterns: " + _what_lacks(
+        ratios, share, near=near
+    )
+
+
+def _alike(between: Estimate) -> bool:
+    return between.low <= 1 <= between.high or 1 / ALIKE < between.value < ALIKE
+
+
+def _what_lacks(
+    ratios: Mapping[tuple[str, str], Estimate],
+    share: tuple[Estimate, Estimate] | None,
+    *,
+    near: bool | None,
+) -> str:
+    mixed, full, between = (ratios[pair] for pair in PAIRS_OF_MODES)
+    lacks = []
+    if share is None:
+        lacks.append("conversions were not timed")
+    elif between.high < 1 and share[0].low < LARGE_SHARE:
+        lacks.append(f"torch_full beats torch_mixed, but conversions do not surely take {LARGE_SHARE:.0%}")
+    if mixed.high >= 1 > full.high:
+        lacks.append("only torch_full is surely faster than NumPy")
+    if not _alike(between):
+        lacks.append("the torch modes are not alike")
+    if mixed.low > 1 and full.high >= 1 >= full.low:
+        lacks.append("torch_full is neither surely faster nor surely slower than NumPy")
+    if mixed.low > 1 and near is False:
+        lacks.append("operations take much longer than dispatch")
+    if mixed.low > 1 and near is None:
+        lacks.append("the time of an operation was not measured")
+    return "; ".join(lacks) or "some intervals hold 1"
+
+
+def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
+    """Return the time of a mode over that of another, with Welch's interval on logarithms, made 99 %."""
+    ours, theirs = (
+        np.log([each.wall_s or np.nan for each in of_mode(cells, name)]) for name in (mode, other)
+    )
+    difference = difference_of_means(theirs, ours)
+    if difference is None:
+        return None
+    # Three ratios are looked at: at 95 % one of them would be surely not 1 by chance too often.
+    freedom = max(min(len(ours), len(theirs)) - 1, 1)
+    wider = t_quantile(freedom, CONFIDENCE) / t_quantile(freedom)
+    value = difference.value
+    low, high = (value + wider * (end - value) for end in (difference.low, difference.high))
+    return Estimate(value, low, high).exponential()
+
+
+def conversion_share(cells: Sequence[Cell]) -> tuple[Estimate, Estimate] | None:
+    """Return the least and the largest share of the time in conversions, each with its interval.
+
+    The largest one takes for conversion what is not accounted for at all.
+
+    Args:
+        cells: Finished cells of a mode.
+    """
+    known = [each for each in cells if each.conversion_s is not None and each.wall_s]
+    if not known:
+        return None
+    least = np.array([(each.conversion_s or 0) / (each.wall_s or 1) for each in known])
+    hidden = np.array([max(each.unaccounted_s or 0, 0) / (each.wall_s or 1) for each in known])
+    return _interval(least), _interval(least + hidden)
+
+
+def _interval(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Estimate:
+    mean = float(values.mean())
+    if len(values) == 1:
+        return Estimate(mean, 0.0, 1.0)
+    reach = t_quantile(len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Estimate(mean, mean - reach, mean + reach)
+
+
+def _operation(cells: Sequence[Cell], dispatch_s: float | None) -> float | None:
+    known = [
+        each.executed.operation_s
+        for each in of_mode(cells, MIXED)
+        if each.executed and each.executed.operation_s is not None
+    ]
+    return float(np.median(known)) if known and dispatch_s else None
+
+
+def _ratios_told(ratios: Mapping[tuple[str, str], Estimate]) -> list[str]:
+    return [
+        f"{mode} takes {each.value:.3g} [{each.low:.3g}, {each.high:.3g}] times as long as {other} (99 %)"
+        for (mode, other), each in ratios.items()
+    ]
+
+
+def _share_told(share: tuple[Estimate, Estimate] | None) -> list[str]:
+    if share is None:
+        return []
+    least, most = (f"{each.value:.1%}" for each in share)
+    between = least if least == most else f"{least} to {most}"
+    return [f"conversions take {between} of torch_mixed"]
+
+
+def _batching(cells: Sequence[Cell]) -> list[str]:
+    """Tell where the torch modes differ by what they compute, not by where."""
+    numbers = [
+        [each.executed.torch_contractions for each in of_mode(cells, mode) if each.executed]
+        for mode in (MIXED, FULL)
+    ]
+    mixed, full = (float(np.mean(each)) if each else 0.0 for each in numbers)
+    if not full or mixed < FEWER * full:
+        return []
+    gain = "what it gains is batching as well, not torch alone"
+    return [f"torch_full does {full:.0f} contractions where torch_mixed does {mixed:.0f}: {gain}"]

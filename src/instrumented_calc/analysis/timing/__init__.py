@@ -1,0 +1,1 @@
+"""How long calls take, and where the time goes."""

@@ -1,0 +1,196 @@
+"""Where the time went: rows that add up to the wall time exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from instrumented_calc.analysis.timing.selection import Selection
+    from instrumented_calc.journal.columns import Integers
+    from instrumented_calc.journal.records import Lane, Phase
+
+DRIVER_NAMES = {"md": "integrator", "optimizer": "optimizer", "dynamics": "driver"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of a breakdown.
+
+    Attributes:
+        name: What the time went into.
+        kind: `component`, `calculator` (what is left of it), `observers`, `outside` or `profiler`.
+        wall_ns: Time, ns.
+        group: What a component is wholly part of (`energy`, `neighbours`, ...); None where that is
+            not known.
+    """
+
+    name: str
+    kind: str
+    wall_ns: int
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The wall time of a run or a phase, from the start of its first call to the end of its last.
+
+    Attributes:
+        wall_ns: The wall time; exactly the sum of the parts.
+        parts: Components by time, the rest of the calculator, then what lies outside it.
+        concurrency: Mean number of calls at a time while any ran; 1 where they never overlapped.
+        estimated: True where overlapping calls were thinned: how long any ran is not known then.
+        one_pass: True where components have groups, but none is wholly the energy or the forces.
+    """
+
+    wall_ns: int
+    parts: tuple[Part, ...]
+    concurrency: float
+    estimated: bool
+    one_pass: bool = False
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Time of the components of each group, ns, the longest first."""
+        sums: dict[str, int] = {}
+        for part in self.parts:
+            if part.group:
+                sums[part.group] = sums.get(part.group, 0) + part.wall_ns
+        return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+    def of_kind(self, kind: str) -> int:
+        """Return the time of all parts of a kind, ns."""
+        return sum(part.wall_ns for part in self.parts if part.kind == kind)
+
+
+def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:
+    """Return the groups of components; a name that means several groups to several lanes has none."""
+    groups: dict[str, str] = {}
+    for lane in lanes:
+        for name, group in (lane.groups or {}).items():
+            groups[name] = group if groups.get(name, group) == group else ""
+    return {name: group for name, group in groups.items() if group}
+
+
+def break_down(
+    selection: Selection, phases: list[Phase], groups: dict[str, str] | None = None
+) -> Breakdown | None:
+    """Split the wall time of a run or a phase.
+
+    Calls that overlap count once: the calculator has the time during which any call ran, shared
+    out in proportion to the calls' own times. Nested calls lie inside their parents.
+
+    Args:
+        selection: The calls of the run or phase.
+        phases: The drivers that asked for them.
+        groups: What components are part of, by name.
+
+    Returns:
+        The breakdown, None when there are no calls.
+    """
+    measured = _calculator_time(selection)
+    if measured is None:
+        return None
+    wall, calculator, spent, estimated = measured
+    groups = groups or {}
+    inside = _calculator_parts(selection, calculator, spent, groups)
+    outside = _outside_parts(selection, wall - calculator, phases)
+    concurrency = max(spent / calculator, 1.0) if calculator else 1.0
+    one_pass = bool(groups) and not {"energy", "forces"} & set(groups.values())
+    return Breakdown(wall, (*inside, *outside), concurrency, estimated, one_pass)
+
+
+def _calculator_time(selection: Selection) -> tuple[int, int, int, bool] | None:
+    """Return wall time, time with a call running, sum of durations, and whether it is estimated."""
+    rows, slices = selection.cover, selection.slices
+    edges = selection.edges_ns
+    if edges is None:
+        return None
+    wall = edges[1] - edges[0]
+    spent = union = 0
+    if rows is not None:
+        spent, union = rows.sum_ns, rows.union_ns
+    thinned = sum(each.wall_ns for each in slices)
+    spent += thinned
+    return wall, min(union + thinned, wall), spent, bool(thinned) and union + thinned > wall
+
+
+def _calculator_parts(
+    selection: Selection, calculator: int, spent: int, groups: dict[str, str]
+) -> list[Part]:
+    times = _component_times(selection)
+    unsplit = _unsplit_time(selection) if times else 0
+    known = sum(times.values()) + unsplit
+    # Overlap shrinks all parts alike; without it the scale is exactly 1.
+    whole = max(spent, known)
+    scaled = {
+        name: time * calculator // whole if whole else 0
+        for name, time in sorted(times.items(), key=lambda item: -item[1])
+    }
+    parts = [Part(name, "component", time, groups.get(name)) for name, time in scaled.items()]
+    if unsplit:
+        unsplit = unsplit * calculator // whole
+        parts.append(Part("calls without components", "calculator", unsplit))
+    rest = calculator - sum(part.wall_ns for part in parts)
+    parts.append(Part("other in the calculator" if times else "calculator", "calculator", rest))
+    return parts
+
+
+def _component_times(selection: Selection) -> dict[str, int]:
+    calls, rows = selection.calls, selection.rows
+    everything = len(rows) == len(calls)
+    times: dict[str, int] = {}
+    for name, column in calls.components.items():
+        chosen = column if everything else column[rows]
+        if time := int(chosen.sum(dtype=np.int64)):
+            times[name] = time
+    for each in selection.slices:
+        for name, time in (each.components or {}).items():
+            times[name] = times.get(name, 0) + time
+    return times
+
+
+def _unsplit_time(selection: Selection) -> int:
+    calls, rows = selection.calls, selection.rows
+    alone: Integers = rows[~calls.split[rows]]
+    thinned = sum(each.wall_ns for each in selection.slices if not each.components)
+    return int(calls.wall_ns[alone].sum(dtype=np.int64)) + thinned
+
+
+def _outside_parts(selection: Selection, outside: int, phases: list[Phase]) -> list[Part]:
+    own = selection.growth("self_ns")
+    observers = _observer_time(selection)
+    profiler = min(own or 0, outside)
+    watching = min(observers or 0, outside - profiler)
+    name = _driver_name(phases)
+    if observers is None and phases:
+        name += " and observers"
+    parts = [] if observers is None else [Part("observers", "observers", watching)]
+    parts.append(Part(name, "outside", outside - profiler - watching))
+    if own is not None:
+        parts.append(Part("profiler", "profiler", profiler))
+    return parts
+
+
+def _driver_name(phases: list[Phase]) -> str:
+    names = {DRIVER_NAMES.get(phase.kind, "driver") for phase in phases}
+    if not names:
+        return "outside the calculator"
+    return names.pop() if len(names) == 1 else "drivers"
+
+
+def _observer_time(selection: Selection) -> int | None:
+    """Return the observers' time within the wall: what the first row tells lies before it."""
+    sparse = selection.calls.sparse.get("observers_ns")
+    thinned = [each.observers_ns for each in selection.slices if each.observers_ns]
+    times = [time for time in thinned if isinstance(time, int)]
+    if sparse is None:
+        return sum(times) if times else None
+    inside = selection.mask[sparse.rows] & ~selection.calls.sliced[sparse.rows]
+    if selection.first_row is not None:
+        inside &= sparse.rows != selection.first_row
+    return int(sparse.values[inside].sum(dtype=np.int64)) + sum(times)

@@ -1,0 +1,320 @@
+"""How long calls take: exact percentiles, warm-up apart, and the slowest calls with their cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.timing.compilation import times_at
+from instrumented_calc.analysis.timing.warmup import warmup_calls
+from instrumented_calc.journal.columns import BLOCK_ROWS
+from instrumented_calc.journal.records import bucket_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.journal.columns import Calls, Integers, Mask
+    from instrumented_calc.journal.records import Slice
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+SLOWEST_LISTED = 5
+# Garbage collection or compilation explains a slow call from this share of the time beyond the median.
+FAIR_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Durations of the steady calls: outermost, successful, without compilation or tracer, after the warm-up.
+
+    All times are in ns.
+
+    Attributes:
+        calls: Number of calls.
+        mean_ns: Arithmetic mean.
+        std_ns: Standard deviation (n - 1); None for a single call.
+        min_ns: Shortest.
+        median_ns: 50th percentile.
+        p90_ns: 90th percentile; percentiles interpolate linearly between calls.
+        p95_ns: 95th percentile.
+        p99_ns: 99th percentile.
+        p999_ns: 99.9th percentile.
+        max_ns: Longest.
+        exact: False where percentiles come from histogram buckets, to within 1.6 %.
+    """
+
+    calls: int
+    mean_ns: float
+    std_ns: float | None
+    min_ns: int
+    median_ns: float
+    p90_ns: float
+    p95_ns: float
+    p99_ns: float
+    p999_ns: float
+    max_ns: int
+    exact: bool = True
+
+    @property
+    def cv(self) -> float | None:
+        """Coefficient of variation: standard deviation over mean."""
+        return None if self.std_ns is None or not self.mean_ns else self.std_ns / self.mean_ns
+
+    @property
+    def p95_over_mean(self) -> float | None:
+        """Tail ratio."""
+        return self.p95_ns / self.mean_ns if self.mean_ns else None
+
+    @property
+    def p99_over_mean(self) -> float | None:
+        """Tail ratio."""
+        return self.p99_ns / self.mean_ns if self.mean_ns else None
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """The calls before the steady state, those in which something was compiled apart."""
+
+    calls: int
+    wall_ns: int
+    first_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCall:
+    """One of the slowest calls; `cause` is None where the journal records none."""
+
+    index: int
+    step: int | None
+    wall_ns: int
+    cause: str | None
+
+
+def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
+    """Return the row numbers of steady calls in order of start, and the warm-up before them.
+
+    Calls in which something was compiled, or that were traced, are left out first. The warm-up is
+    None where there is none to be seen.
+    """
+    rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling | calls.traced))
+    skipped = warmup_calls(calls.wall_ns[rows])
+    if not skipped:
+        return rows, None
+    wall = calls.wall_ns[rows[:skipped]]
+    return rows[skipped:], Warmup(skipped, int(wall.sum(dtype=np.int64)), int(wall[0]))
+
+
+def in_order(calls: Calls, mask: Mask) -> Integers:
+    """Return the numbers of some rows in the order in which their calls started."""
+    # Row numbers are the largest thing that analysis allocates: as narrow as they can be.
+    numbers: Integers = np.arange(len(calls), dtype=np.int32 if len(calls) < 2**31 else np.int64)
+    rows = numbers if mask.all() else numbers[mask]
+    starts = calls.start_ns if len(rows) == len(calls) else calls.start_ns[rows]
+    if bool(np.any(starts[1:] < starts[:-1])):
+        rows = rows[np.argsort(starts, kind="stable")]
+    return rows
+
+
+def median_ns(wall: Integers) -> float:
+    """Return the median of durations, of which there is at least one, ns."""
+    # Not `np.median`, which loads numpy's masked arrays.
+    middle = len(wall) // 2
+    ordered = np.partition(wall, (middle - 1, middle))
+    return float(ordered[middle]) if len(wall) % 2 else float(ordered[middle - 1 : middle + 1].mean())
+
+
+def measure_latency(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) -> Latency | None:
+    """Return the statistics of some calls.
+
+    Args:
+        calls: The columns.
+        rows: The row numbers to count.
+        slices: Thinned stretches that belong to the same calls. Rows that they count are left out.
+
+    Returns:
+        The statistics, None when there was no call.
+    """
+    if not slices:
+        return _of_rows(calls.wall_ns[rows])
+    wall = calls.wall_ns[rows[~calls.sliced[rows]]]
+    return _of_rows_and_slices(wall, [each for each in slices if each.calls > each.failed])
+
+
+def _of_rows(wall: Integers) -> Latency | None:
+    if not len(wall):
+        return None
+    # One sort gives all percentiles; a million integers take 8 ms. `wall` is a copy made for this.
+    wall.sort()
+    return _latency(
+        calls=len(wall),
+        mean_ns=float(wall.mean(dtype=np.float64)),
+        std_ns=deviation(wall),
+        bounds_ns=(int(wall[0]), int(wall[-1])),
+        points=np.interp(np.array(PERCENTILES) / 100 * (len(wall) - 1), *_around(wall)),
+        exact=True,
+    )
+
+
+def _around(ordered: Integers) -> tuple[Integers, Integers]:
+    """Return the places next to each percentile of sorted values, and the values there."""
+    exact = np.array(PERCENTILES) / 100 * (len(ordered) - 1)
+    places = np.unique(np.concatenate([np.floor(exact), np.ceil(exact)])).astype(np.int64)
+    return places, ordered[places]
+
+
+def deviation(wall: Integers) -> float | None:
+    """Return the standard deviation (n - 1), a block at a time to spare memory."""
+    if len(wall) < 2:  # noqa: PLR2004 - one value does not vary
+        return None
+    mean = wall.mean(dtype=np.float64)
+    blocks = (wall[at : at + BLOCK_ROWS] - mean for at in range(0, len(wall), BLOCK_ROWS))
+    # Not `block @ block`: the linear algebra library would start threads and take 30 MB for it.
+    squares = sum(float(np.square(block).sum()) for block in blocks)
+    return float((squares / (len(wall) - 1)) ** 0.5)
+
+
+def _latency(  # noqa: PLR0913 - keyword-only, one a figure
+    *,
+    calls: int,
+    mean_ns: float,
+    std_ns: float | None,
+    bounds_ns: tuple[int, int],
+    points: NDArray[np.float64],
+    exact: bool,
+) -> Latency:
+    median, p90, p95, p99, p999 = points.tolist()
+    return Latency(
+        calls=calls,
+        mean_ns=mean_ns,
+        std_ns=std_ns,
+        min_ns=bounds_ns[0],
+        median_ns=median,
+        p90_ns=p90,
+        p95_ns=p95,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=bounds_ns[1],
+        exact=exact,
+    )
+
+
+def _of_rows_and_slices(wall: Integers, slices: Sequence[Slice]) -> Latency | None:
+    """Combine exact rows with slices: sums stay exact, percentiles are known to a bucket."""
+    count = len(wall) + sum(each.calls - each.failed for each in slices)
+    if not count:
+        return None
+    total = int(wall.sum(dtype=np.int64)) + sum(each.wall_ns for each in slices)
+    squares = float(np.square(wall.astype(np.float64)).sum())
+    squares += sum(each.squares_ns2 for each in slices)
+    variance = (squares - total * total / count) / (count - 1) if count > 1 else None
+    shortest = [int(wall.min())] if len(wall) else []
+    longest = [int(wall.max())] if len(wall) else []
+    low = min(shortest + [each.min_ns for each in slices])
+    high = max(longest + [each.max_ns for each in slices])
+    points = np.clip(_weighted_percentiles(wall, slices), low, high)
+    return _latency(
+        calls=count,
+        mean_ns=total / count,
+        std_ns=None if variance is None else max(variance, 0.0) ** 0.5,
+        bounds_ns=(low, high),
+        points=points,
+        exact=not slices,
+    )
+
+
+def _weighted_percentiles(wall: Integers, slices: Sequence[Slice]) -> NDArray[np.float64]:
+    buckets: dict[int, int] = {}
+    for each in slices:
+        for bucket, number in each.histogram:
+            buckets[bucket] = buckets.get(bucket, 0) + number
+    middles = np.array([sum(bucket_bounds(bucket)) / 2 for bucket in buckets], dtype=np.float64)
+    values = np.concatenate([wall.astype(np.float64), middles])
+    weights = np.concatenate([np.ones(len(wall)), np.array(list(buckets.values()), np.float64)])
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    wanted = np.array(PERCENTILES) / 100 * (reached[-1] - 1) + 1
+    places = np.minimum(np.searchsorted(reached, wanted), len(values) - 1)
+    found: NDArray[np.float64] = values[order][places]
+    return found
+
+
+def slowest_calls(
+    calls: Calls, rows: Integers, median_ns: float, listed: int = SLOWEST_LISTED
+) -> list[SlowCall]:
+    """Return the slowest of some calls, slowest first, with the cause if the journal has it.
+
+    Args:
+        calls: The columns.
+        rows: The row numbers to look at.
+        median_ns: What is usual: a cause has to explain the time beyond it.
+        listed: How many to return.
+    """
+    slow: Integers = np.empty(0, dtype=np.int64)
+    bound = -1
+    for at in range(0, len(rows), BLOCK_ROWS):
+        block = rows[at : at + BLOCK_ROWS]
+        # Nearly nothing is left to sort once the bound is that of a few blocks.
+        slow = np.concatenate([slow, block[calls.wall_ns[block] > bound]])
+        order = np.argsort(-calls.wall_ns[slow].astype(np.int64), kind="stable")
+        slow = slow[order[:listed]]
+        bound = int(calls.wall_ns[slow[-1]]) if len(slow) == listed else -1
+    return [
+        SlowCall(
+            index=int(calls.index[row]),
+            step=int(calls.step[row]) if calls.step[row] >= 0 else None,
+            wall_ns=int(calls.wall_ns[row]),
+            cause=_cause(calls, int(row), median_ns),
+        )
+        for row in slow
+    ]
+
+
+def _cause(calls: Calls, row: int, median_ns: float) -> str | None:
+    excess = float(calls.wall_ns[row]) - median_ns
+    compiled = times_at(calls, row)
+    if compiled and sum(compiled.values()) >= FAIR_SHARE * excess:
+        return _compiled_words(compiled)
+    collected = _value(calls, "gc_ns", row)
+    if collected is not None and collected >= FAIR_SHARE * excess:
+        generation = _value(calls, "gc_generation", row)
+        return "garbage collection" if generation is None else f"GC gen {generation}"
+    n_atoms = calls.n_atoms[row]
+    if n_atoms >= 0 and not np.any(calls.n_atoms[:row] == n_atoms):
+        return f"first call with {n_atoms} atoms"
+    if _increase(calls, "major_faults", row):
+        return "page faults from disk"
+    if _increase(calls, "preemptions", row):
+        return "preempted"
+    return None
+
+
+def _compiled_words(times: dict[str, int]) -> str:
+    """Name the function that took the longest: compiled energy_and_forces and 2 more, 2.3 s."""
+    longest = max(times, key=lambda name: times[name])
+    more = f" and {len(times) - 1} more" if len(times) > 1 else ""
+    return f"compiled {longest}{more}, {sum(times.values()) / 1e9:.3g} s"
+
+
+def _value(calls: Calls, field: str, row: int) -> int | None:
+    sparse = calls.sparse.get(field)
+    if sparse is None:
+        return None
+    place = int(np.searchsorted(sparse.rows, row))
+    found = place < len(sparse) and sparse.rows[place] == row
+    return int(sparse.values[place]) if found else None
+
+
+def _increase(calls: Calls, field: str, row: int) -> bool:
+    """Whether a cumulative counter, sampled at this very row, grew since the sample before it."""
+    sparse = calls.sparse.get(field)
+    if sparse is None:
+        return False
+    place = int(np.searchsorted(sparse.rows, row))
+    if not 0 < place < len(sparse) or sparse.rows[place] != row:
+        return False
+    # A sample long ago says nothing about this call.
+    recent = sparse.rows[place - 1] >= row - 1
+    return bool(recent and sparse.values[place] > sparse.values[place - 1])
