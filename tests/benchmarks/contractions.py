@@ -26,13 +26,15 @@ from msgspec import UNSET
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
-from instrumented_calc.capture.counting.table import Cell, SignatureTable
+from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from instrumented_calc.capture.counting.cells import Cell
 
 CALLS = 1500
 NUMPY, TORCH = "mnpqr,pqr->mn", "bi,bij->bj"

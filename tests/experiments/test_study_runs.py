@@ -24,8 +24,8 @@ from instrumented_calc.experiments.study.workload import (
     Setting,
     Workload,
     as_arrays,
-    find_workload,
 )
+from instrumented_calc.experiments.study.workloads import find_workload
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 SOURCES = Path(instrumented_calc.__file__).parents[1]

@@ -18,9 +18,11 @@ from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
+from instrumented_calc.capture.counting import cells
 from instrumented_calc.capture.counting import table as table_module
+from instrumented_calc.capture.counting.cells import Cell
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
-from instrumented_calc.capture.counting.table import Cell, SignatureTable
+from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.run.recorder import LISTENERS
 from instrumented_calc.journal.reader import read_journal
@@ -238,40 +240,40 @@ def test_times_are_the_clocks():
 
 def test_a_quick_equation_is_counted_exactly_and_looked_at_now_and_then():
     with Open(clocked([0, 1000])) as run:
-        for _ in range(table_module.REVIEW_AFTER + 1):
+        for _ in range(cells.REVIEW_AFTER + 1):
             np.einsum("ij->ji", A)
         run.signatures.reconsider()
         for _ in range(3200):
             np.einsum("ij->ji", A)
         (row,) = run.told()
-    assert row.calls == table_module.REVIEW_AFTER + 1 + 3200
+    assert row.calls == cells.REVIEW_AFTER + 1 + 3200
     every, some = row.operands
-    assert (every.seen, every.sampled) == (table_module.REVIEW_AFTER + 1, False)
+    assert (every.seen, every.sampled) == (cells.REVIEW_AFTER + 1, False)
     assert some.sampled
     assert 3200 / 16 * 0.8 < some.seen < 3200 / 16 * 1.25
 
 
 def test_a_middling_equation_is_timed_each_time_and_looked_at_now_and_then():
     with Open(clocked([0, 30_000])) as run:
-        for _ in range(table_module.REVIEW_AFTER + 1):
+        for _ in range(cells.REVIEW_AFTER + 1):
             np.einsum("ij->ji", A)
         run.signatures.reconsider()
         for _ in range(1600):
             np.einsum("ij->ji", A)
         (row,) = run.told()
     looks = sum(each.seen for each in row.operands)
-    assert row.calls == table_module.REVIEW_AFTER + 1 + 1600 == row.timed + looks
+    assert row.calls == cells.REVIEW_AFTER + 1 + 1600 == row.timed + looks
     assert row.ns + sum(each.ns for each in row.operands) == row.calls * 30_000
     assert row.timed > 1200
 
 
 def test_a_slow_equation_is_always_looked_at():
     with Open(clocked([0, 60_000])) as run:
-        for _ in range(2 * table_module.REVIEW_AFTER):
+        for _ in range(2 * cells.REVIEW_AFTER):
             np.einsum("ij->ji", A)
             run.signatures.reconsider()
         (row,) = run.told()
-    assert row.operands[0].seen == row.calls == 2 * table_module.REVIEW_AFTER
+    assert row.operands[0].seen == row.calls == 2 * cells.REVIEW_AFTER
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(0, 10**6))
@@ -287,7 +289,7 @@ def test_counts_told_piece_by_piece_add_up(pieces, seed):
                 continue
             if cell.left:
                 cell.sampled()
-            seen = cell.by_operands.setdefault((), table_module.Seen(["?"], ""))
+            seen = cell.by_operands.setdefault((), cells.Seen(["?"], ""))
             seen.add(int(draws.integers(100, 5000)))
         cell.reconsider()
         told = cell.news("numpy", "")
@@ -296,7 +298,7 @@ def test_counts_told_piece_by_piece_add_up(pieces, seed):
 
 
 def test_a_loop_whose_period_is_the_sampling_distance_is_sampled_evenly():
-    arrays = [np.ones((2, size)) for size in range(1, table_module.ONE_IN + 1)]
+    arrays = [np.ones((2, size)) for size in range(1, cells.ONE_IN + 1)]
     with Open(clocked([0, 1000])) as run:
         for round_ in range(600):
             for array in arrays:

@@ -13,7 +13,7 @@ from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
-from instrumented_calc.capture.counting import table
+from instrumented_calc.capture.counting import cells
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.journal.reader import read_journal
 
@@ -138,8 +138,8 @@ def test_nothing_is_counted_outside_of_calls_and_in_threads_without_a_call():
 
 
 def test_counts_stay_exact_when_most_calls_are_only_counted(monkeypatch):
-    monkeypatch.setattr(table, "QUICK_NS", 10**9)
-    n = 2 * table.REVIEW_AFTER
+    monkeypatch.setattr(cells, "QUICK_NS", 10**9)
+    n = 2 * cells.REVIEW_AFTER
     calc = ProfiledCalculator(
         Contracting(lambda: [torch.einsum("ij->ji", A) for _ in range(n)]), journal="c.jsonl", summary=False
     )

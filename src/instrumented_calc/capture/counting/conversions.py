@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
-from instrumented_calc.journal.records import Conversion
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.counting.table import Signatures
@@ -19,29 +18,6 @@ TO_TORCH = "numpy to torch"
 TO_NUMPY = "torch to numpy"
 SYNC = "sync"
 STAND_INS = frozenset({"FakeTensor", "FunctionalTensor"})
-
-
-class Converted:
-    """Conversions of one kind, from one dtype and device to another, in one thread and component."""
-
-    __slots__ = ("_told", "_words", "bytes", "calls", "ns")
-
-    def __init__(self, kind: str, source: str, target: str) -> None:
-        self._words = kind, source, target
-        self.calls = self.ns = self.bytes = 0
-        self._told = (0, 0, 0)
-
-    def news(self, component: str) -> Conversion | None:
-        """Return what has come since the last time, if anything has."""
-        now = self.calls, self.ns, self.bytes
-        before, self._told = self._told, now
-        calls, ns, size = (new - old for new, old in zip(now, before, strict=True))
-        if not calls:
-            return None
-        kind, source, target = self._words
-        return Conversion(
-            kind=kind, source=source, target=target, calls=calls, ns=ns, bytes=size, component=component
-        )
 
 
 def note_copy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:

@@ -7,14 +7,10 @@ tells no times of single contractions: those are in traces.
 
 from __future__ import annotations
 
-import sys
-import weakref
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.counting.jaxprs import Contracted, contractions_of
+from instrumented_calc.capture.counting.cells import OTHER, Program
 from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.records import Contraction, Operands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -22,73 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.counting.table import Signatures, SignatureTable
     from instrumented_calc.capture.open_calls import Entry
 
-OTHER = "*other*"
 MESSAGE_LENGTH = 200
-
-
-class Program:
-    """One program's executions in one thread and component.
-
-    Args:
-        function: What runs.
-        args: Arguments of its first execution, kept until it is explained.
-        kwargs: Those by name.
-
-    Attributes:
-        executions: How often it has run.
-    """
-
-    __slots__ = ("_contracted", "_first", "_told", "executions", "function")
-
-    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.executions = self._told = 0
-        self.function: Callable[[], Any] = _reference(function)
-        self._first: tuple[Any, ...] = (function, args, kwargs)
-        self._contracted: dict[Contracted, int] = {}
-
-    @classmethod
-    def of_others(cls) -> Program:
-        """Return what sums the executions of programs that are too many to be told apart."""
-        program = cls(None, (), {})
-        program._first = ()
-        program._contracted = {Contracted(OTHER, (OTHER,), "", "", uncertain=True): 1}
-        return program
-
-    def explain(self, has_room: Callable[[], bool]) -> None:
-        """Find out what one execution contracts.
-
-        Args:
-            has_room: Takes room for one more signature, if there is any.
-        """
-        (function, args, kwargs), self._first = self._first, ()
-        if _is_traced(args, kwargs):
-            return
-        contracted: dict[Contracted, int] = {}
-        for each, times in contractions_of(function, args, kwargs).items():
-            kept = each if has_room() else Contracted(OTHER, (OTHER,), "", "", uncertain=each.uncertain)
-            contracted[kept] = contracted.get(kept, 0) + times
-        self._contracted = contracted
-
-    def news(self, component: str) -> list[Contraction]:
-        """Return what has come since the last time; nothing before it is explained."""
-        if self._first:
-            return []
-        now = self.executions
-        before, self._told = self._told, now
-        return [
-            Contraction(
-                equation=each.equation,
-                library="jax",
-                component=component,
-                calls=(now - before) * times,
-                operands=[Operands([*each.operands], (now - before) * times)],
-                scope=each.scope,
-                einsum=each.einsum,
-                uncertain=each.uncertain,
-            )
-            for each, times in self._contracted.items()
-            if now > before
-        ]
 
 
 def count_execution(
@@ -159,18 +89,3 @@ def explain(table: SignatureTable) -> None:
                 # JAX's messages hold whole arrays.
                 message = f"{type(error).__name__}: {error}".partition("\n")[0][:MESSAGE_LENGTH]
                 raise RuntimeError(message) from error
-
-
-def _reference(function: Any) -> Callable[[], Any]:
-    function = getattr(function, "__func__", function)
-    with suppress(TypeError):
-        return weakref.ref(function)
-    return lambda: function
-
-
-def _is_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether the function did not run itself, but became part of another program."""
-    jax: Any = sys.modules.get("jax")
-    if jax is None:
-        return True
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves((args, kwargs)))

@@ -17,7 +17,7 @@ from instrumented_calc.capture.open_calls import active
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.counting.table import Cell
+    from instrumented_calc.capture.counting.cells import Cell
     from instrumented_calc.capture.open_calls import Entry
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

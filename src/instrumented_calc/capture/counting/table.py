@@ -11,149 +11,22 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.counting.conversions import Converted
-from instrumented_calc.journal.records import Contraction, Contractions, Conversions, Operands
+from instrumented_calc.capture.counting.cells import OTHER, Cell, Converted, Seen
+from instrumented_calc.journal.records import Contraction, Contractions, Conversions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from instrumented_calc.capture.counting.jax_programs import Program
+    from instrumented_calc.capture.counting.cells import Program
     from instrumented_calc.capture.open_calls import Entry
 
-REVIEW_AFTER = 1000
-ONE_IN = 16
-# A look at operands takes 0.4 us, at the clock 0.2 us: where either is more than 1 %, it becomes rarer.
-QUICK_NS = 20_000
-LOOKED_AT_NS = 50_000
 MOST_SIGNATURES = 4096
 MOST_COMPONENTS = 256  # names of spans and parts; a program may invent a new one for each step
 LONGEST_EQUATION = 200  # characters
-OTHER = "*other*"
 OTHER_COMPONENTS = "*other spans*"
 OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
-
-_generator = random.Random(16)  # noqa: S311 - nothing secret; at random, so that no period of a loop is met
-distance: Callable[[], int] = itertools.cycle(
-    [_generator.randint(1, 2 * ONE_IN - 1) for _ in range(1009)]
-).__next__
-
-
-class Seen:
-    """Looks at calls with the same operands: their number, their time and its squares."""
-
-    __slots__ = ("line", "ns", "operands", "seen", "squares", "told")
-
-    def __init__(self, operands: list[str], line: str) -> None:
-        self.operands = operands
-        self.line = line
-        self.seen = self.ns = self.squares = 0
-        self.told = (0, 0, 0)
-
-    def add(self, elapsed: int) -> None:
-        """Add one call."""
-        self.seen += 1
-        self.ns += elapsed
-        self.squares += elapsed * elapsed
-
-    def news(self, *, sampled: bool) -> Operands | None:
-        """Return what has come since the last time, if anything has.
-
-        Args:
-            sampled: Whether these looks stand for other calls as well.
-        """
-        now = self.seen, self.ns, self.squares
-        before, self.told = self.told, now
-        if now == before:
-            return None
-        seen, ns, squares = (new - old for new, old in zip(now, before, strict=True))
-        return Operands(self.operands, seen, ns, float(squares), self.line, sampled)
-
-
-class Cell:
-    """One equation's calls in one thread and component.
-
-    Attributes:
-        left: Calls until the next one that is looked at, that one included; 0: all are timed.
-        peek: Timed calls until the next one that is looked at, that one included; 0: all are looked at.
-        timed: Calls that were timed, but not looked at, with those until `peek`.
-        ns: Their time.
-        skipped: Calls that were only counted, with those until `left`.
-        by_operands: What was looked at.
-    """
-
-    __slots__ = (
-        "_label", "_looked_at_all", "_optimize", "_told", "by_operands", "left", "ns", "peek", "skipped",
-        "timed",
-    )  # fmt: skip
-
-    def __init__(self, label: str, *, optimize: bool = False) -> None:
-        self._label = label
-        self._optimize = optimize
-        self.left = self.peek = self.timed = self.ns = self.skipped = 0
-        self.by_operands: dict[Any, Seen] = {}
-        self._looked_at_all: dict[Any, Seen] | None = None  # what was, before looks began to stand for others
-        self._told = (0, 0, 0)
-
-    def sampled(self) -> None:
-        """Note that one is looked at, where most are only counted, and draw the next one."""
-        self.left = distance()
-        self.skipped += self.left - 1
-
-    def peeked(self) -> None:
-        """Note that one is looked at, where most are only timed, and draw the next one."""
-        self.peek = distance()
-        self.timed += self.peek - 1
-
-    def counts(self) -> tuple[int, int, int]:
-        """Return the calls that were only counted, those that were timed beyond, and the time of these."""
-        return self.skipped - max(self.left - 1, 0), self.timed - max(self.peek - 1, 0), self.ns
-
-    def reconsider(self) -> None:
-        """Decide how many calls are looked at from here on, by what they have taken so far."""
-        if self.left:
-            return
-        looks = [*self.by_operands.values()]
-        timed = self.counts()[1] + sum(each.seen for each in looks)
-        if timed <= REVIEW_AFTER:
-            return
-        mean = (self.ns + sum(each.ns for each in looks)) / timed
-        if mean >= LOOKED_AT_NS:
-            return
-        if self._looked_at_all is None:
-            self._looked_at_all, self.by_operands = self.by_operands, {}
-        if mean < QUICK_NS:
-            self.left = 1
-        else:
-            self.peek = self.peek or 1
-
-    def news(self, library: str, component: str) -> Contraction | None:
-        """Return what has come since the last time, if anything has."""
-        now = self.counts()
-        before, self._told = self._told, now
-        every, some = self._looked_at_all, self.by_operands
-        if every is None:
-            every, some = some, {}
-        told = [each.news(sampled=False) for each in [*every.values()]]
-        told += [each.news(sampled=True) for each in [*some.values()]]
-        operands = [each for each in told if each is not None]
-        if now == before and not operands:
-            return None
-        skipped, timed, ns = (new - old for new, old in zip(now, before, strict=True))
-        return Contraction(
-            equation=self._label,
-            library=library,
-            component=component,
-            optimize=self._optimize,
-            calls=skipped + timed + sum(each.seen for each in operands),
-            operands=operands,
-            timed=timed,
-            ns=ns,
-        )
 
 
 class Signatures:

@@ -19,7 +19,8 @@ from instrumented_calc.capture.counting.conversions import real
 from instrumented_calc.capture.open_calls import active
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.counting.table import Cell, Seen, Signatures
+    from instrumented_calc.capture.counting.cells import Cell, Seen
+    from instrumented_calc.capture.counting.table import Signatures
     from instrumented_calc.capture.open_calls import Entry
 
 UNUSUAL = (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError)

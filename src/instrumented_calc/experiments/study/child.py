@@ -66,7 +66,8 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
         pin_torch,
         testify,
     )
-    from instrumented_calc.experiments.study.workload import Setting, find_workload  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.workload import Setting  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - likewise
 
     if task.mode != NUMPY_ONLY:
         _load_torch()

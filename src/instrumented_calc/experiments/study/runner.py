@@ -25,7 +25,7 @@ from instrumented_calc.experiments.scale import THREAD_VARIABLES
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine
-from instrumented_calc.experiments.study.workload import find_workload
+from instrumented_calc.experiments.study.workloads import find_workload
 from instrumented_calc.journal.decoding import converted, decoder
 
 if TYPE_CHECKING:

@@ -1,0 +1,68 @@
+"""Finds a workload by its name: built in, offered by an integration, or made by a user's own factory."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instrumented_calc import integration
+from instrumented_calc.errors import ExperimentError
+
+if TYPE_CHECKING:
+    from instrumented_calc.experiments.study.workload import WorkloadLike
+
+BUILT_IN = ("einsum",)
+
+
+def find_workload(spec: str) -> WorkloadLike:
+    """Return a workload.
+
+    Args:
+        spec: `einsum`; what an integration offers, such as `anisoap:ellipsoids`; or `package.module:factory`,
+            whose factory returns a `Workload`; the working directory is searched as well.
+
+    Raises:
+        ExperimentError: There is none of that name, or its factory failed.
+        ModelError: An integration knows it, and cannot build it.
+    """
+    if spec == "einsum":
+        from instrumented_calc.experiments.study.contraction import (  # noqa: PLC0415 - loads numpy
+            einsum_workload,
+        )
+
+        return einsum_workload()
+    for entry_point in integration.installed():
+        offer = getattr(entry_point.load(), "study", None)
+        found: WorkloadLike | None = None if offer is None else offer(spec)
+        if found is not None:
+            return found
+    if ":" not in spec:
+        message = (
+            f"unknown workload {spec!r}; known: {', '.join(known_workloads())}, or package.module:factory"
+        )
+        raise ExperimentError(message)
+    return _from_factory(spec)
+
+
+def known_workloads() -> list[str]:
+    """Return the workloads that are built in, and those that the installed integrations offer."""
+    offered = (getattr(each.load(), "STUDIES", ()) for each in integration.installed())
+    return [*BUILT_IN, *(name for names in offered for name in names)]
+
+
+def _from_factory(spec: str) -> WorkloadLike:
+    module_name, _, name = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: WorkloadLike = getattr(import_module(module_name), name)()
+    except Exception as error:
+        message = f"workload {spec!r} cannot be built: {type(error).__name__}: {error}"
+        raise ExperimentError(message) from error
+    if not getattr(found, "cases", ()):
+        message = f"workload {spec!r}: the factory must return a Workload with cases"
+        raise ExperimentError(message)
+    return found
