@@ -1,0 +1,159 @@
+"""README and docs: code blocks run, commands and paths exist, generated parts are complete."""
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import instrumented_calc
+from instrumented_calc.analysis.rules import usage
+from instrumented_calc.analysis.rules.catalogue import NAMES
+from instrumented_calc.journal.records import describe_fields
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+BLOCK = re.compile(
+    r"^(?:<!-- not run: (?P<reason>[^>]+) -->\n)?```(?P<language>python|bash)\n(?P<code>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+FILE = re.compile(r"# (\S+\.py)\n")  # a block that starts so is a file
+
+SHELL = """
+set -euo pipefail
+instrumented-calc() { "$PYTHON" -m instrumented_calc "$@"; }
+"""
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+    reason: str | None  # why it is not run
+
+
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(each["language"], each["code"], each["reason"]) for each in found]
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+
+
+def pages_with_blocks() -> list:
+    """Pages as parameters, named by their paths; test_readme.py runs the README."""
+    return [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[] if page.name == "quick-start.md" else [pytest.mark.slow],
+        )
+        for page in PAGES
+        if page.name != "README.md" and any(block.reason is None for block in blocks(page))
+    ]
+
+
+@pytest.mark.parametrize("page", pages_with_blocks())
+def test_the_blocks_of_a_page_run(page, tmp_path):
+    """The Python blocks of a page are one script; its shell commands run afterwards, in the same folder."""
+    script, shell = "", SHELL
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.code, str(page), "exec")
+        if block.reason:
+            continue
+        file = FILE.match(block.code)
+        if file:
+            path = tmp_path / file[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.code, encoding="utf-8")
+        elif block.language == "python":
+            script += block.code
+        else:
+            shell += block.code
+    (tmp_path / "page.py").write_text(script, encoding="utf-8")
+    done = run(sys.executable, "page.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = run("bash", "-c", shell, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def commands() -> set[str]:
+    """Every command of this package in a shell block, run or not, without what stands before it."""
+    lines = {line for page in PAGES for block in blocks(page) for line in block.code.splitlines()}
+    return {line[line.index("instrumented-calc ") :] for line in lines if "instrumented-calc " in line}
+
+
+@cache
+def help_of(command: str) -> str:
+    shown = run(sys.executable, "-m", "instrumented_calc", command, "--help", cwd=ROOT)
+    assert shown.returncode == 0, command
+    return shown.stdout
+
+
+@pytest.mark.parametrize("line", sorted(commands()))
+def test_a_command_exists_with_its_options(line):
+    words = shlex.split(line, comments=True)
+    for word in words[2:]:
+        if word.startswith("--"):
+            assert word in help_of(words[1]).split() or f"{word} " in help_of(words[1]), word
+
+
+def test_the_commands_are_found():
+    assert {line.split()[1] for line in commands()} >= {"run", "report", "compare", "study", "ingest"}
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in ROOT.glob("*.md")])
+def test_links_and_paths_of_a_page_in_the_root_exist(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    paths = re.findall(r"`((?:src|tests|docs|integrations|examples|\.ci)/[^`<*\s]*)`", text)
+    missing = [each for each in [*links, *paths] if not (ROOT / each).exists()]
+    assert not missing
+
+
+def generated():
+    spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def page_of(name: str) -> str:
+    source = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    page = generated().on_page_markdown(source)
+    assert "<!-- generated" not in page
+    return page
+
+
+def test_the_rule_catalogue_has_every_rule_with_its_thresholds():
+    page = page_of("rules.md")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
+    section = page.partition("## `evaluations-per-step`")[2].partition("\n## ")[0]
+    assert f"`CALLS_PER_STEP` = {usage.CALLS_PER_STEP}" in section
+    assert "**Remedy:** " in section
+    storm = page.partition("## `tiny-contraction-storm`")[2].partition("\n## ")[0]
+    assert "`TINY_NS`" in storm  # used in a comprehension only
+
+
+def test_the_journal_format_has_every_field_with_its_unit():
+    page = page_of("journal.md")
+    for field in describe_fields().fields:
+        section = page.partition(f"### `{field.event}`")[2].partition("\n### ")[0]
+        row = next(line for line in section.splitlines() if line.startswith(f"| `{field.name}`"))
+        assert f"| {'' if field.unit == '1' else field.unit} | {field.kind} |" in row
+
+
+def test_the_api_page_has_every_public_name():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^::: instrumented_calc\.(\w+)$", page, re.MULTILINE)
+    assert sorted({*shown} - {"errors"}) == sorted(instrumented_calc.__all__)
