@@ -49,20 +49,17 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pages_with_blocks() -> list:
+def pages_to_run() -> list:
     """Pages as parameters, named by their paths; test_readme.py runs the README."""
     return [
-        pytest.param(
-            page,
-            id=str(page.relative_to(ROOT)),
-            marks=[] if page.name == "quick-start.md" else [pytest.mark.slow],
-        )
+        pytest.param(page, id=str(page.relative_to(ROOT)))
         for page in PAGES
         if page.name != "README.md" and any(block.reason is None for block in blocks(page))
     ]
 
 
-@pytest.mark.parametrize("page", pages_with_blocks())
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages_to_run())
 def test_the_blocks_of_a_page_run(page, tmp_path):
     """The Python blocks of a page are one script; its shell commands run afterwards, in the same folder."""
     script, shell = "", SHELL
