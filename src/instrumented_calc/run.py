@@ -366,6 +366,6 @@ def _summary_or_reason(path: Path) -> str:
 def _summary_of(path: Path) -> str:
     if path.stat().st_size > SUMMARY_BYTES:
         return f"{path.name}  complete; too long to read back now\nnext      instrumented-calc report {path}"
-    from instrumented_calc.reporting.closing import closing_summary  # noqa: PLC0415 - numpy, once
+    from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - numpy, once
 
     return closing_summary(path)

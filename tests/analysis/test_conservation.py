@@ -6,7 +6,7 @@ import pytest
 
 from instrumented_calc.analysis.conservation import measure_conservation
 from instrumented_calc.journal.records import Call, Lane, Phase, State
-from instrumented_calc.reporting.conservation import conservation_section
+from instrumented_calc.reporting.run.conservation import conservation_section
 
 NVE = Phase(phase=1, driver="VelocityVerlet", kind="md", index=0, ensemble="NVE", timestep_fs=2.0)
 

@@ -24,11 +24,11 @@ from instrumented_calc.journal.records import (
     RunStart,
     Slice,
 )
-from instrumented_calc.reporting.closing import closing_text
-from instrumented_calc.reporting.ending import ending_words
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.ending import ending_words
+from instrumented_calc.reporting.run.final_summary import closing_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 SECOND, GB = 10**9, 10**9
 STARTED = "2026-01-01T00:00:00.000+00:00"

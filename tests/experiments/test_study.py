@@ -9,7 +9,7 @@ from instrumented_calc.analysis.study.cells import Cell, Executed, products_of
 from instrumented_calc.analysis.study.checks import Problem, check_cells
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.analysis.study.values import compare
-from instrumented_calc.reporting.study_tables import summary_csv, timings_csv
+from instrumented_calc.reporting.study.tables import summary_csv, timings_csv
 
 SEEDS = range(20)
 FLOOR = 220 * 2**20

@@ -29,13 +29,13 @@ from instrumented_calc.errors import InstrumentedCalcError
 from instrumented_calc.journal.energies import read_energies
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.validation import validate_journal
-from instrumented_calc.reporting.chrome import render_chrome
-from instrumented_calc.reporting.closing import closing_text
 from instrumented_calc.reporting.comparison import build_comparison, render_comparison_json
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.markdown import render_markdown
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.chrome import render_chrome
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.final_summary import closing_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

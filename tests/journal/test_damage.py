@@ -15,8 +15,8 @@ from instrumented_calc.journal.energies import FIRST, read_energies
 from instrumented_calc.journal.reader import Journal, read_journal
 from instrumented_calc.journal.records import Lane, Slice, bucket_of
 from instrumented_calc.journal.validation import validate_journal
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.report import build_report
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,10 +13,10 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.records import LARGEST, LARGEST_BUCKET, State, bucket_of
 from instrumented_calc.journal.validation import validate_journal
-from instrumented_calc.reporting.json_form import render_json
+from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.quantities import figures
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 HISTOGRAM = b'"histogram":[['
 

@@ -12,13 +12,13 @@ from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import LONGEST_PATH, plain, shown_path
-from instrumented_calc.reporting.chrome import render_chrome
-from instrumented_calc.reporting.closing import closing_text
 from instrumented_calc.reporting.document import LONGEST_CELL, Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.markdown import render_markdown
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.chrome import render_chrome
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.final_summary import closing_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 NASTY = "\x1b[31m\x1b]0;title\x07\x9b2J\u202egnp.exe\u2028\u2029\u200b\u200f\ufeff\x7f"
 LIVE = "![x](http://e.example/p.png) [y](javascript:z) <b>a</b> | `c` www.e.example &#x202e; $x$"

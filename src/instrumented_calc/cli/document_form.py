@@ -20,9 +20,9 @@ class Form(str, Enum):
 def render_document(document: Document, form: Form) -> str:
     """Return a document as text or Markdown; JSON is made of figures, not of a document."""
     if form is Form.markdown:
-        from instrumented_calc.reporting.markdown import render_markdown  # noqa: PLC0415 - one form
+        from instrumented_calc.reporting.forms.markdown import render_markdown  # noqa: PLC0415 - one form
 
         return render_markdown(document)
-    from instrumented_calc.reporting.text import render_text  # noqa: PLC0415 - one form
+    from instrumented_calc.reporting.forms.text import render_text  # noqa: PLC0415 - one form
 
     return render_text(document)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instrumented_calc.intake.ingest import Ingested
-    from instrumented_calc.reporting.figures import Figure
+    from instrumented_calc.reporting.forms.figures import Figure
 
 FOLDER = "figures"
 
@@ -28,7 +28,7 @@ def draw(found: Ingested) -> None:
     Raises:
         IntakeError: The results cannot be written.
     """
-    from instrumented_calc.reporting.intake_figures import figures_of_intake  # noqa: PLC0415 - slow
+    from instrumented_calc.reporting.intake.figures import figures_of_intake  # noqa: PLC0415 - slow
 
     figures, notes = figures_of_intake(found.evidence)
     found.notes += notes
@@ -45,7 +45,7 @@ def draw(found: Ingested) -> None:
 
 
 def _rendered(figure: Figure) -> dict[str, bytes]:
-    from instrumented_calc.reporting.figures import render_figure  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.reporting.forms.figures import render_figure  # noqa: PLC0415 - `--help` stays quick
 
     with warnings.catch_warnings():
         # Long names do not fit, odd numbers overflow: neither is the user's to act on.

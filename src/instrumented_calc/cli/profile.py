@@ -93,7 +93,7 @@ def _trace(text: str) -> Any:
 
 def _tell(found: Profile) -> None:
     """Show the summary, which ends with the next command, on stderr; the journal's path on stdout."""
-    from instrumented_calc.reporting.closing import closing_summary  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - `--help` stays light
 
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

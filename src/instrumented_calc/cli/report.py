@@ -139,21 +139,21 @@ def _render(
 ) -> str:
     # only the form that was asked for
     if form is Format.json:
-        from instrumented_calc.reporting.json_form import render_json  # noqa: PLC0415
+        from instrumented_calc.reporting.run.json_report import render_json  # noqa: PLC0415
 
         return render_json(summaries, outcomes, findings)
     if form is Format.chrome:
-        from instrumented_calc.reporting.chrome import render_chrome  # noqa: PLC0415
+        from instrumented_calc.reporting.forms.chrome import render_chrome  # noqa: PLC0415
 
         return render_chrome([summary.journal for summary in summaries])
-    from instrumented_calc.reporting.report import build_report  # noqa: PLC0415
+    from instrumented_calc.reporting.run.report import build_report  # noqa: PLC0415
 
     document = build_report(summaries, outcomes, findings)
     if form is Format.markdown:
-        from instrumented_calc.reporting.markdown import render_markdown  # noqa: PLC0415
+        from instrumented_calc.reporting.forms.markdown import render_markdown  # noqa: PLC0415
 
         return render_markdown(document)
-    from instrumented_calc.reporting.text import render_text  # noqa: PLC0415
+    from instrumented_calc.reporting.forms.text import render_text  # noqa: PLC0415
 
     return render_text(document)
 

@@ -111,8 +111,8 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
     """Write the tables, the JSON and the figures."""
     from instrumented_calc.analysis.study.cells import usable  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.journal.new_file import replace  # noqa: PLC0415 - likewise
-    from instrumented_calc.reporting.study import render_study_json  # noqa: PLC0415 - likewise
-    from instrumented_calc.reporting.study_tables import summary_csv, timings_csv  # noqa: PLC0415 - likewise
+    from instrumented_calc.reporting.study.report import render_study_json  # noqa: PLC0415 - likewise
+    from instrumented_calc.reporting.study.tables import summary_csv, timings_csv  # noqa: PLC0415 - likewise
 
     files = {
         "timings_local.csv": timings_csv(usable(run.cells)).encode(),
@@ -130,7 +130,7 @@ def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
     """Return the tables of what cProfile saw; those of an earlier run would be taken for this one's."""
     from instrumented_calc.experiments.study.plan import MODES  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.intake.csv_form import as_csv  # noqa: PLC0415 - likewise
-    from instrumented_calc.reporting.study_hotspots import hotspots_name, hotspots_rows  # noqa: PLC0415 - same
+    from instrumented_calc.reporting.study.hotspots import hotspots_name, hotspots_rows  # noqa: PLC0415 - same
 
     for mode in MODES:
         (output / hotspots_name(workload, mode)).unlink(missing_ok=True)
@@ -138,8 +138,8 @@ def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
 
 
 def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
-    from instrumented_calc.reporting.figures import render_figure  # noqa: PLC0415 - `--help` stays light
-    from instrumented_calc.reporting.study_figures import figures_of  # noqa: PLC0415 - likewise
+    from instrumented_calc.reporting.forms.figures import render_figure  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.reporting.study.figures import figures_of  # noqa: PLC0415 - likewise
 
     try:
         return {name: content for each in figures_of(judged) for name, content in render_figure(each).items()}
@@ -149,7 +149,7 @@ def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
 
 
 def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form) -> str:
-    from instrumented_calc.reporting import study as reporting  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.reporting.study import report as reporting  # noqa: PLC0415 - `--help` stays light
 
     if form is Form.json:
         return reporting.render_study_json(judged, settings, run.notes)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import NOT_MEASURED, bytes_of, count, figures, plural, time_unit
+from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import NOT_MEASURED, count, figures, percent, time_unit
-from instrumented_calc.reporting.study_hotspots import hotspots_section
+from instrumented_calc.reporting.run.identity import one_line
+from instrumented_calc.reporting.study.hotspots import hotspots_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

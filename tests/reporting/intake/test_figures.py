@@ -6,7 +6,7 @@ import pytest
 
 from instrumented_calc.intake.measurements import LogLine, Measurement
 from instrumented_calc.intake.ruling import Evidence
-from instrumented_calc.reporting.intake_figures import figures_of_intake
+from instrumented_calc.reporting.intake.figures import figures_of_intake
 
 TABLE = "b.zip/timings.csv"
 

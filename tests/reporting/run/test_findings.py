@@ -12,11 +12,11 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting.closing import closing_summary
-from instrumented_calc.reporting.findings import findings_section, flagged_line, unknown_line
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.final_summary import closing_summary
+from instrumented_calc.reporting.run.findings import findings_section, flagged_line, unknown_line
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 MS = 1_000_000
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.timing.counts import LIST_BUILDS
-from instrumented_calc.reporting import identity
-from instrumented_calc.reporting.conservation import conservation_section
-from instrumented_calc.reporting.contractions import contractions_section
-from instrumented_calc.reporting.conversions import conversions_section
-from instrumented_calc.reporting.damage import damage_lines
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.ending import ending_words, stalls_section
-from instrumented_calc.reporting.inner import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.quantities import (
     NOT_MEASURED,
     bytes_of,
@@ -26,7 +19,14 @@ from instrumented_calc.reporting.quantities import (
     plural,
     time_unit,
 )
-from instrumented_calc.reporting.traces import traces_section
+from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.conservation import conservation_section
+from instrumented_calc.reporting.run.contractions import contractions_section
+from instrumented_calc.reporting.run.conversions import conversions_section
+from instrumented_calc.reporting.run.damage import damage_lines
+from instrumented_calc.reporting.run.ending import ending_words, stalls_section
+from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
+from instrumented_calc.reporting.run.traces import traces_section
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.memory.reading import Memory

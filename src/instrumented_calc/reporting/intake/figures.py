@@ -19,8 +19,8 @@ from instrumented_calc.intake.comparability import (
 )
 from instrumented_calc.intake.figures_hold import usable
 from instrumented_calc.intake.layout import safe_name
-from instrumented_calc.reporting.figures import Figure, Point
-from instrumented_calc.reporting.identity import one_line
+from instrumented_calc.reporting.forms.figures import Figure, Point
+from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -13,7 +13,7 @@ import msgspec
 
 from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.plain_text import escaped_json, plain
-from instrumented_calc.reporting import identity
+from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.reporting.document import Paragraph, Section, Table
-from instrumented_calc.reporting.identity import one_line
 from instrumented_calc.reporting.quantities import count, figures, percent
+from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

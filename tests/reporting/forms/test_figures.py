@@ -9,8 +9,8 @@ import pytest
 from instrumented_calc.analysis.study.cells import Cell
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.reporting.figures import Figure, Point, render_figure
-from instrumented_calc.reporting.study_figures import figures_of
+from instrumented_calc.reporting.forms.figures import Figure, Point, render_figure
+from instrumented_calc.reporting.study.figures import figures_of
 
 
 def rows():

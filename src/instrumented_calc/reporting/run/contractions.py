@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
+from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.contractions import Contraction, Contractions, Signature

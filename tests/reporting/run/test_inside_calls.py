@@ -10,11 +10,11 @@ import pytest
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting.closing import closing_text
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.markdown import render_markdown
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.final_summary import closing_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 START = records.RunStart(
     schema=records.SCHEMA, run_id="r", started="2026-01-01T00:00:00Z", pid=1, version="0.1.0"

@@ -12,13 +12,13 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting.closing import closing_summary
-from instrumented_calc.reporting.json_form import render_json
-from instrumented_calc.reporting.markdown import render_markdown
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.final_summary import closing_summary
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
-GOLDEN = Path(__file__).parents[1] / "journal" / "golden" / "v1.jsonl"
+GOLDEN = Path(__file__).parents[2] / "journal" / "golden" / "v1.jsonl"
 
 
 @pytest.fixture

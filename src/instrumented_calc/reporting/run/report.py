@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from instrumented_calc.reporting import identity
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.findings import findings_section
-from instrumented_calc.reporting.groups import group_journals
 from instrumented_calc.reporting.quantities import count, duration, elapsed, figures, plural
-from instrumented_calc.reporting.sections import sections_of
+from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.findings import findings_section
+from instrumented_calc.reporting.run.job_groups import group_journals
+from instrumented_calc.reporting.run.sections import sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.targets import Outcome
-    from instrumented_calc.reporting.groups import Group
+    from instrumented_calc.reporting.run.job_groups import Group
 
 
 def build_report(

@@ -11,10 +11,10 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting.chrome import render_chrome
-from instrumented_calc.reporting.markdown import render_markdown
-from instrumented_calc.reporting.report import build_report
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.chrome import render_chrome
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.report import build_report
 
 MS = 10**6
 

@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json, shown_path
-from instrumented_calc.reporting import identity
-from instrumented_calc.reporting.ending import ending_words
+from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.ending import ending_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

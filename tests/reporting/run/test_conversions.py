@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from instrumented_calc.analysis.contractions.conversions import Conversion, Conversions, Promotion
-from instrumented_calc.reporting.conversions import ROWS_SHOWN, conversions_section
 from instrumented_calc.reporting.document import Document
-from instrumented_calc.reporting.text import render_text
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.conversions import ROWS_SHOWN, conversions_section
 
 COPY = Conversion(
     "host to device", "float64@cpu", "float32@cuda:0", "to device", 1000, 20_000_000, 48_000, 0.02

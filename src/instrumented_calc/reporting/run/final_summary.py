@@ -8,9 +8,6 @@ from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import plain
-from instrumented_calc.reporting import identity
-from instrumented_calc.reporting.ending import ending_words
-from instrumented_calc.reporting.findings import flagged_line, unknown_line
 from instrumented_calc.reporting.quantities import (
     bytes_of,
     count,
@@ -22,6 +19,9 @@ from instrumented_calc.reporting.quantities import (
     plural,
     time_unit,
 )
+from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.ending import ending_words
+from instrumented_calc.reporting.run.findings import flagged_line, unknown_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""The forms in which documents and figures are written."""

@@ -1,0 +1,1 @@
+"""The report on ingested bundles."""

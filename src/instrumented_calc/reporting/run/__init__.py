@@ -1,0 +1,1 @@
+"""The report on one or many runs."""
