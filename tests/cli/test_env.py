@@ -11,8 +11,8 @@ import pytest
 
 from instrumented_calc import __version__
 from instrumented_calc.cli import main
+from instrumented_calc.intake.archives.kinds import Kind
 from instrumented_calc.intake.ingest import Bundle, ingest
-from instrumented_calc.intake.recognition import Kind
 
 
 @pytest.fixture

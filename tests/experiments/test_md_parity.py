@@ -10,8 +10,8 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from instrumented_calc import MDProfiler, MDProfileResult, identify_hotspots, profile_md_trajectory
 from instrumented_calc.experiments.md_recorded import RecordedProfile
-from instrumented_calc.intake.distiller import component_split
-from instrumented_calc.intake.ruling import Evidence
+from instrumented_calc.intake.checks.mlff_distiller import component_split
+from instrumented_calc.intake.checks.ruling import Evidence
 
 REQUIRED = {
     "name": "by hand",

@@ -14,10 +14,10 @@ from ase.calculators.emt import EMT
 from tests.intake.published import chtc_members, local_members, metrics, write_tgz, write_zip
 
 from instrumented_calc import profiled
+from instrumented_calc.intake.archives.kinds import Kind, recognize
+from instrumented_calc.intake.archives.layout import Results
+from instrumented_calc.intake.archives.staging import Staged, stage
 from instrumented_calc.intake.ingest import Bundle, ingest
-from instrumented_calc.intake.layout import Results
-from instrumented_calc.intake.recognition import Kind, recognize
-from instrumented_calc.intake.staging import Staged, stage
 
 
 def rows(path):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrumented_calc.intake.masked_files import mask_journal
+from instrumented_calc.intake.outgoing.masked_files import mask_journal
 from instrumented_calc.journal import records
 from instrumented_calc.journal.masking import (
     MASKED,

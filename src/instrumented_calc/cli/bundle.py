@@ -16,7 +16,7 @@ def bundle(
     output: Annotated[Path, typer.Option(help="The archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
-    from instrumented_calc.intake.bundling import write_bundle  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.intake.outgoing.bundle import write_bundle  # noqa: PLC0415 - `--help` stays quick
     from instrumented_calc.reporting.quantities import bytes_of, plural  # noqa: PLC0415 - likewise
 
     written = write_bundle(runs, output)

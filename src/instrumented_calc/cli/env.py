@@ -104,7 +104,7 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    from instrumented_calc.intake.masking import mask_paths  # noqa: PLC0415 - quick `--help`
+    from instrumented_calc.intake.outgoing.masking import mask_paths  # noqa: PLC0415 - quick `--help`
     from instrumented_calc.journal.masking import mask_secrets  # noqa: PLC0415 - quick `--help`
 
     return mask_secrets(mask_paths(text))

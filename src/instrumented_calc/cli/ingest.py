@@ -58,8 +58,8 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
 
 def _write_reports(found: Ingested, form: Form) -> str:
     """Write the report beside the tables, as Markdown and JSON; return the form that was asked for."""
+    from instrumented_calc.intake.archives.output_folder import write_ours  # noqa: PLC0415 - likewise
     from instrumented_calc.intake.ingest import OURS  # noqa: PLC0415 - `--help` stays quick
-    from instrumented_calc.intake.output_folder import write_ours  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.intake.report import build_intake, render_intake_json  # noqa: PLC0415 - likewise
 
     names = [f"{OURS}/report.md", f"{OURS}/report.json"]

@@ -55,7 +55,7 @@ def _rendered(figure: Figure) -> dict[str, bytes]:
 
 def _write(output: Path, name: str, content: bytes) -> str:
     """Write a file where none is; beside one of other content, which may be the bundle's, with its hash."""
-    from instrumented_calc.intake.output_folder import folder_in, sha256_in  # noqa: PLC0415 - `--help` stays quick
+    from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in  # noqa: PLC0415 - `--help` stays quick
     from instrumented_calc.journal.new_file import create  # noqa: PLC0415 - likewise
 
     folder = output / FOLDER

@@ -129,7 +129,7 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
 def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
     """Return the tables of what cProfile saw; those of an earlier run would be taken for this one's."""
     from instrumented_calc.experiments.study.plan import MODES  # noqa: PLC0415 - `--help` stays light
-    from instrumented_calc.intake.csv_form import as_csv  # noqa: PLC0415 - likewise
+    from instrumented_calc.intake.outgoing.safe_csv import as_csv  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study.hotspots import hotspots_name, hotspots_rows  # noqa: PLC0415 - same
 
     for mode in MODES:

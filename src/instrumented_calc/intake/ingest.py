@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.csv_form import as_csv
-from instrumented_calc.intake.distiller import profile_row
-from instrumented_calc.intake.figures_hold import usable
-from instrumented_calc.intake.journal_table import journal_row
-from instrumented_calc.intake.layout import Placed, Results
-from instrumented_calc.intake.output_folder import write_ours
-from instrumented_calc.intake.reading import read_all
-from instrumented_calc.intake.recognition import recognize
-from instrumented_calc.intake.ruling import Evidence, Ruling
-from instrumented_calc.intake.staging import Refusal, Staged, stage
-from instrumented_calc.intake.summing import sum_up
-from instrumented_calc.intake.support import Ratio, not_supported, ratios, supported
-from instrumented_calc.intake.validation import validate
+from instrumented_calc.intake.archives.kinds import recognize
+from instrumented_calc.intake.archives.layout import Placed, Results
+from instrumented_calc.intake.archives.output_folder import write_ours
+from instrumented_calc.intake.archives.staging import Refusal, Staged, stage
+from instrumented_calc.intake.checks.catalogue import validate
+from instrumented_calc.intake.checks.conclusions import Ratio, not_supported, ratios, supported
+from instrumented_calc.intake.checks.consistency import usable
+from instrumented_calc.intake.checks.mlff_distiller import profile_row
+from instrumented_calc.intake.checks.ruling import Evidence, Ruling
+from instrumented_calc.intake.outgoing.safe_csv import as_csv
+from instrumented_calc.intake.reading.journal_table import journal_row
+from instrumented_calc.intake.reading.reader import read_all
+from instrumented_calc.intake.reading.summary_table import sum_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.intake.limits import Limits
+    from instrumented_calc.intake.archives.limits import Limits
 
 # Our own tables stand apart from the study's files.
 OURS = "ingested"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.intake.measurements import LogLine, Measurement
-from instrumented_calc.intake.ruling import Evidence
+from instrumented_calc.intake.checks.ruling import Evidence
+from instrumented_calc.intake.reading.measurements import LogLine, Measurement
 from instrumented_calc.reporting.intake.figures import figures_of_intake
 
 TABLE = "b.zip/timings.csv"

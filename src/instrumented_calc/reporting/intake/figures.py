@@ -10,23 +10,23 @@ import numpy as np
 
 from instrumented_calc.analysis.study.cells import FULL, NUMPY
 from instrumented_calc.analysis.study.judgement import spread
-from instrumented_calc.intake.backends import unverified
-from instrumented_calc.intake.comparability import (
+from instrumented_calc.intake.archives.layout import safe_name
+from instrumented_calc.intake.checks.backend_labels import unverified
+from instrumented_calc.intake.checks.comparability import (
     bundles_with_other_values,
     cold_groups,
     cold_tables,
     in_order,
 )
-from instrumented_calc.intake.figures_hold import usable
-from instrumented_calc.intake.layout import safe_name
+from instrumented_calc.intake.checks.consistency import usable
 from instrumented_calc.reporting.forms.figures import Figure, Point
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from instrumented_calc.intake.measurements import Measurement
-    from instrumented_calc.intake.ruling import Evidence, Group
+    from instrumented_calc.intake.checks.ruling import Evidence, Group
+    from instrumented_calc.intake.reading.measurements import Measurement
 
     Groups = dict[Group, list[Measurement]]
 

@@ -14,9 +14,9 @@ from instrumented_calc.reporting.run.identity import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from instrumented_calc.intake.checks.conclusions import Ratio
+    from instrumented_calc.intake.checks.ruling import Ruling
     from instrumented_calc.intake.ingest import Ingested
-    from instrumented_calc.intake.ruling import Ruling
-    from instrumented_calc.intake.support import Ratio
 
 SCHEMA = "instrumented-calc-intake/1"
 NAMED = 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from instrumented_calc.analysis.statistics.growth import Verdict
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.intake.measurements import LogLine, Measurement, Summarized
+    from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
 
 EXAMPLES = 3
 # Table, system, mode, tag: runs that have these in common are replicates.

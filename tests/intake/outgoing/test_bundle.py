@@ -15,9 +15,9 @@ from tests.intake.published import local_members
 
 from instrumented_calc import profiled
 from instrumented_calc.errors import IntakeError, JournalReadError
-from instrumented_calc.intake.bundling import write_bundle
 from instrumented_calc.intake.ingest import Bundle, ingest
-from instrumented_calc.intake.masking import mask_paths
+from instrumented_calc.intake.outgoing.bundle import write_bundle
+from instrumented_calc.intake.outgoing.masking import mask_paths
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.validation import validate_journal
 

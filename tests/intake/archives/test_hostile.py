@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from instrumented_calc.cli import main
 from instrumented_calc.errors import IntakeError
+from instrumented_calc.intake.archives.layout import safe_name
+from instrumented_calc.intake.archives.limits import Limits
 from instrumented_calc.intake.ingest import Bundle, ingest
-from instrumented_calc.intake.layout import safe_name
-from instrumented_calc.intake.limits import Limits
 
 MIB = 2**20
 SMALL = Limits(members=50, total_bytes=4 * MIB, member_bytes=MIB, free_bytes=MIB)

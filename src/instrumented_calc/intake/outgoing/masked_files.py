@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from instrumented_calc.intake.masking import mask_paths
+from instrumented_calc.intake.outgoing.masking import mask_paths
 from instrumented_calc.journal.masking import JSON_DEPTH, mask_secrets, mask_values
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.entries import is_archive_name, read_entries
-from instrumented_calc.intake.guarded import CHUNK_BYTES
-from instrumented_calc.intake.limits import Budget, LimitError, Limits
+from instrumented_calc.intake.archives.bounded_reads import CHUNK_BYTES
+from instrumented_calc.intake.archives.limits import Budget, LimitError, Limits
+from instrumented_calc.intake.archives.members import is_archive_name, read_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO, BinaryIO
 
-    from instrumented_calc.intake.entries import Entry
+    from instrumented_calc.intake.archives.members import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from ase.calculators.emt import EMT
 
 from instrumented_calc import profiled
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.room import LONGEST_LINE, Room, bounded_lines, json_bytes
-from instrumented_calc.intake.tables import FULL, WORDS_KEPT, read_log, read_table
+from instrumented_calc.intake.archives.memory_limit import LONGEST_LINE, Room, bounded_lines, json_bytes
+from instrumented_calc.intake.reading.tables import FULL, WORDS_KEPT, read_log, read_table
 
 MIB = 2**20
 MOST_MB = 200

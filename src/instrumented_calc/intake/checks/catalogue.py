@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.intake import backends, comparability, distiller, figures_hold
+from instrumented_calc.intake.checks import backend_labels, comparability, consistency, mlff_distiller
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.ruling import Evidence, Ruling
+    from instrumented_calc.intake.checks.ruling import Evidence, Ruling
 
 CHECKS = (
-    figures_hold.checksums,
-    figures_hold.return_codes,
-    figures_hold.finite_values,
-    figures_hold.parts_within_wall,
-    figures_hold.summary_recomputed,
-    figures_hold.tables_agree,
+    consistency.checksums,
+    consistency.return_codes,
+    consistency.finite_values,
+    consistency.parts_within_wall,
+    consistency.summary_recomputed,
+    consistency.tables_agree,
     comparability.values,
-    backends.backend_labels,
-    backends.resident_memory,
+    backend_labels.backend_labels,
+    backend_labels.resident_memory,
     comparability.single_runs,
     comparability.warmup,
     comparability.cold_caches,
     comparability.unaccounted_time,
     comparability.threads,
     comparability.hardware,
-    distiller.component_split,
+    mlff_distiller.component_split,
 )
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, cast
 
-from instrumented_calc.intake.guarded import BoundedReads, Charged, ForwardStream
-from instrumented_calc.intake.limits import LimitError
+from instrumented_calc.intake.archives.bounded_reads import BoundedReads, Charged, ForwardStream
+from instrumented_calc.intake.archives.limits import LimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO, BinaryIO
 
-    from instrumented_calc.intake.limits import Budget
+    from instrumented_calc.intake.archives.limits import Budget
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")

@@ -8,14 +8,14 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.intake.output_folder import folder_in, sha256_in
-from instrumented_calc.intake.recognition import Kind
+from instrumented_calc.intake.archives.kinds import Kind
+from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in
 from instrumented_calc.journal.new_file import create
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from instrumented_calc.intake.staging import Content
+    from instrumented_calc.intake.archives.staging import Content
 
 LOGS = "logs"
 FOLDERS = {

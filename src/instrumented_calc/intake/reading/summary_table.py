@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.intake.measurements import Measurement
+    from instrumented_calc.intake.reading.measurements import Measurement
 
 
 def sum_up(runs: Sequence[Measurement]) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.ruling import Ruling, ruling
+from instrumented_calc.intake.checks.ruling import Ruling, ruling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from instrumented_calc.intake.ruling import Evidence
+    from instrumented_calc.intake.checks.ruling import Evidence
 
 COLUMNS = {
     "name": ("name",),

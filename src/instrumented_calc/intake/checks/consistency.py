@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.intake.measurements import ENDED, GOOD_END
-from instrumented_calc.intake.ruling import Ruling, key, ruling
+from instrumented_calc.intake.checks.ruling import Ruling, key, ruling
+from instrumented_calc.intake.reading.measurements import ENDED, GOOD_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.intake.measurements import Measurement, Summarized
-    from instrumented_calc.intake.ruling import Evidence
+    from instrumented_calc.intake.checks.ruling import Evidence
+    from instrumented_calc.intake.reading.measurements import Measurement, Summarized
 
 # Recomputed from the same decimals, only the last bits can differ: 2.4e-12 in a published study.
 SAME = 1e-9

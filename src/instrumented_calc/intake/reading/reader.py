@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import IntakeError, JournalReadError
-from instrumented_calc.intake import tables
-from instrumented_calc.intake.marshalled import hotspots
-from instrumented_calc.intake.recognition import Kind, is_too_large, recognize
-from instrumented_calc.intake.room import Room, bounded_lines, json_bytes
-from instrumented_calc.intake.ruling import Evidence
+from instrumented_calc.intake.archives.kinds import Kind, is_too_large, recognize
+from instrumented_calc.intake.archives.memory_limit import Room, bounded_lines, json_bytes
+from instrumented_calc.intake.checks.ruling import Evidence
+from instrumented_calc.intake.reading import tables
+from instrumented_calc.intake.reading.cprofile_files import hotspots
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.intake.layout import Placed
-    from instrumented_calc.intake.staging import Content
+    from instrumented_calc.intake.archives.layout import Placed
+    from instrumented_calc.intake.archives.staging import Content
 
 
 # What a call's row takes in memory is about what it takes in a file.

@@ -17,12 +17,12 @@ import msgspec
 
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import IntakeError, JournalReadError
-from instrumented_calc.intake.csv_form import as_csv
-from instrumented_calc.intake.journal_table import journal_row
-from instrumented_calc.intake.layout import safe_name
-from instrumented_calc.intake.masked_files import mask_journal, masked
-from instrumented_calc.intake.recognition import as_json
-from instrumented_calc.intake.staging import sha256_of
+from instrumented_calc.intake.archives.kinds import as_json
+from instrumented_calc.intake.archives.layout import safe_name
+from instrumented_calc.intake.archives.staging import sha256_of
+from instrumented_calc.intake.outgoing.masked_files import mask_journal, masked
+from instrumented_calc.intake.outgoing.safe_csv import as_csv
+from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.journal.new_file import create
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.start import first_start

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from instrumented_calc.intake.measurements import LogLine, Measurement, Summarized
-from instrumented_calc.intake.ruling import Evidence
-from instrumented_calc.intake.support import not_supported, ratios, supported
-from instrumented_calc.intake.validation import CHECKS, validate
+from instrumented_calc.intake.checks.catalogue import CHECKS, validate
+from instrumented_calc.intake.checks.conclusions import not_supported, ratios, supported
+from instrumented_calc.intake.checks.ruling import Evidence
+from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
 
 WALLS = {"numpy_only": 1.0, "torch_full": 2.0}
 

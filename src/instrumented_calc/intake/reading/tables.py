@@ -9,23 +9,23 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.columns import HEADERLESS, KNOWN, header_of, measurement, summarized
-from instrumented_calc.intake.executed import executed_words
-from instrumented_calc.intake.measurements import (
+from instrumented_calc.intake.archives.memory_limit import ROW_BYTES, TEXT_BYTES, bounded_lines
+from instrumented_calc.intake.reading.columns import HEADERLESS, KNOWN, header_of, measurement, summarized
+from instrumented_calc.intake.reading.executed import executed_words
+from instrumented_calc.intake.reading.measurements import (
     ENDED,
     GOOD_END,
     LogLine,
     Measurement,
     Summarized,
 )
-from instrumented_calc.intake.room import ROW_BYTES, TEXT_BYTES, bounded_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-    from instrumented_calc.intake.room import Room
+    from instrumented_calc.intake.archives.memory_limit import Room
 
 PROBLEMS_KEPT = 5
 LONGEST_ROW = 128 * 1024  # of several lines, where cells hold line breaks

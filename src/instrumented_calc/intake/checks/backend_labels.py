@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.ruling import Ruling, ruling
+from instrumented_calc.intake.checks.ruling import Ruling, ruling
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.measurements import LogLine, Measurement
-    from instrumented_calc.intake.ruling import Evidence
+    from instrumented_calc.intake.checks.ruling import Evidence
+    from instrumented_calc.intake.reading.measurements import LogLine, Measurement
 
 # What a label calls its backend, and what the report of its environment calls the library.
 BACKENDS = {"torch": ("torch", "pytorch"), "jax": ("jax",), "cuda": ("cuda",), "mps": ("mps",)}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from instrumented_calc.intake.entries import is_archive_name
-from instrumented_calc.intake.room import json_bytes
+from instrumented_calc.intake.archives.members import is_archive_name
+from instrumented_calc.intake.archives.memory_limit import json_bytes
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.staging import Content
+    from instrumented_calc.intake.archives.staging import Content
 
 # Larger ones are kept, and not parsed: a study's tables are thousands of times smaller.
 LARGEST_PARSED = 8 * 2**20

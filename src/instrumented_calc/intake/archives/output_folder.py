@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.staging import sha256_of
+from instrumented_calc.intake.archives.staging import sha256_of
 from instrumented_calc.journal.new_file import replace
 
 if TYPE_CHECKING:

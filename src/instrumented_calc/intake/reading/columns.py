@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.measurements import Measurement, Summarized
+from instrumented_calc.intake.reading.measurements import Measurement, Summarized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

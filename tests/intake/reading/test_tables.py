@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrumented_calc.intake.room import Room
-from instrumented_calc.intake.tables import read_log, read_metrics, read_table, read_workloads
+from instrumented_calc.intake.archives.memory_limit import Room
+from instrumented_calc.intake.reading.tables import read_log, read_metrics, read_table, read_workloads
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of, unequal
-from instrumented_calc.intake.figures_hold import known, usable
-from instrumented_calc.intake.ruling import Ruling, label, ruling
+from instrumented_calc.intake.checks.consistency import known, usable
+from instrumented_calc.intake.checks.ruling import Ruling, label, ruling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.intake.measurements import Measurement
-    from instrumented_calc.intake.ruling import Evidence, Group
+    from instrumented_calc.intake.checks.ruling import Evidence, Group
+    from instrumented_calc.intake.reading.measurements import Measurement
 
 COLD_RATIO = 10.0
 # Fewer blocks than these say nothing: half a megabyte.

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.statistics.student_t import difference_of_means
-from instrumented_calc.intake.backends import unverified
-from instrumented_calc.intake.comparability import (
+from instrumented_calc.intake.checks.backend_labels import unverified
+from instrumented_calc.intake.checks.comparability import (
     bundles_with_other_values,
     cold_groups,
     cold_tables,
     in_order,
     unaccounted,
 )
-from instrumented_calc.intake.figures_hold import known, usable
-from instrumented_calc.intake.ruling import some
+from instrumented_calc.intake.checks.consistency import known, usable
+from instrumented_calc.intake.checks.ruling import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from instrumented_calc.intake.ruling import Evidence, Group, Ruling
+    from instrumented_calc.intake.checks.ruling import Evidence, Group, Ruling
 
 BASELINES = ("numpy_only", "numpy", "upstream")
 MANY_ATOMS = 3

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.intake.limits import LimitError
+from instrumented_calc.intake.archives.limits import LimitError
 
 if TYPE_CHECKING:
     from typing import IO, BinaryIO
 
-    from instrumented_calc.intake.limits import Budget
+    from instrumented_calc.intake.archives.limits import Budget
 
 CHUNK_BYTES = 64 * 1024
 # The central directory of 20,000 members with long names.

@@ -1,0 +1,1 @@
+"""Unpacking bundles that nobody vouches for: bounded, and never through a link."""

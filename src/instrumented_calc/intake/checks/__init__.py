@@ -1,0 +1,1 @@
+"""Checks of stored results, and what they can support."""

@@ -1,0 +1,1 @@
+"""Writing bundles for others, with secrets masked."""
