@@ -1,9 +1,9 @@
-"""Langevin molecular dynamics of ellipsoids on an AniSOAP model, recorded.
+"""Profiled Langevin dynamics of ellipsoids with an AniSOAP model.
 
     python examples/anisoap_md.py                  # a small model with seeded random weights
-    python examples/anisoap_md.py model.npz        # one that instrumented_calc_anisoap.Model saved
+    python examples/anisoap_md.py model.npz        # a model saved by instrumented_calc_anisoap.Model
 
-Orientations stay as they are: ASE's dynamics moves particles and does not turn them.
+Orientations stay fixed: ASE's dynamics moves particles but does not rotate them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ MASS = 78.0  # of benzene, in u; ASE gives X a mass of 1
 
 
 def main() -> None:
-    """Run the dynamics and tell what to do next."""
+    """Run the dynamics and print the next command."""
     options = parse_options()
     model = Model.load(options.model) if options.model else default_model()
     species = tuple(chemical_symbols[number] for number in model.species)
     (atoms,) = ellipsoids(1, options.particles, species)
     atoms.set_masses(np.full(len(atoms), MASS))
-    atoms.rattle(0.1, seed=0)  # particles in a symmetric place feel no force
+    atoms.rattle(0.1, seed=0)  # at symmetric positions all forces are zero
     atoms.calc = ProfiledCalculator(AniSOAPCalculator(model))
     dynamics = Langevin(
         atoms,
@@ -47,11 +47,11 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", help="file of a model, .npz")
+    parser.add_argument("model", nargs="?", help="model file, .npz")
     parser.add_argument("--steps", type=int, default=10, help="MD steps of 2 fs")
-    parser.add_argument("--particles", type=int, default=8, help="in a periodic box")
+    parser.add_argument("--particles", type=int, default=8, help="particles in the periodic box")
     return parser.parse_args()
 
 

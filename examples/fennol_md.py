@@ -1,9 +1,9 @@
-"""NVE molecular dynamics of water with a FeNNol model, recorded.
+"""Profiled NVE dynamics of water with a FeNNol model.
 
-    python examples/fennol_md.py                  # seeded random weights, made once
-    python examples/fennol_md.py ani2x.fnx        # a model that was downloaded before
+    python examples/fennol_md.py                  # seeded random weights, created on first use
+    python examples/fennol_md.py ani2x.fnx        # a downloaded model
 
-Random weights of ANI-2x's architecture cost what trained ones do; only their forces mean nothing.
+Random weights of ANI-2x's architecture cost as much as trained ones; only the forces are meaningless.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc_fennol import FeNNolCalculator, random_model
 
 RANDOM_MODEL = Path("ani_random.fnx")
-SPACING = 3.1  # A between molecules, that of liquid water
+SPACING = 3.1  # Angstrom between molecules, as in liquid water
 
 
 def main() -> None:
-    """Run the dynamics and tell what to do next."""
+    """Run the dynamics and print the next command."""
     options = parse_options()
     atoms = water(options.edge)
-    # By default a list grows by 5 % when it overflows, and each time two programs are compiled anew.
-    # This reaches the list of pairs only: the angles' keep 5 %, and the journal counts their overflows.
+    # By default a list grows by 5 % when it overflows, and each overflow recompiles two programs.
+    # This setting affects the pair list only: angle lists keep 5 %, and the journal counts their overflows.
     fennol = FeNNolCalculator(options.model or seeded_model(), graph_config={"mult_size": 1.5})
     atoms.calc = ProfiledCalculator(fennol)
     VelocityVerlet(atoms, 0.5 * units.fs).run(options.steps)
@@ -40,16 +40,16 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("model", nargs="?", help="file of a FeNNol model, .fnx")
+    parser.add_argument("model", nargs="?", help="FeNNol model file, .fnx")
     parser.add_argument("--steps", type=int, default=20, help="MD steps of 0.5 fs")
     parser.add_argument("--edge", type=int, default=3, help="molecules along an edge of the periodic cube")
     return parser.parse_args()
 
 
 def water(edge: int) -> Atoms:
-    """Return a periodic cube of water molecules, each turned at random."""
+    """Return a periodic cube of water molecules, each rotated at random."""
     rng = np.random.default_rng(0)
     box = Atoms(pbc=True, cell=[edge * SPACING] * 3)
     for corner in np.ndindex(edge, edge, edge):
@@ -61,9 +61,9 @@ def water(edge: int) -> Atoms:
 
 
 def seeded_model() -> Path:
-    """Return a model with random weights, made the first time."""
+    """Return the path of a model with random weights; create it on first use."""
     if not RANDOM_MODEL.exists():
-        print(f"no model given: random weights (seed 0) go to {RANDOM_MODEL}")
+        print(f"no model given: using random weights (seed 0) in {RANDOM_MODEL}")
         random_model(RANDOM_MODEL)
     return RANDOM_MODEL
 

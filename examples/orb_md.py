@@ -1,9 +1,9 @@
-"""NVE molecular dynamics of silicon with Orb-v2, recorded.
+"""Profiled NVE dynamics of silicon with Orb-v2.
 
-    python examples/orb_md.py                          # seeded random weights, made once
-    python examples/orb_md.py orb-v2-20241011.ckpt     # weights that were downloaded before
+    python examples/orb_md.py                          # seeded random weights, created on first use
+    python examples/orb_md.py orb-v2-20241011.ckpt     # downloaded weights
 
-Random weights cost exactly what trained ones do; only their forces mean nothing.
+Random weights cost as much as trained ones; only the forces are meaningless.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ATOMS_PER_CELL = 8
 
 
 def main() -> None:
-    """Run the dynamics and tell what to do next."""
+    """Run the dynamics and print the next command."""
     options = parse_options()
     atoms = silicon(options.atoms)
     orb = OrbCalculator(
         "orb-v2",
         weights_path=options.weights or seeded_weights(),
-        compile=False,  # to compile takes minutes on a CPU
+        compile=False,  # compiling takes minutes on a CPU
         device=options.device,
     )
     atoms.calc = ProfiledCalculator(orb)
@@ -42,17 +42,17 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("weights", nargs="?", help="file or URL of Orb-v2's weights")
+    parser.add_argument("weights", nargs="?", help="file or URL of Orb-v2 weights")
     parser.add_argument("--steps", type=int, default=10, help="MD steps of 1 fs")
-    parser.add_argument("--atoms", type=int, default=64, help="8, 64, 216, 512, ...")
-    parser.add_argument("--device", help="cpu, cuda, ...; the GPU if there is one by default")
+    parser.add_argument("--atoms", type=int, default=64, help="number of atoms: 8, 64, 216, 512, ...")
+    parser.add_argument("--device", help="cpu, cuda, ...; default: a GPU if there is one")
     return parser.parse_args()
 
 
 def silicon(n_atoms: int) -> Atoms:
-    """Return a cube of diamond silicon, shaken so that it moves."""
+    """Return a cube of diamond silicon with displaced atoms, so that forces are not zero."""
     edge = round((n_atoms / ATOMS_PER_CELL) ** (1 / 3))
     if edge**3 * ATOMS_PER_CELL != n_atoms:
         message = f"--atoms {n_atoms}: a cube of silicon has 8, 64, 216, 512, ... atoms"
@@ -63,9 +63,9 @@ def silicon(n_atoms: int) -> Atoms:
 
 
 def seeded_weights() -> Path:
-    """Return random weights, made the first time."""
+    """Return the path of random weights; create them on first use."""
     if not RANDOM_WEIGHTS.exists():
-        print(f"no weights given: random ones (seed 0) go to {RANDOM_WEIGHTS}")
+        print(f"no weights given: using random ones (seed 0) in {RANDOM_WEIGHTS}")
         random_weights(RANDOM_WEIGHTS)
     return RANDOM_WEIGHTS
 
