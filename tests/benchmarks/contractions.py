@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from msgspec import UNSET
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.table import SignatureTable
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import Entry, active
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -52,11 +51,11 @@ class Maker:
 def counting(probe: Callable[[], Any], contract: Callable[[], Any], mode: str) -> Iterator[None]:
     """Count while it lasts, at the mode that thousands of calls would have led to."""
     opened = probe()
-    entry = [0, Maker(), 0, UNSET, None, "", UNSET, UNSET, UNSET, None]
+    entry = Entry(0, Maker())
     active.stack.append(entry)
     try:
         contract()
-        for cells in (entry[4].numpy, entry[4].torch):
+        for cells in (entry.signatures.numpy, entry.signatures.torch):
             for cell in cells.values():
                 hold(cell, mode)
         yield

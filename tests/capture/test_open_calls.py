@@ -31,7 +31,7 @@ class Waiting(zoo.Spring):
 def calls_of(face):
     """Return the open calls of one wrapped calculator's run, with their threads."""
     maker = recording(face).run._recorder.maker
-    return [(thread, entry) for thread, calls in open_calls() for entry in calls if entry[1] is maker]
+    return [(thread, entry) for thread, calls in open_calls() for entry in calls if entry.maker is maker]
 
 
 def test_another_thread_sees_the_open_call_and_its_start():
@@ -43,8 +43,8 @@ def test_another_thread_sees_the_open_call_and_its_start():
     ((thread, entry),) = calls_of(face)
     maker = recording(face).run._recorder.maker
     assert thread == before.ident
-    assert entry[0] == 0
-    assert 0 < entry[11] <= maker.clock()
+    assert entry.index == 0
+    assert 0 < entry.start <= maker.clock()
     calc.release.set()
     before.join()
     assert calls_of(face) == []
@@ -58,7 +58,7 @@ def test_nested_calls_are_listed_outermost_first():
             if not seen:
                 seen.append(None)
                 self.get_property("energy", atoms)
-            seen.append([entry[0] for _, entry in calls_of(face)])
+            seen.append([entry.index for _, entry in calls_of(face)])
             super().calculate(atoms, properties, system_changes)
 
     face = ProfiledCalculator(Outer())

@@ -24,7 +24,7 @@ from tests.support import read_records  # noqa: E402 - likewise
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
 from instrumented_calc.analysis.contractions.jax_modules import join_modules  # noqa: E402 - likewise
-from instrumented_calc.capture.open_calls import active  # noqa: E402 - likewise
+from instrumented_calc.capture.open_calls import Entry, active  # noqa: E402 - likewise
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
 from instrumented_calc.capture.tracing.jax_tracer import JaxTracer  # noqa: E402 - likewise
 from instrumented_calc.capture.tracing.slices import RANGE  # noqa: E402 - likewise
@@ -123,15 +123,15 @@ def timed(calc, ready=None):
 def open_call():
     """Open a call in this thread as a recorder does, and give what compiles in it."""
     recorder = SimpleNamespace(clock=time.perf_counter_ns)
-    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+    entry = Entry(0, recorder)
     active.stack.append(entry)
     compile_ns = {}
     try:
         yield compile_ns
     finally:
         active.stack.remove(entry)
-        if entry[8] is not UNSET:
-            compile_ns.update(entry[8]["compile_ns"])
+        if entry.extras is not UNSET:
+            compile_ns.update(entry.extras["compile_ns"])
 
 
 @pytest.mark.parametrize("make", [ethanol, water])

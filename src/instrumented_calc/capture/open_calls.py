@@ -1,30 +1,51 @@
-"""What the current thread is calculating, and the user's own spans inside it.
+"""The recorded calls that are open in each thread, and the user's own spans inside them.
 
-Each thread has a stack of entries: one for every recorded call that is open, and one for every span inside.
-A call's entry is the list `[index, maker, inside_ns, components, signatures, name, gc_ns, gc_generation,
-extras, device, ranges, start]`; `inside_ns` sums what inner entries took, so that every time is exclusive.
-`signatures` is None until a contraction is counted. `components`, and `gc_ns` to `extras`, are UNSET until
-there is something to say; `extras` holds further fields of the row by name; `device` marks parts in a
-device's stream, or is None; `ranges` tell a tracer what runs while the call is traced, or is None; `start`
-is when the call began, in ns of the run's clock, and 0 before that. A span's entry is the list
-`[index, maker, inside_ns, call, signatures, name]`; a call's name is empty.
-
-Other threads read which calls are open through `open_calls`.
+Each thread has a stack of entries: one for every recorded call that is open, and one for every span or timed
+part inside. Other threads read which calls are open through `open_calls`.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-Entry: TypeAlias = list[Any]
-START = 11  # place of a call's start in its entry
+
+class Entry(Struct, gc=False, eq=False):
+    """An open call, or an open span inside one.
+
+    It takes as long to make as a list, and never refers back to itself, so the collector need not track it.
+
+    Attributes:
+        index: Number of the call.
+        maker: Makes the rows of the call's run.
+        inside_ns: Time of the entries inside of this one, so that every time is exclusive.
+        signatures: Where this thread counts contractions in this component; None before the first.
+        name: Name of the span; a call's is empty.
+        call: The call that a span is inside of; None for a call. What follows belongs to calls alone.
+        start: When the call began, on the run's clock in ns; 0 before that, and once its row is made.
+        components: Exclusive times of the parts, in ns; UNSET before the first.
+        extras: Further fields of the call's row, by name; UNSET before the first.
+        device: Marks parts in a device's stream, or None.
+        ranges: Tells a tracer what runs while the call is traced, or None.
+    """
+
+    index: int
+    maker: Any
+    start: int = 0
+    inside_ns: int = 0
+    signatures: Any = None
+    name: str = ""
+    call: Any = None
+    components: Any = UNSET
+    extras: Any = UNSET
+    device: Any = None
+    ranges: Any = None
 
 
 class _Stack:
@@ -56,14 +77,14 @@ def open_calls() -> list[tuple[int, list[Entry]]]:
 
     Returns:
         For each thread with an open call: its ident, and the entries of its calls, outermost first.
-        Spans are left out. Calls of all runs are included: `entry[1]` is the run's row maker.
+        Spans are left out. Calls of all runs are included: `entry.maker` is the run's row maker.
     """
     found = []
     for reference in _stacks.valuerefs():  # a copy: threads come and go meanwhile
         registered = reference()
         if registered is None:
             continue
-        calls = [entry for entry in tuple(registered.entries) if type(entry[3]) is not list]
+        calls = [entry for entry in tuple(registered.entries) if entry.call is None]
         if calls:
             found.append((registered.thread, calls))
     return found
@@ -76,16 +97,16 @@ def after_fork_in_child() -> None:
 
 
 def call_of(entry: Entry) -> Entry:
-    """Return the entry of the call that an entry belongs to: its own, or that of a span's call."""
-    call: Entry = entry[3] if type(entry[3]) is list else entry
+    """Return the entry of the enclosing call; a call's own entry for a call."""
+    call: Entry = entry.call or entry
     return call
 
 
 def extras_of(call: Entry) -> dict[str, Any]:
     """Return the further fields of an open call's row, to be added to."""
-    if call[8] is UNSET:
-        call[8] = {}
-    extras: dict[str, Any] = call[8]
+    if call.extras is UNSET:
+        call.extras = {}
+    extras: dict[str, Any] = call.extras
     return extras
 
 
@@ -116,12 +137,13 @@ class span:  # noqa: N801 - a context manager that reads like a function
             self._entry: Entry | None = None
             return self
         outer = stack[-1]
-        call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: spans are many
-        self._entry = entry = [outer[0], outer[1], 0, call, None, self._name]
+        call = outer.call or outer
+        maker = outer.maker
+        self._entry = entry = Entry(outer.index, maker, 0, 0, None, self._name, call)
         stack.append(entry)
-        if call[10] is not None:
-            self._depth: int = call[10].enter(self._name)
-        self._start: int = outer[1].clock()
+        if call.ranges is not None:
+            self._depth: int = call.ranges.enter(self._name)
+        self._start: int = maker.clock()
         return self
 
     def __exit__(
@@ -134,16 +156,16 @@ class span:  # noqa: N801 - a context manager that reads like a function
         entry = self._entry
         if entry is None:
             return
-        maker, inside, call = entry[1], entry[2], entry[3]
-        elapsed = maker.clock() - self._start
-        if call[10] is not None:
-            call[10].leave(self._depth)
+        call = entry.call
+        elapsed = entry.maker.clock() - self._start
+        if call.ranges is not None:
+            call.ranges.leave(self._depth)
         stack = active.stack
         while stack and stack.pop() is not entry:
             pass  # an inner span that was never left
         if stack:
-            stack[-1][2] += elapsed
-        components = call[3]
+            stack[-1].inside_ns += elapsed
+        components = call.components
         if components is UNSET:
-            call[3] = components = {}
-        components[self._name] = components.get(self._name, 0) + elapsed - inside
+            call.components = components = {}
+        components[self._name] = components.get(self._name, 0) + elapsed - entry.inside_ns

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
 from numpy import einsum as imported_early
 from tests.capture.zoo import copper
 
@@ -23,7 +22,7 @@ from instrumented_calc.capture.counting import table as table_module
 from instrumented_calc.capture.counting.cells import Cell
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.table import SignatureTable
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import Entry, active
 from instrumented_calc.capture.run.recorder import LISTENERS
 from instrumented_calc.journal.reader import read_journal
 
@@ -215,7 +214,7 @@ class Open:
         self.clock = clock
         self.signatures = SignatureTable()
         self.probe = NumpyEinsumProbe()
-        self.entry = [0, self, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        self.entry = Entry(0, self)
 
     def __enter__(self):
         active.stack.append(self.entry)
@@ -337,7 +336,7 @@ class Threads:
         self._threads = [threading.Thread(target=self._contract, args=(place,)) for place in range(4)]
 
     def _contract(self, place):
-        entry = [0, self._maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        entry = Entry(0, self._maker)
         active.stack.append(entry)
         try:
             while not self._stop.is_set():
@@ -413,11 +412,11 @@ def test_names_that_a_program_invents_are_summed_under_one(monkeypatch):
 def test_a_table_does_not_grow_with_equations_shapes_and_spans():
     table = SignatureTable()
     for number in range(100_000):
-        entry = [number, None, 0, None, None, f"frame {number}"]
+        entry = Entry(number, None, name=f"frame {number}")
         counted = table.of(entry)
         cell = counted.cell(counted.numpy, f"equation {number}", "x" * 1000)
         counted.seen(cell, (number,), ["float64[3]"]).add(1)
-        assert entry[4] is counted
+        assert entry.signatures is counted
     news = table.news(0).contractions
     assert len(table._by_thread) <= table_module.MOST_COMPONENTS + 1
     assert len(news) <= table_module.MOST_SIGNATURES

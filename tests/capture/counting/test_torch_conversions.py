@@ -9,14 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from msgspec import UNSET
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.capture.counting import conversions, torch_conversions
 from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import Entry, active
 from instrumented_calc.journal.reader import read_journal
 
 torch = pytest.importorskip("torch")
@@ -134,7 +133,7 @@ def test_the_component_that_called_is_named_and_nothing_is_counted_outside():
 def test_numbers_of_a_device_are_waited_for(monkeypatch):
     monkeypatch.setattr(torch_conversions, "_has_device", lambda _: True)
     signatures = SignatureTable()
-    entry = [0, SimpleNamespace(signatures=signatures), 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+    entry = Entry(0, SimpleNamespace(signatures=signatures))
     on_device = SimpleNamespace(device=torch.device("cuda", 0), dtype=torch.float32, nbytes=4)
     conversions.note_sync(entry, on_device, 1.0, 5)
     conversions.note_wait(entry, "cuda", 7)

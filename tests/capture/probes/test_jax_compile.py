@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec import UNSET
 
-from instrumented_calc.capture.open_calls import active, span
+from instrumented_calc.capture.open_calls import Entry, active, span
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 
 jax = pytest.importorskip("jax")
@@ -46,7 +46,7 @@ def tell(exact_clock):
 def open_call(clock):
     """Open a call in this thread as a recorder does."""
     recorder = SimpleNamespace(clock=clock)
-    entry = [0, recorder, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None]
+    entry = Entry(0, recorder)
     active.stack.append(entry)
     yield entry
     active.stack.remove(entry)

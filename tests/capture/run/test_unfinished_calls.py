@@ -6,11 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from msgspec import UNSET
 from tests.capture.zoo import copper
 from tests.support import ExactClock
 
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import Entry, active
 from instrumented_calc.capture.run import touch_requests
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.run.touch_requests import all_threads_text
@@ -25,8 +24,8 @@ class Maker:
     """Stands for the row maker of a run: entries refer to it."""
 
 
-def entry(index: int, maker: Maker, start: int) -> list[object]:
-    return [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, start]
+def entry(index: int, maker: Maker, start: int) -> Entry:
+    return Entry(index, maker, start)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def _direction(given: Any, made: Any) -> str:
 
 
 def _add(entry: Entry, key: tuple[str, Any, Any], elapsed: int, size: int) -> None:
-    signatures: Signatures = entry[4] or entry[1].signatures.of(entry)
+    signatures: Signatures = entry.signatures or entry.maker.signatures.of(entry)
     cell = signatures.conversions.get(key)
     if cell is None:
         kind, given, made = key

@@ -37,9 +37,9 @@ def count_execution(
         args: Its arguments.
         kwargs: Those by name.
     """
-    table = entry[1].signatures
+    table = entry.maker.signatures
     try:
-        signatures = entry[4] or table.of(entry)
+        signatures = entry.signatures or table.of(entry)
         # A bound method is a new object each time, and may be slow to hash.
         key = id(getattr(function, "__func__", function)), shapes_of(*args, **kwargs)
         program = signatures.jax.get(key)

@@ -72,7 +72,7 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: An
         return c_einsum(*operands)
     entry = stack[-1]
     try:
-        cell = entry[4].numpy[operands[0]]
+        cell = entry.signatures.numpy[operands[0]]
     except "@unusual":  # type: ignore[misc]
         find_cell: Any = "@find_cell"
         cell = find_cell(entry, operands)
@@ -82,7 +82,7 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: An
             return c_einsum(*operands)
         sampled: Any = "@sampled"
         return sampled(c_einsum, entry, cell, operands)
-    clock = entry[1].clock
+    clock = entry.maker.clock
     start = clock()
     result = c_einsum(*operands)
     elapsed = clock() - start
@@ -105,7 +105,7 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: An
 
 def _sampled(c_einsum: Any, entry: Entry, cell: Cell, operands: tuple[Any, ...]) -> Any:
     """Run one of the calls that are looked at, where most are only counted."""
-    clock = entry[1].clock
+    clock = entry.maker.clock
     start = clock()
     result = c_einsum(*operands)
     elapsed = clock() - start
@@ -121,7 +121,7 @@ def _sampled(c_einsum: Any, entry: Entry, cell: Cell, operands: tuple[Any, ...])
 
 def _find_cell(entry: Entry, operands: tuple[Any, ...]) -> Cell:
     """Return the cell of an equation that is met for the first time, or is given as lists of indices."""
-    signatures = entry[4] or entry[1].signatures.of(entry)
+    signatures = entry.signatures or entry.maker.signatures.of(entry)
     equation = _equation(operands)
     cell: Cell = signatures.cell(signatures.numpy, equation, equation.replace(" ", ""))
     return cell
@@ -151,7 +151,7 @@ def _look(entry: Entry, cell: Cell, operands: tuple[Any, ...]) -> Any:
     arrays = operands[1:] if isinstance(operands[0], str) else operands[: len(operands) // 2 * 2 : 2]
     found = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in arrays]
     key = (*(shape for shape, _ in found), *(dtype for _, dtype in found))
-    return cell.by_operands.get(key) or entry[4].seen(cell, key, [_words(*each) for each in found])
+    return cell.by_operands.get(key) or entry.signatures.seen(cell, key, [_words(*each) for each in found])
 
 
 def _words(shape: tuple[int, ...] | None, dtype: Any) -> str:
@@ -165,11 +165,11 @@ def _unusual_call(
     if not stack:
         return original(*operands, **options)
     entry = stack[-1]
-    clock = entry[1].clock
+    clock = entry.maker.clock
     start = clock()
     result = original(*operands, **options)
     elapsed = clock() - start
-    signatures = entry[4] or entry[1].signatures.of(entry)
+    signatures = entry.signatures or entry.maker.signatures.of(entry)
     equation = _equation(operands)
     optimize = options["optimize"] is not False
     key = (equation, True) if optimize else equation

@@ -114,9 +114,9 @@ class SignatureTable:
         Args:
             entry: The innermost entry of the thread's stack; it keeps them.
         """
-        key = threading.get_ident(), entry[5]
+        key = threading.get_ident(), entry.name
         found = self._by_thread.get(key)
-        entry[4] = found = found or self._added(*key)
+        entry.signatures = found = found or self._added(*key)
         return found
 
     def _added(self, thread: int, component: str) -> Signatures:

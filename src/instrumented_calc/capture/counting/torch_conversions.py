@@ -251,7 +251,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
         if waits and tensor.is_cpu:
             return own(tensor, *args, **kwargs)
         entry = stack[-1]
-        clock = entry[1].clock
+        clock = entry.maker.clock
         start = clock()
         result = own(tensor, *args, **kwargs)
         elapsed = clock() - start
@@ -260,7 +260,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
         return result
 
     def overridden(entry: Entry, tensor: Any, args: Any, kwargs: Any) -> Any:
-        clock = entry[1].clock
+        clock = entry.maker.clock
         start = clock()
         result = handle(own, (tensor, *args, *kwargs.values()), tensor, *args, **kwargs)
         elapsed = clock() - start
@@ -286,7 +286,7 @@ def _function(torch: Any, own: Any) -> Any:
         if not stack:
             return own(*args, **kwargs)
         entry = stack[-1]
-        clock = entry[1].clock
+        clock = entry.maker.clock
         start = clock()
         result = own(*args, **kwargs)
         elapsed = clock() - start
@@ -317,7 +317,7 @@ def _wait(own: Any) -> Any:
         if not stack:
             return own(*args)
         entry = stack[-1]
-        clock = entry[1].clock
+        clock = entry.maker.clock
         start = clock()
         result = own(*args)
         note_wait(entry, "cuda", clock() - start)

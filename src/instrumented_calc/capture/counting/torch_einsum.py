@@ -125,14 +125,14 @@ def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent
                 or profiler._is_profiler_enabled  # noqa: SLF001 - torch's own switch
             ):
                 return unusual(entry, equation, operands, path)
-            cell = entry[4].torch[equation]
+            cell = entry.signatures.torch[equation]
         except UNUSUAL:
             cell = _find_cell(entry, equation)
         left = cell.left
         if left > 1:
             cell.left = left - 1
             return own(equation, operands, **path)
-        clock = entry[1].clock
+        clock = entry.maker.clock
         start = clock()
         result = own(equation, operands, **path)
         elapsed = clock() - start
@@ -160,7 +160,7 @@ def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent
         """Run an einsum that is only traced, or profiled."""
         if not all(map(real, operands)):
             return own(equation, operands, **path)
-        clock = entry[1].clock
+        clock = entry.maker.clock
         with label(f"einsum::{equation}"):
             start = clock()
             result = own(equation, operands, **path)
@@ -174,7 +174,7 @@ def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent
 
 def _find_cell(entry: Entry, equation: str) -> Cell:
     """Return the cell of an equation that may be met for the first time."""
-    signatures: Signatures = entry[4] or entry[1].signatures.of(entry)
+    signatures: Signatures = entry.signatures or entry.maker.signatures.of(entry)
     return signatures.cell(signatures.torch, equation, str(equation).replace(" ", ""))
 
 
@@ -193,7 +193,7 @@ def _look(entry: Entry, cell: Cell, operands: Any) -> Seen:
         key, known = "?", cell.by_operands.get("?")
     if known is not None:
         return known
-    signatures: Signatures = entry[4] or entry[1].signatures.of(entry)
+    signatures: Signatures = entry.signatures or entry.maker.signatures.of(entry)
     return signatures.seen(cell, key, ["?"] if key == "?" else [_words(each) for each in operands])
 
 

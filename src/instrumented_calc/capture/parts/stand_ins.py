@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.counting.jax_programs import count_execution, explain
-from instrumented_calc.capture.open_calls import active, extras_of
+from instrumented_calc.capture.open_calls import Entry, active, extras_of
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.integration import Part
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from instrumented_calc.capture.calls.lane import Lane
-    from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.probes.torch_device import DeviceTimes
 
 NEIGHBOUR_LIST = "neighbour list"
@@ -70,13 +69,14 @@ class StandIn:
         if not stack:
             return self._real(*args, **kwargs)
         outer = stack[-1]
-        call = outer[3] if type(outer[3]) is list else outer  # call_of, inlined: parts are many
-        clock = outer[1].clock
-        entry = [outer[0], outer[1], 0, call, None, self._name]
+        call = outer.call or outer
+        maker = outer.maker
+        clock = maker.clock
+        entry = Entry(outer.index, maker, 0, 0, None, self._name, call)
         stack.append(entry)
-        device = call[9]
+        device = call.device
         marked = device is not None and device.enter(self._name)
-        ranges = call[10]
+        ranges = call.ranges
         depth = 0 if ranges is None else ranges.enter(self._name)
         start = clock()
         try:
@@ -93,11 +93,11 @@ class StandIn:
                 device.leave()
             while stack and stack.pop() is not entry:
                 pass  # an inner span that was never left
-            outer[2] += elapsed
-            components = call[3]
+            outer.inside_ns += elapsed
+            components = call.components
             if components is UNSET:
-                call[3] = components = {}
-            components[self._name] = components.get(self._name, 0) + elapsed - entry[2]
+                call.components = components = {}
+            components[self._name] = components.get(self._name, 0) + elapsed - entry.inside_ns
         if self._shapes is not None:
             count_execution(entry, self._shapes, self._real, args, kwargs)
         return returned
@@ -186,7 +186,7 @@ class Components:
                     lane.recorder.fault("timing of parts", fault)
                 return None
         if entry is not None:
-            entry[9] = self._device
+            entry.device = self._device
         return self
 
     def collect(self, entry: Entry, calculator: Any) -> None:
@@ -202,9 +202,9 @@ class Components:
             busy = self._device.read()
             if busy:
                 extras_of(entry)["device_ns"] = busy
-        if self._runs_programs and entry[1].signatures.unexplained:
+        if self._runs_programs and entry.maker.signatures.unexplained:
             try:
-                explain(entry[1].signatures)
+                explain(entry.maker.signatures)
             except Exception as fault:
                 if is_foreign(fault):
                     raise

@@ -9,9 +9,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
-
-from instrumented_calc.capture.open_calls import active, call_of
+from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.rows.row_maker import RowMaker
@@ -35,14 +33,11 @@ class GarbageProbe:
             self._start = self._clock()
             return
         stack = active.stack
-        if not stack or stack[-1][1] is not self._maker:
+        if not stack or stack[-1].maker is not self._maker:
             return
-        call = call_of(stack[-1])
-        elapsed = self._clock() - self._start
-        call[6] = elapsed + (0 if call[6] is UNSET else call[6])
-        generation = info["generation"]
-        if call[7] is UNSET or generation > call[7]:
-            call[7] = generation
+        extras = extras_of(call_of(stack[-1]))
+        extras["gc_ns"] = extras.get("gc_ns", 0) + self._clock() - self._start
+        extras["gc_generation"] = max(extras.get("gc_generation", 0), info["generation"])
 
     def close(self) -> None:
         """Stop listening; other listeners stay as they are."""

@@ -88,7 +88,7 @@ def _listen(event: str, seconds: float, **details: Any) -> None:
         return
     call = call_of(stack[-1])
     times = extras_of(call).setdefault("compile_ns", CompileTimes())
-    times.add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call[1].clock())
+    times.add(_name(str(details.get("fun_name", "?"))), int(seconds * SECOND_NS), call.maker.clock())
 
 
 def _name(function: str) -> str:

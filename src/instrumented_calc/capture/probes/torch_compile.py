@@ -44,7 +44,7 @@ class TorchCompileProbe:
 
     def _ended(self, *_: Any) -> None:
         stack = active.stack
-        if not stack or stack[-1][1] is not self._maker or not self._start:
+        if not stack or stack[-1].maker is not self._maker or not self._start:
             return
         times = extras_of(call_of(stack[-1])).setdefault("compile_ns", {})
         times[NAME] = times.get(NAME, 0) + self._maker.clock() - self._start

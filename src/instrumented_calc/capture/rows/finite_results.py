@@ -14,17 +14,22 @@ NUMBERS = frozenset({"float64", "float32", "float16", "longdouble"})
 
 
 class HostNumbers:
-    """Turns an energy into a float, if it is a real number that the host already has."""
+    """Turns an energy into a float, if it is a real number that the host already has.
+
+    Attributes:
+        numpy_floats: The numpy types that were met so far and that `float` takes as they are.
+    """
 
     def __init__(self) -> None:
-        self._known: set[type] = {int}
+        self.numpy_floats: set[type] = set()
 
     def __call__(self, value: Any) -> Any:
         """Return a float; UNSET for what is none: tensors, text, complex or too large numbers."""
         kind = type(value)
-        if kind not in self._known and kind.__module__ == "numpy" and kind.__name__ in NUMBERS:
-            self._known.add(kind)
-        if kind in self._known:
+        if kind.__module__ == "numpy" and kind.__name__ in NUMBERS:
+            self.numpy_floats.add(kind)
+            return float(value)
+        if kind is int:
             try:
                 return float(value)
             except OverflowError as error:  # an integer of hundreds of digits

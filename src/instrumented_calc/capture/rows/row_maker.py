@@ -95,6 +95,7 @@ class RowMaker:
         "_next_state",
         "_notices",
         "_number",
+        "_numpy_floats",
         "_origin",
         "_outbox",
         "_phase_numbers",
@@ -153,6 +154,7 @@ class RowMaker:
         self._next_state = 0
         self._broken = 0
         self._number = HostNumbers()
+        self._numpy_floats = self._number.numpy_floats
         self._described: set[int] = set()
         self._lock = threading.RLock()  # of the phases; never held on the hot path
         self._phases: list[tuple[weakref.ref[Any], int]] = []
@@ -217,14 +219,15 @@ class RowMaker:
         if atoms is None:
             atoms = lane.stored("atoms")
         watch = lane.watch
-        driver = watch.reference()
+        reference = watch.reference  # what is in a slot is called more quickly from a local
+        driver = reference()
         step = unset
         if driver is None:
             watch.countdown -= 1
             if watch.countdown <= 0:
-                driver = self._look_for_driver(watch, None, entry[0])
+                driver = self._look_for_driver(watch, None, entry.index)
         elif driver.nsteps == watch.last_step:
-            driver = self._look_for_driver(watch, driver, entry[0])
+            driver = self._look_for_driver(watch, driver, entry.index)
         if driver is not None:
             step = watch.last_step = driver.nsteps
         context = lane.context
@@ -234,7 +237,7 @@ class RowMaker:
                 changes != context.changes
                 or n_atoms != context.n_atoms
                 or properties != context.properties
-                or watch.phase != context.phase
+                or watch.phase is not context.phase
             ):
                 context = None
         except Exception as error:  # no Atoms, or arrays in the place of names
@@ -253,49 +256,47 @@ class RowMaker:
             if results:
                 energy = results.get("energy", unset)
                 if type(energy) is not float and energy is not unset:
-                    energy = self._number(energy)
+                    energy = float(energy) if type(energy) in self._numpy_floats else self._number(energy)
                 if (
                     end >= lane.look_after
                     or lane.calls == lane.look_at
                     or (energy is not unset and energy - energy)  # 0.0, or NaN of what is not finite
                 ):
-                    self._look_at_results(lane, entry[0], results, end, energy)
+                    self._look_at_results(lane, entry.index, results, end, energy)
                 else:
-                    lane.unseen = entry[0]
+                    lane.unseen = entry.index
         parent = unset
         gap = unset
+        wall = end - start
         if stack:
-            parent = self._inside(stack, end - start)
+            parent = self._inside(stack, wall)
         if parent is unset:
             before = self.last_end
             if before and start >= before:
                 gap = start - before
             if end > before:  # max() would be a call
                 self.last_end = end
-            self.calculated_ns += end - start
+            self.calculated_ns += wall
         row = Call(
-            entry[0],
+            entry.index,
             context,  # type: ignore[arg-type]  # the outbox puts the carried fields in its place
             unset,
             parent,
             start - self._origin,
-            end - start,
+            wall,
             gap,
             unset,
             unset,
             unset,
             step,
-            entry[3],
+            entry.components,
             unset,
             energy,
-            unset,
-            entry[6],
-            entry[7],
         )
         if failure is not None:
             self._note_failure(row, lane, failure)
-        if entry[8] is not unset:
-            for field, value in entry[8].items():
+        if entry.extras is not unset:
+            for field, value in entry.extras.items():
                 setattr(row, field, value)
             if row.compile_ns is not unset:
                 self.live.compiles(row.index)
@@ -306,10 +307,11 @@ class RowMaker:
             self.self_ns += thread_time_ns() - began
             return
         lane.calls += 1
-        entry[11] = 0  # the row is on its way
-        self.append(row)
+        entry.start = 0  # the row is on its way
+        append, clock = self.append, self.clock
+        append(row)
         self._last_row = end
-        spent = self.clock() - end  # a clock of the thread's own costs as much as the row
+        spent = clock() - end  # a clock of the thread's own costs as much as the row
         self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
 
     def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
@@ -321,7 +323,7 @@ class RowMaker:
             if end >= self._next_state:
                 self._read_state(row, end, results, atoms, driver)
         lane.calls += 1
-        entry[11] = 0  # the row is on its way
+        entry.start = 0  # the row is on its way
         self.append(row)
         if self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
             self._outbox.drain(timeout=0)
@@ -347,8 +349,8 @@ class RowMaker:
             failure: The exception that ended it.
         """
         context: Any = Context(lane.number, lane.watch.phase, None, None, None)
-        row = Call(entry[0], context, start_ns=start - self._origin, wall_ns=end - start)
-        row.parent = next((outer[0] for outer in reversed(stack) if outer[1] is self), UNSET)
+        row = Call(entry.index, context, start_ns=start - self._origin, wall_ns=end - start)
+        row.parent = next((outer.index for outer in reversed(stack) if outer.maker is self), UNSET)
         if row.parent is UNSET and end > self.last_end:
             self.last_end = end
             self.calculated_ns += end - start
@@ -356,16 +358,16 @@ class RowMaker:
             self._note_failure(row, lane, failure)
         lane.context = None
         lane.calls += 1
-        entry[11] = 0
+        entry.start = 0
         self.append(row)
 
     def _inside(self, stack: list[Entry], wall: int) -> Any:
         """Return the index of the recorded call of this run inside which a call ran."""
-        stack[-1][2] += wall
+        stack[-1].inside_ns += wall
         for outer in reversed(stack):
-            if outer[1] is self:
+            if outer.maker is self:
                 self._counters.nested += 1
-                return outer[0]
+                return outer.index
         return UNSET
 
     # -- now and then ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.open_calls import START, open_calls
+from instrumented_calc.capture.open_calls import open_calls
 from instrumented_calc.capture.thread_stacks import all_stacks
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Watchdog:
         median = statistics.median(self._walls) if self._walls else None
         patience = max(TIMES_THE_MEDIAN * (median or 0), SHORTEST_STALL_NS)
         for thread, calls in open_calls_of(maker):
-            index, start = calls[-1][0], calls[-1][START]
+            index, start = calls[-1].index, calls[-1].start
             if index in self._told or now - start < patience:
                 continue
             self._told.add(index)
@@ -86,7 +86,7 @@ def open_calls_of(maker: Any) -> list[tuple[int, list[Entry]]]:
     """
     found = []
     for thread, calls in open_calls():
-        own = [entry for entry in calls if entry[1] is maker and entry[START]]
+        own = [entry for entry in calls if entry.maker is maker and entry.start]
         if own:
             found.append((thread, own))
     return found

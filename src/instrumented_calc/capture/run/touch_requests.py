@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from instrumented_calc.capture.open_calls import START
 from instrumented_calc.capture.run.stalls import open_calls_of, stack_lines
 from instrumented_calc.capture.thread_stacks import all_stacks
 from instrumented_calc.capture.touch_files import Touched
@@ -89,6 +88,6 @@ def all_threads_text(maker: RowMaker, now: int) -> str:
         title = f"thread {names.get(thread, thread)}"
         if thread in calls:
             entry = calls[thread]
-            title += f": call {entry[0]}, open for {(now - entry[START]) / 1e9:.3f} s"
+            title += f": call {entry.index}, open for {(now - entry.start) / 1e9:.3f} s"
         paragraphs.append("\n".join([title, *stack_lines(frame)]))
     return "\n\n".join(paragraphs) + "\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.open_calls import START
 from instrumented_calc.capture.run.stalls import open_calls_of
 from instrumented_calc.journal.records import OpenCall
 
@@ -39,7 +38,7 @@ class StillOpen:
         due = {}
         for thread, calls in open_calls_of(self._maker):
             for entry in calls:
-                index, open_ns = entry[0], now - entry[START]
+                index, open_ns = entry.index, now - entry.start
                 due[index] = self._due.get(index, FIRST_NS)
                 if open_ns >= due[index]:
                     reports.append(self._report(entry, open_ns, now, thread))
@@ -49,7 +48,7 @@ class StillOpen:
         return reports
 
     def _report(self, entry: Entry, open_ns: int, now: int, thread: int) -> OpenCall:
-        report = OpenCall(index=entry[0], time_ns=now - self._origin, open_ns=open_ns)
+        report = OpenCall(index=entry.index, time_ns=now - self._origin, open_ns=open_ns)
         name = next((each.name for each in threading.enumerate() if each.ident == thread), None)
         if name is not None:
             report.thread = name

@@ -170,7 +170,7 @@ class Windows:
             window = self._window_for(entry)
             if window is not None:
                 window.tracer.start()
-                entry[10] = Ranges(window.tracer.annotate)
+                entry.ranges = Ranges(window.tracer.annotate)
                 extras_of(entry)["window"] = window.number
         except BaseException as error:
             self._drop(window, error)
@@ -179,7 +179,7 @@ class Windows:
                 raise
         spent = self._clock() - began
         self._maker.charge(spent)
-        if entry[10] is None or window is None:
+        if entry.ranges is None or window is None:
             _one_at_a_time.release()
             return False
         window.profiler_ns += spent
@@ -188,9 +188,9 @@ class Windows:
 
     @staticmethod
     def _tag_inner(entry: Entry, outer: Entry) -> None:
-        window = extras_of(outer).get("window") if outer[10] is not None else None
-        if window is not None and outer[1] is entry[1]:
-            entry[10] = outer[10]
+        window = extras_of(outer).get("window") if outer.ranges is not None else None
+        if window is not None and outer.maker is entry.maker:
+            entry.ranges = outer.ranges
             extras_of(entry)["window"] = window
 
     def _window_for(self, entry: Entry) -> _Window | None:
@@ -208,7 +208,7 @@ class Windows:
         if library is None:
             if self._asked:
                 self._notices.info("trace-empty", "calls run neither torch nor JAX: nothing can be traced")
-            self._schedule(entry[0])
+            self._schedule(entry.index)
             return None
         if library not in self._tracers:
             self._tracers[library] = TRACERS[library]()
@@ -219,7 +219,7 @@ class Windows:
                 self._notices.info("trace-skipped", text)
             self._skipped = True
             self._last_at = self._clock() - self._origin
-            self._schedule(entry[0])
+            self._schedule(entry.index)
             return None
         setting = self._setting
         active = setting.active if isinstance(setting, Trace) else 1
@@ -237,7 +237,7 @@ class Windows:
         window, self._tracing = self._tracing, None
         began = self._clock()
         try:
-            entry[10].leave(0)
+            entry.ranges.leave(0)
             if window is not None:
                 self._add(window, entry, start, end)
                 if window.left <= 0 and window is self._window:  # else the run has ended meanwhile
@@ -254,7 +254,7 @@ class Windows:
         began = self._clock()
         slices = window.tracer.stop()
         if not window.calls:
-            window.index, window.start_ns = entry[0], start - self._origin
+            window.index, window.start_ns = entry.index, start - self._origin
         window.calls += 1
         window.left -= 1
         window.wall_ns += end - start

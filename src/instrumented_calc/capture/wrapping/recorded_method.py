@@ -8,17 +8,14 @@ from contextlib import suppress
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
-
 from instrumented_calc.capture.attribute_lookup import bind, found_on
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import Entry, active
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instrumented_calc.capture.calls.lane import Lane
-    from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.parts.stand_ins import Components
 
 ABSENT: Any = object()
@@ -91,8 +88,9 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return real(self, *args, **kwargs)
-        index = maker.next_index()
-        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        next_index = maker.next_index  # what is in a slot is called more quickly from a local
+        index = next_index()
+        entry = Entry(index, maker)
         if index >= maker.trace_at:
             return _traced(lane, entry, real, self, args, kwargs)
         components = None
@@ -104,7 +102,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
             if lane.components is not None:
                 components = lane.components.put(lane, entry)
             stack.append(entry)
-            entry[11] = start = clock()
+            entry.start = start = clock()
             returned = real(self, *args, **kwargs)
             end = clock()
             _leave(stack, entry)
@@ -138,8 +136,9 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return calculate(self, atoms, properties, system_changes)
-        index = maker.next_index()
-        entry: Entry = [index, maker, 0, UNSET, None, "", UNSET, UNSET, UNSET, None, None, 0]
+        next_index = maker.next_index  # what is in a slot is called more quickly from a local
+        index = next_index()
+        entry = Entry(index, maker)
         if index >= maker.trace_at:
             return _traced(lane, entry, calculate, self, (atoms, properties, system_changes), {})
         components = None
@@ -150,7 +149,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
             if lane.components is not None:
                 components = lane.components.put(lane, entry)
             stack.append(entry)
-            entry[11] = start = clock()
+            entry.start = start = clock()
             returned = calculate(self, atoms, properties, system_changes)
             end = clock()
             tidy = stack.pop() is entry
@@ -182,7 +181,7 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
     kwargs: dict[str, Any],
 ) -> Any:
     """Run and record a call in a trace window, or one for which a window is due that cannot be opened."""
-    maker = entry[1]
+    maker = entry.maker
     stack, clock, windows = active.stack, maker.clock, maker.windows
     components = None
     start = 0
@@ -193,11 +192,11 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
         traced = windows.enter(entry, stack)
         stack.append(entry)
         if traced:
-            entry[10].enter("")
-        entry[11] = start = clock()
+            entry.ranges.enter("")
+        entry.start = start = clock()
         returned = real(calculator, *args, **kwargs)
         if traced:
-            entry[10].leave(0)
+            entry.ranges.leave(0)
         end = clock()
         _leave(stack, entry)
     except BaseException as failure:
@@ -259,7 +258,7 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
         atoms = args[0] if args else kwargs.get("atoms")
         properties = args[1] if len(args) > 1 else kwargs.get("properties")
         changes = args[2] if len(args) > 2 else kwargs.get("system_changes")  # noqa: PLR2004 - the third
-        entry[1].finish(lane, entry, stack, atoms, properties, changes, start, end, returned, failure)
+        entry.maker.finish(lane, entry, stack, atoms, properties, changes, start, end, returned, failure)
     except BaseException as fault:
         if components is not None:
             components.take_back(entry)
@@ -274,9 +273,9 @@ def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
 
     The call itself has ended, and its row carries what is certain: when, for how long, how it failed.
     """
-    if entry[11]:  # its row is not on its way yet
+    if entry.start:  # its row is not on its way yet
         try:
-            entry[1].finish_plainly(lane, entry, active.stack, start, end, failure)
+            entry.maker.finish_plainly(lane, entry, active.stack, start, end, failure)
         except Exception as another:
             lane.recorder.lose_row()
             if is_foreign(another):
