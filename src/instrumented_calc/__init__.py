@@ -18,20 +18,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from instrumented_calc.experiments.hotspots import identify_hotspots
-    from instrumented_calc.experiments.md_benchmark import (
+    from instrumented_calc.experiments.mlff_distiller.benchmark import (
         benchmark_function,
         benchmark_md_trajectory,
         compare_implementations,
     )
-    from instrumented_calc.experiments.md_benchmark_result import BenchmarkResult, print_comparison_table
-    from instrumented_calc.experiments.md_profiler import (
+    from instrumented_calc.experiments.mlff_distiller.benchmark_result import (
+        BenchmarkResult,
+        print_comparison_table,
+    )
+    from instrumented_calc.experiments.mlff_distiller.hotspots import identify_hotspots
+    from instrumented_calc.experiments.mlff_distiller.profiler import (
         MDProfiler,
         comparison_table,
         profile_md_trajectory,
     )
-    from instrumented_calc.experiments.md_result import MDProfileResult
-    from instrumented_calc.experiments.md_timer import CUDATimer, timer_context
+    from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
+    from instrumented_calc.experiments.mlff_distiller.timer import CUDATimer, timer_context
     from instrumented_calc.run import ProfiledCalculator, Trace, profiled, recording, span
 
 __version__ = "0.1.0"
@@ -57,24 +60,24 @@ __all__ = [
 ]
 
 _EXPERIMENTS = {
-    "BenchmarkResult": "md_benchmark_result",
-    "CUDATimer": "md_timer",
-    "MDProfileResult": "md_result",
-    "MDProfiler": "md_profiler",
-    "benchmark_function": "md_benchmark",
-    "benchmark_md_trajectory": "md_benchmark",
-    "compare_implementations": "md_benchmark",
-    "comparison_table": "md_profiler",
+    "BenchmarkResult": "benchmark_result",
+    "CUDATimer": "timer",
+    "MDProfileResult": "result",
+    "MDProfiler": "profiler",
+    "benchmark_function": "benchmark",
+    "benchmark_md_trajectory": "benchmark",
+    "compare_implementations": "benchmark",
+    "comparison_table": "profiler",
     "identify_hotspots": "hotspots",
-    "print_comparison_table": "md_benchmark_result",
-    "profile_md_trajectory": "md_profiler",
-    "timer_context": "md_timer",
+    "print_comparison_table": "benchmark_result",
+    "profile_md_trajectory": "profiler",
+    "timer_context": "timer",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = f"experiments.{_EXPERIMENTS[name]}" if name in _EXPERIMENTS else "run"
+        home = f"experiments.mlff_distiller.{_EXPERIMENTS[name]}" if name in _EXPERIMENTS else "run"
         return getattr(import_module(f"instrumented_calc.{home}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

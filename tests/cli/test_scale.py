@@ -16,7 +16,7 @@ from tests.support import read_records
 
 import instrumented_calc
 from instrumented_calc.cli import main
-from instrumented_calc.experiments.scale import PARTIAL, THREAD_VARIABLES
+from instrumented_calc.experiments.scaling.sweep import PARTIAL, THREAD_VARIABLES
 
 SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
 FACTORY = """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.scaling import Scaling
-    from instrumented_calc.experiments.scale import ScaleRun, ScaleSettings
+    from instrumented_calc.experiments.scaling.sweep import ScaleRun, ScaleSettings
 
 
 def scale(  # noqa: PLR0913, PLR0917 - one an option
@@ -40,7 +40,7 @@ def scale(  # noqa: PLR0913, PLR0917 - one an option
     # `--help` stays light
     from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short  # noqa: PLC0415
     from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415
-    from instrumented_calc.experiments.scale import ScaleSettings, true_sizes  # noqa: PLC0415
+    from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes  # noqa: PLC0415
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415
 
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
@@ -78,7 +78,7 @@ def _run(
     from rich.console import Console  # noqa: PLC0415 - `--help` stays light
     from rich.progress import Progress  # noqa: PLC0415 - likewise
 
-    from instrumented_calc.experiments.scale import run_scale  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.scaling.sweep import run_scale  # noqa: PLC0415 - likewise
 
     people = Console(stderr=True)
     if not people.is_terminal:

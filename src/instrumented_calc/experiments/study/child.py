@@ -22,8 +22,8 @@ from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
+from instrumented_calc.experiments.study.evidence import thread_variables
 from instrumented_calc.experiments.study.task import PROBE, Task
-from instrumented_calc.experiments.study.witness import thread_variables
 from instrumented_calc.journal.new_file import create, replace
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
         The cell as JSON has it; of one under cProfile, what that saw.
     """
     from instrumented_calc.analysis.study.cells import Cell, products_of  # noqa: PLC0415 - after the pins
-    from instrumented_calc.experiments.study.witness import (  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - likewise
         count_torch_operations,
         pin_torch,
         testify,

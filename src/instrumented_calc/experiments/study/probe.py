@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from typing import Any
 
 from instrumented_calc.experiments.study.contraction import EQUATION
+from instrumented_calc.experiments.study.evidence import peak_rss_bytes, pin_torch
 from instrumented_calc.experiments.study.task import Machine
-from instrumented_calc.experiments.study.witness import peak_rss_bytes, pin_torch
 
 TRIED = 2000
 WARM = 200

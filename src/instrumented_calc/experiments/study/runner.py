@@ -21,7 +21,7 @@ from instrumented_calc.analysis.study.hotspots import ProfiledMode
 from instrumented_calc.analysis.study.values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
-from instrumented_calc.experiments.scale import THREAD_VARIABLES
+from instrumented_calc.experiments.scaling.sweep import THREAD_VARIABLES
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine

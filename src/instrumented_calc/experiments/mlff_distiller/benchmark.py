@@ -9,8 +9,8 @@ import numpy as np
 import psutil
 
 from instrumented_calc.analysis.statistics.growth import judge_growth
-from instrumented_calc.experiments.md_benchmark_result import BenchmarkResult
-from instrumented_calc.experiments.md_timer import CUDATimer, cuda_of
+from instrumented_calc.experiments.mlff_distiller.benchmark_result import BenchmarkResult
+from instrumented_calc.experiments.mlff_distiller.timer import CUDATimer, cuda_of
 from instrumented_calc.experiments.ranges import check_whole
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from instrumented_calc.analysis.memory.growth import DEVICE, HOST, measure_growt
 from instrumented_calc.analysis.timing.breakdown import component_groups
 from instrumented_calc.analysis.timing.latency import in_order
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_recorded import RecordedProfile
-from instrumented_calc.experiments.md_statistics import latency_statistics
+from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
+from instrumented_calc.experiments.mlff_distiller.statistics import latency_statistics
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_statistics import STATISTICS, latency_statistics
-from instrumented_calc.experiments.md_text import RULE, latency_lines, line
+from instrumented_calc.experiments.mlff_distiller.statistics import STATISTICS, latency_statistics
+from instrumented_calc.experiments.mlff_distiller.text import RULE, latency_lines, line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

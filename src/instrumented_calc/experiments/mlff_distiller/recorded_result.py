@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from instrumented_calc.experiments.md_result import MDProfileResult, result_text
-from instrumented_calc.experiments.md_text import line
+from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult, result_text
+from instrumented_calc.experiments.mlff_distiller.text import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

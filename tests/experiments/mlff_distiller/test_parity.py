@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 
 from instrumented_calc import MDProfiler, MDProfileResult, identify_hotspots, profile_md_trajectory
-from instrumented_calc.experiments.md_recorded import RecordedProfile
+from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
 from instrumented_calc.intake.checks.mlff_distiller import component_split
 from instrumented_calc.intake.checks.ruling import Evidence
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.experiments.md_recorded import RecordedProfile
-from instrumented_calc.experiments.md_result import MIB_PER_GIB
+from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
+from instrumented_calc.experiments.mlff_distiller.result import MIB_PER_GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.experiments.md_result import MDProfileResult
+    from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
 
 # Thresholds that the documents of that profiler promise.
 MOST_GROWTH_MIB = 10.0

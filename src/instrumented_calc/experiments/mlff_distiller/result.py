@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_text import RULE, WIDTH, latency_lines, line
+from instrumented_calc.experiments.mlff_distiller.text import RULE, WIDTH, latency_lines, line
 from instrumented_calc.journal.decoding import converted
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.cell import UNUSABLE, Cell
 from instrumented_calc.experiments.ranges import (
     LONGEST_LIMIT_S,
     MOST_REPLICATES,
@@ -26,6 +25,7 @@ from instrumented_calc.experiments.ranges import (
     check_temperature,
     check_whole,
 )
+from instrumented_calc.experiments.scaling.child import UNUSABLE, Cell
 from instrumented_calc.journal.new_file import replace
 
 if TYPE_CHECKING:

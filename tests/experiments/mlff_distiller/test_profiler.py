@@ -20,10 +20,10 @@ from instrumented_calc import (
     profile_md_trajectory,
 )
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_profiler import warn_of_growth
-from instrumented_calc.experiments.md_recorded import RecordedProfile
-from instrumented_calc.experiments.md_statistics import latency_statistics
-from instrumented_calc.experiments.md_view import result_from_journal
+from instrumented_calc.experiments.mlff_distiller.from_journal import result_from_journal
+from instrumented_calc.experiments.mlff_distiller.profiler import warn_of_growth
+from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
+from instrumented_calc.experiments.mlff_distiller.statistics import latency_statistics
 from instrumented_calc.experiments.systems import build_system
 from instrumented_calc.journal import records
 

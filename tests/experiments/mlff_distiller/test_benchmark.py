@@ -18,7 +18,7 @@ from instrumented_calc import (
     timer_context,
 )
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments import md_benchmark
+from instrumented_calc.experiments.mlff_distiller import benchmark
 
 MIB = 2**20
 
@@ -180,4 +180,4 @@ class TestBenchmarks:
     def test_what_the_benchmark_itself_stores_is_no_leak(self):
         result = benchmark_function(int, n_warmup=0, n_calls=20_000)
         assert result.n_calls == 20_000
-        assert md_benchmark.GIB * result.memory_delta_gb < 10 * MIB
+        assert benchmark.GIB * result.memory_delta_gb < 10 * MIB

@@ -1,4 +1,4 @@
-"""One cell of a scaling, in a process of its own: `python -m instrumented_calc.experiments.cell JSON`.
+"""One cell of a scaling, in a process of its own: `python -m instrumented_calc.experiments.scaling.child JSON`.
 
 A fresh process, so that no size inherits another's memory, caches or compiled programs, and so that thread
 variables are set before any library reads them.
@@ -16,7 +16,7 @@ from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
 
 # The exit code where no other cell would fare better: the calculator cannot be built, nothing is recorded.
 UNUSABLE = 3
-MODULE = "instrumented_calc.experiments.cell"
+MODULE = "instrumented_calc.experiments.scaling.child"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.md_timer import device_type
-from instrumented_calc.experiments.md_view import result_from_journal
+from instrumented_calc.experiments.mlff_distiller.from_journal import result_from_journal
+from instrumented_calc.experiments.mlff_distiller.timer import device_type
 from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 from instrumented_calc.experiments.replay import check_frames, check_properties, replay
 from instrumented_calc.run import is_switched_off, profiled, recording
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from instrumented_calc.experiments.md_recorded import RecordedProfile
-    from instrumented_calc.experiments.md_result import MDProfileResult
+    from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
+    from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
 
 ENERGY_AND_FORCES = ("energy", "forces")
 UNLIMITED = 10**15  # bytes: a trajectory in memory has not so many frames that its rows had to be thinned

@@ -1,0 +1,1 @@
+"""The interface of the MLFF-Distiller profiler, with our recording."""

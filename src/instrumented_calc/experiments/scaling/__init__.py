@@ -1,0 +1,1 @@
+"""A calculator over sizes and replicates."""
