@@ -10,7 +10,7 @@ import pytest
 
 from instrumented_calc.analysis.post_mortem import how_it_ended
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.journal import alive, reader
+from instrumented_calc.journal import process_alive, reader
 from instrumented_calc.journal.reader import Journal, read_journal
 from instrumented_calc.journal.records import (
     SCHEMA,
@@ -147,14 +147,14 @@ def test_a_run_that_goes_on_or_may_go_on_is_not_called_killed(monkeypatch: pytes
 
 def test_whether_the_writer_is_alive_is_known_on_its_own_machine_only() -> None:
     here = RunStart(SCHEMA, "r", "2100-01-01T00:00:00+00:00", pid=alive_pid(), version="0")
-    assert alive.writer_is_alive(None) is None
-    assert alive.writer_is_alive(here) is None
-    here.environment = Environment(host=alive.socket.gethostname())
-    assert alive.writer_is_alive(here) is True
+    assert process_alive.writer_is_alive(None) is None
+    assert process_alive.writer_is_alive(here) is None
+    here.environment = Environment(host=process_alive.socket.gethostname())
+    assert process_alive.writer_is_alive(here) is True
     here.started = "2000-01-01T00:00:00+00:00"  # before this process began: the number was given again
-    assert alive.writer_is_alive(here) is False
+    assert process_alive.writer_is_alive(here) is False
     here.environment = Environment(host="another")
-    assert alive.writer_is_alive(here) is None
+    assert process_alive.writer_is_alive(here) is None
 
 
 def alive_pid() -> int:

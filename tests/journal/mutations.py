@@ -26,7 +26,7 @@ from instrumented_calc.analysis.comparison.measured_run import run_of_summary
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import InstrumentedCalcError
-from instrumented_calc.journal.energies import read_energies
+from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.reporting.comparison import build_comparison, render_comparison_json

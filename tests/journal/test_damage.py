@@ -11,7 +11,7 @@ from tests.journal.specimens import MS, call, encoded, start
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import JournalReadError
-from instrumented_calc.journal.energies import FIRST, read_energies
+from instrumented_calc.journal.first_energies import FIRST, read_energies
 from instrumented_calc.journal.reader import Journal, read_journal
 from instrumented_calc.journal.records import Lane, Slice, bucket_of
 from instrumented_calc.journal.validation import validate_journal

@@ -11,7 +11,7 @@ import pytest
 from tests.journal.specimens import call, encoded, start
 
 from instrumented_calc.errors import JournalReadError
-from instrumented_calc.journal.energies import read_energies
+from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.lines import CHUNK_BYTES, HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.validation import validate_journal

@@ -101,7 +101,7 @@ def test_a_line_nested_deeply_raises_nothing_and_is_bad_where_it_cannot_be_decod
     summary, _, _ = seen(encoded(start(), call(0)) + deep + row)
     assert len(summary.journal.calls) == 1
     assert summary.journal.bad_lines in ((1, 2) if decodable is None else (2,))
-    from instrumented_calc.journal.energies import read_energies  # noqa: PLC0415 - the fixture wrote the file
+    from instrumented_calc.journal.first_energies import read_energies  # noqa: PLC0415 - the fixture wrote the file
 
     assert read_energies(tmp_path / "run.jsonl") == ()
 

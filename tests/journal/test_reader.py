@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from instrumented_calc.errors import JournalReadError
-from instrumented_calc.journal import collector, reader, records, rows
 from instrumented_calc.journal import lines as line_reader
+from instrumented_calc.journal import reader, records, row_collector, row_decoder
 from instrumented_calc.journal.reader import read_journal
 
 GOLDEN = Path(__file__).parent / "golden" / "v1.jsonl"
@@ -106,7 +106,7 @@ def test_counts_are_placed_across_chunks(tmp_path, monkeypatch):
 
 
 def test_names_of_counts_beyond_the_limit_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(collector, "MOST_COMPONENTS", 2)
+    monkeypatch.setattr(row_collector, "MOST_COMPONENTS", 2)
     calls = read(tmp_path, lines(call(0, counts={"a": 1, "b": 2, "c": 3}), call(1, counts={"d": 4}))).calls
     assert list(calls.counts) == ["a", "b"]
 
@@ -165,10 +165,10 @@ def test_long_durations_widen_their_column(tmp_path):
 
 
 def test_component_names_beyond_the_limit_share_a_column(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "MOST_COMPONENTS", 2)
+    monkeypatch.setattr(row_decoder, "MOST_COMPONENTS", 2)
     parts = {"a": 1, "b": 2, "c": 3, "d": 4}
     calls = read(tmp_path, lines(call(0, components=parts), call(1))).calls
-    assert calls.components[rows.REMAINING_COMPONENTS].tolist() == [7, 0]
+    assert calls.components[row_decoder.REMAINING_COMPONENTS].tolist() == [7, 0]
     assert sum(int(column.sum()) for column in calls.components.values()) == 10
 
 

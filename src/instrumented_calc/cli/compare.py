@@ -153,7 +153,7 @@ def _files(texts: Sequence[str]) -> list[Path]:
 def _read(path: Path) -> MeasuredRun:
     from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary  # noqa: PLC0415
     from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
-    from instrumented_calc.journal.energies import read_energies  # noqa: PLC0415 - likewise
+    from instrumented_calc.journal.first_energies import read_energies  # noqa: PLC0415 - likewise
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise
 
     result = _result(path)

@@ -19,11 +19,11 @@ import msgspec
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.collector import RowCollector
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import HOLE, TOO_LONG
-from instrumented_calc.journal.loose import tame
-from instrumented_calc.journal.start import UNDECODABLE, decode_start
+from instrumented_calc.journal.row_collector import RowCollector
+from instrumented_calc.journal.run_start import UNDECODABLE, decode_start
+from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:

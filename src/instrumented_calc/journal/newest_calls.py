@@ -18,8 +18,8 @@ from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.records import black_box_path
-from instrumented_calc.journal.rows import LARGEST
-from instrumented_calc.journal.start import UNDECODABLE
+from instrumented_calc.journal.row_decoder import LARGEST
+from instrumented_calc.journal.run_start import UNDECODABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.alive import writer_is_alive
 from instrumented_calc.journal.gathering import LISTED, BadLine, Damage, Gathering
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.newest_calls import NewestCalls
-from instrumented_calc.journal.start import looks_like
+from instrumented_calc.journal.process_alive import writer_is_alive
+from instrumented_calc.journal.run_start import looks_like
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.gathering import KINDS, BadLine, Kind
 from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import no_journal
-from instrumented_calc.journal.start import UNDECODABLE, check_version
+from instrumented_calc.journal.run_start import UNDECODABLE, check_version
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:

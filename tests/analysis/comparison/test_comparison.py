@@ -18,7 +18,7 @@ from instrumented_calc.analysis.statistics.student_t import Estimate, difference
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import TargetError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.energies import read_energies
+from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.reader import read_journal
 
 REPEATS = 100

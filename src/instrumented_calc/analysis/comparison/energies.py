@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.journal.energies import Frame
+    from instrumented_calc.journal.first_energies import Frame
 
     Frames = dict[tuple[int, int, int, int], Frame]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.comparison.hardware import Evidence
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.journal.energies import Frame
+    from instrumented_calc.journal.first_energies import Frame
     from instrumented_calc.journal.reader import Journal
 
     Floats = NDArray[np.float64]

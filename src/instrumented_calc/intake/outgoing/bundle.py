@@ -25,7 +25,7 @@ from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.journal.new_file import create
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.journal.start import first_start
+from instrumented_calc.journal.run_start import first_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

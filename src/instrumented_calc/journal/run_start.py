@@ -10,7 +10,7 @@ from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.decoding import converted
 from instrumented_calc.journal.lines import open_lines
-from instrumented_calc.journal.loose import tame
+from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:

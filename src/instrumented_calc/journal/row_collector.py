@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
-from instrumented_calc.journal.order import kept, misplaced, repeats
-from instrumented_calc.journal.rows import MOST_COMPONENTS, PLAIN, Row, RowDecoder
+from instrumented_calc.journal.row_decoder import MOST_COMPONENTS, PLAIN, Row, RowDecoder
+from instrumented_calc.journal.row_order import kept, misplaced, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers
-from instrumented_calc.journal.rows import Block
+from instrumented_calc.journal.row_decoder import Block
 
 _CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
 _SPARSE = (

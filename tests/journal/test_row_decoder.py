@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrumented_calc.journal import rows
-from instrumented_calc.journal.collector import RowCollector
-from instrumented_calc.journal.rows import RowDecoder
+from instrumented_calc.journal import row_decoder
+from instrumented_calc.journal.row_collector import RowCollector
+from instrumented_calc.journal.row_decoder import RowDecoder
 
 TIMES = st.integers(0, 2**62)
 NAMES = st.sampled_from(["a", "energy_ev", "to host", 'a "quoted" one', "caf\u00e9", "back\\slash", ""])
@@ -72,7 +72,7 @@ def collected(blocks, decoder):
 @given(blocks=st.lists(ROWS, min_size=1, max_size=4), most=st.integers(1, 8))
 def test_the_quick_way_finds_what_the_thorough_one_does(blocks, most):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "MOST_COMPONENTS", most)
+        patch.setattr(row_decoder, "MOST_COMPONENTS", most)
         assert collected(blocks, RowDecoder()) == collected(blocks, FullDecoder())
 
 

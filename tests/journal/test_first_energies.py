@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from instrumented_calc.errors import JournalReadError
-from instrumented_calc.journal.energies import FIRST, read_energies
+from instrumented_calc.journal.first_energies import FIRST, read_energies
 from instrumented_calc.journal.records import SCHEMA, Call, RunStart
 
 START = RunStart(schema=SCHEMA, run_id="r", started="2026-01-01T00:00:00Z", pid=1, version="0.1.0")

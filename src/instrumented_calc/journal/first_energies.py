@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.records import Natural, Whole  # noqa: TC001 - msgspec reads annotations
-from instrumented_calc.journal.start import BEGINNING, UNDECODABLE
+from instrumented_calc.journal.run_start import BEGINNING, UNDECODABLE
 
 if TYPE_CHECKING:
     import os
