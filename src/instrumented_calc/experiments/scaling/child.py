@@ -1,4 +1,4 @@
-"""One cell of a scaling, in a process of its own: `python -m instrumented_calc.experiments.scaling.child JSON`.
+"""One cell of a scaling, in its own process: `python -m instrumented_calc.experiments.scaling.child JSON`.
 
 A fresh process, so that no size inherits another's memory, caches or compiled programs, and so that thread
 variables are set before any library reads them.
