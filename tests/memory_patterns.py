@@ -129,7 +129,7 @@ HEALTHY: dict[str, Pattern] = {
 
 
 def leak(rate: float, quantum: float) -> Pattern:
-    """Return a leak of `rate` bytes a step that the process takes from the kernel `quantum` at a time."""
+    """Return a leak of `rate` bytes per step that the process takes from the kernel `quantum` at a time."""
 
     def pattern(rng: np.random.Generator, at: Values) -> Values:
         lost = rate * at + rng.uniform(0, quantum)

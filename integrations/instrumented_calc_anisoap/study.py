@@ -86,7 +86,7 @@ class Case:
 
     Attributes:
         file: The name.
-        n_atoms: Particles of a frame.
+        n_atoms: Particles per frame.
         species: Number of species.
         symbols: Chemical symbols of a frame's particles, of which N_a are counted.
         build: Given the setting, returns what is timed.

@@ -22,11 +22,11 @@ from __future__ import annotations
 
 
 class InstrumentedCalcError(Exception):
-    """What all errors of this package have in common."""
+    """Base class of all errors of this package."""
 
 
 class NotACalculatorError(InstrumentedCalcError, TypeError):
-    """Raised when something is wrapped that has no `calculate` nor `evaluate`."""
+    """Raised when a wrapped object has neither `calculate` nor `evaluate`."""
 
 
 class AlreadyProfiledError(InstrumentedCalcError, ValueError):
@@ -34,11 +34,11 @@ class AlreadyProfiledError(InstrumentedCalcError, ValueError):
 
 
 class NotADriverError(InstrumentedCalcError, TypeError):
-    """Raised by `attach` for what is neither a dynamics nor an optimizer."""
+    """Raised by `attach` for an object that is neither a dynamics nor an optimizer."""
 
 
 class JournalPathError(InstrumentedCalcError, OSError):
-    """Raised while wrapping, when the journal could not be written where it is wanted."""
+    """Raised while wrapping, when the requested journal cannot be written."""
 
 
 class JournalReadError(InstrumentedCalcError, ValueError):
@@ -46,15 +46,15 @@ class JournalReadError(InstrumentedCalcError, ValueError):
 
 
 class TargetError(InstrumentedCalcError, ValueError):
-    """Raised when a user's target such as ``p95/mean<2`` cannot be understood."""
+    """Raised when a target such as ``p95/mean<2`` cannot be parsed."""
 
 
 class SettingsError(InstrumentedCalcError, ValueError):
-    """Raised while wrapping, when a setting cannot be used; the message names it and its value."""
+    """Raised while wrapping, when a setting is not usable; the message names it and its value."""
 
 
 class TraceSettingsError(SettingsError):
-    """Raised while wrapping, when `trace=` is neither of its words nor a usable `Trace`."""
+    """Raised while wrapping, when `trace=` is neither a known word nor a usable `Trace`."""
 
 
 class ModelError(InstrumentedCalcError, ValueError):
@@ -62,7 +62,7 @@ class ModelError(InstrumentedCalcError, ValueError):
 
 
 class ExperimentError(InstrumentedCalcError, ValueError):
-    """Raised when an experiment cannot be done as asked, or its calculator failed on the way."""
+    """Raised when an experiment cannot run as requested, or its calculator fails."""
 
 
 class IntakeError(InstrumentedCalcError, ValueError):

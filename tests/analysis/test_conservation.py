@@ -25,7 +25,7 @@ def test_a_drift_is_told_per_atom_and_ps(summarized):
     (found,) = measure_conservation(summarized(*run(drift=0.004)).journal)
     assert found.samples == 20
     assert found.ps == pytest.approx(19 * 50 * 2 / 1000)
-    assert found.drift.value == pytest.approx(1.0 / 0.1)  # 1 meV an atom in 0.1 ps
+    assert found.drift.value == pytest.approx(1.0 / 0.1)  # 1 meV per atom in 0.1 ps
     assert found.strayed_mev == pytest.approx(19)
     assert found.conservative is None
 
@@ -38,7 +38,7 @@ def test_an_energy_that_stays_does_not_drift(summarized):
 def test_a_model_of_direct_forces_is_told_apart(summarized):
     found = measure_conservation(summarized(*run(drift=0.001, conservative=False)).journal)
     (paragraph,) = conservation_section(found).blocks
-    assert "no gradient of its energy" in paragraph.lines[-1]
+    assert "not as the gradient of its energy" in paragraph.lines[-1]
 
 
 @pytest.mark.parametrize("count", [0, 5])

@@ -84,7 +84,7 @@ def test_the_open_call_is_the_innermost_that_has_no_row() -> None:
         OpenCall(4, time_ns=93 * SECOND, open_ns=30 * SECOND),
     ]
     text = words(*reports)
-    assert text == "killed during call 4 (after step 2), which had been open for 30.0 s; cause unknown"
+    assert text == "killed during call 4 (after step 2), which had been running for 30.0 s; cause unknown"
     assert words(*reports[:1]) == "killed after call 2, step 2; cause unknown"
 
 
@@ -107,7 +107,7 @@ def test_memory_is_a_cause_as_far_as_it_was_near_its_limit(share: float, told: s
 
 def test_a_killed_sibling_is_told_and_an_earlier_one_is_not() -> None:
     before, after = Machine(time_ns=1, oom_kills=1), Machine(time_ns=2, oom_kills=3)
-    assert "killed for want of memory during the run: 2" in words(before, after)
+    assert "because memory ran out during the run: 2" in words(before, after)
     assert words(before, before).endswith("cause unknown")
 
 
@@ -127,7 +127,7 @@ def test_the_time_limit_is_a_cause_if_the_last_record_is_near_it() -> None:
 
 def test_a_step_of_the_clock_is_told() -> None:
     text = words(Machine(time_ns=1, clock_step_ns=3 * 3600 * SECOND))
-    assert "the wall clock left the run's clock by 3 h 0 min" in text
+    assert "the wall clock differs from the run's clock by 3 h 0 min" in text
 
 
 def test_likely_causes_come_first() -> None:

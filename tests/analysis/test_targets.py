@@ -39,7 +39,7 @@ def test_a_target_gets_its_verdict(measured, text, verdict):
         ("p96/mean<2", "did you mean 'p9"),
         ("medain<5ms", "did you mean 'median'"),
         ("median<5", "add its unit"),
-        ("calls>5ms", "without the unit 'ms'"),
+        ("calls>5ms", "has no unit; remove 'ms'"),
         ("cv/mean<2", "no quantity 'cv'"),
         ("__import__('os')", "cannot read"),
         ("", "cannot read"),

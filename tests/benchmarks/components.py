@@ -87,7 +87,7 @@ def main() -> None:
     untimed = wrapped(Layers(), lambda _: [])
     timed = wrapped(Layers(), lambda calc: [Part("layer", layer, "forward") for layer in calc.layers])
     parts = added(untimed, timed)
-    print(f"{PARTS} parts: {parts / 1e3:.1f} us a call (goal <= 40), {parts / PARTS:.0f} ns each")
+    print(f"{PARTS} parts: {parts / 1e3:.1f} us per call (goal <= 40), {parts / PARTS:.0f} ns each")
     bare_spans, bare = Spans(), Layers()
     spans = wrapped(Spans(), lambda _: [])
     print(f"a span: {added(untimed, spans) / PARTS:.0f} ns on (goal <= 600), ", end="")

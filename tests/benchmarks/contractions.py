@@ -133,7 +133,7 @@ def measure(
             bases += [before, after]
             added[name].append(taken - (before + after) / 2)
     base = statistics.median(bases)
-    print(f"\n{title}: {base:.0f} ns a call, {rounds} rounds of {CALLS} calls")
+    print(f"\n{title}: {base:.0f} ns per call, {rounds} rounds of {CALLS} calls")
     for name, each in added.items():
         extra = statistics.median(each)
         print(f"  {name:52s}{extra:+9.0f} ns   x{1 + extra / base:.2f}")

@@ -96,7 +96,7 @@ def test_other_energies_block_the_verdict_and_exit_with_1(write, capsys):
     assert main(["compare", "a.jsonl", "b.jsonl", "--max-slowdown", "5%"]) == 1
     text = capsys.readouterr().out
     assert "not comparable" in text
-    assert "values-differ: energies differ at the first geometry: 0.25 eV an atom" in text
+    assert "values-differ: energies differ at the first geometry: 0.25 eV per atom" in text
     assert "not checked, the runs are not comparable" in text
     assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "values"]) == 0
     assert main(["compare", "a.jsonl", "b.jsonl", "--energy-tolerance", "0.5"]) == 0
@@ -106,7 +106,7 @@ def test_other_machines_are_named_and_can_be_allowed(write, capsys):
     write("a.jsonl", cpu="EPYC")
     write("b.jsonl", cpu="Xeon")
     assert main(["compare", "a.jsonl", "b.jsonl"]) == 1
-    assert "cpu: before EPYC, after Xeon; if under test: --allow cpu" in capsys.readouterr().out
+    assert "cpu: before EPYC, after Xeon; if this is under test: --allow cpu" in capsys.readouterr().out
     assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "cpu,threads"]) == 0
     assert "under test: cpu" in capsys.readouterr().out
 
@@ -131,7 +131,7 @@ def test_a_result_file_of_the_older_profiler_is_compared(write, tmp_path, capsys
     assert main(["compare", "a.jsonl", "b.json"]) == 0
     text = capsys.readouterr().out
     assert "slower" in text
-    assert "a result file tells only its device" in text
+    assert "a result file states only its device" in text
 
 
 @pytest.mark.parametrize(

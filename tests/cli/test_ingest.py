@@ -71,7 +71,7 @@ def test_control_characters_of_a_name_never_reach_the_terminal(tmp_path, capsys)
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 2, "no bundle is given"),
+        ([], 2, "no bundle given"),
         (["none.tgz"], 5, "no such file or folder"),
         (["local.zip", "--output", "local.zip"], 5, "another --output"),
     ],

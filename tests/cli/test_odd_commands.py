@@ -136,7 +136,7 @@ def _command(*words):
 @pytest.mark.parametrize(
     ("redirection", "code", "told"),
     [
-        ("> /dev/full", UNUSABLE, "error: the output cannot be written: No space left on device\n"),
+        ("> /dev/full", UNUSABLE, "error: cannot write the output: No space left on device\n"),
         (">&-", 0, ""),
         ("<&-", 0, ""),
         ("2>&-", 0, ""),
@@ -205,7 +205,7 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_can_be_had(folder, cap
     [
         (MemoryError(), "error: out of memory; ask for fewer atoms, steps or journals\n"),
         (PermissionError(13, "Permission denied", "secret"), "error: secret: Permission denied\n"),
-        (OSError("odd"), "error: the output cannot be written: odd\n"),
+        (OSError("odd"), "error: cannot write the output: odd\n"),
     ],
 )
 def test_errors_of_the_system_are_one_line(error, told, folder, capsys, monkeypatch):

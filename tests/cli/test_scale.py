@@ -96,7 +96,7 @@ def test_only_what_is_missing_is_done_again(capsys):
     before = {path: path.stat().st_mtime_ns for path in Path("out").glob("n*.jsonl")}
     capsys.readouterr()
     assert scale(*sizes) == 0
-    assert "3 cells were finished before" in capsys.readouterr().err
+    assert "3 finished cells reused" in capsys.readouterr().err
     assert len(journals()) == 4
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

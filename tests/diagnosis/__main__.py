@@ -82,7 +82,7 @@ def _run(cases: list[Case], asked: argparse.Namespace, directory: Path) -> list[
                 saving = saving.once_more(case, asked.seed, directory / f"{case.name}-saving-{number}")
             said, saves = statistics.median(saving.estimated_ms), statistics.median(saving.real_ms)
             errors = ", ".join(f"{100 * error:+.0f}" for error in saving.errors)
-            print(f"   {case.name:28} is said to cost {said:.3f} ms a step, costs {saves:.3f} ({errors} %)")
+            print(f"   {case.name:28} is said to cost {said:.3f} ms per step, costs {saves:.3f} ({errors} %)")
     return outcomes
 
 

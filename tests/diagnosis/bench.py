@@ -122,7 +122,7 @@ class Saving:
     """What removing a fault is said to save, and what it does save, measured several times in turn.
 
     Attributes:
-        estimated_ms: The finding's saving, ms a step, of each recorded run.
+        estimated_ms: The finding's saving, ms per step, of each recorded run.
         real_ms: Step with the fault minus step without, ms, of two runs that are not recorded.
     """
 

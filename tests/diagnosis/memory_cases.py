@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = 2200
-LEAK = 2048  # bytes a step
+LEAK = 2048  # bytes per step
 MB = 1_000_000
 
 
@@ -24,7 +24,7 @@ def hold(draw: random.Random, work: Callable[[int], object], steps: int = STEPS)
 
 @case("leak-of-blocks", "host-growth")
 def leak_of_blocks(draw: random.Random, planted: bool) -> None:
-    """One block of 2 kB a step, from malloc."""
+    """One block of 2 kB per step, from malloc."""
     kept: list[Any] = []
 
     def work(_: int) -> None:
@@ -52,7 +52,7 @@ def leak_of_small_objects(draw: random.Random, planted: bool) -> None:
 
 @case("leak-told-while-it-runs", "host-growth")
 def leak_told_while_it_runs(draw: random.Random, planted: bool) -> None:
-    """A leak of 2 kB a step, in steps of a usual length."""
+    """A leak of 2 kB per step, in steps of a usual length."""
     kept: list[Any] = []
 
     def work(_: int) -> None:

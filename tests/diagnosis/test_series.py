@@ -18,7 +18,7 @@ def seed() -> int:
 
 
 def plain_leak(rng, at):
-    """A leak of 2 kB a step after a start-up of a few calls."""
+    """A leak of 2 kB per step after a start-up of a few calls."""
     return 2000 * at + 20e6 * -np.expm1(-at / 10)
 
 

@@ -83,7 +83,9 @@ def test_every_ensemble_runs_and_says_what_it_checked(run, ensemble, driver):
 def test_12_nve_is_judged_by_the_total_energy_though_the_potential_energy_changes(run):
     words = run(protocol(equilibration=0, steps=60)).conservation
     energies = [row["energy_ev"] for row in read_records().calls]
-    assert (max(energies) - min(energies)) / 32 * 1000 > 10  # meV an atom: from a perfect lattice, half of kT
+    assert (
+        max(energies) - min(energies)
+    ) / 32 * 1000 > 10  # meV per atom: from a perfect lattice, half of kT
     assert words.startswith("total energy conserved")
 
 

@@ -88,7 +88,7 @@ def test_rows_that_stand_there_twice_count_once(read):
     journal = read(b"".join([*LINES[:8], *LINES[4:8], *LINES[8:]]))
     assert journal.calls.index.tolist() == list(range(10))
     assert journal.damage.repeated == 4
-    assert "4 records found more than once, counted once" in notices(journal)
+    assert "4 records repeated, counted once" in notices(journal)
 
 
 def test_a_slice_that_stands_there_twice_counts_once(read):
@@ -106,7 +106,7 @@ def test_rows_that_contradict_each_other_are_reported(read):
     journal = read(WHOLE + encoded(other))
     assert journal.calls.wall_ns.max() == journal.calls.wall_ns[6]
     assert journal.damage.conflicting == 1
-    assert "another row of the same call has other times" in notices(journal)
+    assert "another row of the same call has different times" in notices(journal)
 
 
 def test_blocks_in_another_order_are_reported_and_carry_nothing_over(read):

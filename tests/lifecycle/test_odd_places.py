@@ -55,7 +55,7 @@ atoms = pair(ProfiledCalculator(Spring(), journal=journal, summary=False))
 step(atoms)
 """)
     assert child.returncode == 0, child.stderr
-    assert "working directory is gone" in child.stdout
+    assert "working directory was deleted" in child.stdout
     assert len(read_records().calls) == 1
 
 

@@ -50,7 +50,7 @@ def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: sign
         child.send_signal(number)
         assert child.wait(60) == -number
     told = report()
-    assert "killed during call 5, which had been open for " in told
+    assert "killed during call 5, which had been running for " in told
     assert "cause unknown" in told
 
 

@@ -1,4 +1,4 @@
-"""A journal in, numbers out: pure functions over columns, without any I/O.
+"""From a journal to numbers: pure functions over columns, without any I/O.
 
-A number that was not measured is None, never 0; an estimate says that it is one.
+A number that was not measured is None, never 0; an estimate is marked as one.
 """

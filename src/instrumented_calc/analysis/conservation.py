@@ -1,4 +1,4 @@
-"""Whether the total energy of a microcanonical run stayed what it was."""
+"""Conservation of the total energy of a microcanonical run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Phase
 
-EXPLODED_EV = 1e100  # far beyond physics: arithmetic on such energies overflows
+EXPLODED_EV = 1e100  # unphysical; arithmetic on larger energies overflows
 FEWEST_SAMPLES = 10
 FS_PER_PS = 1000
 
@@ -25,11 +25,11 @@ class Conservation:
 
     Attributes:
         phase: The driver that conserves it.
-        samples: How often it was read.
-        ps: Simulated time from the first to the last of them.
-        drift: Slope with its 95 % interval, meV an atom a ps (Theil and Sen).
-        strayed_mev: Largest distance from the first sample, meV an atom.
-        conservative: Whether the model's forces are the gradient of its energy; None where nobody tells.
+        samples: Number of samples.
+        ps: Simulated time from the first to the last sample.
+        drift: Slope with its 95 % interval, meV per atom per ps (Theil and Sen).
+        strayed_mev: Largest deviation from the first sample, meV per atom.
+        conservative: Whether the model's forces are the gradient of its energy; None if unknown.
     """
 
     phase: Phase
@@ -41,7 +41,7 @@ class Conservation:
 
 
 def measure_conservation(journal: Journal) -> list[Conservation]:
-    """Return the total energy's course in each phase that has a time step and enough samples."""
+    """Return the total energy over time for each phase with a time step and enough samples."""
     calls = journal.calls
     known = [(each.index, each.conserved_ev) for each in journal.states]
     pairs = [

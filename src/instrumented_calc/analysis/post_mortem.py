@@ -1,7 +1,7 @@
-"""How a run ended, as far as the journal's evidence goes.
+"""How a run ended, according to the evidence in the journal.
 
-A killed process writes nothing. What it has written before (the call that was open, its memory against the
-limit, the batch system's time limit) makes a cause likely or possible, never certain; each cause says which.
+A killed process writes nothing at its end. Earlier records (the open call, memory against its limit, the
+batch system's time limit) make a cause likely or possible, never certain; each cause is marked accordingly.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Kind = Literal["memory", "oom kill", "descriptors", "disk", "time limit", "clock
 LIKELY_MEMORY, POSSIBLE_MEMORY = 0.95, 0.85  # of the limit, at the last reading
 DESCRIPTORS_LEFT = 3
 DISK_LEFT_BYTES = 50_000_000
-# Slurm sends SIGKILL 30 s after SIGTERM by default (KillWait); the last record is up to 30 s old by then.
+# Slurm sends SIGKILL 30 s after SIGTERM by default (KillWait); the last record can be up to 30 s older.
 NEAR_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that may have ended a run.
+    """A possible cause of a run's end.
 
     Attributes:
-        kind: What it is.
-        likely: Whether the evidence is strong; else it is merely possible.
+        kind: Kind of cause.
+        likely: Whether the evidence is strong; otherwise the cause is only possible.
         amount: Bytes, descriptors or processes; for a time limit or a clock: seconds.
-        limit: What the amount is measured against, where there is a limit.
+        limit: The limit for the amount, if there is one.
     """
 
     kind: Kind
@@ -48,16 +48,16 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        how: `ended`, `failed` (by an exception), `running`, `killed`, `pool` (a worker, whose pool ends it
-            without notice) or `unknown` (killed, or running on another machine).
+        how: `ended`, `failed` (by an exception), `running`, `killed`, `pool` (a worker, killed by its pool)
+            or `unknown` (killed, or running on another machine).
         reason: `closed`, `collected`, `exit` or, in old journals, a signal; None without `run_end`.
         failure: Class of the exception.
         message: Its message.
-        call: Call that was open at the last sign of life; None if that is not known.
-        open_ns: For how long it had been open by then, ns.
+        call: Call that was open at the last record; None if unknown.
+        open_ns: Its duration up to then, ns.
         last_call: The newest call that had ended.
-        step: The newest step of the driver that is known.
-        causes: What may have ended it, the likely ones first.
+        step: Last known step of the driver.
+        causes: Possible causes, likely ones first.
     """
 
     how: How
@@ -75,7 +75,7 @@ def how_it_ended(journal: Journal) -> Ending:
     """Return how a run ended.
 
     Args:
-        journal: The run's journal, whole or cut short.
+        journal: The run's journal, complete or truncated.
     """
     last_call, step = _newest(journal)
     end = journal.end
@@ -126,7 +126,7 @@ def _newest(journal: Journal) -> tuple[int | None, int | None]:
 
 
 def _open_call(journal: Journal) -> OpenCall | None:
-    """Return the last report of a call that has no row: the innermost, if one ran inside another."""
+    """Return the last record of a call that has no row: the innermost, if calls were nested."""
     reports = sorted(journal.open_calls, key=lambda each: (each.time_ns, each.index))
     ended = journal.calls.index
     return next((each for each in reversed(reports) if not bool((ended == each.index).any())), None)
@@ -168,7 +168,7 @@ def _memory(journal: Journal) -> list[Cause]:
     environment = journal.environment
     if journal.machines:
         readings += _readings(journal.machines[-1], environment.memory_bytes or 0)
-    # Samples of calls are newer than the last record of the machine.
+    # Samples of calls are newer than the last machine record.
     resident = journal.calls.sparse.get("rss_bytes")
     if environment.cgroup_memory_bytes and resident is not None and len(resident):
         readings.append((float(resident.values[-1]), environment.cgroup_memory_bytes))

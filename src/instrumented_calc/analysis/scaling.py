@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of atoms."""
+"""How time and memory scale with the number of atoms."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# Rule L7: a curve this flat, over so many sizes that span so much, is fixed overhead.
+# A curve this flat, over this many sizes that span this factor, is fixed overhead.
 FLAT_EXPONENT = 0.2
 FEWEST_SIZES = 3
-# Gate G3: a median needs so many calls.
+# A median needs this many calls.
 FEWEST_CALLS = 30
 LEAST_SPAN = 4.0
-# A part below this share of the time at every size is not worth an exponent.
+# A part below this share of the time at every size gets no exponent.
 LEAST_SHARE = 0.01
 
 
@@ -41,7 +41,7 @@ class SizeTime:
         runs: Number of runs.
         median_ns: Geometric mean of the runs' medians, ns.
         scatter: Standard deviation of the logarithms of the runs' medians; None for a single run.
-        peak_bytes: Mean of the runs' peaks of resident memory; None where not sampled.
+        peak_bytes: Mean of the runs' peaks of resident memory; None if not sampled.
     """
 
     n_atoms: int
@@ -58,15 +58,15 @@ class SizeTime:
 
 @dataclass(frozen=True, slots=True)
 class MemoryFit:
-    """Memory as a line against the number of atoms.
+    """Memory as a linear function of the number of atoms.
 
     Attributes:
         kind: `host` or `device`.
         bytes_per_atom: Its slope.
-        at_zero_bytes: What no atom costs: libraries, model.
-        limit_bytes: What the machine has; None where that is not known.
-        largest: Atoms that fit, extrapolated; None where memory does not measurably grow or the limit is not
-            known.
+        at_zero_bytes: Memory at zero atoms: libraries, model.
+        limit_bytes: Memory of the machine; None if unknown.
+        largest: Largest number of atoms that fits, extrapolated; None if memory does not measurably grow or
+            the limit is unknown.
     """
 
     kind: str
@@ -78,18 +78,18 @@ class MemoryFit:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """Runs of several sizes.
+    """Runs at several sizes.
 
     Attributes:
         sizes: Ascending.
         exponent: d ln t / d ln N of the time per call; None with too few sizes.
-        components: The same of each part of the calculator that takes 1 % at some size.
-        overhead_bound: True where the curve is surely flat, False where it surely is not, None where that
-            cannot be told.
-        why: What that verdict rests on or lacks.
+        components: The exponents of each part of the calculator that takes 1 % at some size.
+        overhead_bound: True if the curve is significantly flat, False if it is significantly not, None if
+            undecided.
+        why: Basis of that verdict, or missing evidence.
         memory: Fits of host and device memory.
-        unequal: What differs in machine, software and threads between the runs: no exponent then.
-        unmeasured: Runs without a single steady call, by name.
+        unequal: Differences in machine, software and threads between the runs; no exponent in that case.
+        unmeasured: Names of runs without steady calls.
     """
 
     sizes: tuple[SizeTime, ...]
@@ -103,10 +103,10 @@ class Scaling:
 
 
 def measure_scaling(summaries: Sequence[Summary]) -> Scaling:
-    """Return how runs of several sizes scale.
+    """Measure how runs at several sizes scale.
 
     Args:
-        summaries: One a run, each of a single size, in any order.
+        summaries: One per run, each of a single size, in any order.
     """
     measured = [(_n_atoms(each), each) for each in summaries if each.latency]
     known = sorted(((n, each) for n, each in measured if n), key=lambda pair: pair[0])
@@ -134,11 +134,11 @@ def _n_atoms(summary: Summary) -> int:
 
 
 def fit_exponent(atoms: Floats, times: Floats) -> Estimate | None:
-    """Return the exponent of the power law that runs follow: least squares on logarithms, with a t interval.
+    """Fit a power law: least squares on logarithms, with a t interval of the exponent.
 
     Args:
         atoms: Size of each run.
-        times: Its time, positive.
+        times: Time of each run, positive.
 
     Returns:
         None with fewer than three sizes.
@@ -172,14 +172,17 @@ def _overhead_bound(
     if span < LEAST_SPAN:
         return None, f"the sizes span a factor of {span:.1f}; {LEAST_SPAN:.0f} is needed"
     if exponent.high < FLAT_EXPONENT:
-        return True, f"the exponent is surely below {FLAT_EXPONENT:g} over a factor of {span:.1f} in size"
+        return (
+            True,
+            f"the exponent is below {FLAT_EXPONENT:g} over a factor of {span:.1f} in size (95 %)",
+        )
     if exponent.low > FLAT_EXPONENT:
-        return False, f"the exponent is surely above {FLAT_EXPONENT:g}"
-    return None, f"the exponent's interval holds {FLAT_EXPONENT:g}: add sizes, steps or replicates"
+        return False, f"the exponent is above {FLAT_EXPONENT:g} (95 %)"
+    return None, f"the exponent's interval contains {FLAT_EXPONENT:g}: add sizes, steps or replicates"
 
 
 def _components(known: Sequence[tuple[int, Summary]]) -> dict[str, Estimate]:
-    """Return the exponents of the parts, those that take the longest at the largest size first."""
+    """Return the exponents of the parts, longest at the largest size first."""
     parts = [(n, _typical_times(each), each.latency.median_ns if each.latency else 0.0) for n, each in known]
     names = dict.fromkeys(name for _, times, _ in parts for name in times)
     found = {}
@@ -195,7 +198,7 @@ def _components(known: Sequence[tuple[int, Summary]]) -> dict[str, Estimate]:
 
 
 def _typical_times(summary: Summary) -> dict[str, float]:
-    """Return the median time of each part in steady calls, ns, and that of what is left of the call."""
+    """Return the median time of each part in steady calls, ns, and of the rest of the call."""
     parts = run_of_summary(summary).parts_ns
     return {name: float(np.median(times)) for name, times in parts.items()}
 
@@ -239,18 +242,18 @@ def _memory(kind: str, known: Sequence[tuple[int, Memory | None]], limit: float 
 
 
 def too_short(summaries: Sequence[Summary]) -> list[str]:
-    """Return a line on runs with so few calls that their median is shaky, if there are any."""
+    """Return a line about runs with too few calls for a reliable median, if any."""
     few = sum(1 for each in summaries if each.latency and each.latency.calls < FEWEST_CALLS)
-    told = f"of {len(summaries)} runs {few} had fewer than {FEWEST_CALLS} steady calls: give more --steps"
+    told = f"of {len(summaries)} runs {few} had fewer than {FEWEST_CALLS} steady calls: raise --steps"
     return [told] if few else []
 
 
 def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
-    """Return the thread pools of other sizes than were asked for, a line each.
+    """Return thread pools whose size differs from the requested one, one line each.
 
     Args:
-        summaries: One a run.
-        threads: What was asked for.
+        summaries: One per run.
+        threads: Requested number of threads.
     """
     found: dict[str, None] = {}
     for summary in summaries:
@@ -259,5 +262,5 @@ def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
         pools += [("torch", environment.torch_threads[0])] if environment.torch_threads else []
         for name, effective in pools:
             if effective != threads:
-                found[f"threads-unequal: {name} used {effective} threads, not {threads} as asked for"] = None
+                found[f"threads-unequal: {name} used {effective} threads, not {threads} as requested"] = None
     return list(found)

@@ -1,4 +1,4 @@
-"""What a run did, in numbers: everything that a report shows, computed once."""
+"""A run in numbers: everything shown in a report, computed once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FS_PER_NS = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast a driver went, from its first call's start to its last call's end.
+    """Speed of a driver, from its first call's start to its last call's end.
 
     Attributes:
         steps: Completed steps.
@@ -76,7 +76,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class PhaseSummary:
-    """One driver's part of a run; None where something was not measured."""
+    """One driver's part of a run; None for values that were not measured."""
 
     phase: Phase
     calls: int
@@ -88,7 +88,7 @@ class PhaseSummary:
 
 @dataclass(frozen=True, slots=True)
 class LaneSummary:
-    """One wrapped calculator: its calls, nested ones too (thinned calls do not tell their lane)."""
+    """One wrapped calculator: its calls, including nested ones (thinned calls have no lane)."""
 
     number: int
     lane: Lane | None
@@ -99,17 +99,17 @@ class LaneSummary:
 
 @dataclass(frozen=True, slots=True)
 class Evaluations:
-    """How often the calculator was asked, and how often it really computed.
+    """How often the calculator was asked for results, and how often it computed them.
 
     Attributes:
-        calls: Outermost calls, failed ones too.
+        calls: Outermost calls, including failed ones.
         nested: Calls inside other recorded calls.
         failed: Outermost calls that raised.
         per_step: Calls per completed step.
-        per_geometry: Calls per distinct geometry: above 1 something is computed again.
-        get_property: Questions from outside a calculation.
-        cache_hits: Those answered without a calculation.
-        not_implemented: Those answered by PropertyNotImplementedError.
+        per_geometry: Calls per distinct geometry: above 1, something is recomputed.
+        get_property: Requests from outside a calculation.
+        cache_hits: Requests answered without a calculation.
+        not_implemented: Requests answered by PropertyNotImplementedError.
     """
 
     calls: int
@@ -124,7 +124,7 @@ class Evaluations:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One journal in numbers; None where something was not measured."""
+    """One journal in numbers; None for values that were not measured."""
 
     journal: Journal
     ending: Ending
@@ -155,7 +155,7 @@ class Summary:
 
     @property
     def katom_steps_per_s(self) -> float | None:
-        """Thousand atoms times steps per second; None where the number of atoms varied or is not known."""
+        """Thousand atoms times steps per second; None if the number of atoms varied or is unknown."""
         sizes = np.unique(self.journal.calls.n_atoms)
         sizes = sizes[sizes > 0]
         if self.speed is None or len(sizes) != 1:
@@ -164,7 +164,7 @@ class Summary:
 
 
 def summarize(journal: Journal) -> Summary:
-    """Compute everything that a report shows of one journal."""
+    """Compute everything that a report shows about one journal."""
     calls = journal.calls
     whole = select(journal)
     steady, warmup = steady_calls(calls)
@@ -205,7 +205,7 @@ def summarize(journal: Journal) -> Summary:
 
 
 def _explicable(calls: Calls, steady: Integers) -> Integers:
-    """Return the rows of the calls that may be listed as slow: steady ones and those that compiled."""
+    """Return the rows of calls that may be listed as slow: steady ones and those that compiled."""
     compiling = np.flatnonzero(calls.compiling & ~(calls.nested | calls.failed))
     return np.concatenate([steady, compiling]) if len(compiling) else steady
 
@@ -237,7 +237,7 @@ def _phases(
 
 
 def _count(selection: Selection) -> int:
-    """Return the number of outermost calls, thinned ones too."""
+    """Return the number of outermost calls, including thinned ones."""
     rows = selection.rows
     unsliced = len(rows) - int(selection.calls.sliced[rows].sum())
     return unsliced + sum(each.calls for each in selection.slices)
@@ -246,9 +246,9 @@ def _count(selection: Selection) -> int:
 def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
     """Count the steps of a phase.
 
-    In MD a call made after k completed steps belongs to the step from k to k + 1, and the first
-    call of a fresh run, which gives the initial forces, shares k = 0 with the first step. An
-    optimizer's call after k steps gives the forces of the geometry that step k made.
+    In MD a call after k completed steps belongs to the step from k to k + 1, and the first call of a new
+    run, which gives the initial forces, shares k = 0 with the first step. An optimizer's call after k steps
+    gives the forces of the geometry after step k.
     """
     steps = selection.calls.step[selection.rows]
     last = int(steps.max(initial=ABSENT))
@@ -268,7 +268,7 @@ def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
 
 
 def _total_speed(speeds: list[Speed | None]) -> Speed | None:
-    """Add up phases; simulated time per day is about MD phases alone where others took part."""
+    """Add up phases; simulated time per day counts only MD phases if there are others."""
     known = [speed for speed in speeds if speed is not None]
     simulating = [speed for speed in known if speed.simulated_fs is not None]
     counted = simulating or known
@@ -300,7 +300,7 @@ def _evaluations(
 
 
 def _per_geometry(whole: Selection) -> float | None:
-    """Return calls per geometry: a call for which nothing had changed repeats the one before."""
+    """Return calls per geometry: a call without changes repeats the previous one."""
     calls = whole.calls
     counted = ~(calls.nested | calls.sliced)
     if not counted.any() or bool(((calls.changes < 0) & counted).any()):
@@ -313,7 +313,7 @@ def _per_geometry(whole: Selection) -> float | None:
 
 
 def _us_per_atom(whole: Selection, steady: Integers) -> float | None:
-    """Return the steady calls' time over the atoms that they computed, in us."""
+    """Return the steady calls' time per computed atom, in us."""
     calls = whole.calls
     counted = np.zeros(len(calls), dtype=np.bool_)
     counted[steady] = True

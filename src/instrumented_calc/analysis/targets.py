@@ -1,4 +1,4 @@
-"""Users' own targets, such as ``p95/mean<2``: read by hand, never evaluated as code."""
+"""User-defined targets, such as ``p95/mean<2``: parsed here, never evaluated as code."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A target and what was measured; a target about which nothing was measured is not met."""
+    """A target and the measured value; a target without a measurement is not met."""
 
     target: Target
     measured: float | None
@@ -104,13 +104,13 @@ class Outcome:
 
 
 def parse_target(text: str) -> Target:
-    """Read one target.
+    """Parse one target.
 
     Args:
         text: A quantity, a comparison and a number; durations need a unit (ns, us, ms, s).
 
     Raises:
-        TargetError: If it cannot be understood; the message says what can.
+        TargetError: If it cannot be parsed; the message lists what can.
     """
     form = FORM.fullmatch(re.sub(r"\s+", "", text).lower())
     if form is None:
@@ -130,7 +130,7 @@ def _check_name(name: str, text: str, known: dict[str, Callable[[Summary], float
         return
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    message = f"target {text!r}: no quantity {name!r}; {hint}known: {', '.join(known)}"
+    message = f"target {text!r}: unknown quantity {name!r}; {hint}known: {', '.join(known)}"
     raise TargetError(message)
 
 
@@ -143,13 +143,13 @@ def _scale(name: str, over: str | None, unit: str, text: str) -> float:
     if unit == "%" and (name == "cv" or over):
         return 0.01
     if unit:
-        message = f"target {text!r}: {name!r} is given without the unit {unit!r}"
+        message = f"target {text!r}: {name!r} has no unit; remove {unit!r}"
         raise TargetError(message)
     return 1.0
 
 
 def check_target(target: Target, summary: Summary) -> Outcome:
-    """Compare a target with what was measured."""
+    """Compare a target with the measurement."""
     measured = _measure(target, summary)
     if measured is None:
         return Outcome(target, None, "not enough evidence")

@@ -1,4 +1,4 @@
-"""Finds and binds attributes as Python does, without running code of their object."""
+"""Look up and bind attributes as Python does, without running code of their object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ABSENT: Any = object()
 
 
 def found_on(cls: type, name: str) -> Any:
-    """Return what a class or its bases have under a name, unbound; ABSENT if nothing."""
+    """Return the unbound attribute of a class or its bases; ABSENT if there is none."""
     for base in type.__dict__["__mro__"].__get__(cls):
         namespace = type.__dict__["__dict__"].__get__(base)
         if name in namespace:
@@ -20,12 +20,12 @@ def found_on(cls: type, name: str) -> Any:
 
 
 def bind(found: Any, instance: Any, cls: type) -> Any:
-    """Return what attribute access gives for what a class has: a bound method, a property's value, ...
+    """Return the result of attribute access for a class attribute: a bound method, a property's value, ...
 
     Args:
-        found: What the class has.
-        instance: The object that the attribute is asked of, or None for the class itself.
-        cls: The object's class, as it is to appear to a class method.
+        found: The class attribute.
+        instance: The object whose attribute is read, or None for the class itself.
+        cls: The class that a class method receives.
 
     Raises:
         AttributeError: `found` is ABSENT.
@@ -38,12 +38,12 @@ def bind(found: Any, instance: Any, cls: type) -> Any:
 
 
 def has_ordinary_access(cls: type) -> bool:
-    """Tell whether attributes of a class's objects are looked up as of any object, not by code of its own."""
+    """Return whether a class's objects use the default attribute lookup, without code of their own."""
     return type(found_on(cls, "__getattribute__")) is WrapperDescriptorType
 
 
 def given(thing: Any, name: str) -> Any:
-    """Return an attribute, however the object gives it, or None if it gives none."""
+    """Return an attribute, however the object provides it, or None."""
     try:
         return getattr(thing, name, None)
     except Exception as error:
@@ -53,12 +53,12 @@ def given(thing: Any, name: str) -> Any:
 
 
 def is_plain_function(found: Any) -> bool:
-    """Tell whether a method is an ordinary function, bound to the object that it is called on."""
+    """Return whether a method is an ordinary function, bound to the object it is called on."""
     return type(found) is FunctionType
 
 
 def is_data_descriptor(found: Any) -> bool:
-    """Tell whether an attribute of a class wins over the object's dictionary."""
+    """Return whether a class attribute takes precedence over the object's dictionary."""
     return hasattr(type(found), "__set__") or hasattr(type(found), "__delete__")
 
 
@@ -72,7 +72,7 @@ def dictionary_of(thing: Any) -> dict[str, Any] | None:
 
 
 def stored(thing: Any, name: str) -> Any:
-    """Return a value that an object holds in its dictionary or in a slot, or None; no code of it is run."""
+    """Return a value stored in an object's dictionary or slot, or None, without running its code."""
     found = found_on(type(thing), name)
     if type(found) is MemberDescriptorType:
         try:

@@ -1,7 +1,7 @@
-"""What the recorder has to say while a run goes on.
+"""Notices of the recorder during a run.
 
-A notice goes to the journal as a row and, if it is a warning, to people: to stderr, or to the user's own
-logger where structlog has been configured. Each kind is told to people once a run.
+A notice is written to the journal as a row. A warning is also printed on stderr, or sent to the user's own
+logger if structlog is configured, once per kind and run.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """The voice of one run.
+    """The notices of one run.
 
     Args:
-        run_id: Bound to everything that is said.
-        write: Takes each notice to the journal.
+        run_id: Bound to every notice.
+        write: Appends a notice to the journal.
     """
 
     def __init__(self, run_id: str, write: Callable[[Notice], None]) -> None:
@@ -32,23 +32,23 @@ class Notices:
         self._told: set[str] = set()
 
     def info(self, kind: str, text: str, **details: Any) -> None:
-        """Note something in the journal only."""
+        """Add a notice to the journal only."""
         self._note("info", kind, text, details)
 
     def warn(self, kind: str, text: str, *, journal: bool = True, **details: Any) -> None:
-        """Note something in the journal and tell people, once a run and kind.
+        """Add a notice to the journal and print it, once per kind and run.
 
         Args:
             kind: Stable kebab-case name.
             text: One line for people.
-            journal: False where the journal is what fails.
+            journal: False if the journal itself fails.
             **details: Figures that belong to the notice.
         """
         if journal:
             self._note("warning", kind, text, details)
         if kind not in self._told:
             self._told.add(kind)
-            # Nobody may be listening: stderr closed, or a user's logger that fails.
+            # stderr may be closed, or a user's logger may fail.
             with own_faults_dropped():
                 people_logger().warning(text, kind=kind, run_id=self._run_id, **details)
 
@@ -62,9 +62,9 @@ class Notices:
 
 
 def people_logger() -> Any:
-    """Return the logger for people: the user's own, if structlog is configured, else plain stderr."""
-    # Only who has loaded structlog can have configured it. Loading it here would take 7 MB and 50 ms, in the
-    # middle of a run whose memory is watched: a leak that is told would look like a jump from then on.
+    """Return the logger for warnings: the user's own, if structlog is configured, else plain stderr."""
+    # Only a program that has loaded structlog can have configured it. Loading it here would take 7 MB and 50
+    # ms during a run whose memory is monitored, which would look like a jump.
     structlog = sys.modules.get("structlog")
     if structlog is not None and structlog.is_configured():
         return structlog.get_logger("instrumented_calc")
@@ -72,7 +72,7 @@ def people_logger() -> Any:
 
 
 class _PlainLines:
-    """Says things on stderr, line by line."""
+    """Logger that prints on stderr, line by line."""
 
     def warning(self, text: str, **_: Any) -> None:
         write_for_people(f"instrumented-calc: {text}\n")

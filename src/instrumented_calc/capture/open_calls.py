@@ -49,7 +49,7 @@ class Entry(Struct, gc=False, eq=False):
 
 
 class _Stack:
-    """Makes a thread's stack visible to other threads; it dies with the thread's local data."""
+    """Make a thread's stack visible to other threads; deleted with the thread's local data."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.thread = threading.get_ident()
@@ -61,26 +61,26 @@ class _Active(threading.local):
         self.renew()
 
     def renew(self) -> None:
-        """Give the thread a new, empty stack: calls that are open keep a reference to the old one."""
+        """Give the thread a new, empty stack: open calls keep a reference to the old one."""
         self.stack: list[Entry] = []
         self._registered = registered = _Stack(self.stack)
         _stacks[id(registered)] = registered
 
 
-# Weak: greenlets may have one each, and none must outlive its thread.
+# Weak: each greenlet may have one, and none may outlive its thread.
 _stacks: weakref.WeakValueDictionary[int, _Stack] = weakref.WeakValueDictionary()
 active = _Active()
 
 
 def open_calls() -> list[tuple[int, list[Entry]]]:
-    """Return the recorded calls that are open in each thread; any thread may ask.
+    """Return the open recorded calls of each thread; may be called from any thread.
 
     Returns:
         For each thread with an open call: its ident, and the entries of its calls, outermost first.
         Spans are left out. Calls of all runs are included: `entry.maker` is the run's row maker.
     """
     found = []
-    for reference in _stacks.valuerefs():  # a copy: threads come and go meanwhile
+    for reference in _stacks.valuerefs():  # a copy: threads may start and end meanwhile
         registered = reference()
         if registered is None:
             continue
@@ -91,7 +91,7 @@ def open_calls() -> list[tuple[int, list[Entry]]]:
 
 
 def after_fork_in_child() -> None:
-    """Forget the calls that the fork found open: they are the parent's."""
+    """Drop the calls that were open at the fork: they belong to the parent."""
     _stacks.clear()
     active.renew()
 
@@ -103,7 +103,7 @@ def call_of(entry: Entry) -> Entry:
 
 
 def extras_of(call: Entry) -> dict[str, Any]:
-    """Return the further fields of an open call's row, to be added to."""
+    """Return the mutable further fields of an open call's row."""
     if call.extras is UNSET:
         call.extras = {}
     extras: dict[str, Any] = call.extras
@@ -113,8 +113,8 @@ def extras_of(call: Entry) -> dict[str, Any]:
 class span:  # noqa: N801 - a context manager that reads like a function
     """Times a part of a calculation under a name of your own.
 
-    Inside a recorded `calculate()` the time becomes a component of the call's row, exclusive of inner
-    spans; anywhere else, and when profiling is off, nothing happens.
+    Inside a recorded `calculate()` the time becomes a component of the call's row, exclusive of inner spans;
+    anywhere else, and when profiling is off, nothing happens.
 
     ```python
     with span("graph"):
@@ -130,8 +130,8 @@ class span:  # noqa: N801 - a context manager that reads like a function
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __enter__(self) -> span:  # noqa: PYI034 - Self is younger than Python 3.10
-        """Start the time, if a recorded call is open in this thread."""
+    def __enter__(self) -> span:  # noqa: PYI034 - Self needs Python 3.11
+        """Start timing, if a recorded call is open in this thread."""
         stack = active.stack
         if not stack:
             self._entry: Entry | None = None
@@ -162,7 +162,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
             call.ranges.leave(self._depth)
         stack = active.stack
         while stack and stack.pop() is not entry:
-            pass  # an inner span that was never left
+            pass  # an inner span that was never exited
         if stack:
             stack[-1].inside_ns += elapsed
         components = call.components

@@ -1,4 +1,4 @@
-"""What a user may set for a run, checked while wrapping: one line for each mistake."""
+"""User settings of a run, checked while wrapping: one line for each mistake."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SWITCHED_ON = frozenset({"", "on", "1", "true", "yes"})
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a user may set for a run.
+    """User settings of a run.
 
     Attributes:
-        path: Journal; made at the first call, numbered if the name is taken.
+        path: Journal; created at the first call, with a number added if the name is taken.
         own_run: Whether the path was given: the run then belongs to one calculator and its copies.
-        overhead_budget: Share of the wall time that the recorder may take before it samples less.
-        max_journal: Size in bytes past which rows are thinned.
-        summary: Whether a summary is printed at the end; None: as usual.
-        trace: When trace windows open: `auto`, `off`, or as a `Trace` says.
+        overhead_budget: Share of the wall time that the recorder may use before it samples less.
+        max_journal: Size in bytes above which rows are thinned.
+        summary: Whether a summary is printed at the end; None: the default.
+        trace: When trace windows open: `auto`, `off`, or a `Trace`.
     """
 
     path: str
@@ -42,10 +42,10 @@ class Settings(msgspec.Struct, frozen=True):
 def checked_settings(  # noqa: PLR0913 - one a setting
     *, path: str, own_run: bool, overhead_budget: Any, max_journal: Any, summary: Any, trace: Any
 ) -> Settings:
-    """Return the settings of a run, whose path has been checked before.
+    """Return the settings of a run, whose path was checked before.
 
     Raises:
-        SettingsError: A value is of another type or out of its range; the message names it.
+        SettingsError: A value has the wrong type or is out of range; the message names it.
     """
     return Settings(
         path=path,
@@ -58,14 +58,16 @@ def checked_settings(  # noqa: PLR0913 - one a setting
 
 
 def is_switched_off(value: str) -> bool:
-    """Tell whether a value of `INSTRUMENTED_CALC` asks for no profiling.
+    """Return whether a value of `INSTRUMENTED_CALC` disables profiling.
 
     Raises:
-        SettingsError: It is neither a known word for on nor one for off.
+        SettingsError: It is not a known word for on or off.
     """
     word = value.strip().lower()
     if word not in SWITCHED_OFF | SWITCHED_ON:
-        message = f"{SWITCH}={shown(value)} is not understood; set it to off to record nothing, or unset it"
+        message = (
+            f"{SWITCH}={shown(value)} is not a valid value; set it to off to record nothing, or unset it"
+        )
         raise SettingsError(message)
     return word in SWITCHED_OFF
 
@@ -73,7 +75,7 @@ def is_switched_off(value: str) -> bool:
 def _share(value: Any) -> float:
     if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
         return float(value)
-    message = f"overhead_budget={shown(value)}: no share of the wall time; give 0 to 1, such as 0.01"
+    message = f"overhead_budget={shown(value)}: not a share of the wall time; give 0 to 1, such as 0.01"
     raise SettingsError(message)
 
 
@@ -81,7 +83,7 @@ def _size(value: Any) -> int:
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     if whole and not isinstance(value, bool) and value > 0:
         return min(int(value), LARGEST)
-    message = f"max_journal={shown(value)}: not a size in bytes; give a whole number above 0, as 256_000_000"
+    message = f"max_journal={shown(value)}: not a size in bytes; give a positive integer such as 256_000_000"
     raise SettingsError(message)
 
 

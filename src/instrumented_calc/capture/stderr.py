@@ -1,4 +1,4 @@
-"""Writes lines for people on stderr, and never waits for a reader who does not read."""
+"""Writes lines for people on stderr, without waiting for a blocked reader."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from instrumented_calc.foreign import is_foreign
 
-PIECE = 4096  # bytes that a pipe takes at once when it says that it is writable (POSIX: PIPE_BUF)
+PIECE = 4096  # bytes that a writable pipe accepts without blocking (POSIX: PIPE_BUF)
 
 
 def write_for_people(text: str, patience_s: float = 0.1) -> None:
-    """Write a text on stderr, as much of it as is taken.
+    """Write a text on stderr, as far as it is accepted.
 
     stderr is looked up late: it may have been closed or replaced.
 
     Args:
         text: Whole lines.
-        patience_s: How long to wait, for each piece, for a pipe or terminal that is full.
+        patience_s: How long to wait, for each piece, for a full pipe or terminal.
     """
     stream = sys.stderr
     if stream is None:
@@ -42,8 +42,8 @@ def _is_writable(stream: Any, patience_s: float) -> bool:
     except (AttributeError, OSError, ValueError) as error:
         if is_foreign(error):
             raise
-        return True  # not a file of the system: a notebook's stream, a test's
-    if stat.S_ISREG(status.st_mode):  # past its limit the system would kill the process by SIGXFSZ
+        return True  # not a real file: the stream of a notebook or a test
+    if stat.S_ISREG(status.st_mode):  # beyond the size limit the kernel would send SIGXFSZ
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         return limit == resource.RLIM_INFINITY or status.st_size + PIECE <= limit
     poll = select.poll()

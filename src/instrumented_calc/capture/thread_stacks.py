@@ -1,9 +1,9 @@
 """The stacks of all threads, read so that a garbage collection cannot deadlock the process.
 
-CPython before the repair of python/cpython#106883 (3.10 and 3.11.7 among others) holds its list of threads
-locked while `sys._current_frames` builds its answer. If a collection starts there and a callback in
-`gc.callbacks` releases the interpreter's lock, another thread can take that lock and then wait for the list
-of threads for ever.
+CPython before the fix of python/cpython#106883 (3.10 and 3.11.7 among others) holds the lock of its thread
+list while `sys._current_frames` builds its result. If a collection starts there and a callback in
+`gc.callbacks` releases the interpreter's lock, another thread can take that lock and then wait for the
+thread list forever.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _call = methodcaller("__call__")
 
 
 def all_stacks() -> dict[int, FrameType]:
-    """Return the innermost frame of every thread, by the thread's identifier.
+    """Return the innermost frame of every thread, by thread identifier.
 
     The collector is off during the call if it was on. `map` makes the three calls in C without a bytecode in
-    between: no other thread, signal handler or fork runs while the collector is off, so that nobody finds it
-    in a state that is not the user's.
+    between: no other thread, signal handler or fork runs while the collector is off, so that no other code
+    finds it in a state that the user did not set.
     """
-    read = sys._current_frames  # noqa: SLF001 - documented for exactly this purpose
+    read = sys._current_frames  # noqa: SLF001 - documented for this purpose
     if not gc.isenabled():
         return read()
     try:
         _, frames, _ = map(_call, (gc.disable, read, gc.enable))
-    except BaseException:  # out of memory: the third call did not take place
+    except BaseException:  # out of memory: the third call was not made
         gc.enable()
         raise
     return cast("dict[int, FrameType]", frames)

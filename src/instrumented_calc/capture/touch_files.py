@@ -1,4 +1,4 @@
-"""Files that a user touches beside the journal to ask a running process for something."""
+"""Files that a user touches next to the journal to send a request to a running process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Touched:
     """One kind of request: `<journal>.trace`, `<journal>.stacks`, `<journal>.dump`.
 
     Args:
-        suffix: What follows the journal's name.
-        journal: Gives the journal's path, which may change.
+        suffix: Suffix added to the journal's name.
+        journal: Returns the journal's path, which may change.
         notices: The run's notices.
     """
 
@@ -24,10 +24,10 @@ class Touched:
         self._suffix = suffix
         self._journal = journal
         self._notices = notices
-        self._stays: Path | None = None  # a file that was seen and cannot be removed: it asks only once
+        self._stays: Path | None = None  # a file that cannot be removed: answered only once
 
     def take(self) -> bool:
-        """Tell whether the file is there, and remove it."""
+        """Return whether the file exists, and remove it."""
         journal = self._journal()
         if journal is None:
             return False
@@ -41,6 +41,8 @@ class Touched:
             path.unlink()
         except OSError as error:
             self._stays = path
-            text = f"{path.name} is answered once: it cannot be removed ({error.strerror or error})"
+            text = (
+                f"{path.name} is answered only once, because it cannot be removed ({error.strerror or error})"
+            )
             self._notices.info("request-file-stays", text)
         return True

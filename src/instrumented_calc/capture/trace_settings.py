@@ -1,4 +1,4 @@
-"""What a user may say of trace windows: when they open, and what is kept of them."""
+"""User settings of trace windows: when they open, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         every_calls: A window opens at each multiple of this many calls.
         active: Consecutive calls in a window, at most 100.
-        max_windows: Windows in a run; those asked for by the file `<journal>.trace` come on top.
-        chrome: Whether a Chrome trace of each of the first ten windows is written beside the journal.
+        max_windows: Windows per run; those requested by the file `<journal>.trace` are extra.
+        chrome: Whether a Chrome trace of each of the first ten windows is written next to the journal.
 
     Raises:
         TraceSettingsError: A number is not positive.
@@ -41,7 +41,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         numbers = self.every_calls, self.active, self.max_windows
         whole = all(isinstance(each, Integral) and not isinstance(each, bool) for each in numbers)
         if not whole or min(numbers) < 1 or self.active > MOST_CALLS:
-            message = f"{self}: its numbers must be whole, at least 1, and active at most {MOST_CALLS}"
+            message = f"{self}: its numbers must be integers of at least 1, and active at most {MOST_CALLS}"
             raise TraceSettingsError(message)
         if not isinstance(self.chrome, bool):
             message = f"{self}: chrome must be True or False"
@@ -49,16 +49,16 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_trace(trace: Any) -> str | Trace:
-    """Return a setting that can be used.
+    """Return a valid setting.
 
     Args:
         trace: `"auto"`, `"off"` or a `Trace`.
 
     Raises:
-        TraceSettingsError: It is something else.
+        TraceSettingsError: It is anything else.
     """
     if isinstance(trace, Trace) or (isinstance(trace, str) and trace in (AUTO, OFF)):
         setting: str | Trace = trace
         return setting
-    message = f"trace={shown(trace)} is not understood; give 'auto', 'off' or Trace(every_calls=...)"
+    message = f"trace={shown(trace)} is not valid; give 'auto', 'off' or Trace(every_calls=...)"
     raise TraceSettingsError(message)

@@ -1,4 +1,4 @@
-"""How a user's value looks in a line of text, whatever it is."""
+"""Formatting of arbitrary user values in a line of text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST = 60
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error message shows it: its repr, cut, or its type where that has none."""
+    """Return a value for an error message: its repr, shortened, or its type if that has none."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a repr of the user's own may raise anything

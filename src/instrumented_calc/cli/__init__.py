@@ -1,4 +1,4 @@
-"""The command line: one file a command, and the only place that prints. Exit codes: see `border`."""
+"""The command line: one file per command, and the only place that prints. Exit codes: see `border`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: Arguments after the program's name; those of the process by default.
+        argv: Arguments after the program name; default: those of the process.
 
     Returns:
-        The exit code. `run` instead ends as its script does, with the script's own exception.
+        The exit code. `run` instead ends as its script does, with the exceptions of the script.
     """
     arguments = sys.argv[1:] if argv is None else argv
     scripts: list[Script] = []
     code = guarded(lambda: _run(arguments, scripts))
-    # Outside of the border: what a user's script raises is not ours to catch.
+    # Outside the border: exceptions of a user's script are not ours to catch.
     for script in scripts:
         script.execute()
     return code
@@ -41,11 +41,11 @@ def _run(argv: list[str], scripts: list[Script]) -> int:
     from instrumented_calc.cli.app import build_app  # noqa: PLC0415 - likewise
     from instrumented_calc.cli.script import Script  # noqa: PLC0415 - likewise
 
-    # Some versions of typer carry their own click: its errors are known by typer's alone.
+    # Some versions of typer bundle their own click, so its error classes are reached through typer.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     command: Any = typer.main.get_command(build_app())
     try:
-        # Not command.main(): it turns Ctrl-C and a broken pipe into exits of its own.
+        # Not command.main(), which turns Ctrl-C and a broken pipe into exits of its own.
         with _any_text_printable(), command.make_context(PROGRAM, [*argv]) as context:
             result = command.invoke(context)
     except typer.Exit as asked:
@@ -70,7 +70,7 @@ def _wrong_usage(error: Any) -> int:
 
 @contextmanager
 def _any_text_printable() -> Iterator[None]:
-    """Let stdout escape what its encoding lacks, such as the bytes of a file name that is not UTF-8."""
+    """Let stdout escape characters that its encoding lacks, such as a file name that is not UTF-8."""
     stream: Any = sys.stdout
     if stream is None or getattr(stream, "errors", None) != "strict" or not hasattr(stream, "reconfigure"):
         yield
@@ -79,4 +79,4 @@ def _any_text_printable() -> Iterator[None]:
     try:
         yield
     finally:
-        stream.reconfigure(errors="strict")  # a script that is run has the stream as it was
+        stream.reconfigure(errors="strict")  # the script gets the original stream

@@ -26,14 +26,14 @@ COMMANDS = (report, profile, compare_all, scale, study, ingest, bundle, env, val
 
 
 def build_app() -> typer.Typer:
-    """Return the command line with all its commands."""
+    """Build the command line with all commands."""
     app = typer.Typer(
         name="instrumented-calc",
         help="The flight recorder for atomistic simulation.",
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        # Plain help: it is quick, and reads the same in a pipe.
+        # Plain help is quicker and reads the same in a pipe.
         rich_markup_mode=None,
     )
     app.callback()(_options)
@@ -53,7 +53,8 @@ def _show_version(wanted: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Profile ASE calculators inside live molecular dynamics."""

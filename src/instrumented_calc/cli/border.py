@@ -1,4 +1,4 @@
-"""The border of the command line: whatever goes wrong inside is one line on stderr and an exit code.
+"""Turn any error inside a command into one line on stderr and an exit code.
 
 | code | meaning |
 |------|---------|
@@ -30,18 +30,18 @@ OUR_FAULT = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 DEBUG = "INSTRUMENTED_CALC_DEBUG"
-LONGEST_WORD, LONGEST_LINE = 120, 190  # characters; what is longer keeps its two ends
-SHORT_WORD = 40  # where the line would become too long
+LONGEST_WORD, LONGEST_LINE = 120, 190  # characters; longer text is cut in the middle
+SHORT_WORD = 40  # if the line would become too long
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command and turn what it raises into one line on stderr and an exit code.
+    """Run a command; print an exception as one line on stderr and return the exit code.
 
     Args:
         command: Returns the exit code.
 
     Raises:
-        Exception: Whatever the command raised, where `INSTRUMENTED_CALC_DEBUG=1` asks for the traceback.
+        Exception: Whatever the command raised, if `INSTRUMENTED_CALC_DEBUG=1` requests the traceback.
     """
     try:
         code = command()
@@ -57,13 +57,13 @@ def guarded(command: Callable[[], int]) -> int:
             raise
         text, code = _explain(error)
         if isinstance(error, OSError) and error.filename is None:
-            _discard(sys.stdout)  # what is buffered would fail again, with a traceback, at exit
+            _discard(sys.stdout)  # buffered text would fail again at exit, with a traceback
         print_error(text)
     return code
 
 
 def _explain(error: Exception) -> tuple[str, int]:
-    """Return what to tell of an error, and the exit code."""
+    """Return the message for an error, and the exit code."""
     if isinstance(error, (TargetError, SettingsError)):
         return str(error), WRONG_USAGE
     if isinstance(error, InstrumentedCalcError):
@@ -72,8 +72,11 @@ def _explain(error: Exception) -> tuple[str, int]:
         return "out of memory; ask for fewer atoms, steps or journals", UNUSABLE_INPUT
     if isinstance(error, OSError):
         return _explain_os_error(error), UNUSABLE_INPUT
-    hint = f"please report it with the traceback that {DEBUG}=1 shows"
-    return f"a fault of instrumented-calc: {type(error).__name__}: {error}{_place(error)}; {hint}", OUR_FAULT
+    hint = f"please report it with the traceback ({DEBUG}=1 shows it)"
+    return (
+        f"internal error in instrumented-calc: {type(error).__name__}: {error}{_place(error)}; {hint}",
+        OUR_FAULT,
+    )
 
 
 def _explain_os_error(error: OSError) -> str:
@@ -82,8 +85,8 @@ def _explain_os_error(error: OSError) -> str:
         name = error.filename
         return f"{os.fsdecode(name) if isinstance(name, (str, bytes)) else name}: {reason}"
     if isinstance(error, FileNotFoundError):  # as os.getcwd() raises it
-        return "the working directory is gone; change to another directory"
-    return f"the output cannot be written: {reason}"
+        return "the working directory was deleted; change to another directory"
+    return f"cannot write the output: {reason}"
 
 
 def _place(error: Exception) -> str:
@@ -94,7 +97,7 @@ def _place(error: Exception) -> str:
 
 
 def print_error(text: str) -> None:
-    """Print an error as one line on stderr, if that is open."""
+    """Print an error as one line on stderr, if stderr is open."""
     if sys.stderr is None:
         return
     try:
@@ -104,7 +107,7 @@ def print_error(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks and control characters, its long words and itself cut."""
+    """Return a text without line breaks and control characters; long words and long texts are cut."""
     words = [_printable(word) for word in text.split()]
     line = " ".join(_cut(word, LONGEST_WORD) for word in words)
     if len(line) > LONGEST_LINE:
@@ -124,7 +127,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _discard(stream: Any) -> None:
-    """Send what a stream still holds to the null device."""
+    """Redirect a stream's buffered output to the null device."""
     with suppress(OSError, ValueError, AttributeError):  # it may be closed, or have no descriptor
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -11,9 +11,9 @@ import typer
 def bundle(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUNS...", help="Journals, and folders of journals, tables and figures."),
+        typer.Argument(metavar="RUNS...", help="Journals, or folders with journals, tables and figures."),
     ],
-    output: Annotated[Path, typer.Option(help="The archive to write: name.tar.gz.")],
+    output: Annotated[Path, typer.Option(help="Archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
     from instrumented_calc.intake.outgoing.bundle import write_bundle  # noqa: PLC0415 - `--help` stays quick

@@ -28,7 +28,7 @@ class TakesMany(TyperCommand):
     """A command whose `--before` and `--after` take all words up to the next option: `a-*.jsonl`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option in front of each of its words."""
+        """Repeat the option before each of its words."""
         repeated: list[str] = []
         option = ""
         for word in args:
@@ -43,33 +43,37 @@ class TakesMany(TyperCommand):
 def compare(  # noqa: PLR0913, PLR0917 - one an option
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="BEFORE AFTER", help="Two journals, result files, patterns or comma lists."),
+        typer.Argument(
+            metavar="BEFORE AFTER", help="Two journals, result files, patterns or comma-separated lists."
+        ),
     ] = None,
     before: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUNS", help="Replicates before; may be repeated, or a pattern."),
+        typer.Option(metavar="RUNS", help="Runs before the change; a pattern, or repeat the option."),
     ] = None,
     after: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUNS", help="Replicates after; may be repeated, or a pattern."),
+        typer.Option(metavar="RUNS", help="Runs after the change; a pattern, or repeat the option."),
     ] = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY", help="What is under test and may differ: threads, dtype, torch, values, ..."
+            metavar="KEY", help="Key under test that may differ: threads, dtype, torch, values, ..."
         ),
     ] = None,
     max_slowdown: Annotated[
-        str | None, typer.Option(metavar="5%", help="Exit with 1 if it is surely slower by more.")
+        str | None,
+        typer.Option(metavar="5%", help="Exit 1 if the whole 95 % interval of the slowdown is above this."),
     ] = None,
     require_speedup: Annotated[
-        str | None, typer.Option(metavar="5x", help="Exit with 1 if it is surely faster by less.")
+        str | None,
+        typer.Option(metavar="5x", help="Exit 1 if the whole 95 % interval of the speedup is below this."),
     ] = None,
     energy_tolerance: Annotated[
         float | None,
-        typer.Option(min=0, metavar="EV", help="Largest difference of energies that passes, eV an atom."),
+        typer.Option(min=0, metavar="EV", help="Largest accepted energy difference, eV per atom."),
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="Form of the comparison.")] = Form.text,
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Compare runs before and after a change: faster, slower, or not distinguishable."""
     for name, value in NUMPY_SETTINGS.items():
@@ -112,7 +116,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
 def _unknown_key(word: str) -> str:
     from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES  # noqa: PLC0415 - quick `--help`
 
-    return f"--allow {word}: no such key; known: {', '.join((*KEYS, VALUES))}, or the name of a library"
+    return f"--allow {word}: unknown key; known keys: {', '.join((*KEYS, VALUES))}, or a library name"
 
 
 def _sides(
@@ -120,11 +124,11 @@ def _sides(
 ) -> tuple[list[Path], list[Path]]:
     """Return the files of both sides."""
     if runs and (before or after):
-        message = f"give either two runs or --before and --after: {EXAMPLE}"
+        message = f"give two runs, or --before and --after: {EXAMPLE}"
         raise TargetError(message)
     if runs:
         if len(runs) != 2:  # noqa: PLR2004 - before and after
-            message = f"{len(runs)} runs were given: which are before, and which after? {EXAMPLE}"
+            message = f"{len(runs)} runs given; state which are before and which after: {EXAMPLE}"
             raise TargetError(message)
         before, after = [runs[0]], [runs[1]]
     if not before or not after:
@@ -134,10 +138,10 @@ def _sides(
 
 
 def _files(texts: Sequence[str]) -> list[Path]:
-    """Return the files that paths, patterns and comma lists of either mean, each once."""
+    """Expand paths, patterns and comma-separated lists into files, without duplicates."""
     found: dict[Path, None] = {}
     for text in texts:
-        # A file's name may hold a comma or a bracket.
+        # A file name may contain a comma or a bracket.
         for each in [text] if Path(text).exists() else text.split(","):
             if Path(each).exists() or not any(mark in each for mark in "*?["):
                 found[Path(each)] = None
@@ -169,7 +173,7 @@ def _read(path: Path) -> MeasuredRun:
 
 
 def _result(path: Path) -> dict[str, object] | None:
-    """Return the one JSON object that the file is, None where it is none: a journal is many."""
+    """Return the single JSON object in the file, or None: a journal has one per line."""
     # Reading a FIFO would hang.
     if path.suffix != ".json" or not path.is_file() or path.stat().st_size > LARGEST_RESULT:
         return None

@@ -15,31 +15,35 @@ if TYPE_CHECKING:
 def compare_all(  # noqa: PLR0913, PLR0917 - one a command-line option
     calc: Annotated[
         list[str] | None,
-        typer.Option(help="Models to compare, once for each; by default emt and all that are installed."),
+        typer.Option(
+            help="Model to compare; repeat the option for each. Default: emt and all installed models."
+        ),
     ] = None,
     system: Annotated[str, typer.Option(help="System, as for profile.")] = "silicon",
-    n_atoms: Annotated[int, typer.Option(min=1, help="Atoms; the nearest number the system comes in.")] = 64,
+    n_atoms: Annotated[
+        int, typer.Option(min=1, help="Number of atoms; rounded to the nearest possible size.")
+    ] = 64,
     steps: Annotated[int, typer.Option(min=1, help="MD steps.")] = 20,
     ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
-    output: Annotated[Path, typer.Option(help="Folder of the journals.")] = Path("compare-all"),
+    output: Annotated[Path, typer.Option(help="Folder for the journals.")] = Path("compare-all"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of structure, velocities and random forces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
-    """Profile every installed model on the same system; exit code 1 if none could be."""
+    """Profile every installed model on the same system; exit code 1 if all fail."""
     # `--help` stays light
     from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415
     from instrumented_calc.errors import JournalPathError  # noqa: PLC0415
     from instrumented_calc.experiments.compare_all import known_specs, profile_one  # noqa: PLC0415
     from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415
 
-    built = build_system(system, n_atoms)  # a name that is not known is told before anything is loaded
+    built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
     if built.note:
         typer.echo(f"note: {built.note}", err=True)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"cannot make the folder {output}: {error.strerror}; give another --output"
+        message = f"cannot create the folder {output}: {error.strerror}; give another --output"
         raise JournalPathError(message) from error
     options = ["--system", system, "--n-atoms", str(n_atoms), "--steps", str(steps), "--ensemble", ensemble]
     options += ["--temperature", str(temperature), "--seed", str(seed)]
@@ -58,7 +62,7 @@ def compare_all(  # noqa: PLR0913, PLR0917 - one a command-line option
         raise typer.Exit(1)
 
 
-# Key of a row, heading, and how it is written; None is a dash.
+# Row key, heading and format; None is shown as a dash.
 COLUMNS = (
     ("median_ms", "median ms", "{:.3g}"),
     ("p95_ms", "p95 ms", "{:.3g}"),

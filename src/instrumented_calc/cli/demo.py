@@ -11,12 +11,12 @@ import typer
 def demo(
     calc: Annotated[str, typer.Option(help="Calculator: emt, lj, morse or package.module:factory.")] = "emt",
     steps: Annotated[int, typer.Option(min=1, help="MD steps of 5 fs.")] = 500,
-    n_atoms: Annotated[int, typer.Option(min=1, help="Atoms, in whole cells of four.")] = 32,
-    journal: Annotated[Path, typer.Option(help="Journal to write; numbered if the name is taken.")] = Path(
-        "run.jsonl"
-    ),
+    n_atoms: Annotated[int, typer.Option(min=1, help="Number of atoms, a multiple of four.")] = 32,
+    journal: Annotated[
+        Path, typer.Option(help="Journal to write; a number is added if the name is taken.")
+    ] = Path("run.jsonl"),
 ) -> None:
-    """Run NVE dynamics of copper, profiled: journal, summary, and the command that comes next."""
+    """Run profiled NVE dynamics of copper; print the summary and the next command."""
     from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.experiments.demo import run_demo  # noqa: PLC0415 - same
 
@@ -29,5 +29,5 @@ def demo(
             on_step=lambda done: show("copper, NVE, 300 K", done, steps),
         )
     if size != n_atoms:
-        typer.echo(f"{n_atoms} atoms were asked for; whole cells of copper give {size}", err=True)
+        typer.echo(f"{n_atoms} atoms requested; whole copper cells give {size}", err=True)
     typer.echo(path)

@@ -1,4 +1,4 @@
-"""The forms in which comparisons and scalings are written."""
+"""Output formats of comparisons and scaling reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Form(str, Enum):
-    """How a document is written."""
+    """Output format of a document."""
 
     text = "text"
     markdown = "markdown"
@@ -18,7 +18,7 @@ class Form(str, Enum):
 
 
 def render_document(document: Document, form: Form) -> str:
-    """Return a document as text or Markdown; JSON is made of figures, not of a document."""
+    """Render a document as text or Markdown; JSON is built from the figures instead."""
     if form is Form.markdown:
         from instrumented_calc.reporting.forms.markdown import render_markdown  # noqa: PLC0415 - one form
 

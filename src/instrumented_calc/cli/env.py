@@ -1,4 +1,4 @@
-"""`instrumented-calc env`: what a run here would run on, as JSON, secrets masked."""
+"""`instrumented-calc env`: the environment a run here would have, as JSON, with secrets masked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = "instrumented-calc-env/1"
 IMPORTABLE = ("torch", "jax", "numpy")
 GIT_TIME_S = 10
-# What decides how libraries run, besides threads; everything else of the environment is not asked.
+# Variables that decide how libraries run, besides threads; no other variables are read.
 VARIABLES = re.compile(
     r"^(OMP|MKL|OPENBLAS|BLIS|NUMEXPR|VECLIB|KMP|GOMP|TORCH|PYTORCH|JAX|XLA|TF|CUDA|NVIDIA|HIP|ROCR|TRITON|NCCL"
     r"|MALLOC|LD_PRELOAD|PYTHON|INSTRUMENTED_CALC|SLURM|PBS|LSB|_CONDOR|OMPI|PMI|CONDA_DEFAULT_ENV|VIRTUAL_ENV"
@@ -38,14 +38,14 @@ CONTAINERS = {"/.dockerenv": "docker", "/run/.containerenv": "podman", "/.singul
 def env(
     load: Annotated[
         str,
-        typer.Option("--import", metavar="torch,jax", help="Import these, to ask them for their devices."),
+        typer.Option("--import", metavar="torch,jax", help="Import these libraries and list their devices."),
     ] = "",
 ) -> None:
     """Print the environment as JSON: machine, libraries, threads, devices, revision, batch system."""
     names = [name.strip() for name in load.split(",") if name.strip()]
     for name in names:
         if name not in IMPORTABLE:
-            message = f"--import {name}: known are {', '.join(IMPORTABLE)}"
+            message = f"--import {name}: unknown library; known: {', '.join(IMPORTABLE)}"
             raise TargetError(message)
     failed = {name: error for name in names if (error := _import(name))}
     typer.echo(plain_json(full_environment(failed)))
@@ -64,7 +64,7 @@ def _import(name: str) -> str:
 
 
 def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what can be found out here; what cannot is absent.
+    """Return everything that can be found out here; unknown values are absent.
 
     Args:
         failed: Libraries that could not be imported, with the reason.
@@ -95,7 +95,7 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
         "import_failed": lambda: dict(failed or {}),
     }
     for name, source in sources.items():
-        # One source that fails must not take the others with it.
+        # A failing source must not affect the others.
         with suppress(Exception):
             value = source()
             if value:
@@ -116,7 +116,7 @@ def _packages() -> dict[str, str]:
 
 
 def _torch(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what torch tells, or only whether it is installed: it is imported on demand only."""
+    """Return torch's settings, or only whether it is installed: it is imported on request only."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return _installed("torch")
@@ -168,7 +168,7 @@ def _installed(name: str) -> dict[str, Any]:
 
 
 def _gpus() -> list[dict[str, Any]]:
-    """Return the machine's NVIDIA GPUs, asked without waking them."""
+    """Return the machine's NVIDIA GPUs without waking them."""
     try:
         return _nvml()
     except Exception:  # noqa: BLE001 - nvidia-ml-py is not installed, or there is no driver
@@ -215,7 +215,7 @@ def _git() -> dict[str, Any]:
 
 
 def _git_says(*words: str) -> str | None:
-    # A repository's own settings may name programs to be run: those that status asks are switched off.
+    # A repository's own settings may name programs to run: those used by `git status` are disabled.
     safe = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     try:
         said = subprocess.run(

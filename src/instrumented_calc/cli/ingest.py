@@ -1,4 +1,4 @@
-"""`instrumented-calc ingest`: bundles of earlier studies -> tables, and what they can and cannot support."""
+"""`instrumented-calc ingest`: tables from bundles of earlier studies, and the conclusions they support."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
     ] = None,
     chtc: Annotated[
         list[Path] | None,
-        typer.Option(metavar="BUNDLE", help="A bundle whose logs come from CHTC; may be repeated."),
+        typer.Option(metavar="BUNDLE", help="Bundle with logs from CHTC; may be repeated."),
     ] = None,
     local: Annotated[
         list[Path] | None,
-        typer.Option(metavar="BUNDLE", help="A bundle whose logs come from a local run; may be repeated."),
+        typer.Option(metavar="BUNDLE", help="Bundle with logs from a local run; may be repeated."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder of the results; nothing in it is overwritten.")] = Path(
-        "results"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="Folder for the results; existing files are never overwritten.")
+    ] = Path("results"),
     load_marshalled: Annotated[
         bool,
-        typer.Option("--load-marshalled", help="Load .prof files too: only from an author that is trusted."),
+        typer.Option("--load-marshalled", help="Also load .prof files. Only for bundles you trust."),
     ] = False,
     figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
-    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
-    """Take in bundles of results: laid out, validated, with what they can and cannot support."""
+    """Read bundles of results, validate them and list the conclusions they can and cannot support."""
     from instrumented_calc.intake.ingest import Bundle  # noqa: PLC0415 - `--help` stays quick
     from instrumented_calc.intake.ingest import ingest as take_in  # noqa: PLC0415 - likewise
 
@@ -46,7 +46,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
     given += [Bundle(path, "chtc") for path in chtc or ()]
     given += [Bundle(path, "local") for path in local or ()]
     if not given:
-        message = "no bundle is given: ingest bundle.tgz, or --chtc bundle.tgz --local bundle.zip"
+        message = "no bundle given; use: ingest bundle.tgz, or --chtc bundle.tgz --local bundle.zip"
         raise TargetError(message)
     found = take_in(given, output, marshalled=load_marshalled)
     if figures:
@@ -57,7 +57,7 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
 
 
 def _write_reports(found: Ingested, form: Form) -> str:
-    """Write the report beside the tables, as Markdown and JSON; return the form that was asked for."""
+    """Write the report next to the tables, as Markdown and JSON; return it in the requested format."""
     from instrumented_calc.intake.archives.output_folder import write_ours  # noqa: PLC0415 - likewise
     from instrumented_calc.intake.ingest import OURS  # noqa: PLC0415 - `--help` stays quick
     from instrumented_calc.reporting.intake.report import build_intake, render_intake_json  # noqa: PLC0415 - likewise

@@ -1,4 +1,4 @@
-"""Figures of what `ingest` took in, beside those that were in the bundles."""
+"""Figures of the ingested data, next to the figures from the bundles."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FOLDER = "figures"
 
 
 def draw(found: Ingested) -> None:
-    """Draw what the data is enough for; what is not drawn becomes a note, never an error.
+    """Draw the figures that the data suffices for; a figure that fails becomes a note, not an error.
 
     Args:
-        found: What was taken in; what is written is added to its tables.
+        found: The ingested data; written files are added to its tables.
 
     Raises:
         IntakeError: The results cannot be written.
@@ -36,10 +36,10 @@ def draw(found: Ingested) -> None:
         try:
             files = _rendered(each)
         except ExperimentError as error:
-            found.notes.append(str(error))  # for one as for all: matplotlib is missing
+            found.notes.append(str(error))  # the same for all: matplotlib is missing
             return
-        except (ArithmeticError, ValueError) as error:  # figures of strangers may be any number
-            found.notes.append(f"{each.name} is not drawn: {error}")
+        except (ArithmeticError, ValueError) as error:  # figures in a bundle may be any number
+            found.notes.append(f"{each.name} was not drawn: {error}")
             continue
         found.tables += [_write(found.output, name, content) for name, content in files.items()]
 
@@ -48,13 +48,13 @@ def _rendered(figure: Figure) -> dict[str, bytes]:
     from instrumented_calc.reporting.forms.figures import render_figure  # noqa: PLC0415 - `--help` stays quick
 
     with warnings.catch_warnings():
-        # Long names do not fit, odd numbers overflow: neither is the user's to act on.
+        # Long names do not fit and odd numbers overflow; the user cannot act on either.
         warnings.simplefilter("ignore")
         return render_figure(figure)
 
 
 def _write(output: Path, name: str, content: bytes) -> str:
-    """Write a file where none is; beside one of other content, which may be the bundle's, with its hash."""
+    """Write a new file; if the name is taken by other content, add a hash to the name."""
     from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in  # noqa: PLC0415 - `--help` stays quick
     from instrumented_calc.journal.new_file import create  # noqa: PLC0415 - likewise
 
@@ -74,5 +74,5 @@ def _write(output: Path, name: str, content: bytes) -> str:
     except OSError as error:
         message = f"{folder}: {error.strerror or error}; give another --output"
         raise IntakeError(message) from error
-    message = f"{folder / other} is in the way; give another --output"
+    message = f"{folder / other} already exists; give another --output"
     raise IntakeError(message)

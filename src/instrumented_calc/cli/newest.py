@@ -1,4 +1,4 @@
-"""Which files are journals, and which one a user means who names none, or an old one."""
+"""Find journals: the default one if the user names none, and a newer one than the one named."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ JOURNAL_START = b'{"event":"run_start"'
 
 
 def newest_journal(directory: Path) -> Path:
-    """Return the journal that was written to last.
+    """Return the journal that was written most recently.
 
     Raises:
-        JournalReadError: If there is none.
+        JournalReadError: If the folder has none.
     """
     found = sorted(directory.glob(PATTERN), key=_written)
     if not found:
@@ -27,7 +27,7 @@ def newest_journal(directory: Path) -> Path:
 
 
 def newer_journal(path: Path) -> Path | None:
-    """Return the newest journal beside one that is older than it, else None."""
+    """Return the newest journal in the same folder if it is newer than this one, else None."""
     if not path.is_file():
         return None
     newer = [each for each in path.parent.glob(PATTERN) if _written(each) > _written(path)]
@@ -35,7 +35,7 @@ def newer_journal(path: Path) -> Path | None:
 
 
 def is_journal(path: Path) -> bool:
-    """Tell whether a file begins as a journal does."""
+    """Return whether a file starts like a journal."""
     try:
         if not path.is_file():  # reading from a pipe would wait
             return False

@@ -23,29 +23,34 @@ def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
         str,
         typer.Option(help="water, silicon, aluminum, iron, copper, benzene, ellipsoids, species-1 to -4."),
     ] = "copper",
-    n_atoms: Annotated[int, typer.Option(min=1, help="Atoms; the nearest number the system comes in.")] = 64,
+    n_atoms: Annotated[
+        int, typer.Option(min=1, help="Number of atoms; rounded to the nearest possible size.")
+    ] = 64,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="MD steps, 100 by default; with --frames, the most frames.")
+        int | None,
+        typer.Option(min=1, help="MD steps, 100 by default; with --frames, maximum number of frames."),
     ] = None,
     ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
     timestep: Annotated[
-        float | None, typer.Option(help="Time step in fs; by default what suits the system.")
+        float | None, typer.Option(help="Time step in fs; the default depends on the system.")
     ] = None,
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
     equilibrate: Annotated[
         int | None,
-        typer.Option(min=0, help="Langevin steps before, a phase of its own; as many as steps, at most 100."),
+        typer.Option(
+            min=0, help="Langevin equilibration steps, a separate phase. Default: --steps, at most 100."
+        ),
     ] = None,
     frames: Annotated[
-        Path | None, typer.Option(help="Replay this trajectory of any format that ASE reads, instead of MD.")
+        Path | None, typer.Option(help="Replay this trajectory (any format ASE reads) instead of MD.")
     ] = None,
     trace: Annotated[
-        str, typer.Option(help="Trace windows: auto, off, or a number of calls from one to the next.")
+        str, typer.Option(help="Trace windows: auto, off, or one window every N calls.")
     ] = "auto",
-    output: Annotated[Path, typer.Option(help="Journal to write; numbered if the name is taken.")] = Path(
-        "run.jsonl"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="Of structure, velocities and random forces.")] = 0,
+    output: Annotated[
+        Path, typer.Option(help="Journal to write; a number is added if the name is taken.")
+    ] = Path("run.jsonl"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
     # `--help` stays light
@@ -92,7 +97,7 @@ def _trace(text: str) -> Any:
 
 
 def _tell(found: Profile) -> None:
-    """Show the summary, which ends with the next command, on stderr; the journal's path on stdout."""
+    """Show the summary and the next command on stderr, and the journal's path on stdout."""
     from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - `--help` stays light
 
     for note in found.notes:

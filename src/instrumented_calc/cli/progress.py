@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left at a terminal, a plain line now and then in a file."""
+"""Progress of long work: a bar on a terminal, a plain line periodically in a file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
-# In a file, a line at most so often: it is read afterwards.
+# In a file: the shortest interval between lines, which are read afterwards.
 PLAIN_EVERY_S = 30.0
-# At a terminal: a step may take microseconds, a bar's update takes tens of them.
+# On a terminal: a step may take microseconds, while updating the bar takes tens of them.
 BAR_EVERY_S = 0.1
 
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """Show on stderr how far some work is.
+    """Show progress on stderr.
 
     Yields:
-        A function that takes the name of what is done, how much of it is, and how much there is to do.
+        A function that takes the name of the work, the amount done, and the total.
     """
     if sys.stderr is None:
         yield lambda *_: None

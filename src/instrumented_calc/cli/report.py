@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.targets import Outcome
 
 
-# To be set before numpy is loaded. Without linear algebra its threads only spin, for 50 ms a
-# processor; and huge pages make every column take up to 2 MB more than it needs.
+# These must be set before numpy is loaded. Without linear algebra its threads only spin, 50 ms per
+# processor; and huge pages make each column take up to 2 MB more than it needs.
 NUMPY_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
 
 
 class Format(str, Enum):
-    """How a report is written."""
+    """Output format of a report."""
 
     text = "text"
     markdown = "markdown"
@@ -40,20 +40,20 @@ class Format(str, Enum):
 def report(  # noqa: PLR0913, PLR0917 - one an option
     journals: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN.JSONL", help="Journals; the newest one here by default."),
+        typer.Argument(metavar="RUN.JSONL", help="Journals. Default: the newest in this folder."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.text,
+    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.text,
     require: Annotated[
         list[str] | None,
-        typer.Option(metavar="TARGET", help="Exit with 1 unless met, e.g. 'p95/mean<2'."),
+        typer.Option(metavar="TARGET", help="Exit 1 unless this target is met, e.g. 'p95/mean<2'."),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Do not ask this rule; several with commas."),
+        typer.Option(metavar="RULE", help="Skip this rule; separate several by commas."),
     ] = None,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Exit with 1 if this rule flags; several with commas."),
+        typer.Option(metavar="RULE", help="Exit 1 if this rule flags; separate several by commas."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
@@ -86,20 +86,20 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
 
 
 def _rules(given: list[str] | None, option: str) -> set[str]:
-    """Return the names of rules that an option gives, each of which must exist."""
+    """Parse the rule names of an option; unknown names are an error."""
     from instrumented_calc.analysis.rules.catalogue import NAMES  # noqa: PLC0415 - quick `--help`
 
     names = {name.strip() for text in given or [] for name in text.split(",") if name.strip()}
     for name in sorted(names.difference(NAMES)):
         near = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "a report names its rules"
-        message = f"no rule {name!r}; {hint}"
+        hint = f"did you mean {near[0]}?" if near else "the report lists the rule names"
+        message = f"unknown rule {name!r};  {hint}"
         raise typer.BadParameter(message, param_hint=option)
     return names
 
 
 def _summarize(paths: list[Path]) -> list[Summary]:
-    """Read journals; several take a while, so that people at a terminal are told which is read."""
+    """Read journals, with progress on a terminal."""
     from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise
 
@@ -121,7 +121,7 @@ def _summarize(paths: list[Path]) -> list[Summary]:
 
 def _newest_here() -> Path:
     path = newest_journal(Path())
-    typer.echo(f"reporting on {shown_path(path)}, the newest journal here", err=True)
+    typer.echo(f"reporting on {shown_path(path)}, the newest journal in this folder", err=True)
     return path
 
 
@@ -137,7 +137,7 @@ def _render(
     findings: Sequence[list[Finding]],
     form: Format,
 ) -> str:
-    # only the form that was asked for
+    # only the requested format is imported
     if form is Format.json:
         from instrumented_calc.reporting.run.json_report import render_json  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def _render(
 
 def _write(output: Path, text: str) -> None:
     if is_journal(output):
-        message = f"{output}: a journal, which is not overwritten; give another --output"
+        message = f"{output}: is a journal and is not overwritten; give another --output"
         raise JournalReadError(message)
     try:
         output.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`instrumented-calc run`: somebody's script, unchanged, with its calculators profiled."""
+"""`instrumented-calc run`: run an unmodified script with its calculators profiled."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import typer
 if TYPE_CHECKING:
     from instrumented_calc.run import Assigned
 
-# Everything after the script belongs to the script.
+# Everything after the script name belongs to the script.
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 
 def run(
     script: Annotated[list[str], typer.Argument(help="The script and its own arguments.")],
     journal: Annotated[
-        Path | None, typer.Option(help="Journal to write; run.jsonl by default, numbered if taken.")
+        Path | None, typer.Option(help="Journal to write. Default: run.jsonl; a number is added if taken.")
     ] = None,
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
 ) -> Any:
@@ -36,7 +36,7 @@ def run(
 
 
 def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
-    """Say why the journal that was asked for is missing; forked children and other MPI ranks are silent."""
+    """Explain why the requested journal is missing; forked children and other MPI ranks stay silent."""
     from instrumented_calc.capture.environment.environment import mpi_rank  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.capture.notices import people_logger  # noqa: PLC0415 - same
 

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def scale(  # noqa: PLR0913, PLR0917 - one an option
-    sizes: Annotated[str, typer.Option(help="Numbers of atoms.")] = "32,108,256,500",
+    sizes: Annotated[str, typer.Option(help="Numbers of atoms, separated by commas.")] = "32,108,256,500",
     calc: Annotated[
         str, typer.Option(help="Calculator: emt, lj, orb-v2, package.module:factory, ...")
     ] = "emt",
     system: Annotated[str, typer.Option(help="System: copper, silicon, water, ...")] = "copper",
-    replicates: Annotated[int, typer.Option(min=1, help="Fresh processes of each size.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="MD steps in each.")] = 100,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of every library.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of velocities and order.")] = 0,
+    replicates: Annotated[int, typer.Option(min=1, help="New processes for each size.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="MD steps per process.")] = 100,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per library.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of velocities and run order.")] = 0,
     time_limit: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="Longest time of one process, s.")
+        float | None, typer.Option(min=0, metavar="S", help="Time limit for one process, s.")
     ] = None,
     output: Annotated[
-        Path, typer.Option(help="Folder of the journals; what is finished there is not repeated.")
+        Path, typer.Option(help="Folder for the journals; finished runs in it are reused.")
     ] = Path("scale"),
-    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
-    """Run a calculator on several sizes, each in fresh processes, and tell how its cost grows."""
+    """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
     # `--help` stays light
     from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short  # noqa: PLC0415
     from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415
@@ -67,7 +67,7 @@ def _numbers(text: str) -> list[int]:
         message = f"cannot read --sizes {text!r}; give numbers of atoms: 32,108,256,500"
         raise TargetError(message) from error
     if min(found) < 1:
-        message = f"--sizes {text!r}: a system has one atom or more"
+        message = f"--sizes {text!r}: a system needs at least one atom"
         raise TargetError(message)
     return found
 
@@ -97,7 +97,7 @@ def _run(
                 on_cell=lambda name, done, _: bar.update(task, description=name, completed=done),
             )
     if run.reused:
-        typer.echo(f"{run.reused} cells were finished before, and are not repeated", err=True)
+        typer.echo(f"{run.reused} finished cells reused", err=True)
     return run
 
 

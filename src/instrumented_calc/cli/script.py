@@ -1,4 +1,4 @@
-"""A user's program, run as the interpreter itself would run it.
+"""Run a user's program as the interpreter itself would.
 
 `sys.argv`, `sys.path[0]`, `__main__`, the traceback and the exit status are those of `python script.py`.
 """
@@ -21,18 +21,18 @@ from instrumented_calc.errors import InstrumentedCalcError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-START_BYTES = 4096  # of a file: enough to tell a program from what is none
+START_BYTES = 4096  # read from a file: enough to recognise a Python program
 
 
 class Script:
     """A program with its arguments: a file, a folder or archive with `__main__.py`, or a module.
 
     Args:
-        words: Path of the program and its arguments; with `is_module`, a module's name in place of the path.
+        words: Path of the program and its arguments; with `is_module`, a module name instead of the path.
         is_module: Whether a module is run, as `python -m` does.
 
     Raises:
-        InstrumentedCalcError: The file is missing, unreadable or no Python program.
+        InstrumentedCalcError: The file is missing, unreadable or not a Python program.
     """
 
     def __init__(self, words: Sequence[str], *, is_module: bool) -> None:
@@ -42,7 +42,7 @@ class Script:
             check_program(words[0])
 
     def execute(self) -> None:
-        """Run the program; what it raises is shown as the interpreter shows it, and raised."""
+        """Run the program; show what it raises as the interpreter does, and re-raise it."""
         sys.argv = self._words
         if self._is_module:
             run, own_file = self._run_module, None
@@ -87,10 +87,10 @@ class Script:
 
 
 def check_program(name: str) -> None:
-    """Check that a path leads to something that Python can run.
+    """Check that Python can run the path.
 
     Raises:
-        InstrumentedCalcError: It does not.
+        InstrumentedCalcError: It cannot.
     """
     if is_container(name):
         return
@@ -108,7 +108,7 @@ def check_program(name: str) -> None:
         message = f"{name}: {getattr(error, 'strerror', None) or error}; give a Python script"
         raise InstrumentedCalcError(message) from error
     if not can_be_read:
-        hint = "; a module is run by: instrumented-calc run -m MODULE" if name.isidentifier() else ""
+        hint = "; to run a module: instrumented-calc run -m MODULE" if name.isidentifier() else ""
         message = f"{name}: no such script{hint}"
         raise InstrumentedCalcError(message)
     if is_journal(path):
@@ -120,7 +120,7 @@ def check_program(name: str) -> None:
 
 
 def is_container(name: str) -> bool:
-    """Tell whether a path is a folder or archive with a `__main__.py`."""
+    """Return whether a path is a folder or archive with a `__main__.py`."""
     try:
         if Path(name).is_dir():
             return (Path(name) / "__main__.py").is_file()
@@ -130,12 +130,12 @@ def is_container(name: str) -> bool:
 
 
 def absolute(name: str) -> str:
-    """Return a path as the interpreter makes it absolute: links and `..` are kept."""
+    """Make a path absolute as the interpreter does: links and `..` are kept."""
     return name if os.path.isabs(name) else os.path.join(os.getcwd(), name.removeprefix("./"))  # noqa: PTH109, PTH117, PTH118 - pathlib would tidy it up
 
 
 def _new_main(path: str) -> ModuleType:
-    """Put a new `__main__` in place, for good: pickles and threads may outlive the program's last line."""
+    """Install a new `__main__` permanently: pickles and threads may outlive the program's last line."""
     main = ModuleType("__main__")
     main.__file__ = path
     main.__dict__["__builtins__"] = sys.modules["builtins"]
@@ -164,13 +164,13 @@ def _put_first_on_path(folder: str) -> None:
 
 
 def _show(error: BaseException, own_file: str | None) -> None:
-    """Show an exception by the program's own hook, without the frames above the program's first one."""
+    """Show an exception with the program's own hook, without the frames above the program."""
     trace = error.__traceback__
     while trace is not None and not _is_first(trace.tb_frame.f_code, own_file):
         trace = trace.tb_next
     error.__traceback__ = trace
     sys.excepthook(type(error), error, trace)
-    # The interpreter ends as it does for this exception, and has nothing left to show.
+    # The interpreter exits as usual for this exception, without printing it again.
     sys.excepthook = _nothing_more
 
 

@@ -1,4 +1,4 @@
-"""`instrumented-calc study`: NumPy against torch under control, with a verdict."""
+"""`instrumented-calc study`: a controlled comparison of NumPy and torch, with a verdict."""
 
 from __future__ import annotations
 
@@ -22,29 +22,32 @@ def study(  # noqa: PLR0913, PLR0917 - one an option
         str,
         typer.Option(help="einsum, anisoap:ellipsoids, anisoap:benzene, anisoap:species, module:factory."),
     ] = "einsum",
-    modes: Annotated[str, typer.Option(help="Of these three.")] = "numpy_only,torch_mixed,torch_full",
-    reps: Annotated[int, typer.Option(min=1, help="Fresh processes of each cell, interleaved.")] = 5,
+    modes: Annotated[
+        str, typer.Option(help="Modes to run, separated by commas.")
+    ] = "numpy_only,torch_mixed,torch_full",
+    reps: Annotated[int, typer.Option(min=1, help="New processes per cell, interleaved.")] = 5,
     dtypes: Annotated[str, typer.Option(help="float64, float32, float16.")] = "float64",
-    devices: Annotated[str, typer.Option(help="cpu, cuda, mps; what is not there is left out.")] = "cpu",
+    devices: Annotated[str, typer.Option(help="cpu, cuda, mps; unavailable devices are skipped.")] = "cpu",
     engines: Annotated[str, typer.Option(help="eager, compiled (torch.compile).")] = "eager",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of every library.")] = 1,
-    warmups: Annotated[int, typer.Option(min=0, help="Evaluations before the timed ones.")] = 2,
-    seconds: Annotated[float, typer.Option(min=0, help="About how long a cell is timed.")] = 0.3,
-    seed: Annotated[int, typer.Option(help="Of the order.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per library.")] = 1,
+    warmups: Annotated[int, typer.Option(min=0, help="Warm-up evaluations, not timed.")] = 2,
+    seconds: Annotated[float, typer.Option(min=0, help="Approximate timed duration per cell, s.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Seed of the run order.")] = 0,
     time_limit: Annotated[
-        float, typer.Option(min=0.1, metavar="S", help="A cell that takes longer has stalled.")
+        float, typer.Option(min=0.1, metavar="S", help="Time limit for one cell, s.")
     ] = 120.0,
     tolerance: Annotated[
-        float | None, typer.Option(min=0, help="Largest difference of values, of the largest one.")
+        float | None, typer.Option(min=0, help="Largest accepted difference, relative to the largest value.")
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
     cprofile: Annotated[
-        bool, typer.Option("--cprofile", help="Run each mode once more under cProfile: hotspots, no figures.")
+        bool,
+        typer.Option("--cprofile", help="Run each mode once more under cProfile for hotspots; not timed."),
     ] = False,
-    output: Annotated[Path, typer.Option(help="Folder of tables, journals and figures.")] = Path("study"),
-    form: Annotated[Form, typer.Option("--format", help="Form of the report.")] = Form.text,
+    output: Annotated[Path, typer.Option(help="Folder for tables, journals and figures.")] = Path("study"),
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
-    """Compare NumPy, torch's einsum in NumPy, and torch, and tell why one is faster."""
+    """Compare NumPy, NumPy with torch's einsum, and torch, and report why one is faster."""
     # `--help` stays light
     from instrumented_calc.analysis.study.judgement import judge_study  # noqa: PLC0415
     from instrumented_calc.experiments.study.plan import Plan  # noqa: PLC0415
@@ -127,7 +130,7 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
 
 
 def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
-    """Return the tables of what cProfile saw; those of an earlier run would be taken for this one's."""
+    """Return the cProfile tables; stale tables of an earlier run are removed."""
     from instrumented_calc.experiments.study.plan import MODES  # noqa: PLC0415 - `--help` stays light
     from instrumented_calc.intake.outgoing.safe_csv import as_csv  # noqa: PLC0415 - likewise
     from instrumented_calc.reporting.study.hotspots import hotspots_name, hotspots_rows  # noqa: PLC0415 - same
@@ -154,5 +157,5 @@ def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path
     if form is Form.json:
         return reporting.render_study_json(judged, settings, run.notes)
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
-    files.append(f"{output / 'cells'}: journals, values and answers of all processes")
+    files.append(f"{output / 'cells'}: journals, values and results of all processes")
     return render_document(reporting.build_study(judged, settings, run.notes, files, run.hotspots), form)

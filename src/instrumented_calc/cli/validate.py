@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def validate(
     journals: Annotated[list[Path], typer.Argument(metavar="RUN.JSONL", help="Journals.")],
 ) -> None:
-    """Check every line of journals against the schema; exit code 1 if one breaks it."""
+    """Check every line of journals against the schema; exit code 1 if one violates it."""
     from instrumented_calc.journal.validation import validate_journal  # noqa: PLC0415 - quick `--help`
 
     checked = [validate_journal(path) for path in journals]
@@ -32,9 +32,9 @@ def _verdict(checked: Validation) -> str:
     records = sum(checked.events.values())
     name = shown_path(checked.path)
     if not checked.valid:
-        return f"{name}: not valid, {checked.problem_count} lines break the schema"
+        return f"{name}: not valid, {checked.problem_count} lines violate the schema"
     state = "valid" if checked.complete else "valid, partial"
     tail = ", last line cut short" if checked.torn else ""
     unknown = sum(checked.unknown_events.values())
-    ignored = f", {unknown} of unknown kinds" if unknown else ""
+    ignored = f", {unknown} of unknown kind" if unknown else ""
     return f"{name}: {state}, {records:,} records{ignored}{tail}"

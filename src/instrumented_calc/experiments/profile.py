@@ -39,7 +39,7 @@ class Profile:
         path: The journal.
         n_atoms: How many atoms, as words: frames may differ.
         conservation: One line on what the ensemble conserves; empty for frames.
-        notes: What the user should know besides.
+        notes: Further notes for the user.
     """
 
     path: Path

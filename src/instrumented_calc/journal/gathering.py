@@ -136,7 +136,7 @@ class Gathering:
 
     @property
     def empty(self) -> bool:
-        """Whether no record of the format has been found."""
+        """Whether no record of the format was found."""
         return not self._known and not self.rows.count
 
     def finished(self) -> tuple[Calls, Damage]:

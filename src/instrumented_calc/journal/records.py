@@ -1,10 +1,10 @@
 """The records of a journal: these Structs *are* the schema.
 
-A journal is one JSON object a line. The first record is `run_start`, the second `fields` (which
-describes every field, so that a reader needs no package), the last, when the run could end, `run_end`.
-Times are integers in nanoseconds on the run's own monotonic clock, whose zero is `run_start`; memory
-is in bytes; the unit is part of the name. A field that is absent was not measured, except for the
-fields of kind *carried*, which are written only when they change.
+A journal has one JSON object per line. The first record is `run_start`, the second `fields` (which describes
+every field, so that readers need no package), the last `run_end`, unless the run was killed. Times are
+integers in nanoseconds on the run's own monotonic clock, whose zero is `run_start`; memory is in bytes; the
+unit is part of the name. An absent field was not measured, except for fields of kind *carried*, which are
+written only when they change.
 
 History of the format (the number after the slash is the major version; readers accept unknown keys and
 unknown events of their own major version):
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 SCHEMA = "instrumented-calc/1"
 MAJOR_VERSION = 1
 
-# 32 buckets an octave: a latency is known to +-1.6 % from its bucket alone.
+# 32 buckets per octave: the bucket alone gives a latency to +-1.6 %.
 HISTOGRAM_BITS = 5
-# The bucket of the longest duration that 63 bits hold.
+# The bucket of the longest duration that fits 63 bits.
 LARGEST_BUCKET = (62 - HISTOGRAM_BITS << HISTOGRAM_BITS) + (2 << HISTOGRAM_BITS) - 1
 
-# What a number can be: every reader computes in 64 bits, and sums of a few thousand values must fit as well.
+# Largest integer: readers compute in 64 bits, and sums of a few thousand values must fit as well.
 LARGEST = 2**62
 Natural: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST)]
 Whole: TypeAlias = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 Bucket: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST_BUCKET)]
-# Sums of squared times: 2^62 calls of 2^62 ns are within it.
+# Sums of squared times: fits 2^62 calls of 2^62 ns.
 Squares: TypeAlias = Annotated[float, Meta(ge=0, le=1e60)]
-# A number that physics can make NaN or infinite: JSON has neither, so null stands for both.
+# A quantity that can become NaN or infinite. JSON has neither, so both are written as null.
 Physical: TypeAlias = float | None
 
 
@@ -50,13 +50,13 @@ def _meta(meaning: str, unit: str = "", kind: str = "value") -> Meta:
 class Call(Struct, tag="call", tag_field="event", gc=False):
     """One real `calculate()` (or `evaluate()`) of a wrapped calculator."""
 
-    index: Annotated[Natural, _meta("Number of the call in its run, from 0, in order of start", "1")]
+    index: Annotated[Natural, _meta("Number of the call in the run, from 0, in order of start", "1")]
     lane: (
         Annotated[Natural, _meta("Wrapped calculator that made the call, see `lane`", kind="carried")]
         | UnsetType
     ) = UNSET
     phase: (
-        Annotated[Natural, _meta("Driver that asked for the call, see `phase`", kind="carried")]
+        Annotated[Natural, _meta("Driver that requested the call, see `phase`", kind="carried")]
         | UnsetType
         | None
     ) = UNSET
@@ -66,13 +66,13 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     start_ns: Annotated[Natural, _meta("Start of the call", "ns")] = 0
     wall_ns: Annotated[Natural, _meta("Duration of the call", "ns")] = 0
     gap_ns: (
-        Annotated[Whole, _meta("Time since the run's previous call ended: integrator, observers, I/O", "ns")]
+        Annotated[
+            Whole, _meta("Time since the previous call of the run ended: integrator, observers, I/O", "ns")
+        ]
         | UnsetType
     ) = UNSET
     n_atoms: Annotated[Natural, _meta("Number of atoms", "1", "carried")] | UnsetType | None = UNSET
-    properties: (
-        Annotated[list[str], _meta("Properties that were asked for", kind="carried")] | UnsetType | None
-    ) = UNSET
+    properties: Annotated[list[str], _meta("Requested properties", kind="carried")] | UnsetType | None = UNSET
     changes: (
         Annotated[
             list[str],
@@ -81,18 +81,18 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         | UnsetType
         | None
     ) = UNSET
-    step: (
-        Annotated[Whole, _meta("Steps that the driver had completed when the call was made", "1")] | UnsetType
-    ) = UNSET
+    step: Annotated[Whole, _meta("Steps completed by the driver when the call started", "1")] | UnsetType = (
+        UNSET
+    )
     components: (
         Annotated[
             dict[str, Natural],
-            _meta("Exclusive host time of each named part; the rest of wall_ns is other", "ns"),
+            _meta("Exclusive host time per component; the rest of wall_ns is `other`", "ns"),
         ]
         | UnsetType
     ) = UNSET
     observers_ns: (
-        Annotated[Natural, _meta("Time spent in the attached driver's observers since the last row", "ns")]
+        Annotated[Natural, _meta("Time in the attached driver's observers since the previous row", "ns")]
         | UnsetType
     ) = UNSET
     energy_ev: Annotated[Physical, _meta("Potential energy, if it was a host number", "eV")] | UnsetType = (
@@ -120,9 +120,7 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     self_ns: (
         Annotated[
             Natural,
-            _meta(
-                "CPU time of the recorder, never part of wall_ns; an estimate", "ns", "sampled, cumulative"
-            ),
+            _meta("CPU time of the recorder, not part of wall_ns; an estimate", "ns", "sampled, cumulative"),
         ]
         | UnsetType
     ) = UNSET
@@ -133,57 +131,53 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     device_ns: (
         Annotated[
             dict[str, Natural],
-            _meta("Busy time of the device in each named part, by its own clock; no host time", "ns"),
+            _meta("Device busy time per component, by the device's clock; not host time", "ns"),
         ]
         | UnsetType
     ) = UNSET
     device_allocated_bytes: (
-        Annotated[Natural, _meta("Device memory held by tensors", "byte", "sampled")] | UnsetType
+        Annotated[Natural, _meta("Device memory allocated to tensors", "byte", "sampled")] | UnsetType
     ) = UNSET
     device_reserved_bytes: (
-        Annotated[Natural, _meta("Device memory held by the allocator", "byte", "sampled")] | UnsetType
+        Annotated[Natural, _meta("Device memory reserved by the allocator", "byte", "sampled")] | UnsetType
     ) = UNSET
-    device_free_bytes: (
-        Annotated[Natural, _meta("Device memory that nobody holds", "byte", "sampled")] | UnsetType
-    ) = UNSET
+    device_free_bytes: Annotated[Natural, _meta("Free device memory", "byte", "sampled")] | UnsetType = UNSET
     compile_ns: (
         Annotated[dict[str, Natural], _meta("Time in just-in-time compilation, by function", "ns")]
         | UnsetType
     ) = UNSET
     window: (
-        Annotated[
-            Natural, _meta("Trace window that was open during the call, see `trace`: it was slower by that")
-        ]
+        Annotated[Natural, _meta("Trace window open during the call, see `trace`; tracing slowed the call")]
         | UnsetType
     ) = UNSET
-    sliced: (
-        Annotated[bool, _meta("The call is also counted in a `slice`: do not add it again")] | UnsetType
-    ) = UNSET
+    sliced: Annotated[bool, _meta("The call is included in a `slice`; do not add it again")] | UnsetType = (
+        UNSET
+    )
 
 
 class Slice(Struct, tag="slice", tag_field="event", gc=False):
-    """Exact counts and sums of the calls of a stretch of time, once a journal has outgrown its limit."""
+    """Exact counts and sums of the calls in an interval, once a journal has reached its size limit."""
 
     start_ns: Annotated[Natural, _meta("Start of the first call in the slice", "ns")]
     end_ns: Annotated[Natural, _meta("End of the last call in the slice", "ns")]
     calls: Annotated[Natural, _meta("Outermost calls, failed ones included", "1")]
-    nested: Annotated[Natural, _meta("Calls inside other recorded calls; in no sum below", "1")]
-    failed: Annotated[Natural, _meta("Outermost calls that raised; in no time below", "1")]
+    nested: Annotated[Natural, _meta("Calls inside other recorded calls; not in the sums below", "1")]
+    failed: Annotated[Natural, _meta("Outermost calls that raised; not in the times below", "1")]
     unchanged: Annotated[Natural, _meta("Calls whose system_changes were empty", "1")]
     wall_ns: Annotated[Natural, _meta("Sum of the durations", "ns")]
     gap_ns: Annotated[Whole, _meta("Sum of the gaps before the calls", "ns")]
     min_ns: Annotated[Natural, _meta("Shortest call", "ns")]
     max_ns: Annotated[Natural, _meta("Longest call", "ns")]
     squares_ns2: Annotated[Squares, _meta("Sum of the squared durations", "ns^2")]
-    atom_calls: Annotated[Natural, _meta("Sum of n_atoms over the calls that know it", "1")]
+    atom_calls: Annotated[Natural, _meta("Sum of n_atoms over the calls where it is known", "1")]
     histogram: Annotated[
         list[tuple[Bucket, Natural]],
         _meta(
-            "Pairs (bucket, calls). A bucket b holds durations d in ns with"
+            "Pairs (bucket, calls). Bucket b contains durations d in ns with"
             " b = d for d < 64, else b = 32*(k-6) + (d >> (k-6)), k = bit length of d"
         ),
     ]
-    phase: Annotated[Natural, _meta("Driver that asked for the calls")] | UnsetType | None = UNSET
+    phase: Annotated[Natural, _meta("Driver that requested the calls")] | UnsetType | None = UNSET
     first_step: Annotated[Whole, _meta("Smallest step of a call", "1")] | UnsetType = UNSET
     last_step: Annotated[Whole, _meta("Largest step of a call", "1")] | UnsetType = UNSET
     components: Annotated[dict[str, Natural], _meta("Sums of exclusive host times", "ns")] | UnsetType = UNSET
@@ -203,7 +197,7 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
 
 
 class LastCalls(Struct, tag="last_calls", tag_field="event"):
-    """Head of a part of a black box: the file beside a thinned journal with the newest calls in full."""
+    """Header of a black box segment: a file next to a thinned journal with the newest calls in full."""
 
     run_id: Annotated[str, _meta("Run that the calls belong to")]
     passed: Annotated[
@@ -216,52 +210,56 @@ class OpenCall(Struct, tag="open_call", tag_field="event", gc=False):
 
     index: Annotated[Natural, _meta("The call")]
     time_ns: Annotated[Natural, _meta("When", "ns")]
-    open_ns: Annotated[Natural, _meta("For how long it has been open by then", "ns")]
-    thread: Annotated[str, _meta("Name of the thread that makes it")] | UnsetType = UNSET
+    open_ns: Annotated[Natural, _meta("Time since its start", "ns")]
+    thread: Annotated[str, _meta("Name of its thread")] | UnsetType = UNSET
 
 
 class Operands(Struct, omit_defaults=True):
-    """Calls of a contraction with the same operands, as far as they were looked at."""
+    """Inspected calls of a contraction, grouped by operand types and shapes."""
 
-    operands: Annotated[list[str], _meta("dtype[shape] of each, with @device where that is not the host's")]
-    seen: Annotated[Natural, _meta("Calls that were looked at", "1")]
-    ns: Annotated[Natural, _meta("Their time on the host", "ns")] | UnsetType = UNSET
-    squares_ns2: Annotated[Squares, _meta("Sum of the squares of their times", "ns^2")] | UnsetType = UNSET
-    line: Annotated[str, _meta("Module and line of the first of them")] = ""
-    sampled: Annotated[bool, _meta("Whether they stand for calls that were not looked at, too")] = False
+    operands: Annotated[list[str], _meta("dtype[shape] of each operand, with @device if not on the host")]
+    seen: Annotated[Natural, _meta("Inspected calls", "1")]
+    ns: Annotated[Natural, _meta("Host time of these calls", "ns")] | UnsetType = UNSET
+    squares_ns2: Annotated[Squares, _meta("Sum of their squared times", "ns^2")] | UnsetType = UNSET
+    line: Annotated[str, _meta("Module and line of the first of these calls")] = ""
+    sampled: Annotated[bool, _meta("Whether they are a sample that also represents calls not inspected")] = (
+        False
+    )
 
 
 class Contraction(Struct, omit_defaults=True):
-    """Calls of one contraction in one component since the record before."""
+    """Calls of one contraction in one component since the previous record."""
 
-    equation: Annotated[str, _meta("Einsum equation as it was given; `*other*`: beyond the limit")]
-    library: Annotated[str, _meta("Who did it: numpy, torch, jax")]
-    calls: Annotated[Natural, _meta("Calls, counted exactly; timed are those in `operands` and `timed`", "1")]
-    component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
-    optimize: Annotated[bool, _meta("Whether `optimize` was asked for")] = False
-    operands: Annotated[list[Operands], _meta("Calls whose operands were looked at")] = []
-    timed: Annotated[Natural, _meta("Further calls that were timed, but not looked at", "1")] = 0
-    ns: Annotated[Natural, _meta("Time of those", "ns")] = 0
-    squares_ns2: Annotated[Squares, _meta("Sum of the squares of their times", "ns^2")] = 0.0
-    scope: Annotated[str, _meta("Modules around it in a JAX program, `Model/embedding`")] = ""
+    equation: Annotated[str, _meta("Einsum equation as given; `*other*`: equations beyond the limit")]
+    library: Annotated[str, _meta("Library: numpy, torch, jax")]
+    calls: Annotated[
+        Natural, _meta("Calls, counted exactly; only those in `operands` and `timed` are timed", "1")
+    ]
+    component: Annotated[str, _meta("Calling component; empty: the calculation itself")] = ""
+    optimize: Annotated[bool, _meta("Whether `optimize` was requested")] = False
+    operands: Annotated[list[Operands], _meta("Inspected calls by operands")] = []
+    timed: Annotated[Natural, _meta("Further calls that were timed but not inspected", "1")] = 0
+    ns: Annotated[Natural, _meta("Time of the `timed` calls", "ns")] = 0
+    squares_ns2: Annotated[Squares, _meta("Sum of their squared times", "ns^2")] = 0.0
+    scope: Annotated[str, _meta("Enclosing modules in a JAX program, e.g. `Model/embedding`")] = ""
     einsum: Annotated[
         str,
-        _meta("Einsum in a JAX program: the equation, or what it is a step of or of whose derivative"),
+        _meta("Einsum in a JAX program that this operation is a step or a derivative of"),
     ] = ""
     uncertain: Annotated[
-        bool, _meta("Inside a loop or branch of a program that does not tell its runs: counted as one")
+        bool, _meta("Inside a loop or branch with an unknown number of runs: counted once")
     ] = False
 
 
 class Contractions(Struct, tag="contractions", tag_field="event"):
-    """What was contracted inside calls since the record before, at most once a second."""
+    """Contractions inside calls since the previous record, at most once per second."""
 
     time_ns: Annotated[Natural, _meta("When", "ns")]
-    contractions: Annotated[list[Contraction], _meta("One an equation and component")]
+    contractions: Annotated[list[Contraction], _meta("One entry per equation and component")]
 
 
 class Conversion(Struct, omit_defaults=True):
-    """Conversions of one kind in one component since the record before."""
+    """Conversions of one kind in one component since the previous record."""
 
     kind: Annotated[
         str,
@@ -270,39 +268,37 @@ class Conversion(Struct, omit_defaults=True):
             " `device to device` or `sync` (the host waited for a device)"
         ),
     ]
-    source: Annotated[str, _meta("dtype@device of what was converted; of a wait: what was waited for")]
+    source: Annotated[str, _meta("dtype@device of the source; for `sync`: the array waited for")]
     calls: Annotated[Natural, _meta("Calls, counted exactly", "1")]
-    ns: Annotated[Natural, _meta("Their time on the host", "ns")]
-    target: Annotated[str, _meta("dtype@device of what came out; empty: a Python number or nothing")] = ""
-    bytes: Annotated[Natural, _meta("Size of what came out, also where its memory is shared", "byte")] = 0
-    component: Annotated[str, _meta("Component that called; empty: the calculation itself")] = ""
+    ns: Annotated[Natural, _meta("Host time of these calls", "ns")]
+    target: Annotated[str, _meta("dtype@device of the result; empty: a Python number or no result")] = ""
+    bytes: Annotated[Natural, _meta("Size of the result, including results that share memory", "byte")] = 0
+    component: Annotated[str, _meta("Calling component; empty: the calculation itself")] = ""
 
 
 class Conversions(Struct, tag="conversions", tag_field="event", omit_defaults=True):
-    """What was converted or copied inside calls since the record before, at most once a second."""
+    """Conversions and copies inside calls since the previous record, at most once per second."""
 
     time_ns: Annotated[Natural, _meta("When", "ns")]
-    conversions: Annotated[list[Conversion], _meta("One a kind, source, target and component")]
-    unseen: Annotated[list[str], _meta("Functions that cannot be counted while torch.compile is in use")] = (
+    conversions: Annotated[list[Conversion], _meta("One entry per kind, source, target and component")]
+    unseen: Annotated[list[str], _meta("Functions not counted because torch.compile is in use")] = (
         msgspec.field(default_factory=list)
     )
 
 
 class TracedOperation(Struct, omit_defaults=True):
-    """One kind of operation in a trace window, summed; `*between operations*`: none ran."""
+    """One kind of operation in a trace window, summed; `*between operations*`: time with none running."""
 
-    operation: Annotated[str, _meta("Name as the tracer has it: aten::addmm, a kernel's name, ...")]
-    calls: Annotated[Natural, _meta("How often it ran in the window", "1")]
-    component: Annotated[str, _meta("Timed component inside which it ran; empty: none")] = ""
+    operation: Annotated[str, _meta("Name given by the tracer: aten::addmm, a kernel name, ...")]
+    calls: Annotated[Natural, _meta("Number of times it ran in the window", "1")]
+    component: Annotated[str, _meta("Timed component it ran in; empty: outside all components")] = ""
     shapes: Annotated[str, _meta("Shapes of its operands, [2,3] [3,4]; empty: not known")] = ""
-    self_ns: (
-        Annotated[Natural, _meta("Its time on the host without what ran inside it", "ns")] | UnsetType
-    ) = UNSET
-    device_ns: Annotated[Natural, _meta("Time of its kernels on the device", "ns")] | UnsetType = UNSET
+    self_ns: Annotated[Natural, _meta("Exclusive host time", "ns")] | UnsetType = UNSET
+    device_ns: Annotated[Natural, _meta("Device time of its kernels", "ns")] | UnsetType = UNSET
 
 
 class Trace(Struct, tag="trace", tag_field="event"):
-    """One trace window: what ran inside a few consecutive calls, operation by operation."""
+    """One trace window: the operations inside a few consecutive calls."""
 
     window: Annotated[Natural, _meta("Number of the window in its run, from 1")]
     tracer: Annotated[str, _meta("torch.profiler or jax.profiler")]
@@ -310,80 +306,85 @@ class Trace(Struct, tag="trace", tag_field="event"):
     calls: Annotated[Natural, _meta("Calls in the window", "1")]
     start_ns: Annotated[Natural, _meta("Start of its first call", "ns")]
     wall_ns: Annotated[Natural, _meta("Sum of its calls' durations", "ns")]
-    profiler_ns: Annotated[Natural, _meta("What starting, stopping and summing took; in no call", "ns")]
+    profiler_ns: Annotated[
+        Natural, _meta("Time to start, stop and sum the trace; not part of any call", "ns")
+    ]
     operations: Annotated[list[TracedOperation], _meta("Sums by component, operation and shapes")]
-    left_out: Annotated[Natural, _meta("Kinds of operations beyond the limit, in sums `*other*`", "1")] = 0
+    left_out: Annotated[Natural, _meta("Operations beyond the limit, summed as `*other*`", "1")] = 0
     launches: Annotated[Natural, _meta("Kernels and copies that ran on the device", "1")] | UnsetType = UNSET
     device_busy_ns: (
-        Annotated[Natural, _meta("Time during which any of those ran, by the device's clock", "ns")]
+        Annotated[Natural, _meta("Time in which at least one of them ran, by the device's clock", "ns")]
         | UnsetType
     ) = UNSET
-    file: Annotated[str, _meta("Chrome trace beside the journal")] | UnsetType = UNSET
+    file: Annotated[str, _meta("Chrome trace file next to the journal")] | UnsetType = UNSET
 
 
 class State(Struct, tag="state", tag_field="event"):
-    """The simulation at the end of a call, now and then; what is absent was not measured."""
+    """State of the simulation at the end of a call, periodically; absent values were not measured."""
 
     index: Annotated[Natural, _meta("The call")]
     kinetic_ev: Annotated[Physical, _meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
     conserved_ev: (
-        Annotated[Physical, _meta("What the ensemble conserves; NVE: potential and kinetic energy", "eV")]
+        Annotated[
+            Physical, _meta("Conserved quantity of the ensemble; NVE: potential plus kinetic energy", "eV")
+        ]
         | UnsetType
     ) = UNSET
     volume_a3: Annotated[Physical, _meta("Volume of the periodic cell", "A^3")] | UnsetType = UNSET
     farthest_cells: (
-        Annotated[Physical, _meta("Largest distance from the cell's middle along an axis, plus 1/2", "cells")]
+        Annotated[Physical, _meta("Largest distance from the cell centre along an axis, plus 1/2", "cells")]
         | UnsetType
     ) = UNSET
-    non_finite: Annotated[list[str], _meta("Results with NaN or infinity in them")] | UnsetType = UNSET
+    non_finite: Annotated[list[str], _meta("Results that contain NaN or infinity")] | UnsetType = UNSET
     graph_retained: Annotated[list[str], _meta("Results that carry an autograd graph")] | UnsetType = UNSET
 
 
 class Gpu(Struct, omit_defaults=True):
-    """One GPU in use, as its driver tells."""
+    """One GPU in use, as reported by its driver."""
 
-    index: Annotated[Natural, _meta("Number of the device in this process")]
+    index: Annotated[Natural, _meta("Device number in this process")]
     utilization_percent: (
-        Annotated[Natural, _meta("Time in which any kernel ran, of the last sample period", "%")] | UnsetType
+        Annotated[Natural, _meta("Share of the last sample period in which a kernel ran", "%")] | UnsetType
     ) = UNSET
-    sm_clock_mhz: Annotated[Natural, _meta("Clock of its processors", "MHz")] | UnsetType = UNSET
+    sm_clock_mhz: Annotated[Natural, _meta("Clock of its multiprocessors", "MHz")] | UnsetType = UNSET
     used_bytes: Annotated[Natural, _meta("Memory in use by all processes", "byte")] | UnsetType = UNSET
-    slowed_by: Annotated[list[str], _meta("Why its clock is not the highest")] | UnsetType = UNSET
-    other_processes: Annotated[Natural, _meta("Compute processes besides this one", "1")] | UnsetType = UNSET
+    slowed_by: Annotated[list[str], _meta("Reasons for a reduced clock")] | UnsetType = UNSET
+    other_processes: Annotated[Natural, _meta("Other compute processes", "1")] | UnsetType = UNSET
 
 
 class Machine(Struct, tag="machine", tag_field="event"):
-    """The machine, every few seconds; what is absent was not measured."""
+    """State of the machine, every few seconds; absent values were not measured."""
 
     time_ns: Annotated[Natural, _meta("When", "ns")]
     cgroup_periods: (
         Annotated[Natural, _meta("Periods of the CPU quota so far", "1", "cumulative")] | UnsetType
     ) = UNSET
     cgroup_throttled: (
-        Annotated[Natural, _meta("Periods in which it was used up", "1", "cumulative")] | UnsetType
+        Annotated[Natural, _meta("Periods in which the quota was used up", "1", "cumulative")] | UnsetType
     ) = UNSET
     pss_bytes: (
-        Annotated[Natural, _meta("Resident memory, shared pages divided among their users", "byte")]
+        Annotated[
+            Natural,
+            _meta("Resident memory, shared pages divided by the number of processes that share them", "byte"),
+        ]
         | UnsetType
     ) = UNSET
     rss_bytes: Annotated[Natural, _meta("Resident memory of the process", "byte")] | UnsetType = UNSET
-    peak_rss_bytes: Annotated[Natural, _meta("Its highest so far", "byte")] | UnsetType = UNSET
+    peak_rss_bytes: Annotated[Natural, _meta("Peak resident memory so far", "byte")] | UnsetType = UNSET
     available_bytes: (
-        Annotated[Natural, _meta("Memory of the machine that programs can still get", "byte")] | UnsetType
+        Annotated[Natural, _meta("Memory of the machine that is still available", "byte")] | UnsetType
     ) = UNSET
     cgroup_memory_bytes: (
-        Annotated[
-            Natural, _meta("Memory in use in the cgroup that is nearest to its limit, without caches", "byte")
-        ]
+        Annotated[Natural, _meta("Memory in use, without caches, in the cgroup nearest to its limit", "byte")]
         | UnsetType
     ) = UNSET
     cgroup_memory_limit_bytes: Annotated[Natural, _meta("Limit of that cgroup", "byte")] | UnsetType = UNSET
     oom_kills: (
-        Annotated[Natural, _meta("Processes of the cgroups killed for want of memory", "1", "cumulative")]
+        Annotated[Natural, _meta("Processes of the cgroups killed because memory ran out", "1", "cumulative")]
         | UnsetType
     ) = UNSET
     open_files: Annotated[Natural, _meta("Open file descriptors of the process", "1")] | UnsetType = UNSET
-    open_files_limit: Annotated[Natural, _meta("How many it may have", "1")] | UnsetType = UNSET
+    open_files_limit: Annotated[Natural, _meta("Limit on open file descriptors", "1")] | UnsetType = UNSET
     disk_free_bytes: (
         Annotated[Natural, _meta("Free space of the journal's file system", "byte")] | UnsetType
     ) = UNSET
@@ -391,7 +392,7 @@ class Machine(Struct, tag="machine", tag_field="event"):
         Annotated[
             Whole,
             _meta(
-                "By how much the wall clock has left the run's clock since the start; absent below 1 s", "ns"
+                "Difference of the wall clock from the run's clock since the start; absent below 1 s", "ns"
             ),
         ]
         | UnsetType
@@ -401,32 +402,32 @@ class Machine(Struct, tag="machine", tag_field="event"):
 
 
 class Finding(Struct, tag="finding", tag_field="event"):
-    """A finding that was told while the run went on."""
+    """A finding that was reported during the run."""
 
     rule: Annotated[str, _meta("Stable kebab-case id of the rule")]
-    text: Annotated[str, _meta("What was found, for people")]
+    text: Annotated[str, _meta("The finding in plain text")]
     time_ns: Annotated[Natural, _meta("When", "ns")]
-    numbers: Annotated[dict[str, Any], _meta("Its figures")]
+    numbers: Annotated[dict[str, Any], _meta("Figures of the finding")]
 
 
 class Library(Struct):
-    """One installed library that matters for a run's figures."""
+    """One installed library that may affect a run's figures."""
 
     name: str
     version: str
 
 
 class ThreadPool(Struct):
-    """One native thread pool, as threadpoolctl sees it."""
+    """One native thread pool, as reported by threadpoolctl."""
 
     library: Annotated[str, _meta("User API of the pool: blas, openmp, ...")]
     implementation: Annotated[str, _meta("openblas, mkl, libgomp, ...")]
-    threads: Annotated[Natural, _meta("Threads that it uses now", "1")]
+    threads: Annotated[Natural, _meta("Threads in use", "1")]
     version: str | None = None
 
 
 class Environment(Struct, omit_defaults=True):
-    """The machine and software of a run; what could not be found out is absent."""
+    """The machine and software of a run; unknown values are absent."""
 
     host: Annotated[str, _meta("Host name")] | UnsetType = UNSET
     platform: Annotated[str, _meta("Operating system and architecture")] | UnsetType = UNSET
@@ -474,11 +475,11 @@ class RunStart(Struct, tag="run_start", tag_field="event"):
     )
     rank: Annotated[Whole, _meta("MPI rank")] | UnsetType = UNSET
     series: (
-        Annotated[str, _meta("What links the parts of a requeued job: job id or INSTRUMENTED_CALC_SERIES")]
+        Annotated[str, _meta("Links the parts of a requeued job: job id or INSTRUMENTED_CALC_SERIES")]
         | UnsetType
     ) = UNSET
     continues: (
-        Annotated[bool, _meta("The journal's file vanished during the run; this one goes on")] | UnsetType
+        Annotated[bool, _meta("The journal file vanished during the run; this file continues it")] | UnsetType
     ) = UNSET
     environment: Annotated[Environment, _meta("The machine and its software")] = msgspec.field(
         default_factory=Environment
@@ -496,9 +497,9 @@ class FieldMeaning(Struct):
 
 
 class Fields(Struct, tag="fields", tag_field="event"):
-    """Line 2: what every field of the journal means."""
+    """Line 2: the meaning of every field of the journal."""
 
-    fields: Annotated[list[FieldMeaning], _meta("One entry a field")]
+    fields: Annotated[list[FieldMeaning], _meta("One entry per field")]
 
 
 class Lane(Struct, tag="lane", tag_field="event"):
@@ -509,39 +510,39 @@ class Lane(Struct, tag="lane", tag_field="event"):
     seen_by: Annotated[
         str,
         _meta(
-            "How calls are seen: `twin` (every calculate), `instance` (calculate patched on the"
-            " instance) or `get_property` (only what was asked from outside; includes cache hits)"
+            "How calls are recorded: `twin` (every calculate), `instance` (calculate patched on the"
+            " instance) or `get_property` (only outside requests; includes cache hits)"
         ),
     ]
     cache_hits_known: (
         Annotated[
             bool,
             _meta(
-                "Of a lane seen by `get_property`: whether answers from the calculator's cache are told from"
-                " calculations; if not, they are among the calls, whose number is an upper limit"
+                "For `get_property` lanes: whether answers from the calculator's cache are distinguished from"
+                " calculations; if not, they are counted as calls, and the number is an upper limit"
             ),
         ]
         | UnsetType
     ) = UNSET
     n_atoms: Annotated[Natural, _meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, _meta("Chemical formula at the first call")] | UnsetType = UNSET
-    model: Annotated[dict[str, Any], _meta("What the integration knows of the model")] | UnsetType = UNSET
+    model: Annotated[dict[str, Any], _meta("Model information from the integration")] | UnsetType = UNSET
     groups: (
         Annotated[
             dict[str, str],
-            _meta("Timed components of the calculator and what each is wholly part of, or nothing"),
+            _meta("Timed components of the calculator and the group each belongs to, if any"),
         ]
         | UnsetType
     ) = UNSET
 
 
 class Phase(Struct, tag="phase", tag_field="event"):
-    """A driver (integrator or optimizer) began to ask for forces."""
+    """A driver (integrator or optimizer) started to request forces."""
 
     phase: Annotated[Natural, _meta("Number of the phase")]
     driver: Annotated[str, _meta("Class of the driver")]
     kind: Annotated[str, _meta("`md`, `optimizer` or `dynamics`")]
-    index: Annotated[Natural, _meta("First call that is known to belong to the phase", "1")]
+    index: Annotated[Natural, _meta("First call known to belong to the phase", "1")]
     ensemble: Annotated[str, _meta("NVE, NVT or NPT")] | UnsetType = UNSET
     timestep_fs: Annotated[Physical, _meta("MD time step", "fs")] | UnsetType = UNSET
 
@@ -550,15 +551,15 @@ class Notice(Struct, tag="notice", tag_field="event"):
     """Something that happened to the recording, or a user's own mark."""
 
     kind: Annotated[str, _meta("Stable kebab-case name of the notice")]
-    text: Annotated[str, _meta("What happened, for people")]
+    text: Annotated[str, _meta("The notice in plain text")]
     time_ns: Annotated[Natural, _meta("When", "ns")] | UnsetType = UNSET
-    run_id: Annotated[str, _meta("Run that the notice belongs to")] | UnsetType = UNSET
+    run_id: Annotated[str, _meta("Run of the notice")] | UnsetType = UNSET
     level: Annotated[str, _meta("`info` or `warning`")] | UnsetType = UNSET
     details: Annotated[dict[str, Any], _meta("Figures of the notice")] | UnsetType = UNSET
 
 
 class Counters(Struct):
-    """What is counted but has no rows; totals since the run began."""
+    """Events that are counted but have no rows; totals since the start of the run."""
 
     calls: Annotated[Natural, _meta("Real calculations that ended, nested and failed ones too", "1")] = 0
     nested: Annotated[Natural, _meta("Calls inside other recorded calls", "1")] = 0
@@ -572,14 +573,14 @@ class Counters(Struct):
 
 
 class Tally(Struct, tag="counters", tag_field="event"):
-    """The counters while the run goes on, every few seconds, so that a cut journal has them too."""
+    """The counters during the run, every few seconds, so that a truncated journal has them too."""
 
     time_ns: Annotated[Natural, _meta("When", "ns")]
-    counters: Annotated[Counters, _meta("Totals since the run began")]
+    counters: Annotated[Counters, _meta("Totals since the start of the run")]
 
 
 class RunEnd(Struct, tag="run_end", tag_field="event"):
-    """The last record, when the run could end."""
+    """The last record of a run that ended normally."""
 
     reason: Annotated[
         str, _meta("`closed`, `collected` (no calculator left) or `exit`; 0.1.0 also wrote `SIGTERM`")
@@ -636,7 +637,7 @@ RECORDS: tuple[type[Struct], ...] = (
 
 
 def black_box_path(journal: Path) -> Path:
-    """Return the first name that the files of a journal's black box have: `run.jsonl.last`."""
+    """Return the first name used by the files of a journal's black box: `run.jsonl.last`."""
     return journal.with_name(f"{journal.name}.last")
 
 
@@ -647,20 +648,20 @@ def bucket_of(wall_ns: int) -> int:
         wall_ns: A duration, in ns, not negative.
 
     Returns:
-        The bucket's number: 32 buckets an octave, exact below 64 ns.
+        The bucket number: 32 buckets per octave, exact below 64 ns.
     """
     shift = wall_ns.bit_length() - HISTOGRAM_BITS - 1
     return wall_ns if shift <= 0 else (shift << HISTOGRAM_BITS) + (wall_ns >> shift)
 
 
 def bucket_bounds(bucket: int) -> tuple[int, int]:
-    """Return the durations that a histogram bucket holds.
+    """Return the range of durations in a histogram bucket.
 
     Args:
-        bucket: A number made by `bucket_of`.
+        bucket: A number returned by `bucket_of`.
 
     Returns:
-        The smallest duration and the first one beyond the bucket, in ns.
+        The smallest duration in the bucket and the first one above it, in ns.
     """
     if bucket < 2 << HISTOGRAM_BITS:
         return bucket, bucket + 1

@@ -28,16 +28,16 @@ _LEFT_OUT = {HOLE: "NUL bytes", TOO_LONG: f"a line of more than {LONGEST_LINE:,}
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
         path: The file.
         events: Valid records by event.
-        unknown_events: Records of unknown kinds by event: allowed, a newer version may know them.
-        complete: There is a `run_end`.
-        torn: The last line is cut short, as a killed run leaves it: allowed without `run_end`.
-        problem_count: Lines that break the schema.
-        problems: The first few of them.
+        unknown_events: Records of unknown kind by event: allowed, since a newer version may define them.
+        complete: Whether there is a `run_end`.
+        torn: Whether the last line is cut short, as a killed run leaves it: allowed without `run_end`.
+        problem_count: Number of lines that violate the schema.
+        problems: The first few of these lines.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Validation:
 
     @property
     def valid(self) -> bool:
-        """Whether every line keeps to the schema."""
+        """Whether every line conforms to the schema."""
         return not self.problem_count
 
 
@@ -61,7 +61,7 @@ def validate_journal(path: str | os.PathLike[str]) -> Validation:
         path: The journal.
 
     Raises:
-        JournalReadError: If it cannot be read, holds no record of a journal, or is of a newer version.
+        JournalReadError: If it cannot be read, has no journal record, or has a newer version.
     """
     checking = _Checking(shown_path(path))
     with open_lines(path) as lines:
@@ -92,11 +92,11 @@ class _Checking:
 
     @property
     def empty(self) -> bool:
-        """Whether no record of the format has been found."""
+        """Whether no record of the format was found."""
         return not self._events
 
     def check(self, line: bytes, number: int) -> None:
-        """Check one line; only the file's last can lack its newline."""
+        """Check one line; only the last line of the file may lack its newline."""
         bare = line.strip()
         if not bare:
             return
@@ -122,7 +122,7 @@ class _Checking:
                 self._torn = problem
 
     def _check_record(self, record: msgspec.Struct, number: int) -> None:
-        """Check what the schema of one record cannot say: where a `run_start` belongs."""
+        """Check constraints between records: the position of `run_start`."""
         starts = isinstance(record, records.RunStart)
         if starts and self._events:
             self._add(BadLine(number, "`run_start` after other records"))
@@ -135,7 +135,7 @@ class _Checking:
             self._problems.append(problem)
 
     def finished(self, path: Path) -> Validation:
-        """Return what was found: a torn line after `run_end` is a problem as well."""
+        """Return the result; a torn line after `run_end` is also a problem."""
         complete = self._events["run_end"] > 0
         if complete and self._torn is not None:
             self._add(self._torn)

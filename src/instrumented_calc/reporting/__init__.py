@@ -1,1 +1,1 @@
-"""Numbers in, text out: every function returns a string, none prints."""
+"""Turn numbers into text: every function returns a string, none prints."""

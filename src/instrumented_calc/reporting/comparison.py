@@ -32,13 +32,13 @@ def build_comparison(
     findings: Sequence[FindingChange] = (),
     limits: Sequence[SpeedLimit] = (),
 ) -> Document:
-    """Return the document.
+    """Return the comparison as a document.
 
     Args:
-        comparison: What was compared.
+        comparison: Result of the comparison.
         contractions: Contractions of both sides.
         memory: Peaks of both sides.
-        findings: Findings that appeared or went.
+        findings: Findings that appeared or disappeared.
         limits: The users' limits.
     """
     found = [
@@ -61,7 +61,7 @@ def _names(runs: Sequence[MeasuredRun]) -> str:
 
 
 def verdict_lines(comparison: Comparison) -> list[str]:
-    """Return the verdict in words, with what it rests on, or what forbids it."""
+    """Return the verdict with its evidence, or the reason why there is none."""
     if comparison.obstacles:
         lines = ["not comparable: no verdict on speed"]
         return lines + [f"{each.rule}: {one_line(each.text)}" for each in comparison.obstacles]
@@ -79,7 +79,7 @@ def _spoken(comparison: Comparison) -> str:
         return str(comparison.verdict)
     times = f"time per call x {_estimate(interval)}"
     if comparison.verdict == "not distinguishable":
-        return f"not distinguishable: {times} holds 1"
+        return f"not distinguishable: {times} contains 1"
     return f"{comparison.verdict}: {times}, that is {_as_speed(comparison.verdict, interval)}"
 
 
@@ -102,17 +102,17 @@ def _limits(comparison: Comparison, limits: Sequence[SpeedLimit]) -> Section | N
 
 
 def limit_line(comparison: Comparison, limit: SpeedLimit) -> str:
-    """Say what became of a user's limit."""
+    """Return the outcome of a user's limit."""
     if not comparison.comparable:
         return f"{limit.text}: not checked, the runs are not comparable"
     interval = comparison.median.interval if comparison.median else None
     state = limit.check(interval)
     if interval is None:
-        return f"{limit.text}: not sure, there is no interval; more calls or replicates are needed"
+        return f"{limit.text}: not sure: no interval; more calls or replicates are needed"
     told = {
-        "met": "met: the whole interval is within it",
-        "broken": "BROKEN: the whole interval is beyond it",
-        "not sure": "not sure: the interval holds the limit; replicates would narrow it. Nothing is failed",
+        "met": "met: the whole interval is within the limit",
+        "broken": "BROKEN: the whole interval is outside the limit",
+        "not sure": "not sure: the interval contains the limit; replicates would narrow it. Not a failure",
     }
     return f"{limit.text}: {told[state]} (time per call x {_estimate(interval)}, allowed {limit.most:.4g})"
 
@@ -121,26 +121,26 @@ def _gates(comparison: Comparison) -> Section:
     values = comparison.values
     if values.verdict == "equal":
         energies = (
-            f"equal in {plural(values.frames, 'common frame')}, within {values.tolerance_ev:g} eV an atom"
+            f"equal in {plural(values.frames, 'common frame')}, within {values.tolerance_ev:g} eV per atom"
         )
         energies += f" (largest difference {values.largest_ev or 0.0:.2g})"
     elif values.verdict == "differ":
-        size = "" if values.difference_ev is None else f" by {values.difference_ev:.2g} eV an atom"
+        size = "" if values.difference_ev is None else f" by {values.difference_ev:.2g} eV per atom"
         energies = f"DIFFER{size} after {plural(values.frames, 'equal frame')}"
     else:
         energies = "not checked"
     pairs = [("energies", f"{energies}; {values.why}" if values.why else energies)]
-    pairs.append(("forces", "not checked: journals hold no forces"))
+    pairs.append(("forces", "not checked: journals contain no forces"))
     known = all(run.summary is not None for run in (*comparison.before, *comparison.after))
     if not known:
-        pairs.append(("machine", "not checked: a result file tells only its device"))
+        pairs.append(("machine", "not checked: a result file states only its device"))
     elif not comparison.unequal:
-        pairs.append(("machine", "equal as far as it is known"))
+        pairs.append(("machine", "equal where known"))
     for each in comparison.unequal:
         sides = [" and ".join(side) or "unknown" for side in (each.before, each.after)]
         state = "under test" if each.allowed else "UNEQUAL"
         pairs.append((each.key, one_line(f"{each.name}: {sides[0]} -> {sides[1]}, {state}")))
-    return Section("Equal but for what is under test", (Facts(tuple(pairs)),))
+    return Section("Equal except for what is under test", (Facts(tuple(pairs)),))
 
 
 def _times(comparison: Comparison) -> Section:
@@ -197,7 +197,7 @@ def _contractions(changes: Sequence[ContractionChange]) -> Section | None:
     headings = ("per calculation", "calls before", "after", f"{unit} before", "after", "after/before")
     blocks: list[Table | Paragraph] = [Table(headings, tuple(rows))]
     if len(changes) > len(shown):
-        blocks.append(Paragraph((f"{len(changes) - len(shown)} shorter ones are not shown.",)))
+        blocks.append(Paragraph((f"{len(changes) - len(shown)} shorter entries not shown.",)))
     return Section("Contractions", tuple(blocks))
 
 
@@ -231,7 +231,7 @@ def render_comparison_json(
     findings: Sequence[FindingChange] = (),
     limits: Sequence[SpeedLimit] = (),
 ) -> str:
-    """Return the same as one JSON object, indented, that ends with a newline."""
+    """Return the comparison as one JSON object, indented, ending with a newline."""
     interval = comparison.median.interval if comparison.median else None
     document: dict[str, Any] = {
         "schema": SCHEMA,

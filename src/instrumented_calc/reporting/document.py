@@ -1,7 +1,7 @@
-"""A report as plain data: what text, Markdown and later forms are rendered from.
+"""A report as plain data, from which text, Markdown and later formats are rendered.
 
-All text is made safe to show here, so that no form can forget it: much of it comes from journals, which
-anybody can have written.
+All text is escaped here, so that no format can omit it: much of it comes from journals, which anyone may
+have written.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and its blocks."""
 
     title: str
     blocks: tuple[Paragraph | Facts | Table, ...]

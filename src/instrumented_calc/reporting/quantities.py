@@ -1,4 +1,4 @@
-"""One formatter for each quantity; values that are shown together share a unit."""
+"""One formatter per quantity; values shown together share a unit."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LARGEST_PLAIN = 1e15
 
 
 def count(number: int) -> str:
-    """Format a number of things: 100,000."""
+    """Format a count: 100,000."""
     return f"{number:,}"
 
 
 def plural(number: int, noun: str) -> str:
-    """Format a number of named things: 1 call, 2 calls."""
+    """Format a count with its noun: 1 call, 2 calls."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
 def figures(value: float) -> str:
-    """Format a number to three significant figures, never in powers of ten up to 10^15."""
+    """Format a number to three significant figures, without powers of ten up to 10^15."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else f"{value}"
     if abs(value) >= LARGEST_PLAIN:
@@ -38,7 +38,7 @@ def figures(value: float) -> str:
 
 
 def time_unit(values_ns: Iterable[float | None]) -> tuple[float, str]:
-    """Return the unit (its size in ns, its name) in which the middle of some times reads well."""
+    """Return the unit (its size in ns, its name) that suits the median of some times."""
     known = sorted(value for value in values_ns if value)
     middle = known[len(known) // 2] if known else 0.0
     return next(((size, name) for size, name in TIME_UNITS if middle >= size), TIME_UNITS[-1])
@@ -53,7 +53,7 @@ def duration(value_ns: float | None, unit: tuple[float, str] | None = None) -> s
 
 
 def elapsed(value_ns: float) -> str:
-    """Format how long something took, for people: 18 min 40 s."""
+    """Format a duration for people: 18 min 40 s."""
     seconds = value_ns / 1e9
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86_400
     if minutes < 1 or not math.isfinite(value_ns):
@@ -77,15 +77,14 @@ def bytes_of(value: float | None) -> str:
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """Format a share of one: 58.9 %."""
+    """Format a fraction as a percentage: 58.9 %."""
     return NOT_MEASURED if share is None else f"{100 * share:.{decimals}f} %"
 
 
 def percents(shares: list[float]) -> list[str]:
-    """Format shares that add up to one so that the printed figures add up to 100.0 as well.
+    """Format fractions that add up to one so that the printed figures add up to 100.0.
 
-    Rounding down and handing out what is left to the largest remainders: the method of Hare and
-    Niemeyer.
+    Round down and give the remainder to the largest fractions: the method of Hare and Niemeyer.
     """
     tenths = [int(1000 * share) for share in shares]
     missing = round(1000 * sum(shares)) - sum(tenths)

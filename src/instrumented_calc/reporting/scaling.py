@@ -1,4 +1,4 @@
-"""A scaling as a document, and as JSON for machines."""
+"""A scaling study as a document, and as JSON for machines."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SCHEMA = "instrumented-calc-scaling/1"
 def build_scaling(
     title: str, scaling: Scaling, settings: Mapping[str, Any], remarks: Sequence[str] = ()
 ) -> Document:
-    """Return the document.
+    """Return the comparison as a document.
 
     Args:
-        title: What was scaled.
-        scaling: How.
-        settings: What all runs have in common.
-        remarks: What failed, and notes.
+        title: Title.
+        scaling: The measured scaling.
+        settings: Settings common to all runs.
+        remarks: Failures and notes.
     """
     found = [
         Section("Scaling", (Paragraph(tuple(_verdict(scaling))),)),
-        Section("Not as it should be", (Paragraph(tuple(map(one_line, remarks))),)) if remarks else None,
+        Section("Problems", (Paragraph(tuple(map(one_line, remarks))),)) if remarks else None,
         _sizes(scaling),
         _exponents(scaling),
         _memory(scaling.memory),
@@ -58,9 +58,11 @@ def _verdict(scaling: Scaling) -> list[str]:
         lines.append(f"time per call ~ N^{_estimate(scaling.exponent)} (95 %)")
     if scaling.overhead_bound:
         lines.append(
-            f"OVERHEAD-BOUND: {scaling.why}: larger systems cost hardly more, so the machine is idle"
+            f"OVERHEAD-BOUND: {scaling.why}: larger systems cost hardly more, so the hardware is underused"
         )
-        lines.append("try CUDA graphs or compilation, several replicas at once, or the CPU for small systems")
+        lines.append(
+            "try CUDA graphs or compilation, several replicas in parallel, or the CPU for small systems"
+        )
     else:
         state = (
             "not overhead-bound" if scaling.overhead_bound is False else "overhead-bound: not enough evidence"
@@ -107,33 +109,33 @@ def _memory(fits: Sequence[MemoryFit]) -> Section | None:
     lines = []
     for each in fits:
         slope = each.bytes_per_atom
-        line = f"{each.kind}: {bytes_of(each.at_zero_bytes)} + {bytes_of(slope.value)} an atom"
+        line = f"{each.kind}: {bytes_of(each.at_zero_bytes)} + {bytes_of(slope.value)} per atom"
         line += f" [{bytes_of(slope.low)}, {bytes_of(slope.high)}]"
         if each.largest is not None:
             fitting = count(_rounded(each.largest))
             line += f"; about {fitting} atoms fit {bytes_of(each.limit_bytes)} (a linear estimate)"
         elif slope.low <= 0:
-            line += "; no growth to be seen over these sizes, so none to extrapolate"
+            line += "; no growth visible over these sizes, so no extrapolation"
         else:
-            line += "; the limit is not known"
+            line += "; the limit is unknown"
         lines.append(line)
     return Section("Memory", (Paragraph(tuple(lines)),))
 
 
 def _rounded(number: int) -> int:
-    """Return an estimate to two figures: more would claim too much."""
+    """Return an estimate to two significant figures; more would overstate its accuracy."""
     return int(float(f"{number:.1e}"))
 
 
 def scaling_title(calc: str, system: str, scaling: Scaling) -> str:
-    """Name what was scaled."""
+    """Return the title of a scaling study."""
     runs = sum(each.runs for each in scaling.sizes)
     extent = f"{plural(len(scaling.sizes), 'size')}, {plural(runs, 'run')}"
     return f"Scaling of {one_line(calc)} on {one_line(system)}: {extent}"
 
 
 def render_scaling_json(scaling: Scaling, settings: Mapping[str, Any], failures: Sequence[str]) -> str:
-    """Return the same as one JSON object, indented, that ends with a newline."""
+    """Return the scaling as one JSON object, indented, ending with a newline."""
     document = {
         "schema": SCHEMA,
         "settings": settings,

@@ -176,7 +176,7 @@ def test_other_energies_forbid_a_verdict_and_are_named_by_step_and_size(measured
     found = compare([measured()], [measured(energies=(1.0, 1.5, 2.4))])
     assert found.verdict is None
     assert [each.rule for each in found.obstacles] == ["values-differ"]
-    assert "frame 3 (step 2): 0.1 eV an atom" in found.obstacles[0].text
+    assert "frame 3 (step 2): 0.1 eV per atom" in found.obstacles[0].text
     assert compare([measured()], [measured(energies=(1.1, 1.5, 2.0))], allowed=["values"]).comparable
 
 
@@ -194,7 +194,7 @@ def test_replicates_with_other_velocities_are_compared_as_far_as_they_agree(meas
     before = [measured(energies=(1.0, 1.4, 1.9)), measured(energies=(1.0, 1.6, 2.1))]
     found = compare(before, [measured(energies=(1.0, 1.7, 2.2))])
     assert (found.values.verdict, found.values.frames) == ("equal", 1)
-    assert "differ among themselves" in found.values.why
+    assert "differ from each other" in found.values.why
 
 
 def test_without_energies_nothing_is_checked_and_that_is_said(measured):
@@ -216,7 +216,7 @@ def test_other_threads_are_not_comparable_unless_they_are_under_test(measured):
     one, two = (measured(threads_effective=[records.ThreadPool("blas", "openblas", n)]) for n in (1, 2))
     found = compare([one], [two])
     assert [each.rule for each in found.obstacles] == ["threads-unequal"]
-    assert "openblas: before 1, after 2; if under test: --allow threads" in found.obstacles[0].text
+    assert "openblas: before 1, after 2; if this is under test: --allow threads" in found.obstacles[0].text
     assert compare([one], [two], allowed=["threads"]).comparable
 
 

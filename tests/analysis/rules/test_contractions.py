@@ -223,7 +223,7 @@ def test_contractions_of_several_dtypes_convert_in_each_call(make, found):
     mixed = ["float64[4,5,6,6,6]", "float32[6,6,6]"]
     finding = found(make(100).also(told(contracted(mixed, 1000, 50 * MS))), "conversion")
     assert finding.verdict == "flagged"
-    assert "several dtypes" in finding.headline
+    assert "mixed dtypes" in finding.headline
     assert finding.numbers == {
         "share_of_contractions": pytest.approx(1),
         "seconds": pytest.approx(0.05),

@@ -65,7 +65,7 @@ def test_garbage_collection_that_overlaps_the_spikes_is_told(make, found):
     young = make(600).every("gc_ns", lambda _: MS // 100, rows).every("gc_generation", lambda _: 0, rows)
     assert found(young, "gc-pauses").verdict == "clear"
     assert found(make(100), "gc-pauses").verdict == STARVED
-    blind = make(600).also(Notice(kind="not-measured", text="garbage collection cannot be seen here"))
+    blind = make(600).also(Notice(kind="not-measured", text="garbage collection cannot be measured here"))
     assert found(blind, "gc-pauses").verdict == STARVED
 
 
@@ -94,7 +94,7 @@ def test_more_neighbours_explain_longer_calls(make, found):
     run = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each)
     finding = found(run.every("counts", lambda each: {"edges": 1000 + each}), "latency-drift")
     assert (finding.verdict, finding.severity) == ("flagged", "info")
-    assert "physics" in finding.remedy
+    assert "physical" in finding.remedy
 
 
 def test_a_flat_size_sweep_is_overhead(make, verdict):

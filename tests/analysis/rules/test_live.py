@@ -37,7 +37,7 @@ def test_a_leak_of_2_kb_a_step_is_told_by_step_2000():
     (finding,) = judge_live(growing(2000), (), Environment())
     assert finding.rule == "host-growth"
     assert finding.numbers["kb_per_call"] == pytest.approx(2, rel=0.1)
-    assert "kB a call" in finding.text
+    assert "kB per call" in finding.text
 
 
 def test_device_memory_is_judged_as_well():

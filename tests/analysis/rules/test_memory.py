@@ -21,7 +21,7 @@ def test_a_leak_is_told_with_its_rate_and_the_way_to_the_limit(make, found):
     assert (finding.verdict, finding.severity) == ("flagged", "wrong")
     assert finding.numbers["kb_per_step"] == pytest.approx(2.0, rel=0.01)
     assert finding.numbers["steps_to_the_limit"] == pytest.approx((16e9 - 204e6) / 2000, rel=0.01)
-    assert "MB in a million steps" in finding.headline
+    assert "MB per million steps" in finding.headline
     assert found(held(make(2000), lambda _: 0), "host-growth").verdict == "clear"
     assert found(held(make(300), lambda each: 1000 * each), "host-growth").verdict == STARVED
     assert found(make(2000), "host-growth").verdict == STARVED

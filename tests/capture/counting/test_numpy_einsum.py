@@ -182,7 +182,7 @@ def test_numpys_own_code_is_back_when_the_last_run_has_ended():
 
 def test_an_einsum_of_another_numpy_is_told_and_the_run_goes_on(monkeypatch):
     def refuse(_):
-        message = "numpy.einsum has other parameters than expected"
+        message = "numpy.einsum has unexpected parameters"
         raise TypeError(message)
 
     monkeypatch.setitem(LISTENERS, "numpy.einsum", refuse)
@@ -192,7 +192,7 @@ def test_an_einsum_of_another_numpy_is_told_and_the_run_goes_on(monkeypatch):
     journal = read_journal("c.jsonl")
     assert len(journal.calls) == 1
     assert journal.contractions == ()
-    assert "numpy.einsum cannot be seen here" in journal.notices[0].text
+    assert "numpy.einsum cannot be measured here" in journal.notices[0].text
 
 
 def clocked(cost):

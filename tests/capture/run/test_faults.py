@@ -28,7 +28,7 @@ from instrumented_calc.capture.wrapping.twin import twin
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.writer import JournalWriter
 
-TOLD = "instrumented-calc: a fault in the "
+TOLD = "instrumented-calc: internal error in the "
 
 
 class InjectedError(Exception):

@@ -60,7 +60,7 @@ def test_a_rule_that_fails_is_told_once_and_the_run_goes_on(monkeypatch, capsys)
     records = recorded(monkeypatch, judge, enough=lambda: len(failed) > 1)
     assert records.of("finding") == []
     assert records.counters["calls"] == len(records.calls)
-    assert capsys.readouterr().err.count("a fault in the journal's thread") == 1
+    assert capsys.readouterr().err.count("internal error in the journal's thread") == 1
 
 
 def test_the_machine_and_the_state_are_written_now_and_then(monkeypatch):

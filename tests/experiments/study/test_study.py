@@ -208,7 +208,7 @@ def test_threads_that_are_not_as_pinned_are_refused():
     found = cells(0, (2.0, 1.0, 0.97))
     found[1] = replaced(found[1], evidence("torch_mixed", effective={"torch intra-op": 2}))
     texts = [each.text for each in check_cells(found, FLOOR) if each.rule == "threads-unequal"]
-    assert "torch_mixed: torch intra-op has 2 threads, not 1 as asked for" in texts
+    assert "torch_mixed: torch intra-op has 2 threads, not 1 as requested" in texts
 
 
 def test_thread_variables_that_were_not_there_at_the_start_are_refused():
@@ -289,7 +289,7 @@ def test_batching_is_told_apart_from_the_library():
         replaced(each, evidence(each.mode, torch_contractions=7)) if each.mode == "torch_full" else each
         for each in cells(0, (1.0, 2.0, 0.1), share=0.1)
     ]
-    assert "torch_full does 7 contractions where torch_mixed does 1000" in judged(found).why
+    assert "torch_full does 7 contractions, torch_mixed 1000" in judged(found).why
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -340,7 +340,7 @@ def test_a_problem_that_is_told_twice_is_one():
         Problem(
             "backend-label-unverified",
             "planted.xyz",
-            "torch_full: nothing was recorded of what executed",
+            "torch_full: no record of what was executed",
         )
     ]
 

@@ -65,7 +65,7 @@ def test_modes_of_different_values_are_not_drawn_but_told():
     ]
     figures, notes = drawn(*runs(), lines=lines)
     assert figures == {}
-    assert notes == [f"no times of {TABLE} are drawn: its modes compute different values"]
+    assert notes == [f"times of {TABLE} are not drawn: its modes compute different values"]
 
 
 def test_several_tables_have_figures_of_their_own():
@@ -79,7 +79,7 @@ def test_several_tables_have_figures_of_their_own():
 def test_what_is_too_much_for_a_figure_is_told():
     figures, notes = drawn(*(each for n in range(200) for each in runs(f"{n}.xyz", walls=(1.0,))))
     assert figures == {}
-    assert notes == [f"wall_time_by_system of {TABLE} is not drawn: there is more than figures can show"]
+    assert notes == [f"wall_time_by_system of {TABLE} is not drawn: too many points for a figure"]
 
 
 def test_shares_of_einsums_come_from_stored_studies_whatever_else_they_hold():

@@ -29,7 +29,7 @@ def test_each_row_tells_from_what_to_what_and_its_share():
     assert any(
         "21.0 ms in conversions, copies and waits: 2.1 % of 1.00 s in calculate()." in line for line in lines
     )
-    assert any("as torch.compile is in use: torch's as_tensor, tensor." in line for line in lines)
+    assert any("because torch.compile is in use: torch's as_tensor, tensor." in line for line in lines)
 
 
 def test_promotions_have_a_table_of_their_own():
@@ -37,7 +37,7 @@ def test_promotions_have_a_table_of_their_own():
     section = conversions_section(Conversions((), (mixed,), 0))
     (table, advice) = section.blocks
     assert table.rows == (("ij,jk->ik float64 float32", "numpy", "-", "float64", "7"),)
-    assert "give it one dtype" in advice.lines[0]
+    assert "use one dtype" in advice.lines[0]
 
 
 def test_what_does_not_fit_is_summed():

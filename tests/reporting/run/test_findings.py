@@ -71,7 +71,7 @@ def test_a_report_says_what_is_wrong_and_what_to_do(leaking):
 def test_a_healthy_run_is_told_in_two_lines(healthy):
     _, findings = judged(healthy)
     section = findings_section([each for each in findings if each.verdict != "flagged"])
-    assert section.blocks[0].lines == ("Nothing is flagged.",)
+    assert section.blocks[0].lines == ("No findings.",)
     clear, missing = section.blocks[1].lines
     assert "host-growth" in clear
     assert "edges are not counted" in missing
@@ -85,7 +85,7 @@ def test_a_saving_is_told_with_its_ceiling(healthy):
     (_, facts, _) = (*findings_section([outside]).blocks, None)
     text = dict(facts.pairs)["could save"]
     assert "28.3 % of the wall time at most: 1.39 times as fast" in text
-    assert "1.70 ms a step, " in text
+    assert "1.70 ms per step, " in text
 
 
 def test_the_end_of_a_run_tells_the_worst_and_what_is_unknown(leaking, healthy):

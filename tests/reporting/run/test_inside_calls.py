@@ -82,7 +82,7 @@ def test_groups_are_shown_beside_the_components_and_summed(full):
         ["model", "6.25", "62.5"],
         ["neighbours", "2.50", "25.0"],
     ]
-    assert "Energy and forces: one pass" in remark
+    assert "Energy and forces are computed in one pass" in remark
 
 
 def test_the_shares_of_groups_are_the_sums_of_the_shares_above_them(summarized):
@@ -96,12 +96,12 @@ def test_the_shares_of_groups_are_the_sums_of_the_shares_above_them(summarized):
 def test_the_device_table_has_idle_and_its_number_of_calls(full):
     table, remark, *_ = section(render_text(build_report([full])), "Device")
     assert cells(table) == [
-        ["busy in", "ms a call", "% of calls"],
+        ["busy in", "ms per call", "% of calls"],
         ["encoder", "100", "10.0"],
         ["graph", "50.0", "5.0"],
         ["idle: wall - busy", "850", "85.0"],
     ]
-    assert "9 steady calls with device times: busy 15.0 % of their time." in remark
+    assert "9 steady calls with device times: busy 15.0 % of the time." in remark
 
 
 def test_counts_have_totals_and_extremes(full):
@@ -128,7 +128,7 @@ def test_sections_without_evidence_are_absent(summarized):
 def test_when_every_call_compiled_the_latency_says_so(summarized):
     row = records.Call(index=0, wall_ns=5, compile_ns={"f": 4})
     text = render_text(build_report([summarized(row)]))
-    assert "not measured: something was compiled in every successful call" in text
+    assert "not measured: every successful call compiled something" in text
 
 
 def test_many_calls_that_compiled_are_not_all_named(summarized):

@@ -81,7 +81,7 @@ def test_operations_are_listed_by_component_with_their_shapes(written):
     found = section(report_on(written(*rows(), traced(OPERATIONS, file="run.trace-1.json"))))
     table = [cells(line) for line in found.partition("\n\n")[0].splitlines()]
     assert table == [
-        ["component, operation", "per call", "host, ms a call", "% of calls"],
+        ["component, operation", "per call", "host, ms per call", "% of calls"],
         ["head", "3.00", "75.0"],
         ["- aten::addmm [4] [8,3] [3,4]", "12.0", "2.00", "50.0"],
         ["- aten::silu [8,4]", "3.00", "1.00", "25.0"],
@@ -96,7 +96,7 @@ def test_the_traced_calls_and_the_profilers_cost_are_shown_apart(written):
     )
     assert "1 window of torch.profiler, 1 call in all" in found
     assert "they took 4.00 ms, 2.00 ms longer than as many median calls" in found
-    assert "The profiler itself took 30.0 ms: no part of any call." in found
+    assert "The profiler itself took 30.0 ms, outside all calls." in found
     assert "Window 1: 1 call from call 20, profiler 30.0 ms, run.trace-1.json." in found
 
 
@@ -105,8 +105,8 @@ def test_device_times_have_a_column_only_where_they_were_measured(written):
     without = section(report_on(written(*rows(), traced(OPERATIONS))))
     found = section(report_on(written(*rows(), traced([gemm], launches=10, device_busy_ns=2 * MS))))
     assert "device" not in without
-    assert "device, ms a call" in found
-    assert "Device busy 50.0 % of those calls' time, 10.0 kernels and copies a call." in found
+    assert "device, ms per call" in found
+    assert "Device busy 50.0 % of the time of these calls, 10.0 kernels and copies per call." in found
 
 
 def test_without_windows_there_is_no_section(written):

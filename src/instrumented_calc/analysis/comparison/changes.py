@@ -1,4 +1,4 @@
-"""What else changed between two groups of runs: contractions, memory, findings; no verdict rests on these."""
+"""Other changes between two groups of runs: contractions, memory, findings; no verdict depends on them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ContractionChange:
     """One equation in one component, on both sides.
 
     Attributes:
-        equation: As it was given.
+        equation: As given.
         library: numpy, torch or jax.
-        component: Timed part of the calculator that called; empty: none.
-        calls: Calls per calculation before and after, means over the runs; 0 where there were none.
-        time: Their time per calculation.
+        component: Calling component; empty: none.
+        calls: Calls per calculation before and after, means over the runs; 0 if there were none.
+        time: Time of these calls per calculation.
     """
 
     equation: str
@@ -41,7 +41,7 @@ class ContractionChange:
 
 @dataclass(frozen=True, slots=True)
 class MemoryChange:
-    """One kind of memory: means of the runs' peaks, bytes; None where a side did not sample it."""
+    """One kind of memory: means of the runs' peaks in bytes; None if a side did not sample it."""
 
     name: str
     before_bytes: float | None
@@ -50,7 +50,7 @@ class MemoryChange:
 
 @dataclass(frozen=True, slots=True)
 class FindingChange:
-    """A rule that flags one side only, with what it says of that side's first run that it flags."""
+    """A rule that flags only one side, with the headline of the first run it flags."""
 
     rule: str
     headline: str
@@ -60,7 +60,7 @@ class FindingChange:
 def contraction_changes(
     before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]
 ) -> list[ContractionChange]:
-    """Return the contractions of either side, the longest first."""
+    """Return the contractions of either side, longest first."""
     sides = [[_contractions(each) for each in _summaries(side)] for side in (before, after)]
     found = []
     for key in dict.fromkeys(key for side in sides for run in side for key in run):
@@ -72,7 +72,7 @@ def contraction_changes(
 
 
 def _contractions(summary: Summary) -> dict[tuple[str, str, str], tuple[float, float]]:
-    """Return calls and time per calculation, the time NaN where it is not known."""
+    """Return calls and time per calculation; the time is NaN if unknown."""
     found: dict[tuple[str, str, str], tuple[float, float]] = {}
     rows: tuple[Contraction, ...] = summary.contractions.rows if summary.contractions else ()
     each_of = max(summary.evaluations.calls, 1)
@@ -84,7 +84,7 @@ def _contractions(summary: Summary) -> dict[tuple[str, str, str], tuple[float, f
 
 
 def memory_changes(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> list[MemoryChange]:
-    """Return the peaks of every kind of memory that either side sampled."""
+    """Return the peaks of each kind of memory sampled on either side."""
     kinds: tuple[tuple[str, Callable[[Summary], Memory | None]], ...] = (
         ("host memory, peak", lambda summary: summary.memory),
         ("device memory, allocated, peak", lambda summary: summary.device_allocated),
@@ -104,7 +104,7 @@ def _mean_peak(sampled: Sequence[Memory | None]) -> float | None:
 
 
 def finding_changes(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> list[FindingChange]:
-    """Return the rules that flag most runs of one side, and not most of the other."""
+    """Return the rules that flag most runs of one side and not most runs of the other."""
     if not _summaries(before) or not _summaries(after):
         return []
     old, new = _mostly_flagged(before), _mostly_flagged(after)

@@ -1,4 +1,4 @@
-"""Is it faster? Two groups of runs, compared only if they computed the same on the same."""
+"""Compare the speed of two groups of runs, provided that they computed the same on the same system."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
 
 FASTER, SLOWER, SAME = "faster", "slower", "not distinguishable"
-# Keys under test that change how exactly energies are computed.
+# Keys under test that affect the precision of energies.
 PRECISION_KEYS = frozenset({"dtype", "device", "compiled", "gpu"})
-# Fewer calls of a run without replicates have no median worth the name, or no tail.
+# With fewer calls, a run without replicates has no reliable median, or no reliable tail.
 FEWEST_CALLS = 30
 FEWEST_FOR_P95 = 200
 FEWEST_FOR_P99 = 1_000
@@ -34,7 +34,7 @@ FEWEST_FOR_P99 = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why there is no verdict: the rule's name, and what is the matter."""
+    """Reason why there is no verdict: the rule's name and an explanation."""
 
     rule: str
     text: str
@@ -46,17 +46,17 @@ class Comparison:
 
     Attributes:
         before: The runs of one side.
-        after: Of the other.
-        replicated: Whether the scatter is that between runs; else it is that within two single runs, and the
-            verdict is on these alone.
-        obstacles: What forbids a verdict; none where there is one.
-        unequal: What differs in machine and software, what is allowed to differ too.
-        values: What a look at the energies gave.
-        median: Ratio of the medians of the steady calls, after to before; None without any.
-        tails: Those of p95 and p99, by name.
-        components: Those of the components' medians, the longest first.
-        verdict: `faster`, `slower` or `not distinguishable`; None where something forbids it.
-        why: What the verdict rests on or lacks.
+        after: The runs of the other side.
+        replicated: Whether the scatter between runs is used; otherwise the scatter within two single runs is
+            used, and the verdict applies only to these runs.
+        obstacles: Reasons why there is no verdict; empty if there is one.
+        unequal: Differences in machine and software, including allowed ones.
+        values: Result of the comparison of energies.
+        median: Ratio of the medians of the steady calls, after to before; None if there are none.
+        tails: Ratios of p95 and p99, by name.
+        components: Ratios of the components' medians, longest first.
+        verdict: `faster`, `slower` or `not distinguishable`; None if there are obstacles.
+        why: Basis of the verdict, or missing evidence.
     """
 
     before: tuple[MeasuredRun, ...]
@@ -89,9 +89,9 @@ def compare(
     Args:
         before: At least one run.
         after: At least one run.
-        allowed: Keys that are under test, or `values`.
-        tolerance_ev: Largest difference of energies that passes, eV an atom; by default 1e-5, or 1e-3 where
-            precision or device is under test.
+        allowed: Keys under test, or `values`.
+        tolerance_ev: Largest accepted energy difference, eV per atom; default 1e-5, or 1e-3 if precision or
+            device is under test.
     """
     differing = unequal([run.evidence for run in before], [run.evidence for run in after], allowed)
     if tolerance_ev is None:
@@ -136,11 +136,11 @@ def _other_system(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -
     ):
         return ()
     first, second = (" and ".join(dict.fromkeys(_listed(each) for each in side)) for side in known)
-    return (Obstacle("systems-differ", f"before {first}, after {second}: compare runs of one system"),)
+    return (Obstacle("systems-differ", f"before {first}, after {second}: compare runs of the same system"),)
 
 
 def _sizes(systems: frozenset[str]) -> frozenset[str]:
-    """Return the numbers of atoms alone: result files know no formula."""
+    """Return only the numbers of atoms: result files have no formula."""
     return frozenset(each.partition("(")[2].rstrip(")") or each for each in systems)
 
 
@@ -160,11 +160,13 @@ def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Obstacle, ...
     if values.apart.step is not None:
         place += f" (step {values.apart.step:,})"
     size = (
-        "one side is not finite" if values.difference_ev is None else f"{values.difference_ev:.2g} eV an atom"
+        "one side is not finite"
+        if values.difference_ev is None
+        else f"{values.difference_ev:.2g} eV per atom"
     )
     text = (
-        f"energies differ at {place}: {size}, {values.tolerance_ev:g} passes; if other models, positions or"
-        " velocities are meant: --allow values"
+        f"energies differ at {place}: {size}, {values.tolerance_ev:g} is accepted; if models, positions or"
+        " velocities differ on purpose: --allow values"
     )
     return (Obstacle("values-differ", text),)
 
@@ -176,7 +178,7 @@ def _other_hardware(differing: Sequence[Unequal]) -> tuple[Obstacle, ...]:
             rule = "threads-unequal" if each.key == "threads" else "hardware-unequal"
             sides = [" and ".join(side) or "unknown" for side in (each.before, each.after)]
             name = each.name if each.name == each.key else f"{each.key}, {each.name}"
-            text = f"{name}: before {sides[0]}, after {sides[1]}; if under test: --allow {each.key}"
+            text = f"{name}: before {sides[0]}, after {sides[1]}; if this is under test: --allow {each.key}"
             found.append(Obstacle(rule, text))
     return tuple(found)
 
@@ -210,14 +212,14 @@ def _verdict(
     if interval is None:
         fewest = min(run.calls for run in (*before, *after))
         if fewest < FEWEST_CALLS:
-            return SAME, f"{fewest} steady calls, {FEWEST_CALLS} are needed without replicates"
-        return SAME, "the calls are so correlated that the runs are too short for an interval"
+            return SAME, f"{fewest} steady calls; without replicates {FEWEST_CALLS} are needed"
+        return SAME, "too correlated calls, or too short runs, for an interval"
     counts = f"{len(before)} and {len(after)} runs"
     why = f"95 % interval from the scatter between {counts}"
     if len(before) == len(after) == 1:
         why = "on these two runs only: 95 % block-bootstrap interval from the scatter within each"
     elif 1 in (len(before), len(after)):
-        why += "; the side with one run is taken to scatter as the other does"
+        why += "; the side with one run is assumed to scatter like the other"
     if interval.high < 1:
         return FASTER, why
     return (SLOWER if interval.low > 1 else SAME), why
@@ -236,7 +238,7 @@ def _components(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> 
 
 
 def _typical(times: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Return the median, or the mean of what most calls do not do."""
+    """Return the median, or the mean if the median is zero because most calls skip this part."""
     if not len(times):
         return math.nan
     return float(np.median(times)) or float(times.mean()) or math.nan

@@ -1,8 +1,8 @@
-"""Did both sides compute the same? Rule `values-differ`: before that is clear no speed means anything.
+"""Rule `values-differ`: check that both sides computed the same before comparing their speed.
 
-A journal has energies, not positions, so that frames are taken to be the same where two runs are at the same
-place: the first geometry, then the same step. In dynamics that holds until trajectories part. They do so
-at once with other velocities, and late even with the same ones, since rounding errors grow exponentially.
+A journal has energies but not positions, so frames are identified by their place in the run: the first
+geometry, then equal steps. In dynamics this holds until trajectories diverge: immediately with different
+velocities, and eventually even with equal ones, since rounding errors grow exponentially.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
     Frames = dict[tuple[int, int, int, int], Frame]
 
-# Sums in another order differ by less: 1e-7 of some eV an atom in single precision.
+# Reordered sums differ by less: 1e-7 of some eV per atom in single precision.
 SAME_PRECISION_EV = 1e-5
-# About the accuracy of the models themselves, where precision is under test.
+# About the accuracy of the models themselves, for precision under test.
 OTHER_PRECISION_EV = 1e-3
-# Trajectories that began alike are followed this far; later, growing rounding errors part them anyway.
+# Trajectories with equal starts are compared this far; later they diverge by growing rounding errors.
 FRAMES_FOLLOWED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a look at the energies gave.
+    """Result of the comparison of energies.
 
     Attributes:
         verdict: `equal`, `differ` or `not checked`.
         frames: Common frames that agree.
-        tolerance_ev: Largest difference that passes, eV an atom.
-        largest_ev: Largest difference on frames that agree, eV an atom; None without any.
-        apart: The first frame that differs, None without any.
-        difference_ev: By how much it differs, eV an atom; None where one side is not finite.
-        why: Why nothing was checked, or why no more.
+        tolerance_ev: Largest accepted difference, eV per atom.
+        largest_ev: Largest difference on frames that agree, eV per atom; None if there are none.
+        apart: The first frame that differs, or None.
+        difference_ev: The difference of that frame, eV per atom; None if one side is not finite.
+        why: Why nothing was compared, or why the comparison stopped.
     """
 
     verdict: str
@@ -59,27 +59,27 @@ def compare_values(
 
     Args:
         before: The first frames of each run of one side.
-        after: Of the other side.
-        tolerance_ev: Largest difference that passes, eV an atom.
-        repeatable: Whether runs that begin alike go on alike: one driver, without random forces. If not,
+        after: The same for the other side.
+        tolerance_ev: Largest accepted difference, eV per atom.
+        repeatable: Whether runs with equal starts stay equal: one driver, without random forces. If not,
             only the first frame must be the same.
     """
     sides = [[{frame.place: frame for frame in run} for run in side] for side in (before, after)]
     first = sides[0][0] if sides[0] else {}
     everywhere = [place for place in first if all(place in run for side in sides for run in side)]
     if not everywhere:
-        return Values("not checked", 0, tolerance_ev, why="the runs have no energy of a common frame")
+        return Values("not checked", 0, tolerance_ev, why="the runs have no energy for a common frame")
     agreed, largest = 0, 0.0
     for place in everywhere[:FRAMES_FOLLOWED]:
         within = [_widest(side, [side[0]], place) for side in sides]
         if any(each is None or each > tolerance_ev for each in within):
-            why = "the runs of one side differ among themselves from there: other positions or velocities"
+            why = "the runs of one side differ from each other from there on: other positions or velocities"
             verdict = "equal" if agreed else "not checked"
             return Values(verdict, agreed, tolerance_ev, largest if agreed else None, why=why)
         between = _widest(sides[1], sides[0], place)
         if between is None or between > tolerance_ev:
             if agreed and not repeatable:
-                why = "they part there, as drivers do that differ or have random forces"
+                why = "the trajectories diverge there, as expected of different drivers or random forces"
                 return Values("equal", agreed, tolerance_ev, largest, why=why)
             known = largest if agreed else None
             return Values("differ", agreed, tolerance_ev, known, sides[1][0][place], between)
@@ -90,7 +90,7 @@ def compare_values(
 def _widest(
     ours: Sequence[Frames], theirs: Sequence[Frames], place: tuple[int, int, int, int]
 ) -> float | None:
-    """Return the largest difference an atom; None where only some energies are finite."""
+    """Return the largest difference per atom; None if only some energies are finite."""
     energies = [run[place].energy_ev for run in (*ours, *theirs)]
     known = [each for each in energies if each is not None]
     if len(known) < len(energies):

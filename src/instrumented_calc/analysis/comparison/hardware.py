@@ -1,6 +1,6 @@
-"""What two runs must have in common before their times say anything: rule `hardware-unequal`.
+"""Rule `hardware-unequal`: what two runs must have in common before their times are compared.
 
-Each key is what a user names after `--allow` when it is the very thing that is under test.
+Each key is what a user passes to `--allow` if it is the thing under test.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Environment
 
-# Keys under which `--allow` knows what differs; a library is also known by its own name.
+# Keys accepted by `--allow`; a library is also accepted by its own name.
 KEYS = ("cpu", "processors", "gpu", "driver", "threads", "dtype", "device", "compiled", "python", "libraries")
-# The gate on energies, which `--allow` knows too.
+# The check of energies, also accepted by `--allow`.
 VALUES = "values"
 
 Evidence = dict[str, dict[str, str]]
@@ -26,13 +26,13 @@ Evidence = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Unequal:
-    """One thing that is not the same in all runs.
+    """One difference between runs.
 
     Attributes:
-        key: What `--allow` calls it.
-        name: What it is: `torch` of the libraries, `openblas` of the threads.
-        before: What the runs before say, without repetitions.
-        after: What the runs after say.
+        key: Its key for `--allow`.
+        name: The differing item: `torch` of the libraries, `openblas` of the threads.
+        before: Distinct values of the runs before.
+        after: Distinct values of the runs after.
         allowed: Whether the user named it as the key under test.
     """
 
@@ -44,7 +44,7 @@ class Unequal:
 
 
 def evidence_of(journal: Journal) -> Evidence:
-    """Return what a run's journal tells of its machine and software, by key and name."""
+    """Return the machine and software recorded in a run's journal, by key and name."""
     environment = journal.environment
     found: Evidence = {
         "cpu": _known({"cpu": environment.cpu}),
@@ -80,7 +80,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _threads(environment: Environment) -> dict[str, str]:
-    """Return the sizes of the thread pools; what was wanted counts only where they are not known."""
+    """Return the sizes of the thread pools: the effective ones, or the requested ones if unknown."""
     pools: dict[str, set[int]] = {}
     for pool in environment.threads_effective or ():
         pools.setdefault(pool.implementation, set()).add(pool.threads)
@@ -91,10 +91,10 @@ def _threads(environment: Environment) -> dict[str, str]:
 
 
 def unequal(before: Sequence[Evidence], after: Sequence[Evidence], allowed: Sequence[str]) -> list[Unequal]:
-    """Return what differs between any two runs, of either side.
+    """Return the differences between any two runs, of either side.
 
-    What some runs do not tell is taken to be as in the others, but for libraries, which are absent where
-    they are not named.
+    A value that some runs did not record is assumed equal, except for libraries: an unlisted library is
+    absent.
     """
     found = []
     for key in KEYS:
@@ -112,5 +112,5 @@ def _said(key: str, name: str, side: Sequence[Evidence]) -> tuple[str, ...]:
 
 
 def is_known_key(word: str, runs: Sequence[Evidence]) -> bool:
-    """Tell whether `--allow` may name this."""
+    """Return whether `--allow` accepts this word."""
     return word in KEYS or word == VALUES or any(word in names for run in runs for names in run.values())

@@ -1,4 +1,4 @@
-"""One run as a comparison sees it, be it a journal or the result file of the MLFF-Distiller profiler."""
+"""One run as input of a comparison: a journal, or a result file of the MLFF-Distiller profiler."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class MeasuredRun:
     Attributes:
         name: The file's name.
         calls: Number of steady calls.
-        quantiles_ns: Median, p95 and p99 of their durations, ns; empty without any steady call.
-        steady_ns: Their durations in order of start, ns; without those of which only histograms are left.
-        parts_ns: Their times in each component, and outside of all, ns, aligned with each other.
-        systems: What was computed: formulas with numbers of atoms.
-        drivers: Who asked for it: driver, ensemble, timestep.
+        quantiles_ns: Median, p95 and p99 of their durations, ns; empty if there are no steady calls.
+        steady_ns: Their durations in order of start, ns; without those kept only as histograms.
+        parts_ns: Their times in each component and outside all components, ns, aligned with each other.
+        systems: The computed systems: formulas with numbers of atoms.
+        drivers: The drivers: class, ensemble, timestep.
         repeatable: Whether no driver has random forces.
         evidence: Machine and software.
         frames: Energies of the first geometries.
-        summary: All other figures; None for a result file, which has none.
+        summary: All other figures; None for a result file.
     """
 
     name: str
@@ -61,7 +61,7 @@ class MeasuredRun:
     summary: Summary | None = None
 
     def spread(self) -> Spread | None:
-        """Return how well the quantiles are known from this run alone."""
+        """Return the uncertainty of the quantiles, estimated from this run alone."""
         if self.summary is not None and self.summary.journal.slices:
             return _thinned_spread(self.summary.journal)
         return quantile_spread(self.steady_ns, QUANTILES) if len(self.steady_ns) > 1 else None
@@ -99,10 +99,10 @@ def run_of_result(name: str, result: Mapping[str, Any]) -> MeasuredRun | None:
 
     Args:
         name: The file's name.
-        result: What its JSON holds.
+        result: The parsed JSON.
 
     Returns:
-        None if it is no such file.
+        None if it is not such a file.
     """
     try:
         times = np.array(result["latencies_ms"], np.float64) * NS_PER_MS
@@ -120,7 +120,7 @@ def run_of_result(name: str, result: Mapping[str, Any]) -> MeasuredRun | None:
 def _systems(journal: Journal) -> frozenset[str]:
     lanes = journal.lanes.values()
     named = {f"{each.formula or '?'} ({each.n_atoms or '?'} atoms)" for each in lanes}
-    # Calculators that are given other atoms later.
+    # Calculators that are used with other atoms later.
     sizes = {int(each) for each in np.unique(journal.calls.n_atoms) if each > 0}
     return frozenset(named | {f"{size} atoms" for size in sizes - {each.n_atoms for each in lanes}})
 
@@ -136,7 +136,7 @@ def _parts(summary: Summary, rows: Any) -> dict[str, Floats]:
 
 
 def _thinned_spread(journal: Journal) -> Spread | None:
-    """Return the spread from the histograms of a thinned journal, one a second."""
+    """Return the spread from the histograms of a thinned journal, one per second."""
     names = sorted({bucket for each in journal.slices for bucket, _ in each.histogram})
     place = {bucket: column for column, bucket in enumerate(names)}
     counts = np.zeros((len(journal.slices), len(names)), np.int64)

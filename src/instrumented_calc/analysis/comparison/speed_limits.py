@@ -1,4 +1,4 @@
-"""Limits for CI: `--max-slowdown 5%`, `--require-speedup 5x`. Only what is sure fails."""
+"""Limits for CI: `--max-slowdown 5%`, `--require-speedup 5x`. Only a significant excess fails."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class SpeedLimit:
     """A limit on the ratio of the times, after to before.
 
     Attributes:
-        text: As the user gave it, with its option.
-        most: The largest ratio that is allowed.
+        text: The option and value given by the user.
+        most: The largest allowed ratio.
     """
 
     text: str
     most: float
 
     def check(self, interval: Estimate | None) -> str:
-        """Return `met`, `broken`, or `not sure` where the interval holds the limit, or there is none.
+        """Return `met`, `broken`, or `not sure` if the interval contains the limit or does not exist.
 
         Args:
             interval: Time after over time before.

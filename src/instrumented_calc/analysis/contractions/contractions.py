@@ -1,7 +1,7 @@
-"""Which contractions a run did, on what, for how long, and what could be won.
+"""The contractions of a run: operands, counts, times and possible savings.
 
-Calls are counted exactly. Time is exact while every call was timed; where one of several stands for the
-others, their time is estimated: number x mean, with the standard error of a random sample.
+Calls are counted exactly. Time is exact if every call was timed; if calls were sampled, time is estimated as
+number x mean, with the standard error of a random sample.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Signature:
     """Calls of a contraction with the same operands.
 
     Attributes:
-        operands: `dtype[shape]` of each.
-        calls: Their number; estimated from a sample unless `exact`.
-        exact: Whether every call was looked at.
-        ns: Their time on the host, ns; None where it was not measured.
-        arithmetic: What one call computes; None where that is not known.
-        line: Module and line of the first that was looked at, or place in a JAX program; empty: not known.
+        operands: `dtype[shape]` of each operand.
+        calls: Number of calls; estimated from a sample unless `exact`.
+        exact: Whether every call was inspected.
+        ns: Host time of these calls, ns; None if it was not measured.
+        arithmetic: Arithmetic of one call, or None if unknown.
+        line: Module and line of the first inspected call, or its place in a JAX program; empty if unknown.
     """
 
     operands: tuple[str, ...]
@@ -42,7 +42,7 @@ class Signature:
 
     @property
     def gflops(self) -> float | None:
-        """Arithmetic per time, 10^9 operations a second."""
+        """Arithmetic speed, 10^9 operations per second."""
         if self.arithmetic is None or not self.ns:
             return None
         return self.arithmetic.flops * self.calls / self.ns
@@ -53,16 +53,16 @@ class Contraction:
     """One equation in one component.
 
     Attributes:
-        equation: As it was given.
-        einsum: Einsum of a JAX program of which this is a step, or whose derivative it is; empty: none.
+        equation: As given.
+        einsum: Einsum of a JAX program that this is a step or a derivative of; empty: none.
         library: numpy, torch or jax.
-        component: Timed part of the calculator that called; empty: none.
-        optimize: Whether numpy was asked to `optimize`.
-        calls: Their exact number.
-        ns: Their time on the host, ns; None where it was not measured.
-        error_ns: Standard error of that time, ns; 0 where every call was timed.
-        share: Of the calculator's time; None where either is not known.
-        signatures: By operands, the longest first.
+        component: Calling component; empty: none.
+        optimize: Whether `optimize` was passed to numpy.
+        calls: Exact number of calls.
+        ns: Host time of these calls, ns; None if it was not measured.
+        error_ns: Standard error of that time, ns; 0 if every call was timed.
+        share: Share of the calculator's time; None if either time is unknown.
+        signatures: Calls grouped by operands, longest first.
     """
 
     equation: str
@@ -83,14 +83,14 @@ class Contraction:
 
     @property
     def ceiling(self) -> float | None:
-        """How much faster the calculator could be if this took no time at all (Amdahl 1967)."""
+        """Speedup limit of the calculator if this took no time (Amdahl 1967)."""
         if self.share is None:
             return None
         return 1 / (1 - self.share) if self.share < 1 else math.inf
 
     @property
     def flops(self) -> float | None:
-        """Operations of all calls; None where those of some are not known."""
+        """Operations of all calls; None if unknown for some."""
         known = [each.arithmetic for each in self.signatures]
         if None in known or not known:
             return None
@@ -98,14 +98,14 @@ class Contraction:
 
     @property
     def macs(self) -> float | None:
-        """Multiply-accumulates of all calls; None where those of some are not known."""
+        """Multiply-accumulates of all calls; None if unknown for some."""
         if self.flops is None:
             return None
         return sum(each.arithmetic.macs * each.calls for each in self.signatures if each.arithmetic)
 
     @property
     def gflops(self) -> float | None:
-        """Arithmetic per time, 10^9 operations a second."""
+        """Arithmetic speed, 10^9 operations per second."""
         return None if self.flops is None or not self.ns else self.flops / self.ns
 
 
@@ -114,10 +114,10 @@ class Contractions:
     """All contractions of a run.
 
     Attributes:
-        rows: One an equation and component, the longest first.
-        calculated_ns: Time of the outermost calls that the counts are of: what shares are shares of.
-        steps: Completed steps in that time; None where there were none.
-        modules: Modules of a JAX model, whose programs tell no times: those are of trace windows.
+        rows: One entry per equation and component, longest first.
+        calculated_ns: Time of the outermost calls covered by the counts; shares are relative to it.
+        steps: Steps completed in that time; None if there were none.
+        modules: Modules of a JAX model; programs have no times, so these come from trace windows.
     """
 
     rows: tuple[Contraction, ...]
@@ -127,22 +127,22 @@ class Contractions:
 
     @property
     def calls(self) -> int:
-        """Contractions in all."""
+        """Total number of contractions."""
         return sum(each.calls for each in self.rows)
 
     @property
     def share(self) -> float | None:
-        """Share of the calculator's time in contractions whose time is known."""
+        """Share of the calculator's time in contractions of known time."""
         known = [each.share for each in self.rows if each.share is not None]
         return sum(known) if known else None
 
 
 @dataclass(slots=True)
 class _Sums:
-    """What was recorded of one equation in one component.
+    """Records of one equation in one component.
 
-    `every` and `some` are, by operands, [calls, ns, squares] of the calls that were all looked at, and of
-    those that stand for others; `timed` and `timed_ns` of calls that were timed without a look.
+    `every` and `some` map operands to [calls, ns, squares]: of calls that were all inspected, and of
+    samples. `timed` and `timed_ns` are of calls that were timed but not inspected.
     """
 
     calls: int = 0
@@ -192,11 +192,11 @@ def measure_contractions(journal: Journal, steps: int | None = None) -> Contract
 
 
 def calculated_ns(journal: Journal, until: int) -> int:
-    """Return the time of the outermost calls that had ended when something was counted last.
+    """Return the time of the outermost calls that had ended at the last count.
 
     Args:
         journal: The run's journal.
-        until: When that was, in ns on the run's clock.
+        until: Time of the last count, in ns on the run's clock.
     """
     calls = journal.calls
     counted = ~(calls.nested | calls.sliced) & (calls.start_ns + calls.wall_ns <= until)
@@ -227,16 +227,16 @@ def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
 
 
 def _unseen(sums: _Sums) -> int:
-    """Return how many calls were neither timed nor looked at."""
+    """Return the number of calls that were neither timed nor inspected."""
     looked_at = sum(each[0] for each in (*sums.every.values(), *sums.some.values()))
     return max(sums.calls - sums.timed - int(looked_at), 0)
 
 
 def _sampled_time(sums: _Sums) -> tuple[float, float]:
-    """Return the mean of the calls that stand for others, and the standard error of the whole time, ns.
+    """Return the mean of the sampled calls, and the standard error of the total time, ns.
 
-    The calls that were looked at are a simple random sample without replacement of those that they stand
-    for: Cochran, Sampling Techniques (1977), equation 2.20 for a total.
+    The inspected calls are a simple random sample without replacement: Cochran, Sampling Techniques (1977),
+    equation 2.20 for a total.
     """
     unseen = _unseen(sums)
     looks, ns, squares = (sum(each[place] for each in sums.some.values()) for place in range(3))
@@ -250,11 +250,11 @@ def _sampled_time(sums: _Sums) -> tuple[float, float]:
 
 
 def _signatures(equation: str, sums: _Sums) -> list[Signature]:
-    """Split by operands: exactly those that were all looked at, the others in proportion to the looks."""
+    """Split by operands: exactly if all calls were inspected, otherwise in proportion to the sample."""
     looks = sum(each[0] for each in sums.some.values())
     stand_for = _unseen(sums) + sums.timed + looks
     look_ns = sum(each[1] for each in sums.some.values())
-    # Timed calls without a look share out their own time; untimed ones take the mean of the looks.
+    # Calls timed without inspection divide their own time; untimed ones get the mean of the sample.
     known_ns = look_ns + sums.timed_ns + (look_ns / looks * _unseen(sums) if looks else 0.0)
     found = []
     for operands in dict.fromkeys((*sums.every, *sums.some)):

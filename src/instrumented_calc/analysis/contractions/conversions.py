@@ -1,4 +1,4 @@
-"""What a run spent on bringing numbers into another form or place: conversions, casts, copies, waits."""
+"""Time a run spent on conversions, casts, copies and waits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Conversion:
     Attributes:
         kind: `numpy to torch`, `torch to numpy`, `cast`, `host to device`, `device to host`,
             `device to device` or `sync`.
-        source: dtype@device of what was converted; of a wait: what was waited for.
-        target: dtype@device of what came out; empty: a Python number or nothing.
-        component: Timed part of the calculator that called; empty: none.
-        calls: Their exact number.
-        ns: Their time on the host, ns.
-        bytes: Size of what came out.
-        share: Of the calculator's time; None where that is not known.
+        source: dtype@device of the source; for `sync`: the array waited for.
+        target: dtype@device of the result; empty: a Python number or no result.
+        component: Calling component; empty: none.
+        calls: Exact number of calls.
+        ns: Host time of these calls, ns.
+        bytes: Size of the results.
+        share: Share of the calculator's time; None if unknown.
     """
 
     kind: str
@@ -42,15 +42,15 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Contractions whose operands have several dtypes: some are converted inside of each call.
+    """Contractions with operands of several dtypes, some of which are converted inside each call.
 
     Attributes:
         equation: The contraction.
-        library: Who did it.
-        component: Timed part of the calculator that called; empty: none.
-        dtypes: Those of the operands, in their order.
-        target: What NumPy computes in; empty where that is not known.
-        seen: Calls of that kind among those that were looked at.
+        library: The library.
+        component: Calling component; empty: none.
+        dtypes: Dtypes of the operands, in order.
+        target: The dtype NumPy computes in; empty if unknown.
+        seen: Number of such calls among the inspected ones.
     """
 
     equation: str
@@ -66,9 +66,9 @@ class Conversions:
     """All conversions of a run.
 
     Attributes:
-        rows: One a kind, source, target and component, the longest first.
-        promotions: Contractions of several dtypes, the most frequent first.
-        calculated_ns: Time of the outermost calls that the counts are of: what shares are shares of.
+        rows: One entry per kind, source, target and component, longest first.
+        promotions: Contractions of several dtypes, most frequent first.
+        calculated_ns: Time of the outermost calls covered by the counts; shares are relative to it.
         unseen: Functions that could not be counted.
     """
 
@@ -113,7 +113,7 @@ def measure_conversions(journal: Journal) -> Conversions | None:
 
 
 def _promotions(journal: Journal) -> tuple[Promotion, ...]:
-    """Return the contractions of several dtypes among those that were looked at."""
+    """Return the contractions of several dtypes among the inspected ones."""
     sums: dict[tuple[str, str, str, tuple[str, ...]], int] = {}
     for record in journal.contractions:
         for each in record.contractions:

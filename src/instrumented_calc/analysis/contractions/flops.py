@@ -1,4 +1,4 @@
-"""What a contraction costs in arithmetic, from its equation and the shapes of its operands."""
+"""Arithmetic cost of a contraction, from its equation and the shapes of its operands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from instrumented_calc.journal.records import LARGEST
 
-MOST_AXES, LONGEST_SIZE = 64, 19  # NumPy has no more axes; digits of 2^62
+MOST_AXES, LONGEST_SIZE = 64, 19  # NumPy's maximum of axes; digits of 2^62
 OPERAND = re.compile(r"(?P<dtype>[\w.]+)\[(?P<shape>[\d,]*)\](?:@(?P<device>\S+))?")
 
 
@@ -21,7 +21,7 @@ class Arithmetic:
         macs: Multiply-accumulates of the plain sum over all indices: the product of their sizes.
         flops: Operations of that sum: for two operands with a summed index 2 x `macs`, as opt_einsum counts.
         best_flops: Operations of the best order of pairs; equal to `flops` for up to two operands.
-        largest_intermediate: Elements of the largest array that the best order makes, the result included.
+        largest_intermediate: Elements of the largest array in the best order, including the result.
     """
 
     macs: int
@@ -32,7 +32,7 @@ class Arithmetic:
 
 @lru_cache(maxsize=8192)
 def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
-    """Return the arithmetic of one call, or None if equation and operands do not tell it.
+    """Return the arithmetic of one call, or None if equation and operands do not determine it.
 
     Args:
         equation: An einsum equation.
@@ -41,7 +41,7 @@ def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
     shapes = [shape_of(operand) for operand in operands]
     if not shapes or None in shapes:
         return None
-    # 0.1 s, for reports that have contractions
+    # 0.1 s, only for reports with contractions
     import opt_einsum  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no stubs
 
     try:
@@ -57,7 +57,7 @@ def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
 
 
 def shape_of(operand: str) -> tuple[int, ...] | None:
-    """Return the shape in `dtype[shape]`; None where it is none."""
+    """Return the shape in `dtype[shape]`, or None if it has none."""
     found = OPERAND.fullmatch(operand)
     if found is None:
         return None
@@ -65,7 +65,7 @@ def shape_of(operand: str) -> tuple[int, ...] | None:
 
 
 def sizes_of(text: str) -> tuple[int, ...] | None:
-    """Return the sizes in `2,3`; None where an array of that shape cannot exist."""
+    """Return the sizes in `2,3`, or None if an array of that shape cannot exist."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if len(words) > MOST_AXES or not all(word.isdecimal() and len(word) <= LONGEST_SIZE for word in words):
         return None
@@ -74,6 +74,6 @@ def sizes_of(text: str) -> tuple[int, ...] | None:
 
 
 def dtype_of(operand: str) -> str | None:
-    """Return the dtype in `dtype[shape]`; None where it is none."""
+    """Return the dtype in `dtype[shape]`, or None if it has none."""
     found = OPERAND.fullmatch(operand)
     return None if found is None else found["dtype"]

@@ -1,6 +1,6 @@
-"""Matrix products by shape, from trace windows: what a model without einsums contracts.
+"""Matrix products by shape, from trace windows: the contractions of a model without einsums.
 
-Windows are samples: what they tell of a whole run is per traced call, and shares are of those calls' time.
+Windows are samples: counts are per traced call, and shares are relative to the time of traced calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from instrumented_calc.analysis.contractions.flops import sizes_of
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.traces import Operation, TraceUse
 
-# ATen's matrix products, with which of their operands are multiplied (addmm's first is added).
+# ATen's matrix products, with the operands that are multiplied (the first one of addmm is added).
 PRODUCTS = {
     "aten::mm": (0, 1),
     "aten::bmm": (0, 1),
@@ -34,12 +34,12 @@ class Gemm:
 
     Attributes:
         operation: ATen's name.
-        shapes: Of what is multiplied.
-        component: Timed part around it; empty: none.
-        per_call: How often it ran in a traced call.
-        ns: Its time on the host in a traced call, ns; None where it was not measured.
-        device_ns: Time of its kernels in a traced call, ns; None likewise.
-        share: Of the traced calls' time: on the device where that is known, else on the host.
+        shapes: Shapes of the multiplied operands.
+        component: Enclosing component; empty: none.
+        per_call: Number per traced call.
+        ns: Host time per traced call, ns; None if it was not measured.
+        device_ns: Time of the kernels per traced call, ns; None if it was not measured.
+        share: Share of the traced calls' time: on the device if known, else on the host.
         macs: Multiply-accumulates of one product.
     """
 
@@ -54,16 +54,16 @@ class Gemm:
 
     @property
     def gflops(self) -> float | None:
-        """Arithmetic per time, 10^9 operations a second."""
+        """Arithmetic speed, 10^9 operations per second."""
         time = self.device_ns or self.ns
         return 2 * self.macs * self.per_call / time if time else None
 
 
 def measure_gemms(use: TraceUse | None) -> tuple[Gemm, ...]:
-    """Return the matrix products in a run's trace windows, the longest first.
+    """Return the matrix products in a run's trace windows, longest first.
 
     Args:
-        use: The windows; None where there were none.
+        use: The windows, or None if there were none.
     """
     if use is None or not use.calls:
         return ()
@@ -89,7 +89,7 @@ def _gemm(each: Operation, use: TraceUse) -> Gemm | None:
 
 
 def macs_of(operation: str, shapes: str) -> int | None:
-    """Return the multiply-accumulates of one product, or None if the shapes do not tell.
+    """Return the multiply-accumulates of one product, or None if the shapes do not determine them.
 
     Args:
         operation: One of `PRODUCTS`.

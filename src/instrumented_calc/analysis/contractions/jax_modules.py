@@ -1,7 +1,7 @@
-"""What the modules of a JAX model contract, beside the time that they take.
+"""Contractions of the modules of a JAX model, joined with the time they take.
 
-JAX's programs tell exactly what is contracted and nothing of time; traces tell time by operation, but XLA
-fuses operations under the name of the last one. Both know the module, so there they are joined.
+JAX programs list contractions exactly but have no times; traces give times per operation, but XLA fuses
+operations under the name of the last one. Both name the module, so they are joined by module.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ TRACER = "jax.profiler"
 
 @dataclass(frozen=True, slots=True)
 class ModuleWork:
-    """What one module of a JAX model does in one call, on average.
+    """One module of a JAX model, mean per call.
 
     Attributes:
-        scope: The module, `Model/embedding`, with ` (backward)` behind for its reverse derivative.
-        einsums: Equations of the einsums in it, as the model's author wrote them.
+        scope: The module, `Model/embedding`, with the suffix ` (backward)` for its reverse derivative.
+        einsums: Equations of the einsums in it, as written by the model's author.
         contractions: Contractions in one call of the calculator.
-        macs: Their multiply-accumulates; None where a shape is not known.
-        flops: Their operations; None likewise.
-        ns: Time of all operations of the module in one traced call, summed over threads, so that it may be
-            more than passes on the clock, ns; None where no trace has the module.
+        macs: Multiply-accumulates of these; None if a shape is unknown.
+        flops: Operations of these; None if a shape is unknown.
+        ns: Time of all operations of the module in one traced call, summed over threads and so possibly
+            longer than the wall time, ns; None if no trace includes the module.
     """
 
     scope: str
@@ -41,7 +41,7 @@ class ModuleWork:
 
     @property
     def gflops(self) -> float | None:
-        """Operations of the contractions per time of the whole module, 10^9 a second."""
+        """Operations of the contractions over the time of the whole module, 10^9 per second."""
         return None if self.flops is None or not self.ns else self.flops / self.ns
 
 
@@ -55,13 +55,13 @@ class _Sums:
 
 
 def join_modules(journal: Journal) -> tuple[ModuleWork, ...]:
-    """Return what each module of a run's JAX model contracts, and its time where a window was traced.
+    """Return the contractions of each module of a run's JAX model, with times if a window was traced.
 
     Args:
         journal: The run's journal.
 
     Returns:
-        The modules that contract anything, those with the most operations first; empty without any.
+        The modules with contractions, those with the most operations first; empty if there are none.
     """
     rows = journal.calls
     calls = int((~(rows.nested | rows.sliced)).sum()) + sum(each.calls for each in journal.slices)

@@ -1,4 +1,4 @@
-"""What trace windows saw: operations by component, and what the windows themselves cost."""
+"""Contents of trace windows: operations by component, and the cost of the windows themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One kind of operation in all windows; a time is None where it was not measured, ns."""
+    """One kind of operation in all windows; a time in ns is None if it was not measured."""
 
     component: str
     name: str
@@ -31,12 +31,12 @@ class TraceUse:
     Attributes:
         windows: Their records.
         calls: Calls in them.
-        wall_ns: Sum of those calls' durations, ns.
-        extra_ns: How much longer they took than as many median calls, ns; None without such calls.
-        profiler_ns: What starting, stopping and summing took, ns: in no call, part of the profiler's time.
-        operations: All operations, the longest on the host first.
-        launches: Kernels and copies on the device; None where none were seen.
-        device_busy_ns: Time during which any of those ran, ns; None likewise.
+        wall_ns: Sum of the durations of these calls, ns.
+        extra_ns: Excess over the same number of median calls, ns; None without such calls.
+        profiler_ns: Time to start, stop and sum the traces, ns: outside calls, part of the profiler's time.
+        operations: All operations, longest on the host first.
+        launches: Kernels and copies on the device; None if there are none.
+        device_busy_ns: Time in which at least one of these ran, ns; None if there are none.
     """
 
     windows: tuple[Trace, ...]
@@ -57,23 +57,23 @@ class TraceUse:
 
 
 def host_ns(operations: Iterable[Operation]) -> int:
-    """Return the sum of operations' own times on the host, ns."""
+    """Return the sum of the exclusive host times of operations, ns."""
     return sum(each.self_ns or 0 for each in operations)
 
 
 def device_ns(operations: Iterable[Operation]) -> int:
-    """Return the sum of operations' times on the device, ns."""
+    """Return the sum of the device times of operations, ns."""
     return sum(each.device_ns or 0 for each in operations)
 
 
 def measure_traces(journal: Journal, median_ns: float | None) -> TraceUse | None:
-    """Return what the windows of a run saw, None without any.
+    """Return the contents of a run's trace windows, or None if there are none.
 
     Args:
         journal: The journal.
-        median_ns: Median duration of the steady calls, which are never in a window; None without any.
+        median_ns: Median duration of the steady calls, which exclude windows; None if there are none.
     """
-    windows = tuple(each for each in journal.traces if each.calls)  # none is written without a call
+    windows = tuple(each for each in journal.traces if each.calls)  # windows without calls are never written
     if not windows:
         return None
     wall = sum(each.wall_ns for each in windows)

@@ -1,4 +1,4 @@
-"""Whether memory grows over a run, how long until there is none left, and what it goes along with."""
+"""Growth of memory over a run, the time until it runs out, and what it correlates with."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
 
 HOST, DEVICE = "rss_bytes", "device_allocated_bytes"
-# The same from another source, in records of the machine: pages that a forked worker shares with others are
-# not all its own; and what JAX holds, torch does not know.
+# Alternative sources, in machine records: pages that a forked worker shares with others count fully in its
+# samples; and torch does not see JAX's memory.
 OF_MACHINE = {HOST: "pss_bytes", DEVICE: "jax_bytes"}
-# Counts whose column names say that they are sizes of the neighbour list, by how integrations call them.
+# Count names that mean sizes of the neighbour list, as used by integrations.
 EDGE_WORDS = ("edge", "pair", "neighbour")
 FEWEST_SAMPLES = 10
 FEWEST_OF_MACHINE = 20
@@ -32,17 +32,17 @@ class MemoryGrowth:
     """The growth of one kind of memory.
 
     Attributes:
-        source: The field that was sampled.
-        growth: Verdict, slope (bytes a step) and what could have been seen.
-        per: What the slope is per: `step` or `call`.
+        source: The sampled field.
+        growth: Verdict, slope (bytes per step) and detection limit.
+        per: Unit of the slope: per `step` or `call`.
         last_bytes: The last sample.
         peak_bytes: The largest sample.
-        limit_bytes: What there is at most, None where that is not known.
-        left: Steps or calls until the limit at this rate, None without growth or limit.
-        follows: Share of the variance that goes along with each size (edges, atoms): R squared.
-        arrivals: Share of all rises that came with something new (a shape, a compilation), by what it was.
-        events: How often each of those came.
-        rebased: A jump at the first trace window was taken out.
+        limit_bytes: The limit, or None if unknown.
+        left: Steps or calls until the limit at this rate; None without growth or limit.
+        follows: Share of the variance explained by each size (edges, atoms): R squared.
+        arrivals: Share of all rises that coincide with something new (a shape, a compilation), by its kind.
+        events: Number of events of each kind.
+        rebased: Whether a jump at the first trace window was removed.
     """
 
     source: str
@@ -66,7 +66,7 @@ def measure_growth(journal: Journal, name: str = HOST) -> MemoryGrowth | None:
         name: The field: `rss_bytes` or `device_allocated_bytes`.
 
     Returns:
-        The growth, None where nothing was sampled outside of trace windows.
+        The growth, or None if nothing was sampled outside trace windows.
     """
     calls = journal.calls
     sampled = _sampled(journal, name)
@@ -102,11 +102,11 @@ def measure_growth(journal: Journal, name: str = HOST) -> MemoryGrowth | None:
 
 
 def _sampled(journal: Journal, name: str) -> tuple[str, Integers, Floats] | None:
-    """Return the field that tells most of a kind of memory, rows at which it was sampled, and its values."""
+    """Return the best field for a kind of memory, the rows at which it was sampled, and its values."""
     sparse = journal.calls.sparse.get(name)
     known = sparse is not None and len(sparse) > 0
-    # Records of the machine are few: those of a worker's own pages must be enough to replace its samples.
-    # What torch holds is sampled with the calls, which is better.
+    # Machine records are rare: a worker's unshared pages replace its samples only if there are enough of
+    # them. torch's memory is sampled with the calls, which is better.
     fewest = (FEWEST_OF_MACHINE if name == HOST else math.inf) if known else 1
     rows, values = _of_machine(journal, OF_MACHINE[name])
     if len(rows) >= fewest:
@@ -117,7 +117,7 @@ def _sampled(journal: Journal, name: str) -> tuple[str, Integers, Floats] | None
 
 
 def _of_machine(journal: Journal, name: str) -> tuple[Integers, Floats]:
-    """Return the outermost calls before which a field of the machine was read last, and its values."""
+    """For each machine reading, return the last outermost call that started before it, and the value."""
     read = [(each.time_ns, getattr(each, name)) for each in journal.machines]
     known = np.array([(time, value) for time, value in read if isinstance(value, int)], np.int64)
     calls = journal.calls
@@ -127,7 +127,7 @@ def _of_machine(journal: Journal, name: str) -> tuple[Integers, Floats]:
     if not len(order):
         return np.empty(0, np.int64), np.empty(0)
     places = np.searchsorted(calls.start_ns[order], known[:, 0], side="right") - 1
-    # Of several readings during one call, the last.
+    # Of several readings during one call, use the last.
     kept = (places >= 0) & np.append(np.diff(places) > 0, [True])
     rows = order[places[kept]].astype(np.int64)
     ascending = np.argsort(rows, kind="stable")
@@ -135,7 +135,7 @@ def _of_machine(journal: Journal, name: str) -> tuple[Integers, Floats]:
 
 
 def _abscissa(calls: Calls, rows: Integers) -> tuple[Floats, str]:
-    """Return steps where they only rise (a single driver), else the calls' numbers."""
+    """Return steps if they only increase (a single driver), else the call numbers."""
     steps = calls.step[rows].astype(np.float64)
     if steps.min() >= 0 and bool(np.all(np.diff(steps) >= 0)) and steps[-1] > steps[0]:
         return steps, "step"
@@ -143,7 +143,7 @@ def _abscissa(calls: Calls, rows: Integers) -> tuple[Floats, str]:
 
 
 def _rebased(journal: Journal, rows: Integers, values: Floats) -> tuple[Floats, bool]:
-    """Take out the jump at the first trace window: a tracer's own buffers, 100 MB and more, once."""
+    """Remove the jump at the first trace window: a tracer's own buffers, 100 MB and more, once."""
     if not journal.traces:
         return values, False
     first = min(journal.traces, key=lambda trace: trace.start_ns)
@@ -172,7 +172,7 @@ def _limit(journal: Journal, source: str) -> int | None:
 
 
 def sizes(calls: Calls) -> dict[str, Integers]:
-    """Return the columns that tell how large a call's system was: counts of edges, and atoms."""
+    """Return the columns that give the size of a call's system: edge counts and atoms."""
     found = {
         name: column for name, column in calls.counts.items() if any(word in name for word in EDGE_WORDS)
     }
@@ -197,7 +197,7 @@ def _correlation(first: Floats, second: Floats) -> float:
 
 
 def _arrivals(calls: Calls, rows: Integers, values: Floats) -> tuple[dict[str, float], dict[str, int]]:
-    """Return which share of the rises lies between samples among which something new came."""
+    """Return the share of the rises that are between samples with a new event in between."""
     rises = np.diff(values).clip(min=0)
     shares: dict[str, float] = {}
     events: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""How memory and CPU use went over a run: an ordinary reading, no verdict."""
+"""Memory and CPU use over a run: plain readings, without a verdict."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FEWEST_SAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Memory at the sampled calls, in bytes: resident in the process, or held on the device.
+    """Memory at the sampled calls in bytes: resident in the process, or allocated on the device.
 
     Attributes:
         start_bytes: First sample.
         end_bytes: Last sample.
-        peak_bytes: Largest sample; what came and went between samples is not in it.
-        slope_bytes: Least-squares growth per step, or per call where there are no steps; None with
-            fewer than three samples.
+        peak_bytes: Largest sample; peaks between samples are missed.
+        slope_bytes: Least-squares growth per step, or per call if there are no steps; None with fewer than
+            three samples.
         per: `step` or `call`.
         samples: Number of samples.
     """
@@ -38,7 +38,7 @@ class Memory:
 
 
 def measure_memory(calls: Calls, field: str = "rss_bytes") -> Memory | None:
-    """Return the reading of one field, None when it was not sampled."""
+    """Return the reading of one field, or None if it was not sampled."""
     sparse = calls.sparse.get(field)
     if sparse is None or not len(sparse):
         return None
@@ -65,7 +65,7 @@ def _slope(along: NDArray[np.float64], values: NDArray[np.float64]) -> float | N
 
 
 def cpu_per_wall(calls: Calls) -> float | None:
-    """Return the processors kept busy on average: CPU over wall time between the samples."""
+    """Return the mean number of busy processors: CPU over wall time between the samples."""
     sparse = calls.sparse.get("cpu_ns")
     if sparse is None or not len(sparse):
         return None

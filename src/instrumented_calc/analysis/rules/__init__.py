@@ -1,1 +1,1 @@
-"""Rules: what a run's evidence says is wrong, what it costs and what to do; one module a family."""
+"""Rules: turn a run's evidence into problems, their cost and remedies; one module per family."""

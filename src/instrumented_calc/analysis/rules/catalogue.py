@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
     *unseen.RULES,
 )
 NAMES = tuple(rule.name for rule in RULES)
-# A saving below this share of the wall is good to know and no more. Judgement, to be calibrated.
+# Below this share of the wall time a saving is reported as information only. Uncalibrated.
 WORTH_SHARE = 0.03
 FIRST = {"wrong": 0, "cost": 1, "info": 2}
 VERDICTS = {"flagged": 0, "not enough evidence": 1, "clear": 2}
@@ -60,11 +60,11 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
 
     Args:
         summary: The run in numbers.
-        ignore: Names of rules to leave out.
+        ignore: Names of rules to skip.
 
     Returns:
-        One finding a rule: flagged ones first, wrong results and runs that will die before all, then by
-        what they cost; then those without evidence; then the clear ones, both in the catalogue's order.
+        One finding per rule: flagged ones first, wrong results and runs that will die before all, then by
+        cost; then those without evidence; then the clear ones, both in the catalogue's order.
     """
     evidence = gather(summary)
     found = [_judged(rule, evidence) for rule in RULES if rule.name not in ignore]

@@ -1,4 +1,4 @@
-"""Rules on the parts of a step: the neighbour list, and what lies outside the calculator."""
+"""Rules on the parts of a step: the neighbour list, and the time outside the calculator."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Share of the wall. Judgement, to be calibrated; ACEsuit/mace#1296 is above 50 %.
+# Share of the wall time. Uncalibrated; ACEsuit/mace#1296 is above 50 %.
 LIST_ON_GPU, LIST_ON_CPU = 0.25, 0.40
-# FeNNol's list took 60 % of a call with 375 atoms and 33 % with 81. It is no choice of the user's.
+# FeNNol's list took 60 % of a call with 375 atoms and 33 % with 81. The user cannot choose another.
 LIST_IN_JAX = 0.40
 NEIGHBOURS, LIST_NAME = "neighbours", "neighbour list"
-# Time outside the calculator. Judgement, to be calibrated; 27 ms a step, 26 of them in the model, is healthy
+# Time outside the calculator. Uncalibrated; 27 ms per step, 26 of them in the model, is healthy
 # (i-pi/i-pi#570).
 OUTSIDE_SHARE = 0.2
-# What an integrator of ASE needs a step, so that it cannot be saved: 0.1 to 0.2 ms were measured with 32
-# atoms on a slow machine, 0.1 us an atom beyond. Judgement, to be calibrated.
+# Time an ASE integrator needs per step, which cannot be saved: measured 0.1 to 0.2 ms with 32 atoms on a
+# slow machine, plus 0.1 us per further atom. Uncalibrated.
 INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 300_000, 100
-# A gap is long from so many medians, and a pause of the queue beyond so many. Judgement. On a busy machine
-# other gaps are long as well, at random: a writer's are found among the longer ones.
+# A gap counts as long above 3, 10 or 30 medians; above 100 it is a scheduler pause. Uncalibrated. On a busy
+# machine other gaps are also long, at random: a writer's gaps are found among the longer ones.
 LONG_GAPS, QUEUE_PAUSE = (3.0, 10.0, 30.0), 100.0
-# So many of the distances between long gaps must be the same for a period to be named. Judgement.
+# Share of the distances between long gaps that must be equal to name a period. Uncalibrated.
 SAME_PERIOD, FEWEST_PERIODS = 0.7, 5
 
 
 def neighbour_list(evidence: Evidence) -> Observation:
-    """C1: building the neighbour list takes a large part of a step."""
+    """Building the neighbour list takes a large part of a step."""
     breakdown = evidence.summary.breakdown
     if breakdown is None or not breakdown.wall_ns or evidence.summary.evaluations.calls < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
-    # Lists of ASE and others are found once they are used: no lane tells their group.
+    # Lists of ASE and others are found when they are first used, so no lane states their group.
     timed = [part for part in breakdown.parts if part.group == NEIGHBOURS or part.name == LIST_NAME]
     spent = sum(part.wall_ns for part in timed)
     if not timed:
@@ -46,7 +46,7 @@ def neighbour_list(evidence: Evidence) -> Observation:
     if evidence.on_gpu and not evidence.uses_jax:
         busy = evidence.summary.device
         if busy is None:
-            return unknown("the model runs asynchronously: host times of parts do not tell")
+            return unknown("the model runs asynchronously: host times of components are not conclusive")
     share = spent / breakdown.wall_ns
     calculator = breakdown.of_kind("component") + breakdown.of_kind("calculator")
     numbers = {
@@ -76,7 +76,7 @@ def neighbour_list(evidence: Evidence) -> Observation:
 
 
 def time_outside(evidence: Evidence) -> Observation:
-    """C3: much time passes between calls: integrator, observers, files."""
+    """Much time passes between calls: integrator, observers, files."""
     summary, calls = evidence.summary, evidence.calls
     breakdown = summary.breakdown
     if breakdown is None or not breakdown.wall_ns or summary.evaluations.calls < FEWEST_FOR_MEDIAN:
@@ -99,7 +99,7 @@ def time_outside(evidence: Evidence) -> Observation:
         "periodic_seconds": periodic / 1e9 if period else None,
         "observers_share": breakdown.of_kind("observers") / breakdown.wall_ns,
     }
-    text = f"{100 * share:.3g} % of the wall time lies outside the calculator"
+    text = f"{100 * share:.3g} % of the wall time is outside the calculator"
     if period:
         text += f", {100 * periodic / wall:.2g} % in long gaps every {period} calls: an observer or a writer"
     if share < OUTSIDE_SHARE:
@@ -108,19 +108,19 @@ def time_outside(evidence: Evidence) -> Observation:
     needed = summary.evaluations.calls * (INTEGRATOR_NS + INTEGRATOR_NS_PER_ATOM * atoms)
     saving = float(periodic) if period else max(float(outside - paused) - needed, 0.0)
     if not saving:
-        text += ": no more than an integrator needs, beside so quick a calculator"
+        text += ": what an integrator needs with such a fast calculator"
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=saving)
 
 
 def _period(rows: np.ndarray, gaps: np.ndarray, usual: float, pause: float) -> tuple[int | None, int]:
-    """Return every how many calls a long gap comes, and the time of these gaps beyond the usual one."""
+    """Return the period of long gaps in calls, and the time of these gaps beyond the usual gap."""
     for factor in LONG_GAPS:
         long = np.flatnonzero((gaps > factor * usual) & (gaps <= pause))
         if len(long) <= FEWEST_PERIODS:
             break
         distances = np.diff(rows[long]).tolist()
         period, often = Counter(distances).most_common(1)[0]
-        if often >= SAME_PERIOD * len(distances) and period >= 2:  # noqa: PLR2004 - each call is no period
+        if often >= SAME_PERIOD * len(distances) and period >= 2:  # noqa: PLR2004 - every call is not a period
             return period, int(gaps[long].sum(dtype=np.int64) - len(long) * usual)
     return None, 0
 
@@ -129,7 +129,7 @@ RULES = (
     Rule(
         "neighbour-list",
         "cost",
-        "A faster list (vesin, matscipy, NVIDIA's), one on the device, or one with a skin.",
+        "Use a faster list (vesin, matscipy, NVIDIA's), a list on the device, or a list with a skin.",
         "Time the list alone on the same atoms.",
         neighbour_list,
     ),
@@ -137,7 +137,7 @@ RULES = (
         "time-outside",
         "cost",
         "Write less often or in a cheaper format; time observers with recording(calc).run.attach(dyn).",
-        "Run without observers.",
+        "Run without observers and compare.",
         time_outside,
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules on how single contractions are computed: without a BLAS, or in a bad order."""
+"""Rules on how single contractions are computed: without BLAS, or in a bad order."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
 
 PAIR = 2
-# Below this BLAS wins nothing. At 134 784 multiply-accumulates numpy's einsum took 54 us, `@` 12 us.
+# Below this size BLAS gains nothing. At 134 784 multiply-accumulates numpy's einsum took 54 us, `@` 12 us.
 WORTH_BLAS = 50_000
-# Share of the speed that the machine is known to reach. Judgement, to be calibrated.
+# Share of the speed known to be reachable on this machine. Uncalibrated.
 SLOW = 0.3
-# Operations of the plain sum over those of the best order; largest intermediate over the largest array
-# that has to be. Judgement, to be calibrated; dgasmith/opt_einsum#133 had one of 156 GiB.
+# Operations of the plain sum over those of the best order; largest intermediate over the largest unavoidable
+# array. Uncalibrated; dgasmith/opt_einsum#133 had an intermediate of 156 GiB.
 WASTED, SWOLLEN = 2.0, 4.0
-# What a path search takes; it must be won ten times over. numpy's took 6 to 10 us.
+# Cost of a path search; the saving must be ten times this. numpy's took 6 to 10 us.
 SEARCH_NS, SEARCHES_WON = 10_000, 10
 
 
 def off_blas(evidence: Evidence) -> Observation:
-    """E2: numpy's own loops do large contractions that matrix products could do.
+    """Large contractions run in numpy's own loops instead of matrix products.
 
-    The speed of the machine is not recorded. What the same run reached elsewhere, with the same dtype, is at
-    most that speed: what is slow beside it is slow beside a calibration too, but not the other way round.
+    The machine's peak speed is not recorded. The speed the same run reached in other contractions of the
+    same dtype is a lower bound of it: a contraction that is slow relative to this bound is slow in absolute
+    terms too, but not the reverse.
     """
     found = evidence.summary.contractions
     if found is None:
@@ -43,13 +44,13 @@ def off_blas(evidence: Evidence) -> Observation:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} large contractions of one kind")
     if not large:
         if any(each.arithmetic is None for row in plain for each in row.signatures):
-            return unknown("the sizes of some contractions are not known")
-        return clear("numpy does no large contraction of two arrays without BLAS", {}, found.calls)
+            return unknown("the sizes of some contractions are unknown")
+        return clear("numpy does no large contractions of two arrays without BLAS", {}, found.calls)
     best = _fastest(evidence)
     often = [(row, each) for row, each in large if each.calls >= FEWEST_FOR_MEDIAN]
     slow = [(row, each) for row, each in often if _speed_share(each, best) < SLOW]
     if not slow:
-        shapes = f"{len(large)} large contractions are left to numpy's own loops"
+        shapes = f"{len(large)} large contractions run in numpy's own loops"
         return unknown(f"{shapes}; how fast this machine is with BLAS is not recorded", {"kinds": len(large)})
     row, each = max(slow, key=lambda pair: pair[1].ns or 0.0)
     saving = sum((one.ns or 0.0) * (1 - _speed_share(one, best)) for _, one in slow)
@@ -75,11 +76,11 @@ def _dtypes(signature: Signature) -> tuple[str | None, ...]:
 
 
 def _fastest(evidence: Evidence) -> dict[tuple[str | None, ...], float]:
-    """Return the highest speed of a large pair on the host, by dtype, 10^9 operations a second."""
+    """Return the highest speed of a large pair on the host, by dtype, in 10^9 operations per second."""
     best: dict[tuple[str | None, ...], float] = {}
     for row in evidence.summary.contractions.rows if evidence.summary.contractions else ():
         for each in row.signatures:
-            # The time on the host of what a device does says nothing of speed.
+            # The host time of work on a device does not measure its speed.
             on_host = row.library != "jax" and not on_device(row)
             large = len(each.operands) == PAIR and _macs(each) > WORTH_BLAS
             if on_host and large and each.calls >= FEWEST_FOR_MEDIAN and each.gflops:
@@ -96,19 +97,19 @@ def _remedy(equation: str) -> str:
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     first, _, second = inputs.partition(",")
     if arrow and set(first) & set(second) & set(output):
-        return "np.matmul on reshaped arrays: an index is common to both operands and the result."
-    return "Reshape and `@`, or np.tensordot."
+        return "np.matmul on reshaped arrays: both operands and the result share an index."
+    return "Use `@` on reshaped arrays, or np.tensordot."
 
 
 def bad_path(evidence: Evidence) -> Observation:
-    """E4: contractions of three arrays and more are computed in a bad order."""
+    """Contractions of three or more arrays are computed in a bad order."""
     found = evidence.summary.contractions
     if found is None:
         return unknown(NONE_RECORDED)
     many = [(row, each) for row in found.rows for each in row.signatures if len(each.operands) > PAIR]
     if not many:
         if any(not row.signatures for row in found.rows):
-            return unknown("the operands of some contractions are not known")
+            return unknown("the operands of some contractions are unknown")
         return clear("no contraction has more than two operands", {}, found.calls)
     bad = [(row, each, _wasted(row, each)) for row, each in many]
     bad = [(row, each, lost) for row, each, lost in bad if lost or _swollen(row, each)]
@@ -124,18 +125,18 @@ def bad_path(evidence: Evidence) -> Observation:
     }
     text = f"{row.equation} ({', '.join(each.operands)})"
     if saving:
-        text += f" takes {numbers['operations_over_best']:.3g} times the operations of the best order"
+        text += f" takes {numbers['operations_over_best']:.3g} times as many operations as the best order"
     else:
-        text += f" makes an array of {numbers['largest_intermediate_elements']:,} elements on its way"
+        text += f" makes an array of {numbers['largest_intermediate_elements']:,} elements as an intermediate"
     return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving or None)
 
 
 def _no_bad_path(many: list[tuple[Contraction, Signature]], calls: int) -> Observation:
     if any(each.arithmetic is None for _, each in many):
-        return unknown("the shapes of contractions of three operands and more are not known")
+        return unknown("the shapes of contractions of three or more operands are unknown")
     if any(row.library == "torch" and _ratio(each) >= WASTED for row, each in many):
-        return unknown("in what order torch contracts is not recorded: it is the best one with opt_einsum")
-    return clear(f"{len(many)} contractions of three operands and more are in good order", {}, calls)
+        return unknown("torch's contraction order is not recorded; with opt_einsum it is the best one")
+    return clear(f"{len(many)} contractions of three or more operands use a good order", {}, calls)
 
 
 def _ratio(signature: Signature) -> float:
@@ -144,7 +145,7 @@ def _ratio(signature: Signature) -> float:
 
 
 def _wasted(row: Contraction, signature: Signature) -> float:
-    """Return the time that the best order is estimated to save, ns: of numpy's sum over all indices."""
+    """Return the time in ns that the best order would save, by estimate: of numpy's sum over all indices."""
     if row.library != "numpy" or row.optimize or _ratio(signature) < WASTED:
         return 0.0
     saving = (signature.ns or 0.0) * (1 - 1 / _ratio(signature))
@@ -152,7 +153,7 @@ def _wasted(row: Contraction, signature: Signature) -> float:
 
 
 def _swollen(row: Contraction, signature: Signature) -> bool:
-    """Whether what goes by the best order makes far larger arrays than it is given, or gives back."""
+    """Return whether the optimised path creates intermediates much larger than its operands and result."""
     if not row.optimize or signature.arithmetic is None:
         return False
     shapes = [shape_of(operand) or () for operand in signature.operands]
@@ -177,15 +178,15 @@ RULES = (
     Rule(
         "off-blas",
         "cost",
-        "Reshape and `@`, or np.tensordot.",
+        "Use `@` on reshaped arrays, or np.tensordot.",
         "Time both on the same arrays; the results agree to rounding.",
         off_blas,
     ),
     Rule(
         "bad-path",
         "cost",
-        "opt_einsum.contract_expression, made once for each set of shapes and kept.",
-        "opt_einsum.contract_path on these shapes; the results agree to rounding.",
+        "Use opt_einsum.contract_expression, built once for each set of shapes.",
+        "Run opt_einsum.contract_path on these shapes; the results agree to rounding.",
         bad_path,
     ),
 )

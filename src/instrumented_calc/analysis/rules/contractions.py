@@ -1,4 +1,4 @@
-"""Rules on contractions as a whole: how much of a run they are, and whether they come in tiny pieces."""
+"""Rules on contractions as a whole: their share of a run, and storms of tiny ones."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Share of the wall. Judgement, to be calibrated; AniSOAP's published profile has 75 %.
+# Share of the wall time. Uncalibrated; AniSOAP's published profile has 75 %.
 DOMINATING = 0.25
 LISTED = 5
-# Standard errors of a sampled time within which a share is not said to be above or below a limit.
+# A share within this many standard errors of a limit is not judged above or below it.
 STANDARD_ERRORS = 2.0
-# So many a step, of so little time each. Judgement, to be calibrated; AniSOAP: 32 us in published figures.
+# Least number per step, and largest mean time. Uncalibrated; AniSOAP: 32 us in published figures.
 STORM_PER_STEP, TINY_NS = 1000, 20_000.0
-# How much faster 64 at once are than one by one, by multiply-accumulates, each in its fastest form. Measured
-# with numpy 2.4 on one thread of one machine.
+# Speedup of one batch of 64 over 64 single contractions, by multiply-accumulates, each in its fastest form.
+# Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
-# What numpy.einsum does in Python around each contraction, which is in no contraction's time: 0.52 of 1.43 us
-# with numpy 2.4. One call for many saves that too.
+# Python overhead of numpy.einsum around each contraction, not included in the contraction's time: 0.52 of
+# 1.43 us with numpy 2.4. Batching saves it too.
 AROUND_NUMPY_NS = 500.0
 NONE_RECORDED = "no contractions were recorded"
 
 
 def contraction_dominated(evidence: Evidence) -> Observation:
-    """E1: contractions take a large part of a step."""
+    """Contractions take a large part of a step."""
     summary = evidence.summary
     if summary.evaluations.calls < FEWEST_FOR_MEDIAN or not summary.wall_ns:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
     rows = summary.contractions.rows if summary.contractions else ()
     timed = timed_rows(evidence)
     if not timed:
-        return _products_dominate(evidence, "the contractions' time is not known" if rows else NONE_RECORDED)
+        return _products_dominate(
+            evidence, "the time of the contractions is unknown" if rows else NONE_RECORDED
+        )
     total = sum(ns for _, ns in timed)
     error = STANDARD_ERRORS * math.hypot(*(row.error_ns for row, _ in timed)) / summary.wall_ns
     share = total / summary.wall_ns
@@ -61,16 +63,16 @@ def contraction_dominated(evidence: Evidence) -> Observation:
     if share >= DOMINATING:
         return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=len(evidence.calls), saving_ns=total)
     if len(timed) < len(rows):
-        return unknown(f"{text}, without those whose time is not known", numbers)
+        return unknown(f"{text}, without those of unknown time", numbers)
     return clear(text, numbers, len(evidence.calls))
 
 
 def _products_dominate(evidence: Evidence, missing: str) -> Observation:
-    """Judge by the matrix products in trace windows, for models that name no contractions."""
+    """Judge by the matrix products in trace windows, for models without recorded contractions."""
     found, use = measure_gemms(evidence.traces), evidence.traces
     known = [(each, each.share) for each in found if each.share is not None]
     if use is None or not known:
-        return unknown(f"{missing}, and no trace window tells of matrix products")
+        return unknown(f"{missing}, and no trace window shows matrix products")
     share = min(sum(part for _, part in known), 1.0)
     where = "device" if all(each.device_ns is not None for each, _ in known) else "host"
     numbers = {
@@ -87,7 +89,7 @@ def _products_dominate(evidence: Evidence, missing: str) -> Observation:
 
 
 def _most(shares: Sequence[tuple[str, float]]) -> str:
-    """Name the largest: mnpqr,pqr->mn 61 %, ij,jk->ik 5 %."""
+    """Name the largest contractions: mnpqr,pqr->mn 61 %, ij,jk->ik 5 %."""
     sums: dict[str, float] = {}
     for name, share in shares:
         sums[name] = sums.get(name, 0.0) + share
@@ -96,11 +98,11 @@ def _most(shares: Sequence[tuple[str, float]]) -> str:
 
 
 def tiny_contraction_storm(evidence: Evidence) -> Observation:
-    """E3: a step consists of very many very small contractions."""
+    """A step consists of a great many tiny contractions."""
     found, calls = evidence.summary.contractions, evidence.summary.evaluations.calls
     if found is None or calls < FEWEST_FOR_MEDIAN:
         return unknown(NONE_RECORDED if found is None else f"fewer than {FEWEST_FOR_MEDIAN} calls")
-    # What a JAX program contracts is part of one program, and starts nothing by itself.
+    # Contractions in a JAX program are part of one compiled program and have no launch cost of their own.
     each_alone = [row for row in found.rows if row.library != "jax"]
     units, unit = (found.steps, "step") if found.steps else (calls, "call")
     number = sum(row.calls for row in each_alone) / units
@@ -111,8 +113,8 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
     per_unit, spent = sum(row.calls for row, _ in tiny) / units, sum(ns for _, ns in tiny)
     if per_unit <= STORM_PER_STEP:
         if len(timed) < len(each_alone):
-            return unknown(f"{number:,.0f} contractions a {unit}, but their time is not known")
-        return clear(f"of {number:,.0f} contractions a {unit}, {per_unit:,.0f} are tiny", {}, calls)
+            return unknown(f"{number:,.0f} contractions per {unit}, but their time is unknown")
+        return clear(f"of {number:,.0f} contractions per {unit}, {per_unit:,.0f} are tiny", {}, calls)
     mean_us = spent / sum(row.calls for row, _ in tiny) / 1e3
     saving = sum(_batching_saves(each) for row, _ in tiny for each in row.signatures)
     numbers = {
@@ -124,14 +126,14 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
         / units
         / 1e6,
     }
-    text = f"{per_unit:,.0f} contractions a {unit} of {mean_us:.3g} us on average"
-    text += f"; batching is estimated to save up to {100 * saving / spent:.0f} % of their time"
+    text = f"{per_unit:,.0f} contractions per {unit} of {mean_us:.3g} us on average"
+    text += f"; batching may save up to an estimated {100 * saving / spent:.0f} % of their time"
     around = AROUND_NUMPY_NS * sum(row.calls for row, _ in tiny if row.library == "numpy")
     return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around)
 
 
 def batching_gain(macs: float) -> float:
-    """Return how many times faster contractions of that size were in batches of 64: an estimate."""
+    """Return the estimated speedup of contractions of that size in batches of 64."""
     logs = np.interp(math.log(max(macs, 1)), np.log(BATCHED_MACS), np.log(BATCHED_GAIN))
     return math.exp(float(logs))
 
@@ -143,7 +145,7 @@ def _batching_saves(signature: Signature) -> float:
 
 
 def _bytes(signature: Signature) -> float:
-    """Return the size of all operands and results: what would have to exist at once."""
+    """Return the total size of operands and results, which would exist at the same time."""
     size = 0.0
     for operand in signature.operands:
         elements = math.prod(shape_of(operand) or (0,))
@@ -154,7 +156,7 @@ def _bytes(signature: Signature) -> float:
 
 
 def item_bytes(operand: str) -> int:
-    """Return the size of one element of `dtype[shape]`, 8 where the dtype is none of numpy's."""
+    """Return the size of one element of `dtype[shape]`, or 8 if numpy does not know the dtype."""
     try:
         return np.dtype(dtype_of(operand)).itemsize
     except TypeError:
@@ -162,13 +164,13 @@ def item_bytes(operand: str) -> int:
 
 
 def timed_rows(evidence: Evidence) -> list[tuple[Contraction, float]]:
-    """Return the contractions whose time is known, with it: those on the host, which waits for them."""
+    """Return the contractions with known times, and the times: only host work is timed completely."""
     found = evidence.summary.contractions
     return [(row, row.ns) for row in found.rows if row.ns is not None and not on_device(row)] if found else []
 
 
 def on_device(row: Contraction) -> bool:
-    """Whether some operands are on a device, so that the host's time tells how long it took to ask."""
+    """Return whether some operands are on a device, so that host times measure only the launch."""
     return any("@" in operand for each in row.signatures for operand in each.operands)
 
 
@@ -176,15 +178,15 @@ RULES = (
     Rule(
         "contraction-dominated",
         "cost",
-        "See off-blas, tiny-contraction-storm and bad-path for the ones that take longest.",
-        "The table of contractions in the report; its ceiling is what removing one could win at most.",
+        "See off-blas, tiny-contraction-storm and bad-path for the slowest ones.",
+        "Check the table of contractions in the report: its ceiling is the most that removing one saves.",
         contraction_dominated,
     ),
     Rule(
         "tiny-contraction-storm",
         "cost",
-        "Batch over neighbours or pairs; look first whether the arrays of a step fit into memory.",
-        "Time one contraction of a whole batch against as many small ones; results agree to rounding.",
+        "Batch over neighbours or pairs; first check that the arrays of a step fit into memory.",
+        "Time one batched contraction against the same number of small ones; results agree to rounding.",
         tiny_contraction_storm,
     ),
 )

@@ -1,6 +1,6 @@
-"""The rule on numbers that are brought into another form around contractions.
+"""The rule on conversions around contractions.
 
-Copies to and from devices, and waits for them, are what `transfers` is about.
+Copies to and from devices, and waits for them, belong to the rule `transfers`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Share of the contractions' time. Judgement, to be calibrated; in AniSOAP's published figures 10 to 12 %,
-# which is usual on the CPU and no fault.
+# Share of the contractions' time. Uncalibrated; 10 to 12 % in AniSOAP's published figures, which is usual on
+# the CPU and not a problem.
 CONVERTING = 0.15
 NAMED = 3
 KINDS = ("numpy to torch", "torch to numpy", "cast")
 
 
 def conversion(evidence: Evidence) -> Observation:
-    """E5: arrays change between libraries or dtypes around contractions, or inside of them."""
+    """Arrays change between libraries or dtypes around or inside contractions."""
     calls = evidence.summary.evaluations.calls
     if calls < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
@@ -41,10 +41,10 @@ def conversion(evidence: Evidence) -> Observation:
     timed = timed_rows(evidence)
     inside = {row.component for row, _ in timed}
     contracted = sum(ns for _, ns in timed)
-    # A model without contractions of its own: by all of the calculator's time, which is more.
+    # For a model without contractions, relative to the calculator's whole time, which is larger.
     against, of = (contracted, "contractions") if contracted else (found.calculated_ns, "calculator")
     if not against:
-        return unknown("neither contractions nor calls were timed beside conversions")
+        return unknown("neither contractions nor calls were timed")
     around = [each for each in found.rows if each.kind in KINDS and (not timed or each.component in inside)]
     spent = sum(each.ns for each in around)
     number = sum(row.calls for row, _ in timed)
@@ -61,7 +61,7 @@ def conversion(evidence: Evidence) -> Observation:
 
 
 def _mixed(evidence: Evidence) -> Observation | None:
-    """Flag contractions that convert operands inside of each call, None where those take little time."""
+    """Flag contractions that convert operands in each call; return None if they take little time."""
     timed = timed_rows(evidence)
     contracted = sum(ns for _, ns in timed)
     spent: dict[str, float] = {}
@@ -80,15 +80,15 @@ def _mixed(evidence: Evidence) -> Observation | None:
         "seconds": mixed / 1e9,
         "computed_in": ", ".join(sorted(targets)),
     }
-    text = f"{100 * mixed / contracted:.2g} % of the contractions' time goes to operands of several dtypes,"
-    text += f" which are converted in each call: {names}"
+    text = f"{100 * mixed / contracted:.2g} % of the contractions' time is spent on mixed dtypes,"
+    text += f" whose operands are converted in each call: {names}"
     return flagged(text, numbers=numbers, n=evidence.summary.evaluations.calls)
 
 
 def _nothing_counted(evidence: Evidence) -> Observation:
     environment = evidence.environment
     if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
-        return clear("torch is not loaded, and next to no contraction mixes dtypes")
+        return clear("torch is not loaded, and almost no contraction mixes dtypes")
     return unknown("conversions are not counted")
 
 
@@ -102,7 +102,7 @@ RULES = (
         "conversion",
         "cost",
         "Keep arrays in one library and one dtype from the first contraction to the last.",
-        "The table of conversions in the report is shorter; the results agree.",
+        "The table of conversions in the report becomes shorter; the results agree.",
         conversion,
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules on devices: idle, shared or too hot ones, and copies to and from them."""
+"""Rules on devices: idle, shared or overheated ones, and copies to and from them."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.journal.records import Gpu
 
-# Other processes in a tenth of the samples; slowed down in a fifth, to 85 % of the clock, with calls 5 %
-# slower. Judgement, to be calibrated; 1965 to 1580 MHz cost 15 % (flashinfer-ai/flashinfer#2899).
+# Other processes in a tenth of the samples; throttled in a fifth, to 85 % of the clock, with calls 5 %
+# slower. Uncalibrated; 1965 to 1580 MHz cost 15 % (flashinfer-ai/flashinfer#2899).
 SHARED_SAMPLES = 0.1
 SLOWED_SAMPLES, SLOWED_CLOCK, SLOWED_CALLS, FEWEST_CLOCKS = 0.2, 0.85, 0.05, 10
-# Utilisation of a device that does nothing, over 30 s. Judgement, to be calibrated.
+# Utilisation of an idle device, over 30 s. Uncalibrated.
 IDLE_PERCENT, IDLE_NS = 5, 30e9
-# Copies and waits a call, or copies' share of the calls. Judgement, to be calibrated; three round trips a
-# step made 0.36 of LAMMPS's speed (deepmodeling/deepmd-kit#5574).
+# Copies and waits per call, or copies' share of the calls. Uncalibrated; three round trips per step cut
+# LAMMPS's speed to 0.36 (deepmodeling/deepmd-kit#5574).
 SYNCS_A_CALL, COPYING_SHARE = 20, 0.1
 TRANSFERS = {"host to device", "device to host", "sync"}
 
 
 def accelerator_idle(evidence: Evidence) -> Observation:
-    """D2: there is an accelerator, but the model does not run on it."""
+    """There is an accelerator, but the model does not run on it."""
     torch = evidence.environment.torch
     devices = torch.get("devices") if isinstance(torch, dict) else None
     if evidence.on_gpu:
         return _device_used(evidence)
     if evidence.on_gpu is None:
-        return unknown("no integration tells where the model runs")
+        return unknown("no integration reports which device the model runs on")
     if devices:
         names = ", ".join(str(name) for name in devices)
-        return flagged(f"the model runs on the CPU beside {names}", numbers={"devices": names})
+        return flagged(
+            f"the model runs on the CPU, although this machine has {names}", numbers={"devices": names}
+        )
     if isinstance(torch, dict):
-        return unknown("CUDA was not started: whether there is a device is not known")
-    return clear("nothing that could use an accelerator is loaded")
+        return unknown("CUDA was not started: it is unknown whether there is a device")
+    return clear("no loaded library could use an accelerator")
 
 
 def _device_used(evidence: Evidence) -> Observation:
-    """Judge a device on which the model does run."""
+    """Judge a device that the model runs on."""
     use, machines = evidence.summary.device, evidence.summary.journal.machines
     busy = [gpu.utilization_percent for gpu in _gpus(evidence) if isinstance(gpu.utilization_percent, int)]
     if busy and machines[-1].time_ns - machines[0].time_ns > IDLE_NS:
@@ -54,12 +56,12 @@ def _device_used(evidence: Evidence) -> Observation:
             return flagged(text, numbers=numbers, n=len(busy), severity="cost")
         return clear(text, numbers, len(busy))
     if use is None or use.calls < FEWEST_FOR_MEDIAN:
-        return unknown("how busy the device was is not recorded")
+        return unknown("the utilisation of the device is not recorded")
     return clear("the model runs on the device", {"busy_ms": sum(use.busy_ns.values()) / 1e6}, use.calls)
 
 
 def shared_gpu(evidence: Evidence) -> Observation:
-    """D3: other processes use the GPU, so that figures cannot be compared."""
+    """Other processes use the GPU, so figures are not comparable."""
     if evidence.on_gpu is False:
         return clear("no GPU in use")
     gpus = _gpus(evidence)
@@ -68,14 +70,14 @@ def shared_gpu(evidence: Evidence) -> Observation:
         return unknown("other processes on the device are not recorded (containers hide them)")
     share = sum(1 for number in counted if number) / len(counted)
     numbers = {"share_of_samples": share, "most": max(counted)}
-    text = f"other processes computed on the GPU in {100 * share:.0f} % of {len(counted)} samples"
+    text = f"other processes used the GPU in {100 * share:.0f} % of {len(counted)} samples"
     if share < SHARED_SAMPLES:
         return clear(text, numbers, len(counted))
     return flagged(f"{text}: not comparable", numbers=numbers, n=len(counted))
 
 
 def throttling(evidence: Evidence) -> Observation:
-    """D4: the device slows down because it is too hot or has no more power."""
+    """The device is throttled by temperature or by its power limit."""
     if evidence.on_gpu is False:
         return clear("no GPU in use")
     gpus = [
@@ -98,16 +100,16 @@ def throttling(evidence: Evidence) -> Observation:
     reasons = ", ".join(sorted({reason for each in slowed for reason in each.slowed_by or ()}))
     share = len(slowed) / len(gpus)
     numbers = {"share_of_samples": share, "clock": clock, "latency": later, "reasons": reasons}
-    text = f"the GPU was slowed down in {100 * share:.0f} % of the samples, its clock is {100 * clock:.0f} %"
+    text = f"the GPU was throttled in {100 * share:.0f} % of the samples, its clock is {100 * clock:.0f} %"
     if share >= SLOWED_SAMPLES and clock < SLOWED_CLOCK and later >= SLOWED_CALLS:
-        text += f" of what it was and calls take {100 * later:.0f} % longer ({reasons})"
+        text += f"of the full clock and calls take {100 * later:.0f} % longer ({reasons})"
         lost = later / (1 + later) * float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) / 2
         return flagged(text, numbers=numbers, n=len(gpus), saving_ns=lost)
     return clear(text, numbers, len(gpus))
 
 
 def transfers(evidence: Evidence) -> Observation:
-    """C4: calls copy between host and device, or wait for it, again and again."""
+    """Calls repeatedly copy between host and device, or wait for the device."""
     if evidence.on_gpu is False:
         return clear("no GPU in use")
     journal, calls = evidence.summary.journal, evidence.summary.evaluations.calls
@@ -118,8 +120,8 @@ def transfers(evidence: Evidence) -> Observation:
     inside = int(evidence.calls.wall_ns.sum(dtype=np.int64, where=~evidence.calls.nested))
     spent = sum(each.ns for each in moved if each.kind != "sync")
     numbers = {"a_call": waits, "copying_ms": spent / 1e6, "share_of_calls": spent / max(inside, 1)}
-    text = f"{waits:.3g} copies to or from the device and waits for it a call"
-    # The one copy of the forces to the host that ASE needs is among them.
+    text = f"{waits:.3g} copies to or from the device and waits for it per call"
+    # This includes the one copy of the forces to the host that ASE needs.
     if waits <= SYNCS_A_CALL and spent < COPYING_SHARE * inside:
         return clear(text, numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=float(spent))
@@ -133,29 +135,29 @@ RULES = (
     Rule(
         "accelerator-idle",
         "info",
-        'Give the calculator its device, such as device="cuda", unless the CPU is your choice.',
-        "Time ten calls on either.",
+        'Pass the device to the calculator, such as device="cuda", unless you chose the CPU.',
+        "Time ten calls on each.",
         accelerator_idle,
     ),
     Rule(
         "shared-gpu",
         "wrong",
-        "Run again alone before comparing.",
-        "nvidia-smi lists one process.",
+        "Repeat the run with the GPU to yourself before comparing.",
+        "nvidia-smi lists only one process.",
         shared_gpu,
     ),
     Rule(
         "throttling",
         "cost",
-        "Cooling, or the power limit; do not compare with runs on a cold device.",
-        "nvidia-smi -q -d PERFORMANCE while it runs.",
+        "Improve cooling or raise the power limit; do not compare with runs on a cold device.",
+        "Run nvidia-smi -q -d PERFORMANCE during the run.",
         throttling,
     ),
     Rule(
         "transfers",
         "cost",
-        "Keep data on the device, and read back everything at once.",
-        "The table of conversions in the report.",
+        "Keep data on the device, and copy all results back in one step.",
+        "Check the table of conversions in the report.",
         transfers,
     ),
 )

@@ -1,4 +1,4 @@
-"""What rules judge: a run's summary and what several of them need besides, computed once."""
+"""Input of the rules: a run's summary and derived values that several rules need, computed once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.records import Environment
 
-# Gate G3: medians need 30 steady calls, tails and drifts 200.
+# Medians need 30 steady calls, tails and drifts 200.
 FEWEST_FOR_MEDIAN = 30
 FEWEST_FOR_TAIL = 200
 GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
@@ -26,16 +26,16 @@ GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What rules judge.
+    """Input of the rules.
 
     Attributes:
         summary: The run in numbers.
-        steady: Rows of its steady calls, outside trace windows, in order.
-        usual_ns: Median duration of those, 0 without any.
-        sizes: The numbers of atoms that those had, ascending.
-        host: Growth of the process's memory, None where it was not sampled.
-        device: Growth of the device's memory, likewise.
-        traces: What trace windows saw, None without any.
+        steady: Rows of the steady calls, outside trace windows, in order.
+        usual_ns: Median duration of the steady calls, 0 if there are none.
+        sizes: The numbers of atoms of the steady calls, ascending.
+        host: Growth of the process's memory, or None if it was not sampled.
+        device: Growth of the device's memory, or None if it was not sampled.
+        traces: Contents of the trace windows, or None if there are none.
     """
 
     summary: Summary
@@ -53,7 +53,7 @@ class Evidence:
 
     @property
     def successful(self) -> Integers:
-        """Rows of the outermost calls that did not fail, warm-up and all, in order."""
+        """Rows of the outermost successful calls, including the warm-up, in order."""
         return in_order(self.calls, ~(self.calls.nested | self.calls.failed))
 
     @property
@@ -63,25 +63,25 @@ class Evidence:
 
     @property
     def models(self) -> list[dict[str, Any]]:
-        """What integrations know of the models of the run."""
+        """What integrations report about the models of the run."""
         lanes = (each.lane for each in self.summary.lanes)
         return [lane.model for lane in lanes if lane is not None and isinstance(lane.model, dict)]
 
     @property
     def on_gpu(self) -> bool | None:
-        """Whether a model runs on an accelerator; None where no integration tells its device."""
+        """Whether a model runs on an accelerator; None if no integration reports its device."""
         devices = [str(model["device"]).lower() for model in self.models if model.get("device")]
         if self.device is not None or any(word in name for name in devices for word in GPU_WORDS):
             return True
         if devices:
             return False
-        # torch itself is not loaded: neither is a model of it, and JAX tells by compiling.
+        # Without torch there is no torch model, and a JAX model would have been seen compiling.
         plain = isinstance(self.environment.python, str) and not isinstance(self.environment.torch, dict)
         return False if plain and not len(self.calls.compiled) else None
 
     @property
     def calculator_ns(self) -> int:
-        """Wall time inside the calculator, ns; 0 where that is not known."""
+        """Wall time inside the calculator in ns, 0 if unknown."""
         parts = self.summary.breakdown
         return parts.of_kind("component") + parts.of_kind("calculator") if parts is not None else 0
 
@@ -92,7 +92,7 @@ class Evidence:
 
 
 def gather(summary: Summary) -> Evidence:
-    """Compute what the rules need."""
+    """Compute the input of the rules."""
     steady, _ = steady_calls(summary.journal.calls)
     latency = summary.latency
     return Evidence(

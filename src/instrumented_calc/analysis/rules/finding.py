@@ -1,4 +1,4 @@
-"""What a rule is, and what it finds."""
+"""Types of rules and findings."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Severity = Literal["wrong", "cost", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a rule saw.
+    """Result of a rule.
 
     Attributes:
-        verdict: What it makes of it.
-        headline: That in one line, with the figures that matter.
+        verdict: The verdict.
+        headline: One line with the main figures.
         numbers: All figures, by name with unit.
-        n: Number of calls or samples they rest on.
-        saving_ns: Wall time that the whole run could save at most, None where that is not known.
-        remedy: What to do, where it differs from the rule's.
-        severity: Likewise.
+        n: Number of calls or samples behind them.
+        saving_ns: Wall time that the whole run could save at most, or None if unknown.
+        remedy: What to do, if different from the rule's remedy.
+        severity: Severity, if different from the rule's.
     """
 
     verdict: Verdict
@@ -46,11 +46,11 @@ class Rule:
     """One rule.
 
     Attributes:
-        name: Its stable name, kebab-case.
-        severity: Of what it flags.
+        name: Stable name, kebab-case.
+        severity: Severity of what it flags.
         remedy: What to do about it.
-        confirm: How to make sure.
-        look: Looks at the evidence.
+        confirm: How to confirm it.
+        look: Judges the evidence.
     """
 
     name: str
@@ -62,21 +62,21 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found in a run.
+    """Result of a rule for one run, as reported.
 
     Attributes:
         rule: The rule's name.
         verdict: `flagged`, `clear` or `not enough evidence`.
         severity: `wrong`, `cost` or `info`.
-        headline: What was seen, or what is missing.
+        headline: The observation, or the missing evidence.
         numbers: The figures, by name with unit.
-        n: Number of calls or samples they rest on.
-        saving_ms: What a step, or a call where there are no steps, could save at most, ms.
-        saving_share: That as a share of the wall time.
-        ceiling: How many times faster the run would be at most: Amdahl's law.
+        n: Number of calls or samples behind them.
+        saving_ms: Largest possible saving per step, or per call if there are no steps, in ms.
+        saving_share: The same as a share of the wall time.
+        ceiling: Largest possible speedup of the run: Amdahl's law.
         remedy: What to do.
-        confirm: How to make sure.
-        silence: How not to be told again.
+        confirm: How to confirm it.
+        silence: How to suppress it.
     """
 
     rule: str
@@ -102,15 +102,15 @@ def flagged(  # noqa: PLR0913 - keyword-only, one a field
     remedy: str | None = None,
     severity: Severity | None = None,
 ) -> Observation:
-    """Return what is wrong."""
+    """Build a `flagged` observation."""
     return Observation("flagged", headline, numbers, n, saving_ns, remedy, severity)
 
 
 def clear(headline: str, numbers: Mapping[str, Any] | None = None, n: int | None = None) -> Observation:
-    """Return that nothing is wrong, and what shows it."""
+    """Build a `clear` observation, with the evidence for it."""
     return Observation("clear", headline, numbers or {}, n)
 
 
 def unknown(missing: str, numbers: Mapping[str, Any] | None = None, n: int | None = None) -> Observation:
-    """Return that it cannot be told, and what is missing."""
+    """Build a `not enough evidence` observation, with the missing evidence."""
     return Observation("not enough evidence", missing, numbers or {}, n)

@@ -1,4 +1,4 @@
-"""Rules on what interrupts calls: compilation, garbage collection, and what has no recorded cause."""
+"""Rules on interruptions of calls: compilation, garbage collection, and unexplained slow calls."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
-# Compilations after the start: three, or 2 % of the wall. Judgement, to be calibrated; one that comes
-# with every change of the edge count takes 15 % (facebookresearch/fairchem#1892).
+# Compilations after the start: three, or 2 % of the wall time. Uncalibrated; one compilation at every change
+# of the edge count takes 15 % (facebookresearch/fairchem#1892).
 RECOMPILED_CALLS, RECOMPILED_SHARE = 3, 0.02
-# Without counters: a spike like this at a shape never seen before. Judgement, to be calibrated.
+# Without counters: a spike of this many medians at a new shape. Uncalibrated.
 INFERRED_FACTOR = 5.0
-# Collections of 1 % of the wall; or of the oldest generation in 60 % of the spikes, of which a few are
-# none. Spikes as defined here found all periodic ones and no lognormal tail in 300 draws each.
+# Collections take 1 % of the wall time, or collections of the oldest generation cause 60 % of the spikes,
+# given enough spikes. With this definition of a spike all periodic ones and no lognormal tail were found in
+# 300 draws each.
 COLLECTED_SHARE, SPIKES_COLLECTED, FEWEST_SPIKES = 0.01, 0.6, 5
 SPIKE_DEVIATIONS, SPIKE_MEDIANS = 5.0, 0.5
 OLDEST_GENERATION = 2
-# Garbage collection explains a slow call from this share of the time beyond the median.
+# Garbage collection explains a slow call if it takes this share of the time beyond the median.
 FAIR_SHARE = 0.3
-# 99th percentile over median. Judgement, to be calibrated.
+# 99th percentile over median. Uncalibrated.
 TAIL, JITTER_FACTOR = 0.99, 3.0
-# Where the percentile is looked for first: few calls of most runs are beyond so many medians.
+# The percentile is first looked for beyond this many medians, where most runs have few calls.
 BEYOND_MOST = 1.3
 
 
 def recompiling(evidence: Evidence) -> Observation:
-    """L2: calls wait for compilation although the run has long begun."""
+    """Calls wait for compilation long after the start of the run."""
     calls, latency = evidence.calls, evidence.summary.latency
     wall = evidence.summary.wall_ns
     if latency is None or not wall or latency.calls < FEWEST_FOR_MEDIAN:
@@ -43,7 +44,7 @@ def recompiling(evidence: Evidence) -> Observation:
     if not len(calls.compiled) and not evidence.uses_jax:
         return _inferred_compilation(evidence)
     rows = evidence.successful
-    # Call 0 compiles the model, call 1 what checks its neighbour lists: two calls are start-up.
+    # Call 0 compiles the model, call 1 the check of its neighbour lists: two calls are start-up.
     start = max(2, int(np.searchsorted(rows, evidence.steady[0])) if len(evidence.steady) else 2)
     late = rows[start:][calls.compiling[rows[start:]]]
     resized = _are_of_new_size(calls, late)
@@ -62,38 +63,40 @@ def recompiling(evidence: Evidence) -> Observation:
 
 
 def _inferred_compilation(evidence: Evidence) -> Observation:
-    """Without counters, tell compilation by spikes at shapes that were never seen before."""
+    """Without counters, infer compilation from spikes at new shapes."""
     calls, rows = evidence.calls, evidence.steady
     environment = evidence.environment
     if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
-        return clear("nothing was compiled: JAX told of none, and torch is not loaded", {}, len(rows))
+        return clear(
+            "nothing was compiled: JAX reported no compilation, and torch is not loaded", {}, len(rows)
+        )
     compiled = [model.get("compiled") for model in evidence.models]
     if compiled and all(each is False for each in compiled):
         return clear("the model runs eagerly, nothing is compiled", {}, len(rows))
     median = evidence.usual_ns
     spikes = rows[calls.wall_ns[rows] > INFERRED_FACTOR * median]
-    # To find first calls takes a sort of all: only where there is something to explain.
+    # Finding first calls needs a full sort, so do it only if there are spikes to explain.
     if len(spikes) >= RECOMPILED_CALLS:
         spikes = spikes[np.isin(spikes, _first_of_shape(calls)) & ~_are_of_new_size(calls, spikes)]
     if len(spikes) < RECOMPILED_CALLS:
-        return unknown("no compilation was recorded, and no spikes at new shapes tell of any")
+        return unknown("no compilation was recorded, and no spikes at new shapes suggest any")
     lost = float(calls.wall_ns[spikes].sum(dtype=np.int64)) - median * len(spikes)
-    text = f"inferred: {len(spikes)} calls took over {INFERRED_FACTOR:g} medians, each at a new shape"
+    text = f"inferred: {len(spikes)} calls took over {INFERRED_FACTOR:g} medians, each with a new shape"
     return flagged(text, numbers={"calls": len(spikes), "seconds": lost / 1e9}, n=len(rows), saving_ns=lost)
 
 
 def gc_pauses(evidence: Evidence) -> Observation:
-    """L4: Python's garbage collection stops calls."""
+    """Python's garbage collection interrupts calls."""
     calls, wall, rows = evidence.calls, evidence.summary.wall_ns, evidence.steady
     unseen = any(
         each.kind == "not-measured" and "garbage" in each.text for each in evidence.summary.journal.notices
     )
     if unseen or not wall or len(rows) < FEWEST_FOR_TAIL:
         return unknown(
-            "garbage collection was not seen" if unseen else f"fewer than {FEWEST_FOR_TAIL} steady calls"
+            "garbage collection was not observed" if unseen else f"fewer than {FEWEST_FOR_TAIL} steady calls"
         )
     spent, generations = calls.sparse.get("gc_ns"), calls.sparse.get("gc_generation")
-    # What the first calls import and compile makes garbage too, once.
+    # Imports and compilation in the first calls also create garbage, once.
     total = 0.0 if spent is None else float(spent.values[np.isin(spent.rows, rows)].sum())
     old = [] if generations is None else generations.rows[generations.values >= OLDEST_GENERATION]
     spikes = rows[_spikes(calls.wall_ns[rows], evidence.usual_ns)]
@@ -116,14 +119,14 @@ def gc_pauses(evidence: Evidence) -> Observation:
 
 
 def unexplained_jitter(evidence: Evidence) -> Observation:
-    """L5: calls vary, and neither compilation nor garbage collection nor a new size explains it."""
+    """Call times vary, and neither compilation, garbage collection nor a new size explains it."""
     calls, rows = evidence.calls, evidence.steady
     if len(rows) < FEWEST_FOR_TAIL:
         return unknown(f"fewer than {FEWEST_FOR_TAIL} steady calls")
     if evidence.summary.journal.slices:
-        return unknown("rows were thinned, slow calls kept: what is unexplained among all is not known")
+        return unknown("rows were thinned and slow calls kept: the unexplained share of all calls is unknown")
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
-        return unknown("several sizes or calculators: calls differ by nature")
+        return unknown("several sizes or calculators: call times differ anyway")
     median = evidence.usual_ns
     left = _without(rows, _stopped(calls, median), len(calls))
     tail = _tail(calls.wall_ns[left], median) if len(left) else median
@@ -142,27 +145,27 @@ def unexplained_jitter(evidence: Evidence) -> Observation:
         return clear(text, numbers, len(left))
     preempted = numbers["preemptions"]
     if preempted is not None and preempted >= len(slow):
-        text += f"; the machine took the processor away {preempted:,} times"
+        text += f"; the process was preempted {preempted:,} times"
         return flagged(text, numbers=numbers, n=len(left), severity="info")
     return flagged(text, numbers=numbers, n=len(left))
 
 
 def stall(evidence: Evidence) -> Observation:
-    """A call did not end for very long: the watchdog of the run told of it."""
+    """A call did not end for very long, as reported by the watchdog."""
     calls, journal = evidence.calls, evidence.summary.journal
-    told = [each for each in journal.findings if each.rule == "stall"]
-    watched = "no call was open for as long as a minute and twenty medians"
-    if not told:
+    reported = [each for each in journal.findings if each.rule == "stall"]
+    watched = "no call ran longer than both a minute and twenty medians"
+    if not reported:
         return clear(watched, {}, len(calls)) if len(calls) else unknown("no calls")
-    indices = [(each.numbers or {}).get("call") for each in told]
+    indices = [(each.numbers or {}).get("call") for each in reported]
     rows = np.flatnonzero(np.isin(calls.index, [each for each in indices if isinstance(each, int)]))
     lost = float((calls.wall_ns[rows] - evidence.usual_ns).sum())
-    numbers = {"stalls": len(told), "seconds": lost / 1e9, "calls": ", ".join(map(str, indices[:5]))}
-    return flagged(told[0].text, numbers=numbers, n=len(calls), saving_ns=lost if len(rows) else None)
+    numbers = {"stalls": len(reported), "seconds": lost / 1e9, "calls": ", ".join(map(str, indices[:5]))}
+    return flagged(reported[0].text, numbers=numbers, n=len(calls), saving_ns=lost if len(rows) else None)
 
 
 def _are_of_new_size(calls: Calls, rows: Integers) -> Mask:
-    """Tell which of some calls are the first with their number of atoms."""
+    """Return which of the given calls are the first with their number of atoms."""
     if not len(rows):
         return np.zeros(0, np.bool_)
     found: Mask = np.isin(rows, np.unique(calls.n_atoms, return_index=True)[1])
@@ -176,7 +179,7 @@ def _first_of_shape(calls: Calls) -> Integers:
 
 
 def _stopped(calls: Calls, median: float) -> Integers:
-    """Return the rows whose time beyond the median garbage collection explains."""
+    """Return the rows whose time beyond the median is explained by garbage collection."""
     spent = calls.sparse.get("gc_ns")
     if spent is None:
         return np.empty(0, np.int64)
@@ -194,7 +197,7 @@ def _without(rows: Integers, unwanted: Integers, total: int) -> Integers:
 
 
 def _tail(wall: Integers, median: float) -> float:
-    """Return the 99th percentile, looked for among the slower calls first."""
+    """Return the 99th percentile, searching the slower calls first."""
     place = int(TAIL * (len(wall) - 1))
     slower = wall[wall > BEYOND_MOST * median]
     quicker = len(wall) - len(slower)
@@ -207,7 +210,7 @@ def _spikes(wall: Integers, median: float) -> Integers:
     slow = np.flatnonzero(wall > (1 + SPIKE_MEDIANS) * median)
     if not len(slow):
         return slow
-    # In place: a million durations are 8 MB, and so is each copy.
+    # In place: a million durations take 8 MB, and so does each copy.
     distance = wall - wall.dtype.type(median)
     deviation = median_ns(np.abs(distance, out=distance))
     return slow[wall[slow] > median + SPIKE_DEVIATIONS * deviation]
@@ -223,28 +226,28 @@ RULES = (
         "recompiling",
         "cost",
         "Let the compiler treat the number of edges as dynamic, pad to a few sizes, or raise the capacity.",
-        "With the change the count of compiling calls after the start is 0.",
+        "After the change, no calls after the start compile.",
         recompiling,
     ),
     Rule(
         "gc-pauses",
         "cost",
-        "After the warm-up: gc.collect(); gc.freeze(). Then collect at times of your choice, not never.",
-        "Run again with gc.freeze(): the slow calls are gone, and memory stays as it was.",
+        "After the warm-up call gc.collect() and gc.freeze(). Then collect at times of your choice.",
+        "Repeat with gc.freeze(): the slow calls disappear, and memory stays the same.",
         gc_pauses,
     ),
     Rule(
         "unexplained-jitter",
         "cost",
-        "Look for other work on the machine; look at the slowest calls that are listed.",
-        "Repeat on an idle machine, with the process bound to its processors.",
+        "Look for other load on the machine; check the list of slowest calls.",
+        "Repeat on an idle machine, with the process pinned to its processors.",
         unexplained_jitter,
     ),
     Rule(
         "stall",
         "cost",
-        "Look at the stack in the journal's notice: a lock, a file system that hangs, a device that waits.",
-        "The stack at the next stall is the same.",
+        "See the stack in the journal's notice: a lock, a hanging file system, or a wait for a device.",
+        "The next stall shows the same stack.",
         stall,
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules on JAX: neighbour lists that overflow, and what their programs leave behind."""
+"""Rules on JAX: neighbour list overflows and recompilation."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Two overflows in 100 steps: each makes two calls of seconds instead of milliseconds. Measured: 18 in the
-# 40 steps of a box that is compressed, 90 s of compilation; 1 in 200 steps around a fixed geometry.
+# Two overflows in 100 steps: each makes two calls of seconds instead of milliseconds. Measured: 18 in 40
+# steps of a compressed box, 90 s of compilation; 1 in 200 steps around a fixed geometry.
 OVERFLOWS_PER_CALL, FEWEST_OVERFLOWS = 0.02, 2
 OVERFLOWS = "overflows"
 
 
 def overflow_storm(evidence: Evidence) -> Observation:
-    """J1: neighbour lists overflow again and again, and each time programs are compiled anew."""
+    """Neighbour lists overflow repeatedly, and each overflow recompiles programs."""
     calls = evidence.calls
     column = calls.counts.get(OVERFLOWS)
     if column is None or not bool((column >= 0).any()):
         if evidence.models and not evidence.uses_jax:
-            return clear("no model on JAX")
-        return unknown("overflows are not counted: no integration tells them")
+            return clear("no JAX model")
+        return unknown("overflows are not counted: no integration reports them")
     rows = np.flatnonzero((column >= 0) & ~calls.nested)
     if len(rows) < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls", {}, len(rows))
-    # What the first two calls compile is start-up.
+    # Compilation in the first two calls is start-up.
     late = rows[2:]
     overflows = int(column[late].sum(dtype=np.int64))
     latency = evidence.summary.latency
@@ -53,8 +53,8 @@ RULES = (
     Rule(
         "overflow-storm",
         "cost",
-        'More capacity: FENNIX.load(path, graph_config={"mult_size": 1.5}).',
-        "overflows in the report is 0 after the first calls.",
+        'Raise the capacity: FENNIX.load(path, graph_config={"mult_size": 1.5}).',
+        "In the report, overflows are 0 after the first calls.",
         overflow_storm,
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules on how long calls take in the course of a run: start-up and drift."""
+"""Rules on the latency over the course of a run: start-up and drift."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.journal.columns import Calls, Integers
 
-# A first call this many times the median, or a warm-up of this share of the wall. Judgement, to be
-# calibrated; TorchScript's first calls are 20 and more (pytorch/pytorch#30902, #33354).
+# First call over median, or warm-up as a share of the wall time. Uncalibrated; TorchScript's first calls
+# take 20 medians and more (pytorch/pytorch#30902, #33354).
 FIRST_CALL_FACTOR, WARMUP_SHARE = 10.0, 0.05
-# Growth of the latency from the first to the last fifth. Judgement, to be calibrated.
+# Growth of the latency from the first to the last fifth. Uncalibrated.
 DRIFT_SHARE = 0.1
 DRIFT_POINTS = 500
 EXPLAINING = 0.8
 
 
 def warm_up(evidence: Evidence) -> Observation:
-    """L1: the first calls are much slower than the rest."""
+    """The first calls are much slower than the rest."""
     summary = evidence.summary
     latency, wall = summary.latency, summary.wall_ns
     if latency is None or not wall or latency.calls < FEWEST_FOR_MEDIAN:
@@ -50,18 +50,18 @@ def warm_up(evidence: Evidence) -> Observation:
     if first <= FIRST_CALL_FACTOR * latency.median_ns and early <= WARMUP_SHARE * wall:
         return clear(text, numbers, latency.calls)
     if latency.calls < FEWEST_FOR_TAIL:
-        text += "; in so short a run its share is inflated"
+        text += "; the run is so short that this share is inflated"
     return flagged(text, numbers=numbers, n=latency.calls, saving_ns=float(early))
 
 
 def latency_drift(evidence: Evidence) -> Observation:
-    """L6: calls take ever longer."""
+    """Calls become slower during the run."""
     calls, rows = evidence.calls, evidence.steady
     if len(rows) < FEWEST_FOR_TAIL or evidence.summary.journal.slices:
         few = f"fewer than {FEWEST_FOR_TAIL} steady calls"
         return unknown(few if len(rows) < FEWEST_FOR_TAIL else "rows were thinned, slow calls kept")
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
-        return unknown("several sizes or calculators: calls differ by nature")
+        return unknown("several sizes or calculators: call times differ anyway")
     along, wall = block_medians(rows, calls.wall_ns[rows], DRIFT_POINTS)
     share = _growth_share(wall)
     edges = _edges_at(calls, rows)
@@ -75,13 +75,13 @@ def latency_drift(evidence: Evidence) -> Observation:
     residual = _growth_share(left)
     numbers = {"growth": share, "growth_without_edges": residual, "explained_by_edges": explained}
     if share >= DRIFT_SHARE > residual and explained >= EXPLAINING:
-        text = f"calls take {100 * share:.3g} % longer at the end, as the neighbours become more"
+        text = f"calls take {100 * share:.3g} % longer at the end, as the number of neighbours grows"
         return flagged(
             text,
             numbers=numbers,
             n=len(rows),
             severity="info",
-            remedy="This is physics: the density or the structure changes. Nothing to mend.",
+            remedy="This is physical: the density or the structure changes. Nothing to fix.",
         )
     if residual >= DRIFT_SHARE and growth.verdict == "flagged":
         excess = float((wall - _fifth(wall, first=True)).clip(min=0).mean()) * len(rows)
@@ -102,7 +102,7 @@ def _edges_at(calls: Calls, rows: Integers) -> Integers | None:
 def _without_edges(
     wall: NDArray[np.float64], edges: Integers | None, rows: Integers
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the share of the variance that edges explain, and what they leave, about the median."""
+    """Return the share of the variance explained by edges, and the residuals about the median."""
     if edges is None:
         return 0.0, wall
     _, size = block_medians(rows, edges, DRIFT_POINTS)
@@ -125,14 +125,14 @@ def _growth_share(values: NDArray[np.float64]) -> float:
 
 
 def _why(evidence: Evidence) -> str:
-    """Say what goes along with a drift, without calling it the cause."""
+    """Name the growth that accompanies a drift, without calling it the cause."""
     for name, growth in (("the process's", evidence.host), ("the device's", evidence.device)):
         if growth is not None and growth.growth.verdict == "flagged":
             return f"; {name} memory grows as well"
     rows = evidence.steady
     _, gaps = block_medians(rows, evidence.calls.gap_ns[rows], DRIFT_POINTS)
     if _fifth(gaps, first=True) > 0 and _growth_share(gaps) >= DRIFT_SHARE:
-        return "; what lies between calls grows as well"
+        return "; the time between calls grows as well"
     return "; unexplained"
 
 
@@ -140,15 +140,15 @@ RULES = (
     Rule(
         "warm-up",
         "info",
-        "Leave the first calls out of timings; warm up before timing; keep a compile cache on disk.",
+        "Exclude the first calls from timings; warm up before timing; keep a compile cache on disk.",
         "Time a second run in the same process: its first call is fast.",
         warm_up,
     ),
     Rule(
         "latency-drift",
         "cost",
-        "Look for what grows: results kept with their graph, lists that are searched, files.",
-        "A fresh process that continues from the last frame is as fast as the first one was.",
+        "Look for something that grows: results kept with their graph, lists that are searched, files.",
+        "A new process started from the last frame is as fast as this one was at first.",
         latency_drift,
     ),
 )

@@ -1,4 +1,4 @@
-"""The few rules that are asked while a run goes on: what a user would stop it for."""
+"""The few rules that run live: problems for which a user would stop the run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Environment
 
 FEWEST_SAMPLES = 20
-# A series is looked at again and again while it becomes longer, and the start of whatever saturates, or
-# empties itself later, is a straight line. So what is told must have been so for long, and before already.
-# Without: 50 to 95 % of the healthy patterns that are slow were told at one look or another.
+# The series is re-tested as it grows, and every saturating or periodically emptied series starts linear, so
+# a trend must be long and already present at 80 % of the series. Without this, 50 to 95 % of slow healthy
+# patterns were reported at some point.
 FEWEST_CALLS = 1200
 BEFORE = 0.8
-START_UP_CALLS = 20  # in which every program may compile
+START_UP_CALLS = 20  # calls in which any program may compile
 RECOMPILED_CALLS = 3  # as in `interruptions`, whose import would take 15 ms of the run
-SATURATED = 0.9  # of the processors allowed: threads that wait for each other are all busy
+SATURATED = 0.9  # of the allowed processors: threads that spin while waiting count as busy
 FEWEST_NS = 5_000_000_000
 LONGEST_SERIES = 1024.0
 
 
 class Sample(Protocol):
-    """The process at the end of a call; None where it was not measured."""
+    """State of the process at the end of a call; None where it was not measured."""
 
     @property
     def call(self) -> int:
@@ -37,11 +37,11 @@ class Sample(Protocol):
 
     @property
     def end_ns(self) -> int:
-        """When it ended, in ns."""
+        """End of the call in ns."""
 
     @property
     def cpu_ns(self) -> int | None:
-        """CPU time of the process so far, in ns."""
+        """CPU time of the process so far in ns."""
 
     @property
     def rss_bytes(self) -> int | None:
@@ -49,14 +49,14 @@ class Sample(Protocol):
 
     @property
     def device_bytes(self) -> int | None:
-        """Device memory held by tensors."""
+        """Device memory allocated to tensors."""
 
 
 def judge_live(samples: Sequence[Sample], compiled: Sequence[int], environment: Environment) -> list[Finding]:
-    """Return what is to be told of a run that goes on.
+    """Return the findings to report during a run.
 
     Args:
-        samples: The process so far, over all calls.
+        samples: State of the process so far, over all calls.
         compiled: Calls in which something was compiled.
         environment: The machine and its software.
     """
@@ -84,8 +84,8 @@ def _growth(rule: str, what: str, series: list[tuple[int, int | None]]) -> Findi
         return None
     slope = growth.slope
     text = (
-        f"{what} has grown evenly so far, by {slope.value / 1e3:.3g} kB a call"
-        f" [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]: {slope.value:,.0f} MB in a million calls"
+        f"{what} has grown steadily so far, by {slope.value / 1e3:.3g} kB per call"
+        f" [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]: {slope.value:,.0f} MB per million calls"
     )
     numbers = {"kb_per_call": slope.value / 1e3, "grown_bytes": growth.grown, "samples": growth.samples}
     return Finding(rule, text, 0, numbers)
@@ -95,7 +95,7 @@ def _recompiling(compiled: Sequence[int]) -> Finding | None:
     late = [call for call in compiled if call >= START_UP_CALLS]
     if len(late) < RECOMPILED_CALLS:
         return None
-    text = f"{len(late)} calls after the start waited for compilation, the last one call {late[-1]}"
+    text = f"{len(late)} calls after the start waited for compilation, most recently call {late[-1]}"
     return Finding("recompiling", text, 0, {"calls": len(late), "last_call": late[-1]})
 
 
@@ -109,7 +109,7 @@ def _oversubscription(samples: Sequence[Sample], environment: Environment) -> Fi
     busy = _processors_busy(samples)
     if not allowed or busy is None or threads <= TOO_MANY * max(allowed, 1) or busy < SATURATED * allowed:
         return None
-    text = f"{threads} threads share {allowed:g} processors, and all of those are busy"
+    text = f"{threads} threads share {allowed:g} processors, and all of them are busy"
     numbers = {"threads": threads, "allowed": allowed, "processors_busy": busy}
     return Finding("oversubscription", text, 0, numbers)
 
@@ -121,6 +121,6 @@ def _processors_busy(samples: Sequence[Sample]) -> float | None:
     return (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])
 
 
-# What the judgement itself takes, some 2 MB once, must be there before memory is watched: the journal's
-# thread loads this module as the run begins.
+# The judgement itself takes some 2 MB once, which must be allocated before memory is sampled: the journal
+# thread imports this module at the start of the run.
 judge_growth(np.arange(LONGEST_SERIES), np.arange(LONGEST_SERIES))

@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# R squared of memory and number of edges from which growth is physics and no leak. Judgement, to be
-# calibrated; such runs: ACEsuit/mace#174, #434.
+# R squared of memory against number of edges above which growth is physical and not a leak. Uncalibrated;
+# such runs: ACEsuit/mace#174, #434.
 FOLLOWS_DENSITY = 0.8
-# Share of the limit that is in use from which a rising density is said to end the run. Judgement.
+# Share of the limit in use above which rising density is reported as fatal. Uncalibrated.
 FULL = 0.85
-# Share of all rises that came with something new, and how many of those there must be. Judgement, to be
-# calibrated; 18 overflows of FeNNol with JAX took 380 MB, 7 MB an executable.
+# Least share of all rises that coincide with something new, and least number of such rises. Uncalibrated; 18
+# overflows of FeNNol with JAX took 380 MB, 7 MB per executable.
 ARRIVED, FEWEST_ARRIVALS = 0.9, 5
-# Below this, what came with new shapes is no matter. Judgement.
+# Below this, growth with new shapes is negligible. Uncalibrated.
 WORTH_GROWTH = 10e6
-# Reserved over allocated memory; below 512 MB nobody minds. Judgement, to be calibrated.
+# Reserved over allocated memory; ignored below 512 MB. Uncalibrated.
 FRAGMENTED, WORTH_BYTES = 2.0, 512e6
 
 
 def host_growth(evidence: Evidence) -> Observation:
-    """M1: the process's memory grows, and goes on to grow."""
+    """The process's memory grows without levelling off."""
     return _growing(evidence.host, "host memory")
 
 
 def device_growth(evidence: Evidence) -> Observation:
-    """M2: the device's memory grows, and goes on to grow."""
+    """The device's memory grows without levelling off."""
     if evidence.device is None and evidence.on_gpu is False:
         return clear("no device in use")
     return _growing(evidence.device, "device memory")
@@ -51,7 +51,7 @@ def _growing(memory: MemoryGrowth | None, what: str) -> Observation:
     edges = _density(memory)
     if edges is not None:
         return clear(f"{what} follows {edges}: see density-driven", numbers, growth.samples)
-    text = f"{what} grows by {_rate(memory)}: {slope.value:,.0f} MB in a million {memory.per}s"
+    text = f"{what} grows by {_rate(memory)}: {slope.value:,.0f} MB per million {memory.per}s"
     if memory.left is not None:
         text += f"; the limit is {memory.left:,.0f} {memory.per}s away"
     return flagged(text, numbers=numbers, n=growth.samples, remedy=_remedy(memory))
@@ -60,7 +60,7 @@ def _growing(memory: MemoryGrowth | None, what: str) -> Observation:
 def _rate(memory: MemoryGrowth) -> str:
     slope = memory.growth.slope
     if slope is None:
-        return "rate not known"
+        return "rate unknown"
     low, high = slope.low / 1e3, slope.high / 1e3
     return f"{slope.value / 1e3:+.2f} kB/{memory.per} [{low:+.2f}, {high:+.2f}]"
 
@@ -89,18 +89,18 @@ def _numbers(memory: MemoryGrowth) -> dict[str, Any]:
 
 
 def _density(memory: MemoryGrowth) -> str | None:
-    """Return the count of edges that the memory follows."""
+    """Return the edge count that the memory follows, if any."""
     found = {name: share for name, share in memory.follows.items() if name != "n_atoms"}
     name = max(found, key=lambda each: found[each], default=None)
     return name if name is not None and found[name] > FOLLOWS_DENSITY else None
 
 
 def density_driven(evidence: Evidence) -> Observation:
-    """M5: memory follows the number of edges; that is physics, but may end the run all the same."""
+    """Memory follows the number of edges; this is physical, but may still end the run."""
     known = [each for each in (evidence.device, evidence.host) if each is not None]
     counted = [each for each in known if set(each.follows) - {"n_atoms"}]
     if not counted:
-        return unknown("edges are not counted, or do not vary: no integration tells them")
+        return unknown("edges are not counted, or do not vary: no integration reports them")
     for memory in counted:
         name = _density(memory)
         if name is None or not memory.limit_bytes:
@@ -117,7 +117,7 @@ def density_driven(evidence: Evidence) -> Observation:
 
 
 def shape_cache_growth(evidence: Evidence) -> Observation:
-    """M6, J5: every new shape leaves something behind, such as a compiled program."""
+    """Every new shape leaves something in memory, such as a compiled program."""
     memory = evidence.device if evidence.device is not None else evidence.host
     if memory is None:
         return unknown("memory was not sampled")
@@ -136,10 +136,10 @@ def shape_cache_growth(evidence: Evidence) -> Observation:
 
 
 def _arrival(memory: MemoryGrowth) -> str | None:
-    """Return with what nearly all rises came, compilations before shapes."""
+    """Return the kind of event that coincides with nearly all rises, compilations before shapes."""
     for name in ("compilations", "shapes"):
         many = memory.events.get(name, 0) >= FEWEST_ARRIVALS
-        # Where something new comes between all samples, it goes along with everything.
+        # If something is new between all samples, it coincides with everything.
         rare = memory.events.get(name, 0) < memory.growth.samples / 2
         if many and rare and memory.arrivals.get(name, 0.0) > ARRIVED:
             return name
@@ -147,15 +147,15 @@ def _arrival(memory: MemoryGrowth) -> str | None:
 
 
 def graph_retained(evidence: Evidence) -> Observation:
-    """M3: results still hold the autograd graph of their calculation."""
+    """Results still hold the autograd graph of their calculation."""
     states = evidence.summary.journal.states
     held = [each for each in states if isinstance(each.graph_retained, list) and each.graph_retained]
-    # The environment is that of the start: a model may have loaded torch since.
+    # The environment was read at the start: a model may have loaded torch since.
     loaded = isinstance(evidence.environment.torch, dict) or not isinstance(evidence.environment.python, str)
     if not held and not loaded:
         return clear("torch was not loaded at the start, and no result carries a graph", n=len(states))
     if not states:
-        return unknown("results were not looked at")
+        return unknown("results were not inspected")
     if not held:
         return clear(f"no result carries a graph in {len(states)} samples", n=len(states))
     names = sorted({name for each in held for name in each.graph_retained or ()})
@@ -168,7 +168,7 @@ def graph_retained(evidence: Evidence) -> Observation:
 
 
 def fragmentation(evidence: Evidence) -> Observation:
-    """M4: the device's allocator holds far more than is in use."""
+    """The device's allocator reserves far more than is in use."""
     allocated, reserved = evidence.summary.device_allocated, evidence.summary.device_reserved
     if allocated is None or reserved is None:
         return (
@@ -182,8 +182,8 @@ def fragmentation(evidence: Evidence) -> Observation:
         "reserved_mb": reserved.peak_bytes / 1e6,
         "allocated_mb": allocated.peak_bytes / 1e6,
     }
-    # Samples lie after calls: what calls need meanwhile is in `reserved` only.
-    text = f"{ratio:.2g} times as much reserved as allocated after calls"
+    # Samples are taken after calls: memory needed during calls appears only in `reserved`.
+    text = f"{ratio:.2g} times as much memory reserved as allocated after calls"
     if ratio <= FRAGMENTED or reserved.peak_bytes < WORTH_BYTES:
         return clear(text, numbers, reserved.samples)
     return flagged(text, numbers=numbers, n=reserved.samples, severity="info")
@@ -193,21 +193,21 @@ RULES = (
     Rule(
         "host-growth",
         "wrong",
-        "Look for what is kept from step to step: frames in a list, results with their graph, open files.",
+        "Look for objects kept from step to step: frames in a list, results with their graph, open files.",
         "Run twice as long: the growth doubles. tracemalloc shows Python's own part of it.",
         host_growth,
     ),
     Rule(
         "device-growth",
         "wrong",
-        "detach() what is kept; look for results that hold their graph.",
+        "detach() stored tensors; look for results that hold their graph.",
         "Run twice as long: the growth doubles.",
         device_growth,
     ),
     Rule(
         "graph-retained",
         "wrong",
-        "detach() results at the model's output.",
+        "Call detach() on the model's outputs.",
         "results[...].grad_fn is None, and memory no longer grows.",
         graph_retained,
     ),
@@ -215,20 +215,20 @@ RULES = (
         "fragmentation",
         "cost",
         "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or pad to a few sizes.",
-        "Peak memory after the change.",
+        "Compare peak memory after the change.",
         fragmentation,
     ),
     Rule(
         "density-driven",
         "wrong",
-        "A smaller batch or cell, fewer neighbours, and an eye on the number of edges.",
-        "Memory divided by edges is constant.",
+        "Use a smaller batch or cell or fewer neighbours, and monitor the number of edges.",
+        "Memory per edge is constant.",
         density_driven,
     ),
     Rule(
         "shape-cache-growth",
         "cost",
-        "Pad to a few sizes; more capacity; LRU_CACHE_CAPACITY (oneDNN). jax.clear_caches() returns little.",
+        "Pad to a few sizes; more capacity; LRU_CACHE_CAPACITY (oneDNN). jax.clear_caches() frees little.",
         "With constant shapes memory stays constant.",
         shape_cache_growth,
     ),

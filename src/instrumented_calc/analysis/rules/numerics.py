@@ -1,4 +1,4 @@
-"""Rules on numbers: reduced precision, slow double precision, lost edges, values that are none."""
+"""Rules on numerics: reduced precision, slow double precision, lost edges, NaN."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.journal.records import State
 
-# GPUs by name whose double precision is at most 1/32 of the single one, and those that have half of it.
+# GPUs by name whose double precision is at most 1/32 of single precision, and those with half of it.
 # NVIDIA's CUDA C programming guide, throughput of native arithmetic instructions.
 FULL_DOUBLE = ("A100", "H100", "H200", "GH200", "V100", "P100", "A30", "B200", "GB200")
 SLOW_DOUBLE = (
     *("GeForce", "RTX", "TITAN", "Quadro", "T4", "A10", "A16", "A40", "L4", "L40", "A2"),
     *("A4000", "A5000", "A6000", "GTX"),
 )
-# Loss of edges per atom at which atoms may have left the cell. Judgement, to be calibrated.
+# Loss of edges per atom at which atoms may have left the cell. Uncalibrated.
 LOST_EDGES = 0.1
-# How far out an atom is beyond doubt, and how constant a volume is. Judgement, to be calibrated.
+# Distance at which an atom has certainly left the cell, and allowed relative change of the volume.
+# Uncalibrated.
 OUTSIDE_CELLS, SAME_VOLUME = 1.5, 0.01
-# Quantities of a sample, by field.
+# Quantities of a state sample, by field.
 QUANTITIES = {
     "kinetic_ev": "kinetic energy",
     "conserved_ev": "conserved energy",
@@ -37,38 +38,38 @@ REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
 
 
 def reduced_precision(evidence: Evidence) -> Observation:
-    """N1: matrix products are computed with fewer digits than the data have."""
+    """Matrix products use fewer digits than the data have."""
     if evidence.on_gpu is False:
-        return clear("on the CPU products have the full precision of their type")
+        return clear("on the CPU, products have the full precision of their type")
     torch = evidence.environment.torch
     state = torch if isinstance(torch, dict) else {}
-    told = [str(model["precision"]) for model in evidence.models if model.get("precision")]
-    if evidence.on_gpu is None or not (state or told):
+    precisions = [str(model["precision"]) for model in evidence.models if model.get("precision")]
+    if evidence.on_gpu is None or not (state or precisions):
         return unknown("the precision of matrix products, or the device, is not recorded")
     # Double precision is never reduced.
     if evidence.models and all(str(model.get("dtype")) == "float64" for model in evidence.models):
         return clear("double precision", {"dtype": "float64"})
-    setting = str(state.get("float32_matmul_precision", ", ".join(told)))
+    setting = str(state.get("float32_matmul_precision", ", ".join(precisions)))
     reduced = (
         bool(state.get("tf32_matmul"))
         or any(word in REDUCED for word in setting.lower().split())
-        or any("TF32 on" in each for each in told)
+        or any("TF32 on" in each for each in precisions)
         # JAX's default uses TensorFloat-32 where the device has it (jax-ml/jax#22557).
-        or (evidence.uses_jax and "default" in told)
+        or (evidence.uses_jax and "default" in precisions)
     )
-    numbers = {"setting": setting, "model": ", ".join(told), "tf32": str(state.get("tf32_matmul"))}
+    numbers = {"setting": setting, "model": ", ".join(precisions), "tf32": str(state.get("tf32_matmul"))}
     if not reduced:
         return clear(f"matrix products: {setting}", numbers)
     kinds = {each.phase.kind for each in evidence.summary.phases}
     exact = "optimizer" in kinds or any(each.phase.ensemble == "NVE" for each in evidence.summary.phases)
-    text = f"matrix products may have 10 bits instead of 23 ({setting})"
+    text = f"matrix products may use a 10-bit mantissa instead of 23 bits ({setting})"
     if exact:
         text += ", in a run that conserves energy or converges forces"
     return flagged(text, numbers=numbers, severity="wrong" if exact else "info")
 
 
 def slow_double(evidence: Evidence) -> Observation:
-    """N2: double precision on a GPU that has next to none."""
+    """Double precision on a GPU that is slow at it."""
     if evidence.on_gpu is False:
         return clear("no GPU in use")
     types = {str(model["dtype"]) for model in evidence.models if model.get("dtype")}
@@ -77,18 +78,18 @@ def slow_double(evidence: Evidence) -> Observation:
     torch = evidence.environment.torch
     devices = torch.get("devices") if isinstance(torch, dict) else None
     if not types or not devices:
-        return unknown("the model's type or the device's name is not recorded")
+        return unknown("the model's dtype or the device's name is not recorded")
     name = ", ".join(str(each) for each in devices)
     words = name.replace(",", " ").replace("-", " ").split()
     if any(word in FULL_DOUBLE for word in words):
         return clear(f"{name} computes double precision at half the speed of single")
     if any(known in words for known in SLOW_DOUBLE):
         return flagged(f"double precision on {name}, at 1/32 of the speed or less", numbers={"device": name})
-    return unknown(f"how fast {name} computes double precision is not known here")
+    return unknown(f"the double-precision speed of {name} is unknown")
 
 
 def lost_edges(evidence: Evidence) -> Observation:
-    """N3: neighbours vanish because atoms have left the cell."""
+    """Neighbours are lost because atoms have left the cell."""
     calls, rows = evidence.calls, evidence.steady
     counted = [column for name, column in sizes(calls).items() if name != "n_atoms"]
     column = next((each for each in counted if len(rows) and bool((each[rows] >= 0).all())), None)
@@ -105,23 +106,23 @@ def lost_edges(evidence: Evidence) -> Observation:
     volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float) and each.volume_a3 > 0]
     text = f"edges per atom went {100 * change:.3g} %"
     if not far or not volumes:
-        return unknown(f"{text}, but where the atoms are is not recorded", numbers, len(rows))
+        return unknown(f"{text}, but the positions of the atoms are not recorded", numbers, len(rows))
     numbers |= {"farthest_cells": max(far), "volume_change": volumes[-1] / volumes[0] - 1}
     if max(far) <= OUTSIDE_CELLS or abs(volumes[-1] / volumes[0] - 1) > SAME_VOLUME:
         return clear(f"{text}, but the atoms are in the cell, or it has changed", numbers, len(rows))
-    text += f" while atoms went as far as {max(far):.3g} cells: results may be wrong"
+    text += f" while atoms moved as far as {max(far):.3g} cells out: results may be wrong"
     return flagged(text, numbers=numbers, n=len(rows))
 
 
 def non_finite(evidence: Evidence) -> Observation:
-    """N5: a result is not a number."""
+    """A result is NaN or infinite."""
     states, calls = evidence.summary.journal.states, evidence.calls
     found = [(each.index, name) for each in states for name in _non_finite_in(each)]
     nulls = calls.sparse.get("energy_not_finite")
     if nulls is not None:
         found += [(int(index), "energy") for index in calls.index[nulls.rows]]
     if not states and not found:
-        return unknown("results were not looked at")
+        return unknown("results were not inspected")
     if not found:
         return clear(f"all results on the host were finite in {len(states)} samples", n=len(states))
     names = sorted({name for _, name in found})
@@ -132,7 +133,7 @@ def non_finite(evidence: Evidence) -> Observation:
 
 
 def _non_finite_in(state: State) -> list[str]:
-    """Return what was NaN or infinite in a sample: results by name, and quantities, which are null then."""
+    """Return the non-finite entries of a sample: results by name, and quantities, which are then null."""
     names = list(state.non_finite) if isinstance(state.non_finite, list) else []
     return names + [name for field, name in QUANTITIES.items() if getattr(state, field) is None]
 
@@ -142,27 +143,27 @@ RULES = (
         "reduced-precision",
         "info",
         "torch.set_float32_matmul_precision('highest') (JAX: jax_default_matmul_precision), then compare.",
-        "Energies and forces of the same frames with either setting.",
+        "Compare energies and forces of the same frames with both settings.",
         reduced_precision,
     ),
     Rule(
         "slow-double",
         "cost",
         "Try single precision and compare forces; keep the precision the model was trained in.",
-        "Forces of the same frames in either precision.",
+        "Compare forces of the same frames in both precisions.",
         slow_double,
     ),
     Rule(
         "lost-edges",
         "wrong",
         "Wrap the atoms into the cell.",
-        "Energy of the last frame, wrapped and not wrapped.",
+        "Compare the energy of the last frame, wrapped and unwrapped.",
         lost_edges,
     ),
     Rule(
         "non-finite",
         "wrong",
-        "Stop the run; look at the frame before: overlapping atoms, too long a time step, a bad model.",
+        "Stop the run and inspect the previous frame: overlapping atoms, too long a time step, a bad model.",
         "Calculate the last good frame alone.",
         non_finite,
     ),

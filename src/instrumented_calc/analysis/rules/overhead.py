@@ -1,4 +1,4 @@
-"""The rule on fixed overhead: a flat size sweep, or a device that waits to be told what to do."""
+"""The rule on fixed overhead: a flat size sweep, or a device that waits for launches."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Exponent of latency over size, on so many sizes over such a span. Judgement; a flat curve from 54 to 2662
-# atoms is fixed overhead (ACEsuit/mace#1708).
+# Exponent of latency over size, and the number and span of sizes required. Uncalibrated; a flat curve from
+# 54 to 2662 atoms is fixed overhead (ACEsuit/mace#1708).
 FLAT_EXPONENT, FEWEST_SIZES, LEAST_SPAN = 0.2, 3, 4.0
-# A device that works for less than this share of a call, although it is given so much to do. Judgement, to
-# be calibrated; a launch costs the host 2.7 to 7 us (ahrefs/ocannl#488), so that 300 are 1 to 2 ms.
+# A device that is busy for less than this share of a call despite this many launches. Uncalibrated; a launch
+# costs the host 2.7 to 7 us (ahrefs/ocannl#488), so 300 launches take 1 to 2 ms.
 DEVICE_BUSY, MANY_LAUNCHES = 0.4, 300
 
 
 def overhead_bound(evidence: Evidence) -> Observation:
-    """L7: a call is mostly fixed overhead, by what a device does in it or by how it grows with size."""
+    """Calls are mostly fixed overhead, judged by the device's busy time or by the growth with size."""
     windows, sweep = _launches(evidence), _sweep(evidence)
     if windows is None or sweep.verdict == "flagged":
         return sweep
@@ -31,7 +31,7 @@ def overhead_bound(evidence: Evidence) -> Observation:
 
 
 def _launches(evidence: Evidence) -> Observation | None:
-    """Judge by the trace windows that saw a device, None without any."""
+    """Judge by the trace windows with device times; None if there are none."""
     windows = [
         each
         for each in (evidence.traces.windows if evidence.traces else ())
@@ -43,22 +43,22 @@ def _launches(evidence: Evidence) -> Observation | None:
         return None
     launches = sum(each.launches or 0 for each in windows) / calls
     busy_ns = sum(each.device_busy_ns or 0 for each in windows) / calls
-    # A tracer makes calls longer on the host, but not the work on the device.
+    # A tracer lengthens calls on the host, but not the work on the device.
     latency = evidence.summary.latency
     usual = min(wall / calls, latency.median_ns if latency is not None else wall / calls)
     busy = min(busy_ns / usual, 1.0)
     numbers = {"device_busy_share": busy, "launches_per_call": launches, "device_busy_ms": busy_ns / 1e6}
-    text = f"the device works in {100 * busy:.3g} % of a call, on {launches:,.0f} kernels and copies"
+    text = f"the device is busy for {100 * busy:.3g} % of a call, with {launches:,.0f} kernels and copies"
     if busy >= DEVICE_BUSY or launches <= MANY_LAUNCHES:
         return clear(text, numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=(1 - busy) * evidence.calculator_ns)
 
 
 def _sweep(evidence: Evidence) -> Observation:
-    """Judge by the sizes of systems in the run: larger ones should take longer."""
+    """Judge by the system sizes in the run: larger ones should take longer."""
     calls, rows = evidence.calls, evidence.steady
     atoms, times = [], []
-    # Medians of a million calls take 10 ms each: none where there are too few sizes.
+    # Medians of a million calls take 10 ms each: skip them if there are too few sizes.
     for number in evidence.sizes if len(evidence.sizes) >= FEWEST_SIZES else ():
         ours = rows[calls.n_atoms[rows] == number]
         if number > 0 and len(ours) >= FEWEST_FOR_MEDIAN:
@@ -85,7 +85,7 @@ RULES = (
         "overhead-bound",
         "cost",
         "Batch replicas, use CUDA graphs or torch.compile(mode='reduce-overhead'); tiny systems: the CPU.",
-        "A call on a system four times as large takes hardly longer.",
+        "A call on a system four times as large takes about as long.",
         overhead_bound,
     ),
 )

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Threads over what is allowed. Judgement, to be calibrated; 192 threads on 8 cores were throttled in 95 %
-# of the periods (onyx-dot-app/onyx#12351).
+# Threads per allowed processor. Uncalibrated; 192 threads on 8 cores were throttled in 95 % of the periods
+# (onyx-dot-app/onyx#12351).
 TOO_MANY = 1.25
-# Share of the periods in which a quota was used up. Judgement, to be calibrated; a period is 0.1 s.
+# Share of the periods in which a quota was used up. Uncalibrated; a period is 0.1 s.
 THROTTLED_SHARE, FEWEST_PERIODS = 0.1, 50
-# Below this share of busy processors, threads only wait: a GPU does the work. Judgement.
+# Below this share of busy processors, threads only wait: a GPU does the work. Uncalibrated.
 HARDLY_BUSY = 0.1
-# One thread on so many allowed cores, with CPU time like one core's. Judgement, to be calibrated.
+# One thread on this many allowed cores, with the CPU time of one core. Uncalibrated.
 MANY_CORES, ONE_CORE = 4, 1.2
 
 
 def allowed_processors(evidence: Evidence) -> float | None:
-    """Return how many processors the process may use, None where neither limit is known."""
+    """Return the number of processors the process may use, or None if no limit is known."""
     environment = evidence.environment
     limits = (environment.affinity, environment.cgroup_cpus)
     known = [float(limit) for limit in limits if isinstance(limit, (int, float))]
@@ -30,7 +30,7 @@ def allowed_processors(evidence: Evidence) -> float | None:
 
 
 def threads_used(evidence: Evidence) -> dict[str, int]:
-    """Return the threads of each pool that computes."""
+    """Return the number of threads of each compute pool."""
     environment = evidence.environment
     pools = environment.threads_effective if isinstance(environment.threads_effective, list) else []
     found = {f"{pool.implementation} ({pool.library})": pool.threads for pool in pools}
@@ -40,10 +40,10 @@ def threads_used(evidence: Evidence) -> dict[str, int]:
 
 
 def oversubscription(evidence: Evidence) -> Observation:
-    """D1: more threads than the process may use processors."""
+    """There are more threads than allowed processors."""
     allowed, threads = allowed_processors(evidence), threads_used(evidence)
     if allowed is None or not threads:
-        return unknown("threads, or the processors allowed, were not recorded")
+        return unknown("the threads or the allowed processors were not recorded")
     pool = max(threads, key=lambda name: threads[name])
     busy = evidence.summary.cpu_per_wall
     throttled = _throttled(evidence)
@@ -60,13 +60,13 @@ def oversubscription(evidence: Evidence) -> Observation:
         return flagged(text, numbers=numbers)
     if threads[pool] <= TOO_MANY * max(allowed, 1):
         return clear(text, numbers)
-    # A pool that is not used does no harm: only threads that run more than one at a time are too many.
+    # An unused pool does no harm: only threads that keep more than one processor busy are too many.
     idle = busy is not None and (busy < HARDLY_BUSY * allowed or busy < ONE_CORE < allowed)
     return flagged(text, numbers=numbers, severity="info" if idle else None)
 
 
 def _throttled(evidence: Evidence) -> float | None:
-    """Return the share of the quota's periods in which it was used up, None where there is no quota."""
+    """Return the share of quota periods in which the quota was used up, or None without a quota."""
     machines = [each for each in evidence.summary.journal.machines if isinstance(each.cgroup_periods, int)]
     if len(machines) < 2:  # noqa: PLR2004 - the counters are cumulative
         return None
@@ -78,7 +78,7 @@ def _throttled(evidence: Evidence) -> float | None:
 
 
 def idle_cores(evidence: Evidence) -> Observation:
-    """D6: one thread computes where many could."""
+    """Only one thread computes although more processors are allowed."""
     allowed, threads = allowed_processors(evidence), threads_used(evidence)
     busy = evidence.summary.cpu_per_wall
     if allowed is None or busy is None or not threads:
@@ -95,14 +95,14 @@ RULES = (
     Rule(
         "oversubscription",
         "cost",
-        "Set OMP_NUM_THREADS (or torch.set_num_threads) to the processors that are allowed.",
-        "Run with that many threads: a step is no slower.",
+        "Set OMP_NUM_THREADS (or torch.set_num_threads) to the number of allowed processors.",
+        "Run with that number of threads: steps are not slower.",
         oversubscription,
     ),
     Rule(
         "idle-cores",
         "info",
-        "Raise the number of threads, or run several jobs side by side.",
+        "Raise the number of threads, or run several jobs in parallel.",
         "Run with two threads and compare.",
         idle_cores,
     ),

@@ -1,4 +1,4 @@
-"""Rules on the recorder itself: what it costs."""
+"""Rules on the recorder itself: its cost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation, Severity
 
-# Judgement, to be calibrated; the recorder's own budget is 1 %.
+# Uncalibrated; the recorder's own budget is 1 %.
 OWN_SHARE = 0.02
-# What loading the recorder takes once is much of a run that is over in a second, and no matter to anybody.
+# Loading the recorder once is a large share of a run of one second, but irrelevant.
 ONCE_NS = 100_000_000
 
 
 def profiler_cost(evidence: Evidence) -> Observation:
-    """P1: the recorder takes more than its share."""
+    """The recorder takes more than its share."""
     breakdown = evidence.summary.breakdown
     if breakdown is None or not breakdown.wall_ns or not any(p.kind == "profiler" for p in breakdown.parts):
-        return unknown("the recorder's own time was sampled less than twice")
+        return unknown("the recorder's own time was sampled fewer than two times")
     own = breakdown.of_kind("profiler")
     share = own / breakdown.wall_ns
     numbers = {"share_of_wall": share, "seconds": own / 1e9}
@@ -36,8 +36,8 @@ RULES = (
     Rule(
         "profiler-cost",
         "cost",
-        "Time fewer parts, or give a smaller overhead_budget.",
-        "INSTRUMENTED_CALC=off, and compare the wall time.",
+        "Time fewer parts, or set a smaller overhead_budget.",
+        "Set INSTRUMENTED_CALC=off and compare the wall time.",
         profiler_cost,
     ),
 )

@@ -1,4 +1,4 @@
-"""Rules whose evidence no probe records yet: they say so, and nothing else."""
+"""Rules whose evidence no probe records yet: they only report what is missing."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ RULES = (
     Rule("rebuild-without-skin", "cost", "", "", _missing("displacements between builds are not recorded")),
     Rule("mps-trap", "wrong", "", "", _missing("fall-backs of MPS are not recorded", needs_gpu=True)),
     Rule("denormals", "cost", "", "", _missing("subnormal numbers are not counted")),
-    Rule("unused-property", "info", "", "", _missing("only an A/B run tells what a property costs")),
-    Rule("shared-calculator", "cost", "", "", _missing("whose atoms a call is about is not recorded")),
+    Rule("unused-property", "info", "", "", _missing("only an A/B run can measure the cost of a property")),
+    Rule("shared-calculator", "cost", "", "", _missing("the Atoms object of a call is not recorded")),
 )

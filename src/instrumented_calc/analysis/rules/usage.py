@@ -1,4 +1,4 @@
-"""Rules on how ASE is used: the same geometry computed twice, several calls a step."""
+"""Rules on the use of ASE: the same geometry computed twice, several calls per step."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Share of calls for which nothing had changed. Judgement, to be calibrated; each is exact evidence, and a
-# logger that asks for stress makes half of the calls such (ASE 3.29, measured).
+# Share of calls with no changes. Uncalibrated; each is exact evidence, and a logger that requests stress
+# causes half of the calls to be such (ASE 3.29, measured).
 UNCHANGED_SHARE = 0.05
 # Calls per step: 1.05 in 20 steps of plain MD, 2 with NPTBerendsen (ASE 3.29, measured).
 CALLS_PER_STEP = 1.5
 
 
-NOT_COUNTED = "answers from the calculator's cache cannot be told from calculations"
+NOT_COUNTED = "answers from the calculator's cache cannot be distinguished from calculations"
 
 
 def _counts_cache_hits(evidence: Evidence) -> bool:
-    """Tell whether some calls may be answers from a cache; lanes of 0.1.0 did not say."""
+    """Return whether some calls may be cached answers; 0.1.0 did not record this for its lanes."""
     lanes = evidence.summary.journal.lanes.values()
     return any(each.seen_by == "get_property" and each.cache_hits_known is not True for each in lanes)
 
 
 def unchanged_atoms(evidence: Evidence) -> Observation:
-    """A1: a calculation is repeated although nothing has moved."""
+    """A calculation is repeated although the atoms have not changed."""
     calls, summary = evidence.calls, evidence.summary
     rows = in_order(calls, ~(calls.nested | calls.sliced))
     total = summary.evaluations.calls
@@ -40,7 +40,7 @@ def unchanged_atoms(evidence: Evidence) -> Observation:
     if total < FEWEST_FOR_MEDIAN:
         return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
     if bool((calls.changes[rows] < 0).any()) and not summary.journal.slices:
-        return unknown("the calculator was not told what had changed")
+        return unknown("the changes were not passed to the calculator")
     empty = calls.change_sets.index(()) if () in calls.change_sets else None
     repeats = rows[calls.changes[rows] == empty] if empty is not None else rows[:0]
     known = len(repeats) + sum(each.unchanged for each in summary.journal.slices)
@@ -49,14 +49,16 @@ def unchanged_atoms(evidence: Evidence) -> Observation:
     lost *= known / len(repeats) if len(repeats) else 1
     asked = sorted({"+".join(calls.property_sets[entry]) for entry in _property_entries(evidence, repeats)})
     numbers = {"calls": known, "share_of_calls": share, "asked_for": ", ".join(asked)}
-    text = f"{known:,} of {total:,} calls computed a geometry that had just been computed"
+    text = f"{known:,} of {total:,} calls recomputed the previous geometry"
     if share < UNCHANGED_SHARE:
         return clear(text, numbers, total)
     if asked:
         text += f", for {', '.join(asked)}"
     remedy = None
     if evidence.uses_jax and any("stress" in each for each in asked):
-        remedy = "Ask for stress before forces: with FeNNol the stress pass gives both, the other order none."
+        remedy = (
+            "Request stress before forces: in FeNNol the stress pass also computes forces, not vice versa."
+        )
     return flagged(text, numbers=numbers, n=total, saving_ns=lost, remedy=remedy)
 
 
@@ -66,7 +68,7 @@ def _property_entries(evidence: Evidence, rows: np.ndarray) -> list[int]:
 
 
 def evaluations_per_step(evidence: Evidence) -> Observation:
-    """A2: an MD step needs more than one calculation."""
+    """An MD step needs more than one calculation."""
     phases = [each for each in evidence.summary.phases if each.phase.kind == "md" and each.speed is not None]
     calls = sum(each.calls for each in phases)
     steps = sum(each.speed.steps for each in phases if each.speed is not None)
@@ -75,7 +77,7 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     if calls < FEWEST_FOR_MEDIAN or not steps:
         others = {each.phase.kind for each in evidence.summary.phases} - {"md"}
         if others and not phases:
-            return clear("no MD: optimizers and bands need several calls a step")
+            return clear("no MD: optimizers and bands need several calls per step")
         return unknown("no MD with a step counter, or too short a one")
     per_step = calls / steps
     drivers = sorted({each.phase.driver.rpartition(".")[2] for each in phases})
@@ -88,7 +90,9 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     saving = inside * (1 - 1 / per_step)
     remedy = None
     if any("Berendsen" in driver for driver in drivers):
-        remedy = "NPTBerendsen computes stress and forces apart; IsotropicMTKNPT needs one call a step."
+        remedy = (
+            "NPTBerendsen computes stress and forces separately; IsotropicMTKNPT needs one call per step."
+        )
     return flagged(text, numbers=numbers, n=calls, saving_ns=saving, remedy=remedy)
 
 
@@ -96,15 +100,15 @@ RULES = (
     Rule(
         "unchanged-atoms",
         "cost",
-        "Ask for everything at once, or let the calculator return all it can: energy, forces and stress.",
-        "calculations per geometry in the report is 1.",
+        "Request all properties in one call, or let the calculator return energy, forces and stress.",
+        "In the report, calculations per geometry is 1.",
         unchanged_atoms,
     ),
     Rule(
         "evaluations-per-step",
         "cost",
-        "See unchanged-atoms; otherwise choose an integrator that needs one calculation a step.",
-        "calculations per step in the report is about 1.",
+        "See unchanged-atoms; otherwise choose an integrator that needs one calculation per step.",
+        "In the report, calculations per step is about 1.",
         evaluations_per_step,
     ),
 )

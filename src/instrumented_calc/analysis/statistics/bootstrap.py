@@ -1,8 +1,8 @@
-"""How well the quantiles of one run are known, although its calls are correlated.
+"""Uncertainty of the quantiles of one run, whose calls are correlated.
 
-Calls that follow one another are alike: the clock, the neighbours' count, another process. So not calls
-are drawn again, but blocks of consecutive ones: the moving-block bootstrap of Kuensch, Ann. Stat. 17, 1217
-(1989).
+Consecutive calls are similar: clock frequency, number of neighbours, other processes. So blocks of
+consecutive calls are resampled instead of single calls: the moving-block bootstrap of Kuensch, Ann. Stat.
+17, 1217 (1989).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 RESAMPLES = 1_000
-# More blocks than these make the variance hardly better known (to 1/sqrt(2 x 400) = 4 %), only dearer.
+# More blocks than this hardly improve the variance estimate (1/sqrt(2 x 400) = 4 %) and only cost time.
 MOST_BLOCKS = 400
-# A block of so many times the correlation time has lost little of the correlation at its edges.
+# A block of this many correlation times loses little of the correlation at its edges.
 TIMES_CORRELATION = 6.0
-# Blocks begin at this many places per length of a block.
+# Number of block start positions per block length.
 STARTS_PER_BLOCK = 8
-# Thresholds at which distribution functions are known; between them they are interpolated.
+# Number of thresholds at which distribution functions are computed; interpolated in between.
 THRESHOLDS = 600
 # Sokal's window: sums of autocorrelations are cut at this many correlation times.
 WINDOW = 5.0
@@ -38,10 +38,10 @@ WINDOW = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How well quantiles of a run are known.
+    """Uncertainty of the quantiles of a run.
 
     Attributes:
-        correlation: Autocorrelation time of the calls, in calls: 1 where they are independent.
+        correlation: Autocorrelation time of the calls, in calls: 1 if they are independent.
         blocks: Number of whole blocks in the run.
         log_errors: Standard error of the logarithm of each quantile.
     """
@@ -52,20 +52,20 @@ class Spread:
 
     @property
     def reach(self) -> float:
-        """Standard errors to either side of a 95 % interval: more than 1.96, the fewer the blocks."""
+        """Half-width of a 95 % interval in standard errors: the fewer blocks, the further above 1.96."""
         return t_quantile(max(round(self.blocks) - 1, 1))
 
 
 def quantile_spread(series: Floats, probabilities: Sequence[float], seed: int = 0) -> Spread | None:
-    """Return how well quantiles of a run are known.
+    """Estimate the uncertainty of quantiles of a run.
 
     Args:
         series: Durations of consecutive calls, positive.
-        probabilities: Which quantiles: 0.5 is the median.
-        seed: Of the draws.
+        probabilities: The quantiles: 0.5 is the median.
+        seed: Seed of the resampling.
 
     Returns:
-        None where the calls are so few or so correlated that the run has not two blocks.
+        None if the run has fewer than two blocks, because its calls are too few or too correlated.
     """
     correlation = correlation_time(series <= np.median(series))
     size = max(TIMES_CORRELATION * correlation, len(series) ** (1 / 3), len(series) / MOST_BLOCKS)
@@ -86,13 +86,13 @@ def quantile_spread(series: Floats, probabilities: Sequence[float], seed: int = 
 def histogram_spread(
     counts: NDArray[np.int64], edges: Floats, probabilities: Sequence[float], seed: int = 0
 ) -> Spread | None:
-    """Return the same of a thinned run, of which only histograms of stretches of time are left.
+    """Estimate the same for a thinned run, from the histograms of its slices.
 
     Args:
-        counts: One row a stretch: how many calls it has at each duration.
-        edges: Those durations, ascending.
-        probabilities: Which quantiles.
-        seed: Of the draws.
+        counts: One row per slice: the number of calls at each duration.
+        edges: These durations, ascending.
+        probabilities: The quantiles.
+        seed: Seed of the resampling.
     """
     sums = counts.sum(axis=0)
     middle = int(np.searchsorted(np.cumsum(sums), sums.sum() / 2))
@@ -119,7 +119,7 @@ def _thresholds(series: Floats) -> Floats:
 def _log_errors(
     counts: NDArray[np.int64], edges: Floats, steps: int, probabilities: Sequence[float], seed: int
 ) -> tuple[float, ...]:
-    """Draw blocks of consecutive rows of counts; return the scatter of the logarithms of quantiles."""
+    """Resample blocks of consecutive rows of counts; return the scatter of the logarithms of quantiles."""
     sums = np.cumsum(np.cumsum(counts, axis=1), axis=0)
     sums = np.concatenate([np.zeros((1, len(edges)), np.int64), sums])
     moving = (sums[steps:] - sums[:-steps]).astype(np.float32)
@@ -136,7 +136,7 @@ def _quantiles(below: Floats, edges: Floats, probabilities: Sequence[float]) -> 
 
 
 def correlation_time(series: Integers | Floats | NDArray[np.bool_]) -> float:
-    """Return the integrated autocorrelation time of a series, in its own steps, at least 1.
+    """Return the integrated autocorrelation time of a series, in steps of the series, at least 1.
 
     1 + 2 sum of the autocorrelations, up to the first lag beyond five times the sum so far: Sokal, Monte
     Carlo Methods in Statistical Mechanics (1996), section 3.

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Times of one kind, after and before.
+    """Times of one kind, before and after.
 
     Attributes:
-        before_ns: Geometric mean over the runs of one side, ns; None where it was not measured.
-        after_ns: Of the other side.
-        interval: After over before, with a 95 % interval; None where there is nothing to tell it from.
+        before_ns: Geometric mean over the runs of one side, ns; None if it was not measured.
+        after_ns: The same for the other side.
+        interval: After over before, with a 95 % interval; None if it cannot be estimated.
     """
 
     before_ns: float | None
@@ -42,13 +42,13 @@ def compare_groups(before: Floats, after: Floats, errors: Sequence[tuple[float, 
     """Return the ratio of the geometric means of two groups.
 
     With more than one run on a side the run is the unit, so the interval is that of the difference of the
-    means of logarithms. With a run on each side it is told from the errors within the runs.
+    means of logarithms. With one run on each side it is computed from the errors within the runs.
 
     Args:
-        before: One value a run, positive; NaN where a run has none.
-        after: Likewise.
-        errors: For single runs the standard error of the logarithm on each side, and how many of them a 95 %
-            interval reaches; else not needed.
+        before: One positive value per run; NaN if a run has none.
+        after: The same for the other side.
+        errors: For single runs the standard error of the logarithm on each side, and the half-width of a 95
+            % interval in standard errors; otherwise unused.
     """
     logs = [np.log(side[side > 0]) for side in (before, after)]
     means = [math.exp(float(each.mean())) if len(each) else None for each in logs]

@@ -1,4 +1,4 @@
-"""A slope that a few stray points cannot bend, with an interval that needs no normal distribution."""
+"""A slope that is robust against outliers, with an interval that needs no normal distribution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# All pairs of so many points are 45 000 slopes, 10 ms; more points hardly narrow the interval.
+# All pairs of this many points are 45 000 slopes, 10 ms; more points hardly narrow the interval.
 MOST_POINTS = 300
 FEWEST_POINTS = 3
 # 97.5th percentile of the normal distribution: two-sided 95 %.
@@ -33,16 +33,16 @@ class Slope:
 def theil_sen(along: Floats, values: Floats) -> Slope | None:
     """Return the median of the slopes of all pairs of points.
 
-    The interval is that of Sen, J. Am. Stat. Assoc. 63, 1379 (1968), from the variance of Kendall's
-    rank statistic. It takes the points to be independent; for those of one run, which are not, it is
-    too narrow. Long series are reduced to medians of consecutive points, which also lessens that.
+    The interval is that of Sen, J. Am. Stat. Assoc. 63, 1379 (1968), from the variance of Kendall's rank
+    statistic. It assumes independent points, so for the correlated points of one run it is too narrow. Long
+    series are reduced to medians of consecutive points, which also lessens the correlation.
 
     Args:
         along: Abscissas, ascending.
-        values: Values there.
+        values: Values at the abscissas.
 
     Returns:
-        The slope, None with fewer than three different abscissas.
+        The slope, or None with fewer than three different abscissas.
     """
     along, values = block_medians(along, values, MOST_POINTS)
     first, second = np.triu_indices(len(along), k=1)
@@ -59,7 +59,7 @@ def theil_sen(along: Floats, values: Floats) -> Slope | None:
 
 
 def block_medians(along: Floats | Integers, values: Floats | Integers, most: int) -> tuple[Floats, Floats]:
-    """Return at most so many points: medians of consecutive ones, in blocks of equal size."""
+    """Reduce a series to at most this many points: medians of equal blocks of consecutive points."""
     size = -(-len(along) // most)
     if size <= 1:
         return along.astype(np.float64), values.astype(np.float64)

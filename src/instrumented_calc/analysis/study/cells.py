@@ -1,4 +1,4 @@
-"""What a controlled experiment measured: one cell is one process, of one workload, mode and replicate."""
+"""Measurements of a controlled experiment: one cell is one process, of one workload, mode and replicate."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ DEFAULT_TAG = "float64 cpu eager"
 
 @dataclass(frozen=True)
 class Executed:
-    """What was seen of the backend that did the work, whatever the mode is called.
+    """Evidence of the backend that did the work, whatever the mode's name.
 
-    Counts are of one evaluation; it was recorded apart from the timed ones.
+    Counts are of one evaluation, recorded separately from the timed ones.
 
     Attributes:
         torch_loaded: Whether torch was loaded in the process at the end.
-        torch_version: Its version; empty: not loaded.
-        numpy_contractions: Einsums that NumPy did.
-        torch_contractions: Einsums that torch did.
-        numpy_flops: Operations of NumPy's; None where those of some are not known.
-        torch_flops: Operations of torch's, likewise.
-        torch_operations: All of torch's operations, views apart; None where they were not counted.
+        torch_version: Version of torch; empty if not loaded.
+        numpy_contractions: Number of NumPy einsums.
+        torch_contractions: Number of torch einsums.
+        numpy_flops: Operations of NumPy's einsums; None if unknown for some.
+        torch_flops: Operations of torch's einsums; None if unknown for some.
+        torch_operations: All torch operations except views; None if not counted.
         torch_contraction_s: Time in torch's einsums, s.
-        einsum_share: Share of the evaluation in einsums; None where it is not known.
+        einsum_share: Share of the evaluation in einsums; None if unknown.
         peak_rss_bytes: Largest resident memory of the process.
-        threads: Thread variables as the process found them when it started.
+        threads: Thread variables at the start of the process.
         effective: Sizes of its thread pools and of torch's own at the end, by name.
-        processors: Processors that it might use.
+        processors: Processors the process may use.
         versions: Versions of libraries.
-        blocks_read: Blocks of 512 bytes read from disk while it was timed.
+        blocks_read: Blocks of 512 bytes read from disk during timing.
     """
 
     torch_loaded: bool
@@ -56,7 +56,7 @@ class Executed:
 
     @property
     def operation_s(self) -> float | None:
-        """Mean time of one of torch's einsums, s."""
+        """Mean time of one torch einsum, s."""
         if not self.torch_contractions or self.torch_contraction_s is None:
             return None
         return self.torch_contraction_s / self.torch_contractions
@@ -66,28 +66,28 @@ class Executed:
 class Cell:
     """One process of an experiment, or one row of a table of an earlier one.
 
-    Times are of one evaluation, that of median duration, in s; what was not measured is None.
+    Times are of one evaluation, the one of median duration, in s; values not measured are None.
 
     Attributes:
         file: Name of the input.
         mode: `numpy_only`, `torch_mixed` or `torch_full`.
         tag: dtype, device and whether it was compiled.
         rep: Number of the replicate, from 1.
-        n_atoms: Particles of a frame; of a bare contraction, the edge of its tensors.
+        n_atoms: Particles per frame; for a bare contraction, the edge length of its tensors.
         species: Number of species.
-        products: Sum of N_a N_b over a <= b in a frame; None where there are no species.
+        products: Sum of N_a N_b over a <= b in a frame; None without species.
         pairs: Neighbour pairs of all frames, or contractions.
         status: `done`, `stalled` or `failed`.
-        why: What went wrong.
-        wall_s: The whole evaluation.
-        compute_s: Of that, computing.
-        conv_in_s: Arrays that became tensors.
-        conv_out_s: Tensors that became arrays.
-        stages: Each part's time in the recorded evaluation.
-        warmups: Evaluations before the timed ones; None: not known.
+        why: Reason of a failure.
+        wall_s: Time of the whole evaluation.
+        compute_s: Time of the computation in it.
+        conv_in_s: Time to convert arrays to tensors.
+        conv_out_s: Time to convert tensors to arrays.
+        stages: Time of each part in the recorded evaluation.
+        warmups: Evaluations before the timed ones; None if unknown.
         evaluations: Timed evaluations.
         util: Processor time over wall time and threads while timed.
-        executed: Evidence; None for none.
+        executed: Evidence of the backend, or None.
     """
 
     file: str
@@ -112,7 +112,7 @@ class Cell:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What its replicates have in common."""
+        """Key shared by all replicates."""
         return self.file, self.mode, self.tag
 
     @property
@@ -124,7 +124,7 @@ class Cell:
 
     @property
     def unaccounted_s(self) -> float | None:
-        """What is left of the evaluation, s."""
+        """The rest of the evaluation, s."""
         if self.wall_s is None or self.compute_s is None or self.conversion_s is None:
             return None
         return self.wall_s - self.compute_s - self.conversion_s
@@ -141,10 +141,10 @@ def of_mode(cells: Sequence[Cell], mode: str) -> list[Cell]:
 
 
 def products_of(symbols: Sequence[str]) -> int | None:
-    """Return the sum of N_a N_b over a <= b; over all a and b it is N^2, and says nothing of species.
+    """Return the sum of N_a N_b over a <= b; over all a and b it is N^2 and independent of species.
 
     Args:
-        symbols: The species of each particle; empty: there are none.
+        symbols: The species of each particle; empty if there are none.
     """
     numbers = [symbols.count(each) for each in sorted(set(symbols))]
     if not numbers:

@@ -1,4 +1,4 @@
-"""What must hold before the times of a controlled experiment mean anything: evidence, not labels."""
+"""Checks of a controlled experiment before its times are used: evidence instead of labels."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.study.cells import Cell, Executed
 
-RSS_MARGIN = 0.8  # a torch process holds at least this much of what importing torch alone takes
+RSS_MARGIN = 0.8  # a torch process uses at least this share of the memory that importing torch takes
 COLD_CACHE = 10.0
-FEWEST_BLOCKS = 2048  # 1 MiB: less is no cold cache
+FEWEST_BLOCKS = 2048  # 1 MiB: less does not indicate a cold cache
 WARM_UP = 1.5
 UNACCOUNTED = 0.05
 UNACCOUNTED_FLAG = 0.10
 TWO = 2
-INTER_OP = "torch inter-op"  # one of its own, always 1
+INTER_OP = "torch inter-op"  # a separate pool, always 1
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One rule that does not hold.
+    """One failed check.
 
     Attributes:
-        rule: Its id.
-        file: The input.
-        text: What was seen, in numbers.
-        blocks: Whether it forbids a verdict on these cells; if not, it is a note.
-        tag: Beginning of the tags that it is about; empty: all.
+        rule: Name of the rule.
+        file: Name of the input.
+        text: The observation, with numbers.
+        blocks: Whether it forbids a verdict on these cells; otherwise it is a note.
+        tag: Prefix of the tags it applies to; empty: all.
     """
 
     rule: str
@@ -42,11 +42,11 @@ class Problem:
 
 
 def check_cells(cells: Sequence[Cell], torch_floor_bytes: float | None) -> list[Problem]:
-    """Return what does not hold of the cells of one input, that are to be compared with each other.
+    """Check the cells of one input that are to be compared with each other.
 
     Args:
         cells: Finished cells of all modes.
-        torch_floor_bytes: Resident memory of a process that only imports numpy and torch; None: not known.
+        torch_floor_bytes: Resident memory of a process that only imports numpy and torch; None if unknown.
     """
     found = [
         *_backends(cells),
@@ -68,31 +68,31 @@ def _backends(cells: Sequence[Cell]) -> Iterator[Problem]:
 
 
 def backend_doubt(cell: Cell) -> str:
-    """Return why a cell's mode is not believed; empty where it is.
+    """Return why a cell's mode is in doubt; empty if it is verified.
 
     Args:
         cell: The cell.
     """
     seen = cell.executed
     if seen is None:
-        return "nothing was recorded of what executed"
+        return "no record of what was executed"
     operations = seen.torch_contractions + (seen.torch_operations or 0)
     if cell.mode == NUMPY:
-        return f"{operations} operations of torch were seen" if operations else ""
+        return f"{operations} torch operations were recorded" if operations else ""
     if not seen.torch_loaded:
         return "torch was never loaded"
     if not operations:
-        return f"no operation of torch was seen, and {seen.numpy_contractions} einsums of NumPy"
+        return f"no torch operations were recorded, but {seen.numpy_contractions} NumPy einsums"
     return _mostly_numpy(seen, operations)
 
 
 def _mostly_numpy(seen: Executed, operations: int) -> str:
-    """Return what tells that torch did only a token of the work; empty: nothing does."""
+    """Return the evidence that torch did only a token share of the work; empty if there is none."""
     ours, theirs = seen.torch_flops, seen.numpy_flops
     if seen.torch_contractions and ours is not None and theirs is not None:
-        told = f"NumPy did {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
+        told = f"NumPy executed {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
         return told if theirs > ours else ""
-    told = f"NumPy did {seen.numpy_contractions} einsums, torch {operations} operations"
+    told = f"NumPy executed {seen.numpy_contractions} einsums, torch {operations} operations"
     return told if seen.numpy_contractions > operations else ""
 
 
@@ -118,7 +118,7 @@ def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
         pools = {name: size for name, size in seen.effective.items() if name != INTER_OP}
         for name, size in pools.items():
             if wanted and size not in wanted:
-                text = f"{cell.mode}: {name} has {size} threads, not {max(wanted)} as asked for"
+                text = f"{cell.mode}: {name} has {size} threads, not {max(wanted)} as requested"
                 yield Problem("threads-unequal", cell.file, text)
         if pools:
             found.setdefault((tuple(sorted(set(pools.values()))), seen.processors), cell.mode)
@@ -166,12 +166,14 @@ def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:
             text = f"{mode}: {len(runs)} measurement: no interval, so no verdict"
             yield Problem("n-runs-1", runs[0].file, text)
         if cold_start(runs):
-            text = f"{mode}: the first replicate took more than {WARM_UP} times the least, without a warm-up"
-            yield Problem("warmup-missing", runs[0].file, f"{text}: it is set aside", blocks=False)
+            text = (
+                f"{mode}: the first replicate took more than {WARM_UP} times the fastest, without a warm-up"
+            )
+            yield Problem("warmup-missing", runs[0].file, f"{text}: it is excluded", blocks=False)
 
 
 def cold_start(runs: Sequence[Cell]) -> bool:
-    """Tell whether the first replicate of a mode is to be set aside.
+    """Return whether the first replicate of a mode must be excluded.
 
     Args:
         runs: The replicates.
@@ -189,7 +191,7 @@ def _unaccounted(cells: Sequence[Cell]) -> Iterator[Problem]:
             continue
         share = sum((each.unaccounted_s or 0) / (each.wall_s or 1) for each in runs) / len(runs)
         if share > UNACCOUNTED:
-            text = f"{mode}: {share:.1%} of the time is neither computing nor conversion"
+            text = f"{mode}: {share:.1%} of the time is neither computation nor conversion"
             hint = (
                 ": inputs made inside the timed region may hide conversions"
                 if share > UNACCOUNTED_FLAG

@@ -1,4 +1,4 @@
-"""Why torch is, or is not, faster on one input: one of four decisions, with the numbers that it rests on."""
+"""Decide why torch is, or is not, faster on one input: one of four decisions, with its evidence."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = DECISIONS = (
     "inconclusive",
 )
 LARGE_SHARE = 0.20  # of torch_mixed's time in conversions
-CONFIDENCE = 0.99  # of what is surely faster
-ALIKE = 1.25  # both torch modes are alike if neither is surely faster, or by no more than this
-NEAR_DISPATCH = 3.0  # an operation that takes so many times the least one is mostly dispatch
-FEWER = 10.0  # so many times fewer contractions are another algorithm
+CONFIDENCE = 0.99  # for a significant difference
+ALIKE = 1.25  # both torch modes are similar if neither is significantly faster, or by at most this factor
+NEAR_DISPATCH = 3.0  # an operation within this factor of the smallest one is mostly dispatch
+FEWER = 10.0  # this many times fewer contractions mean another algorithm
 PAIRS_OF_MODES = ((MIXED, NUMPY), (FULL, NUMPY), (FULL, MIXED))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided on one input.
+    """The decision on one input.
 
     Attributes:
-        file: The input.
+        file: Name of the input.
         tag: dtype, device and whether it was compiled.
-        decision: One of the four.
-        reasons: What it rests on, in numbers.
-        refused: Rules that forbid a verdict; empty: none.
-        ratios: Time of the first mode over that of the second, with 99 % intervals; None: values differ.
-        share: Least and largest share of torch_mixed's time in conversions; None where not measured.
+        decision: One of the four decisions.
+        reasons: The evidence, in numbers.
+        refused: Rules that forbid a verdict; empty if none do.
+        ratios: Time of the first mode over that of the second, with 99 % intervals; None if values differ.
+        share: Least and largest share of torch_mixed's time in conversions; None if not measured.
     """
 
     file: str
@@ -59,11 +59,11 @@ def decide(
     """Decide on one input.
 
     Args:
-        file: The input.
-        tag: Of the torch modes.
-        cells: Finished cells of all modes; what is set aside is not among them.
-        problems: What does not hold of them.
-        dispatch_s: Time of the smallest contraction that torch can do here, s; None: not measured.
+        file: Name of the input.
+        tag: Tag of the torch modes.
+        cells: Finished cells of all modes, without excluded ones.
+        problems: Failed checks of these cells.
+        dispatch_s: Time of the smallest possible torch contraction here, s; None if not measured.
     """
     refused = tuple(dict.fromkeys(each.rule for each in problems if each.blocks))
     if "values-differ" in refused:
@@ -82,7 +82,7 @@ def decide(
     operation = _operation(cells, dispatch_s)
     if operation is not None and dispatch_s:
         reasons.append(
-            f"an einsum of torch takes {operation * 1e6:.3g} us in torch_mixed, the smallest one possible"
+            f"a torch einsum takes {operation * 1e6:.3g} us in torch_mixed, the smallest possible one"
             f" {dispatch_s * 1e6:.3g} us"
         )
     near = None if operation is None or not dispatch_s else operation <= NEAR_DISPATCH * dispatch_s
@@ -101,15 +101,21 @@ def _pattern(
     if mixed.low > 1 and full.low > 1 and near:
         return (
             OVERHEAD,
-            "torch is surely slower in both modes, and its operations are hardly more than dispatch",
+            "torch is significantly slower in both modes, and its operations are mostly dispatch",
         )
     if between.high < 1 and large:
-        return CONVERSION, "without conversions torch is surely faster, and they take a large share"
+        return (
+            CONVERSION,
+            "without conversions torch is significantly faster, and conversions take a large share",
+        )
     if mixed.high < 1 and full.high < 1 and _alike(between) and small:
-        return KERNEL, "both torch modes are surely faster than NumPy, alike, and conversions take little"
+        return (
+            KERNEL,
+            "both torch modes are significantly faster than NumPy, similarly so, and conversions take little",
+        )
     if all(each.low <= 1 <= each.high for each in ratios.values()):
-        return INCONCLUSIVE, "no mode is surely faster than another: all intervals hold 1"
-    return INCONCLUSIVE, "the times follow none of the three patterns: " + _what_lacks(
+        return INCONCLUSIVE, "no mode is significantly faster than another: all intervals contain 1"
+    return INCONCLUSIVE, "the times match none of the three patterns: " + _what_lacks(
         ratios, share, near=near
     )
 
@@ -129,29 +135,31 @@ def _what_lacks(
     if share is None:
         lacks.append("conversions were not timed")
     elif between.high < 1 and share[0].low < LARGE_SHARE:
-        lacks.append(f"torch_full beats torch_mixed, but conversions do not surely take {LARGE_SHARE:.0%}")
+        lacks.append(
+            f"torch_full beats torch_mixed, but conversions do not significantly exceed {LARGE_SHARE:.0%}"
+        )
     if mixed.high >= 1 > full.high:
-        lacks.append("only torch_full is surely faster than NumPy")
+        lacks.append("only torch_full is significantly faster than NumPy")
     if not _alike(between):
-        lacks.append("the torch modes are not alike")
+        lacks.append("the torch modes differ in speed")
     if mixed.low > 1 and full.high >= 1 >= full.low:
-        lacks.append("torch_full is neither surely faster nor surely slower than NumPy")
+        lacks.append("torch_full is neither significantly faster nor significantly slower than NumPy")
     if mixed.low > 1 and near is False:
         lacks.append("operations take much longer than dispatch")
     if mixed.low > 1 and near is None:
         lacks.append("the time of an operation was not measured")
-    return "; ".join(lacks) or "some intervals hold 1"
+    return "; ".join(lacks) or "some intervals contain 1"
 
 
 def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
-    """Return the time of a mode over that of another, with Welch's interval on logarithms, made 99 %."""
+    """Return the time of a mode over that of another, with Welch's interval on logarithms at 99 %."""
     ours, theirs = (
         np.log([each.wall_s or np.nan for each in of_mode(cells, name)]) for name in (mode, other)
     )
     difference = difference_of_means(theirs, ours)
     if difference is None:
         return None
-    # Three ratios are looked at: at 95 % one of them would be surely not 1 by chance too often.
+    # Three ratios are tested: at 95 % one of them would too often differ from 1 by chance.
     freedom = max(min(len(ours), len(theirs)) - 1, 1)
     wider = t_quantile(freedom, CONFIDENCE) / t_quantile(freedom)
     value = difference.value
@@ -162,7 +170,7 @@ def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
 def conversion_share(cells: Sequence[Cell]) -> tuple[Estimate, Estimate] | None:
     """Return the least and the largest share of the time in conversions, each with its interval.
 
-    The largest one takes for conversion what is not accounted for at all.
+    The largest share counts all unaccounted time as conversion.
 
     Args:
         cells: Finished cells of a mode.
@@ -208,7 +216,7 @@ def _share_told(share: tuple[Estimate, Estimate] | None) -> list[str]:
 
 
 def _batching(cells: Sequence[Cell]) -> list[str]:
-    """Tell where the torch modes differ by what they compute, not by where."""
+    """Return a remark if the torch modes run different algorithms."""
     numbers = [
         [each.executed.torch_contractions for each in of_mode(cells, mode) if each.executed]
         for mode in (MIXED, FULL)
@@ -216,5 +224,5 @@ def _batching(cells: Sequence[Cell]) -> list[str]:
     mixed, full = (float(np.mean(each)) if each else 0.0 for each in numbers)
     if not full or mixed < FEWER * full:
         return []
-    gain = "what it gains is batching as well, not torch alone"
-    return [f"torch_full does {full:.0f} contractions where torch_mixed does {mixed:.0f}: {gain}"]
+    gain = "part of its gain is batching, not torch alone"
+    return [f"torch_full does {full:.0f} contractions, torch_mixed {mixed:.0f}: {gain}"]

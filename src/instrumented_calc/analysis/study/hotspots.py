@@ -1,4 +1,4 @@
-"""What cProfile saw of one mode: functions, their calls and times."""
+"""cProfile result of one mode: functions, their calls and times."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Hotspot:
 
     Attributes:
         function: Its name.
-        file: The end of its file's path; empty for what is built in.
-        line: Where it begins there; 0 for what is built in.
-        calls: How often it was called.
-        own_s: Time in it alone, s.
-        cumulative_s: Time in it and what it called, s.
+        file: End of its file's path; empty for built-in functions.
+        line: First line of the function; 0 for built-in functions.
+        calls: Number of calls.
+        own_s: Time in the function itself, s.
+        cumulative_s: Time in the function and its callees, s.
         own_share: `own_s` over the time of the profiled evaluations.
     """
 
@@ -30,14 +30,14 @@ class Hotspot:
 
 @dataclass(frozen=True, slots=True)
 class ProfiledMode:
-    """A mode under cProfile, in a process that no figure comes from.
+    """A mode under cProfile, run in a separate process that is not timed.
 
     Attributes:
-        file: The input.
-        mode: How it was computed.
+        file: Name of the input.
+        mode: The mode.
         tag: dtype, device and whether it was compiled.
-        evaluations: How many were profiled.
-        functions: Those with the most time of their own, most first.
+        evaluations: Number of profiled evaluations.
+        functions: The functions with the largest own time, largest first.
     """
 
     file: str

@@ -38,20 +38,20 @@ class Row:
     """All replicates of one input in one mode; times in s.
 
     Attributes:
-        file: The input.
-        mode: How it was computed.
+        file: Name of the input.
+        mode: The mode.
         tag: dtype, device and whether it was compiled.
-        n_atoms: Particles of a frame.
+        n_atoms: Particles per frame.
         species: Number of species.
         products: Sum of N_a N_b over a <= b.
         pairs: Neighbour pairs.
-        runs: Replicates that count.
-        wall: Time of an evaluation.
-        conv_in: Arrays that became tensors; None where not measured.
-        conv_out: Tensors that became arrays, likewise.
+        runs: Number of valid replicates.
+        wall: Time of one evaluation.
+        conv_in: Conversion of arrays to tensors; None if not measured.
+        conv_out: Conversion of tensors to arrays; None if not measured.
         share: Least and largest share of conversions.
-        unaccounted: Share of the time that is neither computing nor conversion.
-        stages: Each part's time.
+        unaccounted: Share of the time that is neither computation nor conversion.
+        stages: Time of each part.
         util: Processor time over wall time.
         einsum_share: Share of the time in einsums.
     """
@@ -74,28 +74,28 @@ class Row:
     einsum_share: Spread | None
 
     def per_n2(self, seconds: float) -> float:
-        """Return a time over N^2, s."""
+        """Return a time divided by N^2, s."""
         return seconds / self.n_atoms**2
 
     def per_product(self, seconds: float) -> float | None:
-        """Return a time over the sum of N_a N_b, s."""
+        """Return a time divided by the sum of N_a N_b, s."""
         return seconds / self.products if self.products else None
 
     def per_pair(self, seconds: float) -> float | None:
-        """Return a time over the number of pairs, s."""
+        """Return a time divided by the number of pairs, s."""
         return seconds / self.pairs if self.pairs else None
 
 
 @dataclass(frozen=True, slots=True)
 class SpeciesScaling:
-    """How the time of a mode grows with the number of species, at the same number of particles.
+    """Scaling of a mode's time with the number of species, at constant number of particles.
 
     Attributes:
         mode: The mode.
         tag: dtype, device and whether it was compiled.
         exponent: d ln t / d ln S.
         verdict: `no worse than quadratic`, `worse than quadratic` or `not enough evidence`.
-        stages: Exponents of the parts, those that grow most first.
+        stages: Exponents of the parts, largest first.
     """
 
     mode: str
@@ -112,10 +112,10 @@ class Study:
     Attributes:
         rows: By input, mode and tag.
         decisions: By input and tag.
-        decision: What holds for all inputs; `inconclusive` where they differ.
-        why: What that rests on.
-        scaling: With species; empty where there are too few of them.
-        problems: What does not hold.
+        decision: The decision common to all inputs; `inconclusive` if they differ.
+        why: Basis of the decision.
+        scaling: With species; empty if there are too few of them.
+        problems: Failed checks.
         lost: Cells that stalled or failed.
     """
 
@@ -140,13 +140,13 @@ def judge_study(
     torch_floor_bytes: float | None = None,
     dispatch_s: float | None = None,
 ) -> Study:
-    """Return what an experiment says.
+    """Return the results of an experiment.
 
     Args:
-        cells: All of its cells.
-        differing: What was found when their values were compared, see `study_values`.
-        torch_floor_bytes: Resident memory of a process that only imports numpy and torch; None: not known.
-        dispatch_s: Time of the smallest contraction that torch can do, s; None: not known.
+        cells: All cells.
+        differing: Result of comparing their values, see `study_values`.
+        torch_floor_bytes: Resident memory of a process that only imports numpy and torch; None if unknown.
+        dispatch_s: Time of the smallest possible torch contraction, s; None if unknown.
     """
     cells = sorted(cells, key=_order)
     kept = _kept(usable(cells))
@@ -175,13 +175,13 @@ def judge_study(
 
 
 def _order(cell: Cell) -> tuple[int, int, str, int, str, int]:
-    # Cells that were lost know no sizes, and come last.
+    # Lost cells have no sizes, and come last.
     size = cell.n_atoms or sys.maxsize
     return size, cell.species, cell.file, MODES.index(cell.mode), cell.tag, cell.rep
 
 
 def _kept(cells: Sequence[Cell]) -> list[Cell]:
-    """Set first replicates aside that were not warmed up."""
+    """Exclude first replicates that were not warmed up."""
     cold = set()
     for key in {each.key for each in cells}:
         runs = [each for each in cells if each.key == key]
@@ -191,13 +191,13 @@ def _kept(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _tags(cells: Sequence[Cell], file: str) -> list[str]:
-    """Return what is to be decided on: the ways in which torch was used, or the only way there is."""
+    """Return the tags to decide on: those of the torch modes, or the only one there is."""
     tags = dict.fromkeys(each.tag for each in cells if each.file == file and each.mode != NUMPY)
     return [*tags] or [DEFAULT_TAG]
 
 
 def _comparable(cells: Sequence[Cell], tag: str) -> list[Cell]:
-    """Return the cells of a tag, with NumPy's of the same dtype or, without, those that there are."""
+    """Return the cells of a tag, with NumPy's of the same dtype, or all of NumPy's if there are none."""
     ours = [each for each in cells if each.tag == tag and each.mode != NUMPY]
     numpy = of_mode(cells, NUMPY)
     same = [each for each in numpy if each.tag.partition(" ")[0] == tag.partition(" ")[0]]
@@ -251,10 +251,10 @@ def _row(cells: Sequence[Cell]) -> Row:
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
-    """Return mean, deviation and interval of what was measured; None where nothing was.
+    """Return mean, deviation and interval of the measured values; None if there are none.
 
     Args:
-        values: Of independent replicates.
+        values: Values of independent replicates.
     """
     known = np.array([each for each in values if each is not None], np.float64)
     if not len(known):

@@ -1,4 +1,4 @@
-"""Rule `values-differ`: do all modes compute the same? Before that is clear no time means anything."""
+"""Rule `values-differ`: check that all modes compute the same before comparing their times."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, NDArray[Any]]
 
-# Relative to the largest value; sums in another order differ by less.
+# Relative to the largest value; reordered sums differ by less.
 TOLERANCES = {"float64": 1e-10, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 
 
 def tolerance_of(*tags: str) -> float:
-    """Return the largest difference that passes, relative to the largest value: that of the least precise.
+    """Return the largest accepted difference, relative to the largest value: that of the lowest precision.
 
     Args:
-        *tags: Those of the cells that are compared; each begins with the dtype.
+        *tags: Tags of the compared cells; each begins with the dtype.
     """
     return max(TOLERANCES.get(tag.partition(" ")[0], TOLERANCES["float64"]) for tag in tags)
 
 
 def compare(file: str, reference: Values, values: Values, who: str, tolerance: float) -> Problem | None:
-    """Compare what two cells computed.
+    """Compare the values of two cells.
 
     Args:
-        file: The input.
-        reference: Arrays by quantity, those of NumPy.
-        values: The same of another cell.
+        file: Name of the input.
+        reference: NumPy's arrays by quantity.
+        values: The arrays of another cell.
         who: Its name.
         tolerance: Largest difference, relative to the largest value of the quantity.
 
     Returns:
-        The first quantity that differs; None where none does.
+        The first quantity that differs, or None.
     """
     for name in sorted({*reference, *values}):
         if name not in reference or name not in values:
@@ -57,7 +57,7 @@ def compare(file: str, reference: Values, values: Values, who: str, tolerance: f
             place = tuple(int(each) for each in np.unravel_index(int(apart.argmax()), apart.shape))
             text = (
                 f"{who}: {name}{list(place)} is {ours[place]:.10g}, not {theirs[place]:.10g}:"
-                f" apart by {worst / scale:.2g} of the largest value ({tolerance:g} passes)"
+                f" difference {worst / scale:.2g} of the largest value ({tolerance:g} is accepted)"
             )
             return Problem("values-differ", file, text)
     return None

@@ -1,4 +1,4 @@
-"""Where the time went: rows that add up to the wall time exactly."""
+"""The time breakdown: rows that add up to the wall time exactly."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ class Part:
     """One row of a breakdown.
 
     Attributes:
-        name: What the time went into.
-        kind: `component`, `calculator` (what is left of it), `observers`, `outside` or `profiler`.
+        name: Name of the part.
+        kind: `component`, `calculator` (the rest of it), `observers`, `outside` or `profiler`.
         wall_ns: Time, ns.
-        group: What a component is wholly part of (`energy`, `neighbours`, ...); None where that is
-            not known.
+        group: Group that a component belongs to (`energy`, `neighbours`, ...), or None if unknown.
     """
 
     name: str
@@ -41,10 +40,10 @@ class Breakdown:
 
     Attributes:
         wall_ns: The wall time; exactly the sum of the parts.
-        parts: Components by time, the rest of the calculator, then what lies outside it.
-        concurrency: Mean number of calls at a time while any ran; 1 where they never overlapped.
-        estimated: True where overlapping calls were thinned: how long any ran is not known then.
-        one_pass: True where components have groups, but none is wholly the energy or the forces.
+        parts: Components by time, the rest of the calculator, then the parts outside it.
+        concurrency: Mean number of concurrent calls while any ran; 1 if they never overlapped.
+        estimated: Whether overlapping calls were thinned, so that the time in which any ran is estimated.
+        one_pass: Whether components have groups, but none belongs only to the energy or the forces.
     """
 
     wall_ns: int
@@ -55,7 +54,7 @@ class Breakdown:
 
     @property
     def groups(self) -> dict[str, int]:
-        """Time of the components of each group, ns, the longest first."""
+        """Time of the components of each group in ns, longest first."""
         sums: dict[str, int] = {}
         for part in self.parts:
             if part.group:
@@ -68,7 +67,7 @@ class Breakdown:
 
 
 def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:
-    """Return the groups of components; a name that means several groups to several lanes has none."""
+    """Return the groups of components; a name with different groups in different lanes has none."""
     groups: dict[str, str] = {}
     for lane in lanes:
         for name, group in (lane.groups or {}).items():
@@ -81,16 +80,16 @@ def break_down(
 ) -> Breakdown | None:
     """Split the wall time of a run or a phase.
 
-    Calls that overlap count once: the calculator has the time during which any call ran, shared
-    out in proportion to the calls' own times. Nested calls lie inside their parents.
+    Calls that overlap count once: the calculator gets the time in which any call ran, divided in proportion
+    to the calls' own times. Nested calls are part of their parents.
 
     Args:
         selection: The calls of the run or phase.
-        phases: The drivers that asked for them.
-        groups: What components are part of, by name.
+        phases: The drivers that requested the calls.
+        groups: Groups of the components, by name.
 
     Returns:
-        The breakdown, None when there are no calls.
+        The breakdown, or None if there are no calls.
     """
     measured = _calculator_time(selection)
     if measured is None:
@@ -105,7 +104,7 @@ def break_down(
 
 
 def _calculator_time(selection: Selection) -> tuple[int, int, int, bool] | None:
-    """Return wall time, time with a call running, sum of durations, and whether it is estimated."""
+    """Return wall time, time with a call running, sum of durations, and whether these are estimates."""
     rows, slices = selection.cover, selection.slices
     edges = selection.edges_ns
     if edges is None:
@@ -125,7 +124,7 @@ def _calculator_parts(
     times = _component_times(selection)
     unsplit = _unsplit_time(selection) if times else 0
     known = sum(times.values()) + unsplit
-    # Overlap shrinks all parts alike; without it the scale is exactly 1.
+    # Overlap shrinks all parts by the same factor; without overlap the factor is exactly 1.
     whole = max(spent, known)
     scaled = {
         name: time * calculator // whole if whole else 0
@@ -184,7 +183,7 @@ def _driver_name(phases: list[Phase]) -> str:
 
 
 def _observer_time(selection: Selection) -> int | None:
-    """Return the observers' time within the wall: what the first row tells lies before it."""
+    """Return the observer time within the wall time, without the first row's value, which precedes it."""
     sparse = selection.calls.sparse.get("observers_ns")
     thinned = [each.observers_ns for each in selection.slices if each.observers_ns]
     times = [time for time in thinned if isinstance(time, int)]

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What was compiled while calls waited.
+    """Compilation while calls waited.
 
     Attributes:
-        calls: Indices of the outermost calls in which something was compiled, nested ones included.
-        calls_ns: Sum of the durations of those calls, ns.
+        calls: Indices of the outermost calls with compilation, in nested calls too.
+        calls_ns: Sum of the durations of these calls, ns.
         compile_ns: Time in compilation, ns; a part of `calls_ns`.
-        functions: That time by function, ns, the longest first.
+        functions: Compilation time by function, ns, longest first.
     """
 
     calls: list[int]
@@ -29,7 +29,7 @@ class Compilation:
 
 
 def measure_compilation(calls: Calls) -> Compilation | None:
-    """Return what the rows tell of compilation, None where nothing was compiled."""
+    """Return the compilation recorded in the rows, or None if nothing was compiled."""
     functions: dict[str, int] = {}
     for times in calls.compiled.values:
         for name, elapsed in times.items():
@@ -46,7 +46,7 @@ def measure_compilation(calls: Calls) -> Compilation | None:
 
 
 def times_at(calls: Calls, row: int) -> dict[str, int]:
-    """Return the time in compilation by function of one row, ns; empty where nothing was compiled."""
+    """Return the compilation time by function of one row, ns; empty if nothing was compiled."""
     compiled = calls.compiled
     place = int(np.searchsorted(compiled.rows, row))
     found = place < len(compiled) and compiled.rows[place] == row

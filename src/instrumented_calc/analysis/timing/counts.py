@@ -1,4 +1,4 @@
-"""What an integration counted: edges, overflows, pairs."""
+"""Counts of an integration: edges, overflows, pairs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls
 
-LIST_BUILDS = "list builds"  # as the recorder names what ASE, matscipy and vesin do
+LIST_BUILDS = "list builds"  # the recorder's name for list builds of ASE, matscipy and vesin
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One counted thing over the calls that have it.
+    """One count over the calls that have it.
 
     Attributes:
-        name: What was counted.
-        calls: Number of calls that have the count, nested ones too.
-        total: Sum over those calls: what tells for events, such as overflows.
-        mean: Mean of a call: what tells for sizes, such as edges.
-        min: Smallest of a call.
-        max: Largest of a call.
+        name: Name of the count.
+        calls: Number of calls that have the count, nested ones included.
+        total: Sum over these calls: meaningful for events, such as overflows.
+        mean: Mean per call: meaningful for sizes, such as edges.
+        min: Smallest value of a call.
+        max: Largest value of a call.
     """
 
     name: str

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Where calls lie in time.
+    """Extent of calls in time.
 
     Attributes:
         first_ns: Start of the first call.
         last_ns: End of the last call.
         sum_ns: Sum of the durations.
-        union_ns: Time during which at least one call ran; at most the sum.
+        union_ns: Time in which at least one call ran; at most the sum.
     """
 
     first_ns: int
@@ -31,11 +31,11 @@ class Cover:
 
 
 def cover(calls: Calls, rows: Integers) -> Cover | None:
-    """Return the time that some calls cover, None when there are none.
+    """Return the time covered by calls, or None if there are none.
 
     Args:
         calls: The columns.
-        rows: Row numbers in the order in which the calls started.
+        rows: Row numbers in order of start of the calls.
     """
     if not len(rows):
         return None

@@ -1,4 +1,4 @@
-"""How busy the device was in steady calls, by its own clock: never added to host times."""
+"""Device utilisation in steady calls, by the device's clock: never added to host times."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ class DeviceUse:
     """The steady calls that have device times.
 
     Attributes:
-        calls: Number of those calls.
+        calls: Number of these calls.
         wall_ns: Sum of their durations on the host, ns.
-        busy_ns: Sum of the device's busy time in each part, ns, the longest first.
-        idle_ns: What is left of the wall time, ns; None where the parts together are longer, because
-            they ran at the same time.
+        busy_ns: Sum of the device's busy time per component, ns, longest first.
+        idle_ns: The rest of the wall time, ns; None if components ran concurrently and sum to more than it.
     """
 
     calls: int
@@ -30,7 +29,7 @@ class DeviceUse:
 
 
 def measure_device(calls: Calls, steady: Integers) -> DeviceUse | None:
-    """Return the device's use, None where no steady call has device times.
+    """Return the device's use, or None if no steady call has device times.
 
     Args:
         calls: The columns.
@@ -42,7 +41,7 @@ def measure_device(calls: Calls, steady: Integers) -> DeviceUse | None:
         measured |= column >= 0
     if not measured.any():
         return None
-    # A part that is absent from a row with device times did not run in that call.
+    # A component absent from a row with device times did not run in that call.
     sums = {name: int(column.sum(dtype=np.int64, where=column > 0)) for name, column in times.items()}
     wall = int(calls.wall_ns[steady].sum(dtype=np.int64, where=measured))
     idle = wall - sum(sums.values())

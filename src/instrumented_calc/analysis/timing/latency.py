@@ -1,4 +1,4 @@
-"""How long calls take: exact percentiles, warm-up apart, and the slowest calls with their cause."""
+"""Latency of calls: exact percentiles, separate warm-up, and the slowest calls with their causes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 SLOWEST_LISTED = 5
-# Garbage collection or compilation explains a slow call from this share of the time beyond the median.
+# Garbage collection or compilation explains a slow call if it takes this share of the time beyond the
+# median.
 FAIR_SHARE = 0.3
 
 
@@ -43,7 +44,7 @@ class Latency:
         p99_ns: 99th percentile.
         p999_ns: 99.9th percentile.
         max_ns: Longest.
-        exact: False where percentiles come from histogram buckets, to within 1.6 %.
+        exact: False if percentiles come from histogram buckets, accurate to 1.6 %.
     """
 
     calls: int
@@ -76,7 +77,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """The calls before the steady state, those in which something was compiled apart."""
+    """The calls before the steady state, without those that compiled something."""
 
     calls: int
     wall_ns: int
@@ -85,7 +86,7 @@ class Warmup:
 
 @dataclass(frozen=True, slots=True)
 class SlowCall:
-    """One of the slowest calls; `cause` is None where the journal records none."""
+    """One of the slowest calls; `cause` is None if the journal records none."""
 
     index: int
     step: int | None
@@ -94,10 +95,9 @@ class SlowCall:
 
 
 def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
-    """Return the row numbers of steady calls in order of start, and the warm-up before them.
+    """Return the row numbers of steady calls in order of start, and the preceding warm-up.
 
-    Calls in which something was compiled, or that were traced, are left out first. The warm-up is
-    None where there is none to be seen.
+    Calls that compiled something or were traced are excluded first. The warm-up is None if there is none.
     """
     rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling | calls.traced))
     skipped = warmup_calls(calls.wall_ns[rows])
@@ -108,8 +108,8 @@ def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
 
 
 def in_order(calls: Calls, mask: Mask) -> Integers:
-    """Return the numbers of some rows in the order in which their calls started."""
-    # Row numbers are the largest thing that analysis allocates: as narrow as they can be.
+    """Return row numbers sorted by the start of their calls."""
+    # Row numbers are the largest allocation of the analysis, so use the narrowest type.
     numbers: Integers = np.arange(len(calls), dtype=np.int32 if len(calls) < 2**31 else np.int64)
     rows = numbers if mask.all() else numbers[mask]
     starts = calls.start_ns if len(rows) == len(calls) else calls.start_ns[rows]
@@ -119,7 +119,7 @@ def in_order(calls: Calls, mask: Mask) -> Integers:
 
 
 def median_ns(wall: Integers) -> float:
-    """Return the median of durations, of which there is at least one, ns."""
+    """Return the median of one or more durations, ns."""
     # Not `np.median`, which loads numpy's masked arrays.
     middle = len(wall) // 2
     ordered = np.partition(wall, (middle - 1, middle))
@@ -132,10 +132,10 @@ def measure_latency(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) 
     Args:
         calls: The columns.
         rows: The row numbers to count.
-        slices: Thinned stretches that belong to the same calls. Rows that they count are left out.
+        slices: Thinned intervals of the same calls. Rows that they include are skipped.
 
     Returns:
-        The statistics, None when there was no call.
+        The statistics, or None if there are no calls.
     """
     if not slices:
         return _of_rows(calls.wall_ns[rows])
@@ -146,7 +146,7 @@ def measure_latency(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) 
 def _of_rows(wall: Integers) -> Latency | None:
     if not len(wall):
         return None
-    # One sort gives all percentiles; a million integers take 8 ms. `wall` is a copy made for this.
+    # One sort gives all percentiles; a million integers take 8 ms. `wall` is a private copy.
     wall.sort()
     return _latency(
         calls=len(wall),
@@ -159,14 +159,14 @@ def _of_rows(wall: Integers) -> Latency | None:
 
 
 def _around(ordered: Integers) -> tuple[Integers, Integers]:
-    """Return the places next to each percentile of sorted values, and the values there."""
+    """Return the indices next to each percentile of sorted values, and the values there."""
     exact = np.array(PERCENTILES) / 100 * (len(ordered) - 1)
     places = np.unique(np.concatenate([np.floor(exact), np.ceil(exact)])).astype(np.int64)
     return places, ordered[places]
 
 
 def deviation(wall: Integers) -> float | None:
-    """Return the standard deviation (n - 1), a block at a time to spare memory."""
+    """Return the standard deviation (n - 1), computed block by block to save memory."""
     if len(wall) < 2:  # noqa: PLR2004 - one value does not vary
         return None
     mean = wall.mean(dtype=np.float64)
@@ -202,7 +202,7 @@ def _latency(  # noqa: PLR0913 - keyword-only, one a figure
 
 
 def _of_rows_and_slices(wall: Integers, slices: Sequence[Slice]) -> Latency | None:
-    """Combine exact rows with slices: sums stay exact, percentiles are known to a bucket."""
+    """Combine exact rows with slices: sums stay exact, percentiles are accurate to a bucket."""
     count = len(wall) + sum(each.calls - each.failed for each in slices)
     if not count:
         return None
@@ -248,15 +248,15 @@ def slowest_calls(
 
     Args:
         calls: The columns.
-        rows: The row numbers to look at.
-        median_ns: What is usual: a cause has to explain the time beyond it.
+        rows: The row numbers to search.
+        median_ns: The usual duration; a cause must explain the time beyond it.
         listed: How many to return.
     """
     slow: Integers = np.empty(0, dtype=np.int64)
     bound = -1
     for at in range(0, len(rows), BLOCK_ROWS):
         block = rows[at : at + BLOCK_ROWS]
-        # Nearly nothing is left to sort once the bound is that of a few blocks.
+        # Almost nothing is left to sort once the bound of a few blocks is known.
         slow = np.concatenate([slow, block[calls.wall_ns[block] > bound]])
         order = np.argsort(-calls.wall_ns[slow].astype(np.int64), kind="stable")
         slow = slow[order[:listed]]
@@ -308,13 +308,13 @@ def _value(calls: Calls, field: str, row: int) -> int | None:
 
 
 def _increase(calls: Calls, field: str, row: int) -> bool:
-    """Whether a cumulative counter, sampled at this very row, grew since the sample before it."""
+    """Return whether a cumulative counter, sampled at this row, grew since the previous sample."""
     sparse = calls.sparse.get(field)
     if sparse is None:
         return False
     place = int(np.searchsorted(sparse.rows, row))
     if not 0 < place < len(sparse) or sparse.rows[place] != row:
         return False
-    # A sample long ago says nothing about this call.
+    # A sample from long ago does not apply to this call.
     recent = sparse.rows[place - 1] >= row - 1
     return bool(recent and sparse.values[place] > sparse.values[place - 1])

@@ -1,4 +1,4 @@
-"""How much each part of a breakdown takes from call to call: min, mean, max and how much it varies."""
+"""Variation of each part of a breakdown from call to call: min, mean, max and coefficient of variation."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One part over the calls whose rows were kept.
+    """One part over the calls with rows.
 
     Attributes:
-        calls: Their number.
-        min_ns: Least time in a call, ns; 0 for a part that some call did not enter.
+        calls: Number of calls.
+        min_ns: Shortest time in a call, ns; 0 if some call did not enter the part.
         mean_ns: Mean, ns.
         max_ns: Largest, ns.
         cv: Standard deviation (n - 1) over the mean; None for fewer than two calls or a mean of 0.
@@ -32,19 +32,19 @@ class Spread:
 
 
 def measure_spread(selection: Selection) -> dict[str, Spread]:
-    """Return the spread of each component, of what is left of the calls, and of the time between them.
+    """Return the spread of each component, of the rest of the calls, and of the time between them.
 
     Args:
-        selection: The calls of a run or phase; of thinned stretches only sums are known.
+        selection: The calls of a run or phase; thinned intervals have only sums.
 
     Returns:
-        Spreads under the names of the breakdown's parts; `between calls` for what lies outside.
+        Spreads by the names of the breakdown's parts; `between calls` for the time outside.
     """
     calls, rows = selection.calls, selection.rows
     if not len(rows):
         return {}
     found = {}
-    # As narrow as it is: exclusive times add up to no more than the call's, so that this does not overflow.
+    # Keep the narrow type: exclusive times sum to at most the call's time, so this cannot overflow.
     rest = calls.wall_ns[rows]
     for name, column in calls.components.items():
         times = column[rows]

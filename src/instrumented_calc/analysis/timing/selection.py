@@ -1,4 +1,4 @@
-"""Which calls a figure is about: those of a run or of one phase, each counted once."""
+"""Select the calls of a run or of one phase, each counted once."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Selection:
 
     Attributes:
         calls: All columns of the journal.
-        mask: Rows that belong to the run or phase, nested and sliced ones too.
-        rows: Outermost calls whose time no slice counts, failed ones too, in order of start.
-        cover: Where those calls lie in time; None when there are none.
-        slices: Thinned stretches of the run or phase.
+        mask: Rows that belong to the run or phase, including nested and sliced ones.
+        rows: Outermost calls whose time is in no slice, including failed ones, in order of start.
+        cover: Extent of these calls in time; None if there are none.
+        slices: Thinned intervals of the run or phase.
     """
 
     calls: Calls
@@ -37,7 +37,7 @@ class Selection:
 
     @property
     def edges_ns(self) -> tuple[int, int] | None:
-        """Start of the first call and end of the last one, ns; None without any call."""
+        """Start of the first call and end of the last one, ns; None without calls."""
         edges = [(each.start_ns, each.end_ns) for each in self.slices if each.calls]
         if self.cover is not None:
             edges.append((self.cover.first_ns, self.cover.last_ns))
@@ -47,7 +47,7 @@ class Selection:
 
     @property
     def first_row(self) -> int | None:
-        """Row of the first call, None when a slice holds it."""
+        """Row of the first call, or None if it is in a slice."""
         if not len(self.rows):
             return None
         first = int(self.rows[0])
@@ -55,7 +55,7 @@ class Selection:
         return None if any(each.start_ns < start for each in self.slices) else first
 
     def growth(self, field: str) -> int | None:
-        """Return how much a cumulative sampled field grew from its first to its last sample."""
+        """Return the growth of a cumulative sampled field from its first to its last sample."""
         sparse = self.calls.sparse.get(field)
         if sparse is None:
             return None
@@ -65,10 +65,10 @@ class Selection:
 
 
 def select(journal: Journal, phase: int | None = None) -> Selection:
-    """Select the calls of the whole run, or those that one driver asked for."""
+    """Select the calls of the whole run, or those that one driver requested."""
     calls = journal.calls
     mask = np.ones(len(calls), np.bool_) if phase is None else calls.phase == phase
-    # A failed call's time is in no slice, so its row counts.
+    # A failed call's time is not in any slice, so its row counts.
     counted = mask & ~calls.nested & (~calls.sliced | calls.failed)
     rows = in_order(calls, counted)
     return Selection(

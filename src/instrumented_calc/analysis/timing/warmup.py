@@ -1,4 +1,4 @@
-"""Where a run's warm-up ends: detected, not assumed."""
+"""Detect the end of a run's warm-up, instead of assuming it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 SEARCHED_SHARE = 0.2
 FEWEST_CALLS = 10
-# Calls beyond these add nothing to the decision, and a million logarithms cost time and memory.
+# Calls beyond this number do not affect the decision, and a million logarithms cost time and memory.
 MOST_SEARCHED = 20_000
-# A warm-up is slower than what follows by at least this factor (in the mean of the logarithms).
+# A warm-up is slower than the following calls by at least this factor (in the mean of the logarithms).
 LEAST_SLOWDOWN = 1.3
-# A split must lower the squared error by this many variances times log(n). The theory's value for
+# A split must lower the squared error by this many variances times log(n). The theoretical value for
 # independent calls is 2 to 3 (Bayesian information criterion); calls of one run are correlated.
 PENALTY = 6.0
 
 
 def warmup_calls(wall_ns: Integers) -> int:
-    """Return how many of the first calls are warm-up.
+    """Return the number of warm-up calls at the start.
 
     Two levels are fitted to the logarithm of the latency by least squares, with the change between
     them anywhere in the first fifth of the calls. Change points: Killick, Fearnhead and Eckley,
@@ -33,7 +33,7 @@ def warmup_calls(wall_ns: Integers) -> int:
         wall_ns: Durations of the successful outermost calls in order, ns.
 
     Returns:
-        The number of calls before the steady state; 0 when the gain is too small to tell.
+        The number of calls before the steady state; 0 if the gain is too small.
     """
     total = len(wall_ns)
     if total < FEWEST_CALLS:
@@ -41,7 +41,7 @@ def warmup_calls(wall_ns: Integers) -> int:
     searched = min(int(total * SEARCHED_SHARE), MOST_SEARCHED)
     considered = wall_ns[: min(total, 5 * searched)]
     logs = np.log(np.maximum(considered, 1))
-    # One stall must not draw the change point: levels are taken from clipped logarithms.
+    # A single stall must not move the change point: levels use clipped logarithms.
     middle, spread = _robust_level(logs[searched:])
     clipped = np.clip(logs, middle - 5 * spread, middle + np.log(20))
     count = len(clipped)

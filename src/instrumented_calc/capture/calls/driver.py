@@ -1,7 +1,7 @@
-"""Finds who asks for forces: the integrator or optimizer, its step counter and its time step.
+"""Finds the driver that requests forces: the integrator or optimizer, its step counter and its time step.
 
-A driver is found by looking up the stack of the thread that calls, and only in frames of ASE's own modules.
-It is looked for again when its step counter stops moving, so that relax -> NVT -> NPT become three phases.
+A driver is found in the stack of the calling thread, and only in frames of ASE's own modules. It is searched
+again when its step counter stops changing, so that relax -> NVT -> NPT become three phases.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-# Looking up a stack costs microseconds: never more often than every so many calls once it was in vain.
+# Searching a stack costs microseconds: after a failed search, wait at least this many calls.
 RAREST_SEARCH = 16
 RAREST_CHECK = 8
 
-# Defines the base class of every ASE dynamics: while it is not loaded, no thread runs one.
+# Defines the base class of every ASE dynamics: until it is loaded, no thread runs one.
 DYNAMICS = "ase.optimize.optimize"
 
 DRIVER_MODULES = ("ase.optimize", "ase.md", "ase.mep", "ase.ga", "ase._4.optimize")
@@ -47,10 +47,10 @@ class DriverWatch:
     """Follows the driver of one wrapped calculator.
 
     Attributes:
-        reference: Gives the driver, or None if none is known or it is gone.
+        reference: Returns the driver, or None if none is known or it was collected.
         last_step: Its step counter at the last call.
-        countdown: Calls until a driver is looked for again, while none is known.
-        phase: Number of the driver's phase, as the recorder gave it; None while none is known.
+        countdown: Calls until the next search, while no driver is known.
+        phase: Number of the driver's phase, as assigned by the recorder; None while no driver is known.
     """
 
     __slots__ = ("_pause", "_stalled", "countdown", "last_step", "phase", "reference")
@@ -69,16 +69,16 @@ class DriverWatch:
         self.phase = phase
         self._stalled = 0
         self._pause = 1
-        self.countdown = 0  # once it is gone, the next call looks for another
+        self.countdown = 0  # once it is collected, the next call searches again
 
     def search(self, current: Any) -> Any | None:
-        """Look for a driver, now and then, because none is known or the step counter did not move.
+        """Search for a driver periodically, while none is known or the step counter does not change.
 
         Args:
-            current: The driver that is followed, or None.
+            current: The followed driver, or None.
 
         Returns:
-            A driver that should be followed from this call on, if there is a new one.
+            A new driver to follow from this call on, if there is one.
         """
         if current is None:
             if self.phase is not None:  # it is gone
@@ -125,13 +125,13 @@ def _in_stack(frame: FrameType | None) -> Any | None:
 
 
 def describe(driver: Any) -> dict[str, Any]:
-    """Return what a `phase` record says of a driver.
+    """Return the fields of a `phase` record that describe a driver.
 
     Args:
         driver: An ASE dynamics or optimizer.
 
     Returns:
-        `driver` (class name) and `kind`; for MD also `ensemble`, where the class tells it, and
+        `driver` (class name) and `kind`; for MD also `ensemble`, if the class determines it, and
         `timestep_fs`.
     """
     name = type(driver).__name__

@@ -1,4 +1,4 @@
-"""A lane: one wrapped calculator as its run sees it."""
+"""A lane: one wrapped calculator within its run."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Counts what one wrapped calculator does.
+    """Counters and state of one wrapped calculator.
 
     Args:
         recorder: The run.
         calculator: The bare calculator.
-        seen_by: How its calls are seen, see `journal.records.Lane`.
+        seen_by: How its calls are recorded, see `journal.records.Lane`.
         number: The lane's number; a copy of a calculator keeps the number of its original.
 
     Attributes:
         calls: Real calculations that ended.
         failed: Those that raised.
         asked: Calls of `get_property`.
-        cache_hits: Those that were answered without a calculation.
-        not_implemented: Those that were answered with PropertyNotImplementedError.
-        components: What is timed in each call; None if nothing is.
-        context: What the lane's calls have in common at present.
-        watch: Follows the driver that asks for forces.
+        cache_hits: Requests answered without a calculation.
+        not_implemented: Requests answered with PropertyNotImplementedError.
+        components: Parts timed in each call; None if there are none.
+        context: The current carried fields of the lane's calls.
+        watch: Follows the driver that requests forces.
         described_in: The run's token, once the lane's record is written.
-        cache_hits_known: Whether answers from a cache can be told from calculations.
-        held: The dictionary that a twin and its calculator share; None of a proxy.
-        look_after: When the forces are to be looked at again, in ns of the run's clock.
-        look_at: Number of calls after which they are looked at in any case.
-        unseen: The last call, if its forces were not looked at.
+        cache_hits_known: Whether cached answers can be distinguished from calculations.
+        held: The dictionary shared by a twin and its calculator; None for a proxy.
+        look_after: Time of the next inspection of the forces, in ns of the run's clock.
+        look_at: Number of calls after which they are inspected in any case.
+        unseen: The last call, if its forces were not inspected.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Lane:
         recorder.lanes[id(self)] = self
 
     def begin(self) -> None:
-        """Count from zero and know of nothing: when it is made, and in a forked child."""
+        """Reset counters and cached state (on creation and in a forked child)."""
         self.calls = self.failed = 0
         self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
@@ -95,26 +95,26 @@ class Lane:
         self.unseen: int | None = None
 
     def __del__(self) -> None:
-        """Tell the run that the calculator is gone."""
-        with suppress(Exception):  # while the interpreter shuts down, half of it is gone
+        """Notify the run that the calculator was collected."""
+        with suppress(Exception):  # during interpreter shutdown, modules may be missing
             self.recorder.let_go(self)
 
     def stored(self, name: str) -> Any:
-        """Return what the calculator holds under a name, or None; no code of the calculator is run."""
+        """Return an attribute stored in the calculator, or None, without running code of the calculator."""
         return stored(self.calculator, name)
 
     def results(self, found: Any, properties: Any, returned: Any) -> dict[str, Any] | None:
-        """Return the results of a call that are not in a plain dictionary, as far as they can be read.
+        """Return the results of a call that are not in a plain dictionary, if they can be read.
 
-        A mapping of the user's own may calculate when it is read: it is left alone.
+        A mapping class of the user may calculate when read, so it is not touched.
 
         Args:
-            found: What the calculator holds as its results, or None.
-            properties: The properties that were asked for.
-            returned: What the call returned.
+            found: The calculator's results attribute, or None.
+            properties: The requested properties.
+            returned: The return value of the call.
         """
         if issubclass(type(found), dict):
-            return dict([*dict.items(found)])  # what is stored, whatever its class makes of it
+            return dict([*dict.items(found)])  # the stored values, bypassing its class
         if found is not None or returned is None:
             return None
         if self.seen_by == "get_property":
@@ -124,7 +124,7 @@ class Lane:
         return None
 
     def prepare(self) -> Components | None:
-        """Ask the integration what is timed and counted, before the first call."""
+        """Ask the integration for its parts and counts, before the first call."""
         calculator, troubles = self.calculator, self._troubles
         integration = find_integration(calculator, troubles)
         parts = ask(integration, "parts", calculator, troubles)
@@ -140,7 +140,7 @@ class Lane:
         return timed if parts or counts else None
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
-        """Return the lane's record, and what went wrong while it was made.
+        """Return the lane's record, and any error while it was made.
 
         Args:
             atoms: The atoms of the first call, or None.
@@ -154,7 +154,7 @@ class Lane:
         if self.seen_by == "get_property":
             record.cache_hits_known = self.cache_hits_known
         if atoms is not None:
-            with own_faults_dropped():  # it may be anything
+            with own_faults_dropped():  # any value is possible
                 record.n_atoms = len(atoms)
                 record.formula = atoms.get_chemical_formula()
         if self._evidence:
@@ -165,7 +165,7 @@ class Lane:
 
 
 class Unprepared:
-    """Stands in for the components of a lane that has not been called yet."""
+    """Placeholder for the components of a lane before its first call."""
 
     @staticmethod
     def put(lane: Lane, entry: Entry) -> Components | None:

@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
 REVIEW_AFTER = 1000
 ONE_IN = 16
-# A look at operands takes 0.4 us, at the clock 0.2 us: where either is more than 1 %, it becomes rarer.
+# Inspecting operands takes 0.4 us, reading the clock 0.2 us: if either is more than 1 %, it is done less
+# often.
 QUICK_NS = 20_000
 LOOKED_AT_NS = 50_000
 OTHER = "*other*"
 
-_generator = random.Random(16)  # noqa: S311 - nothing secret; at random, so that no period of a loop is met
+_generator = random.Random(16)  # noqa: S311 - not for secrets; random, so as not to match the period of a loop
 distance: Callable[[], int] = itertools.cycle(
     [_generator.randint(1, 2 * ONE_IN - 1) for _ in range(1009)]
 ).__next__
 
 
 class Seen:
-    """Looks at calls with the same operands: their number, their time and its squares."""
+    """Inspected calls with the same operands: their number, their time and its squares."""
 
     __slots__ = ("line", "ns", "operands", "seen", "squares", "told")
 
@@ -50,10 +51,10 @@ class Seen:
         self.squares += elapsed * elapsed
 
     def news(self, *, sampled: bool) -> Operands | None:
-        """Return what has come since the last time, if anything has.
+        """Return the counts since the last call, if there are any.
 
         Args:
-            sampled: Whether these looks stand for other calls as well.
+            sampled: Whether the inspected calls are a sample of more calls.
         """
         now = self.seen, self.ns, self.squares
         before, self.told = self.told, now
@@ -67,12 +68,12 @@ class Cell:
     """One equation's calls in one thread and component.
 
     Attributes:
-        left: Calls until the next one that is looked at, that one included; 0: all are timed.
-        peek: Timed calls until the next one that is looked at, that one included; 0: all are looked at.
-        timed: Calls that were timed, but not looked at, with those until `peek`.
-        ns: Their time.
-        skipped: Calls that were only counted, with those until `left`.
-        by_operands: What was looked at.
+        left: Calls until the next inspected one, inclusive; 0: all are timed.
+        peek: Timed calls until the next inspected one, inclusive; 0: all are inspected.
+        timed: Calls timed but not inspected, including those until `peek`.
+        ns: Time of these calls.
+        skipped: Calls only counted, including those until `left`.
+        by_operands: Inspected calls by operands.
     """
 
     __slots__ = (
@@ -85,25 +86,25 @@ class Cell:
         self._optimize = optimize
         self.left = self.peek = self.timed = self.ns = self.skipped = 0
         self.by_operands: dict[Any, Seen] = {}
-        self._looked_at_all: dict[Any, Seen] | None = None  # what was, before looks began to stand for others
+        self._looked_at_all: dict[Any, Seen] | None = None  # complete inspections from before sampling began
         self._told = (0, 0, 0)
 
     def sampled(self) -> None:
-        """Note that one is looked at, where most are only counted, and draw the next one."""
+        """Note an inspected call, where most are only counted, and draw the next one."""
         self.left = distance()
         self.skipped += self.left - 1
 
     def peeked(self) -> None:
-        """Note that one is looked at, where most are only timed, and draw the next one."""
+        """Note an inspected call, where most are only timed, and draw the next one."""
         self.peek = distance()
         self.timed += self.peek - 1
 
     def counts(self) -> tuple[int, int, int]:
-        """Return the calls that were only counted, those that were timed beyond, and the time of these."""
+        """Return the number of calls only counted, the number only timed, and the time of the latter."""
         return self.skipped - max(self.left - 1, 0), self.timed - max(self.peek - 1, 0), self.ns
 
     def reconsider(self) -> None:
-        """Decide how many calls are looked at from here on, by what they have taken so far."""
+        """Decide how many calls to inspect from here on, from their durations so far."""
         if self.left:
             return
         looks = [*self.by_operands.values()]
@@ -121,7 +122,7 @@ class Cell:
             self.peek = self.peek or 1
 
     def news(self, library: str, component: str) -> Contraction | None:
-        """Return what has come since the last time, if anything has."""
+        """Return the counts since the last call, if there are any."""
         now = self.counts()
         before, self._told = self._told, now
         every, some = self._looked_at_all, self.by_operands
@@ -156,7 +157,7 @@ class Converted:
         self._told = (0, 0, 0)
 
     def news(self, component: str) -> Conversion | None:
-        """Return what has come since the last time, if anything has."""
+        """Return the counts since the last call, if there are any."""
         now = self.calls, self.ns, self.bytes
         before, self._told = self._told, now
         calls, ns, size = (new - old for new, old in zip(now, before, strict=True))
@@ -172,12 +173,12 @@ class Program:
     """One program's executions in one thread and component.
 
     Args:
-        function: What runs.
-        args: Arguments of its first execution, kept until it is explained.
-        kwargs: Those by name.
+        function: The executed function.
+        args: Arguments of its first execution, kept until its contractions are known.
+        kwargs: Its keyword arguments.
 
     Attributes:
-        executions: How often it has run.
+        executions: Number of executions.
     """
 
     __slots__ = ("_contracted", "_first", "_told", "executions", "function")
@@ -190,17 +191,17 @@ class Program:
 
     @classmethod
     def of_others(cls) -> Program:
-        """Return what sums the executions of programs that are too many to be told apart."""
+        """Return the sum of the executions of programs beyond the limit."""
         program = cls(None, (), {})
         program._first = ()
         program._contracted = {Contracted(OTHER, (OTHER,), "", "", uncertain=True): 1}
         return program
 
     def explain(self, has_room: Callable[[], bool]) -> None:
-        """Find out what one execution contracts.
+        """Determine the contractions of one execution.
 
         Args:
-            has_room: Takes room for one more signature, if there is any.
+            has_room: Reserves room for one more signature, if there is any.
         """
         (function, args, kwargs), self._first = self._first, ()
         if _is_traced(args, kwargs):
@@ -212,7 +213,7 @@ class Program:
         self._contracted = contracted
 
     def news(self, component: str) -> list[Contraction]:
-        """Return what has come since the last time; nothing before it is explained."""
+        """Return the counts since the last call; none before the contractions are known."""
         if self._first:
             return []
         now = self.executions
@@ -241,7 +242,7 @@ def _reference(function: Any) -> Callable[[], Any]:
 
 
 def _is_traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Tell whether the function did not run itself, but became part of another program."""
+    """Return whether the function did not run itself, but became part of another program."""
     jax: Any = sys.modules.get("jax")
     if jax is None:
         return True

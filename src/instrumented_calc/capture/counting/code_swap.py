@@ -1,8 +1,8 @@
-"""Runs other code in the place of a function, for everyone who has hold of the function, however early.
+"""Replace the code of a function for all users of the function, whenever they imported it.
 
-The function stays the same object; its `__code__` is replaced. What the new code needs goes into its
-constants, never into the function's globals: those could not be taken back while another thread is about to
-use them.
+The function stays the same object; its `__code__` is replaced. Objects needed by the new code become its
+constants, never globals of the function: globals could not be removed while another thread is about to use
+them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ class CodeSwap:
 
     Args:
         function: The function; its defaults stay.
-        body: A function without a closure, of the same parameters. Its constants that are strings
-            beginning with `@` stand for what is given in `constants`, and must be all of those.
-        constants: What the body needs, by name. `original` is added: a function that runs the old code.
+        body: A function without a closure, with the same parameters. Its string constants that start with
+            `@` are placeholders for `constants`, and must match these exactly.
+        constants: Objects needed by the body, by name. `original` is added: a function that runs the old
+            code.
 
     Raises:
-        TypeError: The function's parameters are others than the body's.
+        TypeError: The function's parameters differ from the body's.
     """
 
     def __init__(self, function: Any, body: Callable[..., Any], constants: Mapping[str, Any]) -> None:
         old, new = function.__code__, body.__code__
         if _parameters(old) != _parameters(new) or old.co_freevars:
-            message = f"{function.__module__}.{function.__name__} has other parameters than expected"
+            message = f"{function.__module__}.{function.__name__} has unexpected parameters"
             raise TypeError(message)
         original = types.FunctionType(old, function.__globals__, function.__name__, function.__defaults__)
         original.__kwdefaults__ = function.__kwdefaults__
@@ -50,14 +51,14 @@ class CodeSwap:
         self._users = 0
 
     def use(self) -> None:
-        """Put the new code in place, if this is its first user."""
+        """Install the new code, if this is its first user."""
         with _lock:
             if not self._users:
                 self._function.__code__ = self._new
             self._users += 1
 
     def release(self) -> None:
-        """Put the old code back, if this was its last user and nobody else has replaced it since."""
+        """Restore the old code, if this was its last user and nobody else has replaced it since."""
         with _lock:
             self._users -= 1
             if not self._users and self._function.__code__ is self._new:

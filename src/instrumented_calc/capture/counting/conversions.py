@@ -1,7 +1,7 @@
-"""Counts conversions and copies of tensors: what kind each was, from what to what, its time and its bytes.
+"""Counts conversions and copies of tensors: kind, source, target, time and bytes of each.
 
-Each thread counts for itself, beside its contractions. What a conversion was is read off what went in and
-what came out, after it has been done; nothing here may fail into the user's run.
+Each thread counts separately, next to its contractions. A conversion is identified from its source and
+result, after it was done; no error here may reach the user's run.
 """
 
 from __future__ import annotations
@@ -21,51 +21,51 @@ STAND_INS = frozenset({"FakeTensor", "FunctionalTensor"})
 
 
 def note_copy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
-    """Count what came out of a tensor as another one, if its dtype or device is another.
+    """Count a tensor made from another one, if its dtype or device differs.
 
     Args:
         entry: The innermost entry of the thread's stack.
         source: The tensor.
-        result: What came out.
+        result: The resulting tensor.
         elapsed: Host time, in ns.
     """
     try:
         given, made = (source.dtype, source.device), (result.dtype, result.device)
         if given != made and real(result):
             _add(entry, (_direction(given[1], made[1]), given, made), elapsed, result.nbytes)
-    except Exception as fault:  # what cannot be told is not counted
+    except Exception as fault:  # unidentified conversions are not counted
         if is_foreign(fault):
             raise
 
 
 def note_from_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
-    """Count an array that became a tensor; arguments are those of `note_copy`."""
+    """Count an array converted to a tensor; arguments are those of `note_copy`."""
     try:
         if real(result):
             made = result.dtype, result.device
             _add(entry, (TO_TORCH, (source.dtype, "cpu"), made), elapsed, result.nbytes)
-    except Exception as fault:  # what cannot be told is not counted
+    except Exception as fault:  # unidentified conversions are not counted
         if is_foreign(fault):
             raise
 
 
 def note_to_numpy(entry: Entry, source: Any, result: Any, elapsed: int) -> None:
-    """Count a tensor that became an array; arguments are those of `note_copy`."""
+    """Count a tensor converted to an array; arguments are those of `note_copy`."""
     try:
         if real(source):
             given = source.dtype, source.device
             _add(entry, (TO_NUMPY, given, (result.dtype, "cpu")), elapsed, result.nbytes)
-    except Exception as fault:  # what cannot be told is not counted
+    except Exception as fault:  # unidentified conversions are not counted
         if is_foreign(fault):
             raise
 
 
 def note_sync(entry: Entry, source: Any, result: Any, elapsed: int) -> None:  # noqa: ARG001 - as the others
-    """Count a number that was asked of a device, for which the host had to wait."""
+    """Count a number read from a device, for which the host had to wait."""
     try:
         if real(source):
             _add(entry, (SYNC, (source.dtype, source.device), ()), elapsed, source.nbytes)
-    except Exception as fault:  # what cannot be told is not counted
+    except Exception as fault:  # unidentified conversions are not counted
         if is_foreign(fault):
             raise
 
@@ -77,7 +77,7 @@ def note_wait(entry: Entry, device: str, elapsed: int) -> None:
 
 
 def real(tensor: Any) -> bool:
-    """Tell whether a tensor holds values, and is none that stands for another while that is traced."""
+    """Return whether this is a real tensor, not a fake one used during tracing."""
     return type(tensor).__name__ not in STAND_INS
 
 
@@ -101,5 +101,5 @@ def _add(entry: Entry, key: tuple[str, Any, Any], elapsed: int, size: int) -> No
 
 
 def _words(what: tuple[Any, ...]) -> str:
-    """Return float64@cpu, float32@cuda:0, cuda; nothing for nothing."""
+    """Format as `dtype@device`, e.g. float32@cuda:0; empty for an empty tuple."""
     return "@".join(str(word).removeprefix("torch.") for word in what)

@@ -1,8 +1,8 @@
-"""Counts executions of JAX programs, and with them what they contract.
+"""Counts executions of JAX programs, and the contractions in them.
 
-A program is a function with the shapes that it was compiled for. Its executions are counted as they happen;
-what one execution contracts is read from its jaxpr once, after the first call in which it has run. JAX
-tells no times of single contractions: those are in traces.
+A program is a function with the shapes it was compiled for. Its executions are counted as they happen; the
+contractions of one execution are read from its jaxpr once, after the first call in which it has run. JAX
+reports no times of single contractions: those are in traces.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def count_execution(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> None:
-    """Count one execution, in the thread that made it; it costs about a microsecond.
+    """Count one execution, in the thread that made it; takes about a microsecond.
 
     Args:
         entry: The innermost entry of the thread's stack: the part that has run.
-        shapes_of: Given the arguments, returns what tells a function's programs from each other.
-        function: What has run.
-        args: Its arguments.
-        kwargs: Those by name.
+        shapes_of: Given the arguments, returns a key that distinguishes a function's programs.
+        function: The executed function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
     """
     table = entry.maker.signatures
     try:
@@ -55,7 +55,7 @@ def count_execution(
 
 
 def _new_program(signatures: Signatures, table: SignatureTable, key: Any, first: tuple[Any, ...]) -> Program:
-    """Return a program that is new, or the one in which programs beyond the limit are summed."""
+    """Return a program that is new, or the one that sums programs beyond the limit."""
     if not table.has_room():
         other = signatures.jax.get(OTHER)
         if other is None:
@@ -67,13 +67,13 @@ def _new_program(signatures: Signatures, table: SignatureTable, key: Any, first:
 
 
 def explain(table: SignatureTable) -> None:
-    """Find out what the programs that have run for the first time contract.
+    """Determine the contractions of the programs that have run for the first time.
 
     Args:
         table: The run's `SignatureTable`.
 
     Raises:
-        RuntimeError: What went wrong, the first time only; the program is counted without contractions.
+        RuntimeError: The error, the first time only; the program is counted without contractions.
     """
     while table.unexplained:
         found = table.unexplained.pop()
@@ -86,6 +86,6 @@ def explain(table: SignatureTable) -> None:
                 raise
             if isinstance(found, Exception) or not table.faulty:
                 table.faulty = True
-                # JAX's messages hold whole arrays.
+                # JAX's messages contain whole arrays.
                 message = f"{type(error).__name__}: {error}".partition("\n")[0][:MESSAGE_LENGTH]
                 raise RuntimeError(message) from error

@@ -1,8 +1,8 @@
-"""Names of places in a JAX program: what a jaxpr, XLA's metadata and a trace have in common.
+"""Names of places in a JAX program, common to jaxprs, XLA's metadata and traces.
 
-JAX strings them together with slashes: `jit(f)/transpose(jvp(Model))/embedding/bi,bij->bj/dot_general` is one
-operation of an einsum in the embedding of a model's derivative. A jaxpr has the same without the program in
-front and the operation behind, so both are brought to one form here.
+JAX joins them with slashes: `jit(f)/transpose(jvp(Model))/embedding/bi,bij->bj/dot_general` is one operation
+of an einsum in the embedding of a model's derivative. A jaxpr has the same name without the program at the
+front and the operation at the end, so both are converted to one form here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 BACKWARD = " (backward)"
-# What JAX wraps around a name, or puts between names for its own constructs.
+# Wrappers that JAX puts around a name, and names it inserts for its own constructs.
 _WRAPPED = re.compile(r"(?:jvp|transpose|vmap|pmap|remat|checkpoint|shard_map)\((.*)\)")
 _CONSTRUCT = re.compile(
     r"(?:jit|pjit|xla_call|core_call)\(.*\)|while|body|cond|scan|closed_call|branch_\d+_fun"
@@ -25,9 +25,9 @@ class Place(NamedTuple):
     """A place in a program.
 
     Attributes:
-        scope: The modules around it, `Model/embedding`, with `BACKWARD` behind where it is part of a reverse
-            derivative; empty: none that has a name.
-        einsum: Equation of the einsum that it is part of, as its user wrote it without blanks, or empty.
+        scope: The enclosing modules, `Model/embedding`, with the suffix `BACKWARD` in a reverse derivative;
+            empty if none has a name.
+        einsum: Equation of the enclosing einsum, as written by its user but without blanks, or empty.
     """
 
     scope: str
@@ -35,10 +35,10 @@ class Place(NamedTuple):
 
 
 def place_of(name_stack: str) -> Place:
-    """Return the place that a name stack tells.
+    """Return the place described by a name stack.
 
     Args:
-        name_stack: Names with slashes between them, without an operation behind.
+        name_stack: Names separated by slashes, without an operation at the end.
     """
     modules, einsum = [], ""
     for wrapped in name_stack.split("/"):

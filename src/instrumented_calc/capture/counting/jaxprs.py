@@ -1,9 +1,9 @@
-"""What one execution of a JAX program contracts, from the jaxpr that JAX keeps of it.
+"""The contractions of one execution of a JAX program, from the jaxpr that JAX keeps of it.
 
-Nothing is compiled or run. A `dot_general` that is the whole of an einsum of two operands gets back the text
-and the operands' shapes that its user gave (JAX swaps operands, sums single indices out and drops axes of
-length 1 before). One that is a step of several, or part of a derivative, is told in letters of its own, with
-the text of the einsum that it comes from beside it.
+Nothing is compiled or run. A `dot_general` that is the whole of an einsum of two operands is reported with
+the text and the operand shapes that its user gave (JAX swaps operands, sums single indices out and drops
+axes of length 1 before). One that is a step of several, or part of a derivative, is reported in letters of
+its own, together with the text of the einsum it comes from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# How einsum prepares an operand before its dot_general, by what tells the axes that are gone after it.
+# Operations by which einsum prepares an operand before its dot_general, mapped to the axes that remain.
 PREPARING = {"reduce_sum": "axes", "squeeze": "dimensions", "convert_element_type": ""}
 
 
@@ -25,11 +25,12 @@ class Contracted(NamedTuple):
     """One kind of contraction in a program.
 
     Attributes:
-        equation: The user's own text where this is the whole of his einsum, else letters in order.
-        operands: `dtype[shape]` of each, in the equation's order.
-        scope: Modules around it, see `jax_scopes.Place`.
-        einsum: The user's einsum: `equation`, or what this is a step or part of the derivative of; or empty.
-        uncertain: Whether it is inside a loop or branch whose runs the program does not tell: counted once.
+        equation: The user's own text if this is the whole of his einsum, else letters in order.
+        operands: `dtype[shape]` of each operand, in the equation's order.
+        scope: Enclosing modules, see `jax_scopes.Place`.
+        einsum: The user's einsum: equal to `equation`, or the one that this is a step or a derivative of, or
+            empty.
+        uncertain: Whether it is inside a loop or branch with an unknown number of runs: counted once.
     """
 
     equation: str
@@ -40,35 +41,35 @@ class Contracted(NamedTuple):
 
 
 class _Links(NamedTuple):
-    """The equations of one jaxpr: by what they make, and transpositions by what they are given."""
+    """The equations of one jaxpr by their results, and transpositions by their operands."""
 
     made_by: dict[int, Any]
     transposed: dict[int, Any]
 
     def transposition_after(self, dot: Any) -> Any | None:
-        """Return the transposition of a dot_general's result that einsum itself has added."""
+        """Return the transposition of a dot_general's result that was added by einsum itself."""
         eqn = self.transposed.get(id(dot.outvars[0]))
         return eqn if eqn is not None and _same_place(eqn, dot) else None
 
 
 class _Given(NamedTuple):
-    """An operand as einsum was given it, and the axes of it that reach the dot_general."""
+    """An operand as passed to einsum, and its axes that reach the dot_general."""
 
     aval: Any
     axes: tuple[int, ...]
 
 
 def contractions_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[Contracted, int]:
-    """Return what one execution of a function contracts, and how often.
+    """Return the contractions of one execution of a function, with their numbers.
 
     Args:
-        function: What `jax.jit` made, or a bound method of it. It has run with these arguments, so that JAX
-            has its jaxpr: then this takes milliseconds.
-        args: Its arguments; only their shapes and dtypes are looked at.
-        kwargs: Those by name.
+        function: A function made by `jax.jit`, or a bound method of it. It has run with these arguments, so
+            JAX has its jaxpr and this takes milliseconds.
+        args: Its positional arguments; only their shapes and dtypes are used.
+        kwargs: Its keyword arguments.
 
     Returns:
-        The number of each; empty for a function that was not made by `jax.jit`.
+        The number of each contraction; empty for a function that was not made by `jax.jit`.
     """
     bound = getattr(function, "__func__", None)
     if bound is not None:  # which has the attributes of the function, but not its first argument
@@ -86,10 +87,10 @@ def _walk(jaxpr: Any, outside: str, times: int, *, uncertain: bool) -> Iterator[
     """Yield the contractions of a jaxpr and of those inside it.
 
     Args:
-        jaxpr: What is walked.
-        outside: Name stack of the equation that it belongs to: names inside are relative to it.
+        jaxpr: The jaxpr to walk.
+        outside: Name stack of the enclosing equation: names inside are relative to it.
         times: How often it runs.
-        uncertain: Whether that is not known.
+        uncertain: Whether that number is unknown.
     """
     links = _Links(
         {id(made): eqn for eqn in jaxpr.eqns for made in eqn.outvars},
@@ -100,7 +101,7 @@ def _walk(jaxpr: Any, outside: str, times: int, *, uncertain: bool) -> Iterator[
         stack = "/".join(filter(None, (outside, str(eqn.source_info.name_stack))))
         if kind == "dot_general":
             yield _contracted(eqn, place_of(stack), links, uncertain=uncertain), times
-        elif kind != "pallas_call":  # a kernel's own code runs once a block
+        elif kind != "pallas_call":  # a kernel's code runs once per block
             inner_times = times * (int(eqn.params["length"]) if kind == "scan" else 1)
             unknown = uncertain or kind in {"while", "cond"}
             for inner in _inner_jaxprs(eqn):
@@ -130,7 +131,7 @@ def _words(aval: Any) -> str:
 
 
 def _in_letters(eqn: Any) -> str:
-    """Return a dot_general as an einsum equation, its letters in the order in which they first occur."""
+    """Return a dot_general as an einsum equation, with letters in order of first occurrence."""
     (summed, batch) = eqn.params["dimension_numbers"]
     left, right = (operand.aval.ndim for operand in eqn.invars)
     fresh = iter(LETTERS)
@@ -152,7 +153,7 @@ def _whole_einsum(equation: str, dot: Any, links: _Links) -> tuple[str, ...] | N
     if len(terms) != 2:  # noqa: PLR2004 - a dot_general has two operands
         return None
     given = [_given_operand(operand, dot, links) for operand in dot.invars]
-    # einsum swaps where that does not spare it a transposition; so this tells of `i,i`, where both fit.
+    # einsum swaps operands only if that avoids a transposition; this decides `i,i`, where both orders fit.
     was_swapped = links.transposition_after(dot) is not None
     for swapped in (was_swapped, not was_swapped):
         in_order = reversed(terms) if swapped else terms
@@ -164,7 +165,7 @@ def _whole_einsum(equation: str, dot: Any, links: _Links) -> tuple[str, ...] | N
 
 
 def _given_operand(variable: Any, dot: Any, links: _Links) -> _Given:
-    """Follow a dot_general's operand back to what einsum was given."""
+    """Trace a dot_general's operand back to the operand of the einsum."""
     gone: list[Any] = []
     while (eqn := links.made_by.get(id(variable))) is not None:
         if eqn.primitive.name not in PREPARING or not _same_place(eqn, dot):
@@ -193,7 +194,7 @@ def _axis_names(term: str, given: _Given) -> list[str]:
 
 
 def _hidden(number: int) -> list[str]:
-    """Return names of the axes that an ellipsis stands for; they are aligned at the last one."""
+    """Return names of the axes covered by an ellipsis; they are aligned at the last one."""
     return [f".{place}" for place in range(number, 0, -1)]
 
 
@@ -212,7 +213,7 @@ def _result(equation: str, left: list[str], right: list[str]) -> list[str]:
 def _is_dot(
     names: tuple[list[str], list[str]], given: list[_Given], result: list[str], dot: Any, links: _Links
 ) -> bool:
-    """Tell whether a dot_general, with its axes named so, does what the equation says."""
+    """Return whether a dot_general, with its axes named this way, computes the equation."""
     left, right = ([each[axis] for axis in known.axes] for each, known in zip(names, given, strict=True))
     summed, batch = ([(left[i], right[j]) for i, j in zip(*pairs, strict=True)]
                      for pairs in dot.params["dimension_numbers"])  # fmt: skip

@@ -1,11 +1,11 @@
-"""Counts every `numpy.einsum` of a recorded call, whoever got hold of the function and however early.
+"""Counts every `numpy.einsum` of a recorded call, however the caller imported the function.
 
-`numpy.einsum` dispatches to a Python function; while runs are recorded, that function's code is this
-module's. Nothing is counted outside of calls. What other libraries dispatch before numpy's own function runs
-(`__array_function__`) is not numpy's work and is not seen.
+`numpy.einsum` dispatches to a Python function; during a run, that function's code is replaced by this
+module's. Nothing is counted outside calls. Calls that other libraries handle before numpy's own function
+runs (`__array_function__`) are not numpy's work and are not counted.
 """
 
-# ruff: noqa: B030 - strings with an @ stand for the constants that the code swap puts in their place
+# ruff: noqa: B030 - strings with an @ are placeholders for constants that the code swap inserts
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _swap: CodeSwap | None = None
 
 
 class NumpyEinsumProbe:
-    """Counts `numpy.einsum` while a run is recorded, if numpy is loaded when the run begins.
+    """Counts `numpy.einsum` during a run, if numpy is loaded at the start of the run.
 
     Raises:
         TypeError: This numpy's einsum is not as expected; nothing is counted then.
     """
 
     def __init__(self) -> None:
-        global _swap  # noqa: PLW0603 - the function is of the process, too
+        global _swap  # noqa: PLW0603 - the function is global, too
         self._swap: CodeSwap | None = None
         numpy: Any = sys.modules.get("numpy")
         if numpy is None:
@@ -56,7 +56,7 @@ class NumpyEinsumProbe:
         self._swap.use()
 
     def close(self) -> None:
-        """Stop counting; the last one puts numpy's own code back."""
+        """Stop counting; the last user restores numpy's own code."""
         swap, self._swap = self._swap, None
         if swap is not None:
             swap.release()
@@ -64,7 +64,7 @@ class NumpyEinsumProbe:
 
 def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any) -> Any:
     c_einsum: Any = "@c_einsum"
-    stack = "@active".stack  # type: ignore[attr-defined]  # a constant's stand-in, and so are the others
+    stack = "@active".stack  # type: ignore[attr-defined]  # a placeholder, like the others
     if optimize is not False or out is not None or kwargs:
         unusual_call: Any = "@unusual_call"
         return unusual_call("@original", stack, operands, {"out": out, "optimize": optimize, **kwargs})
@@ -104,7 +104,7 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: An
 
 
 def _sampled(c_einsum: Any, entry: Entry, cell: Cell, operands: tuple[Any, ...]) -> Any:
-    """Run one of the calls that are looked at, where most are only counted."""
+    """Run an inspected call of an equation that is mostly only counted."""
     clock = entry.maker.clock
     start = clock()
     result = c_einsum(*operands)
@@ -120,7 +120,7 @@ def _sampled(c_einsum: Any, entry: Entry, cell: Cell, operands: tuple[Any, ...])
 
 
 def _find_cell(entry: Entry, operands: tuple[Any, ...]) -> Cell:
-    """Return the cell of an equation that is met for the first time, or is given as lists of indices."""
+    """Return the cell of an equation that is new, or given as lists of indices."""
     signatures = entry.signatures or entry.maker.signatures.of(entry)
     equation = _equation(operands)
     cell: Cell = signatures.cell(signatures.numpy, equation, equation.replace(" ", ""))
@@ -128,7 +128,7 @@ def _find_cell(entry: Entry, operands: tuple[Any, ...]) -> Cell:
 
 
 def _equation(operands: tuple[Any, ...]) -> str:
-    """Return the equation in letters; empty for what is no call of einsum at all."""
+    """Return the equation in letters; empty if this is not a valid call of einsum."""
     if not operands:
         return ""
     if isinstance(operands[0], str):
@@ -147,7 +147,7 @@ def _letters(indices: Any) -> str:
 
 
 def _look(entry: Entry, cell: Cell, operands: tuple[Any, ...]) -> Any:
-    """Return what was seen of operands that are new, or not two arrays."""
+    """Return the record for operands that are new, or not two arrays."""
     arrays = operands[1:] if isinstance(operands[0], str) else operands[: len(operands) // 2 * 2 : 2]
     found = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in arrays]
     key = (*(shape for shape, _ in found), *(dtype for _, dtype in found))
@@ -161,7 +161,7 @@ def _words(shape: tuple[int, ...] | None, dtype: Any) -> str:
 def _unusual_call(
     original: Any, stack: list[Entry], operands: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
-    """Run an einsum with `out=`, `optimize=` or other options; inside of calls it is counted and timed."""
+    """Run an einsum with `out=`, `optimize=` or other options; inside calls it is counted and timed."""
     if not stack:
         return original(*operands, **options)
     entry = stack[-1]

@@ -1,10 +1,10 @@
-"""Counts contractions by signature, in the thread that does them, without a lock.
+"""Counts contractions by signature, in the thread that runs them, without a lock.
 
-Each thread counts into cells of its own: under one recorder, for each component that is timed. So no count is
-lost between threads, and a cell's only other reader is the journal's thread, which now and then writes what
-has come since. An equation is looked at in full (its time, its operands) for its first `REVIEW_AFTER` calls,
-and for good where that costs it nothing to speak of; where it is quick and comes by the thousand, every call
-is counted, and about one in `ONE_IN`, at random distances, is looked at.
+Each thread counts into cells of its own: per recorder and per timed component. So no count is lost between
+threads, and a cell's only other reader is the journal's thread, which periodically writes the new counts. An
+equation is fully inspected (time, operands) for its first `REVIEW_AFTER` calls, and permanently if that
+overhead is negligible; otherwise every call is counted, and about one in `ONE_IN`, at random intervals, is
+inspected.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.open_calls import Entry
 
 MOST_SIGNATURES = 4096
-MOST_COMPONENTS = 256  # names of spans and parts; a program may invent a new one for each step
+MOST_COMPONENTS = 256  # names of spans and parts; a program may create a new one for each step
 LONGEST_EQUATION = 200  # characters
 OTHER_COMPONENTS = "*other spans*"
 OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
 
 
 class Signatures:
-    """What one thread counts in one component: a cell for each equation, by library.
+    """Counts of one thread in one component: a cell for each equation, by library.
 
     Attributes:
         numpy: Cells of `numpy.einsum` by equation, or by (equation, optimize).
         torch: Cells of `torch.einsum` by equation.
-        jax: Programs of JAX by function and shapes.
-        conversions: What was converted, by kind, dtypes and devices.
+        jax: JAX programs by function and shapes.
+        conversions: Conversions by kind, dtypes and devices.
     """
 
     __slots__ = ("_table", "component", "conversions", "jax", "numpy", "torch")
@@ -50,7 +50,7 @@ class Signatures:
         self.conversions: dict[Any, Converted] = {}
 
     def cell(self, cells: dict[Any, Cell], key: Any, label: str, *, optimize: bool = False) -> Cell:
-        """Return an equation's cell, made if there is room for one more."""
+        """Return an equation's cell, created if there is room for one more."""
         found = cells.get(key)
         if found is None:
             if not self._table.has_room():
@@ -59,7 +59,7 @@ class Signatures:
         return found
 
     def seen(self, cell: Cell, key: Any, operands: list[str]) -> Seen:
-        """Return the looks at calls with these operands, with the line that made the first of them."""
+        """Return the record of calls with these operands, with the line of the first one."""
         found = cell.by_operands.get(key)
         if found is None:
             if not self._table.has_room():
@@ -68,10 +68,10 @@ class Signatures:
         return found
 
     def converted(self, key: Any, words: tuple[str, str, str]) -> Converted:
-        """Return the conversions of a kind that is new, made if there is room for one more.
+        """Return a new conversion cell, created if there is room for one more.
 
         Args:
-            key: What tells them apart.
+            key: Key of the cell.
             words: Kind, source and target.
         """
         if self._table.has_room():
@@ -83,7 +83,7 @@ class Signatures:
         return [*self.numpy.values(), *self.torch.values()]
 
     def news(self) -> list[Contraction]:
-        """Return what has come since the last time."""
+        """Return the counts since the last call."""
         libraries = (("numpy", self.numpy), ("torch", self.torch))
         found = [cell.news(name, self.component) for name, cells in libraries for cell in [*cells.values()]]
         programs = [new for each in [*self.jax.values()] for new in each.news(self.component)]
@@ -91,11 +91,11 @@ class Signatures:
 
 
 class SignatureTable:
-    """What one run counts, in all its threads.
+    """Counts of one run, in all its threads.
 
     Attributes:
-        unexplained: Programs of JAX whose contractions are not known yet, and what went wrong with them.
-        faulty: Whether something went wrong with them before.
+        unexplained: JAX programs whose contractions are not known yet, with any error.
+        faulty: Whether there was an error before.
         unseen: Functions that convert, but cannot be counted.
     """
 
@@ -109,10 +109,10 @@ class SignatureTable:
         self.unseen: set[str] = set()
 
     def of(self, entry: Entry) -> Signatures:
-        """Return what the current thread counts in an entry's component.
+        """Return the counts of the current thread in an entry's component.
 
         Args:
-            entry: The innermost entry of the thread's stack; it keeps them.
+            entry: The innermost entry of the thread's stack; it keeps the counts.
         """
         key = threading.get_ident(), entry.name
         found = self._by_thread.get(key)
@@ -120,7 +120,7 @@ class SignatureTable:
         return found
 
     def _added(self, thread: int, component: str) -> Signatures:
-        """Return what a thread counts in a component that is new to it, or is one too many."""
+        """Return the counts of a component that is new to a thread, or beyond the limit."""
         if component not in self._components:
             if len(self._components) >= MOST_COMPONENTS:
                 component = OTHER_COMPONENTS
@@ -128,18 +128,18 @@ class SignatureTable:
         return self._by_thread.setdefault((thread, component), Signatures(self, component))
 
     def has_room(self) -> bool:
-        """Take room for one more signature, if there is any."""
+        """Reserve room for one more signature, if there is any."""
         self._full = self._full or self._room() > MOST_SIGNATURES
         return not self._full
 
     def reconsider(self) -> None:
-        """Look less often at what has turned out to be quick and frequent."""
+        """Inspect equations less often that proved quick and frequent."""
         for signatures in [*self._by_thread.values()]:
             for cell in signatures.cells():
                 cell.reconsider()
 
     def news(self, now: int) -> Contractions | None:
-        """Return the record of what has come since the last one, if anything has.
+        """Return the contraction record since the last one, if there are counts.
 
         Args:
             now: Time on the run's clock, in ns.
@@ -148,7 +148,7 @@ class SignatureTable:
         return Contractions(time_ns=now, contractions=_merged(found)) if found else None
 
     def news_of_conversions(self, now: int) -> Conversions | None:
-        """Return the record of what has been converted since the last one, if anything has.
+        """Return the conversion record since the last one, if there are counts.
 
         Args:
             now: Time on the run's clock, in ns.
@@ -163,7 +163,7 @@ class SignatureTable:
 
 
 def _merged(found: list[Contraction]) -> list[Contraction]:
-    """Add up what several threads have counted of the same."""
+    """Add up equal keys counted by several threads."""
     merged: dict[Any, Contraction] = {}
     for each in found:
         key = (
@@ -182,7 +182,7 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 
 
 def calling_line() -> str:
-    """Return the module and line outside of this package, and of torch.einsum, that called."""
+    """Return the module and line of the caller outside this package and torch.einsum."""
     frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect's own way is ten times as slow
     while frame is not None and (
         frame.f_code.co_filename.startswith(OURS) or frame.f_globals.get("__name__") == "torch.functional"

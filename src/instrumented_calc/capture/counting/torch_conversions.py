@@ -1,10 +1,10 @@
 """Counts conversions between NumPy and torch, casts, and copies to and from devices, in recorded calls.
 
-torch's methods are replaced on its class while runs are recorded, and do one test more outside of calls.
-Overrides of subclasses and modes are given torch's own function, as always. torch.compile must not meet the
-replacements: they are away while it compiles, and it runs them as they are where it meets their frames.
-Functions of the module `torch` itself (from_numpy, as_tensor, tensor) it guards by identity, so they are
-replaced only as long as torch.compile is not loaded; what was imported from torch earlier is not seen.
+torch's methods are replaced on its class during a run, and outside calls only do one extra test. Overrides
+of subclasses and modes receive torch's own function, as always. torch.compile must not trace the
+replacements: they are removed while it compiles, and it runs them unmodified where it meets their frames. It
+guards functions of the module `torch` itself (from_numpy, as_tensor, tensor) by identity, so they are
+replaced only as long as torch.compile is not loaded; functions imported from torch earlier are not counted.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _replaced: Replaced | None = None
 
 
 class TorchConversionsProbe:
-    """Counts conversions while a run is recorded, from when torch is loaded.
+    """Counts conversions during a run, once torch is loaded.
 
     Args:
-        maker: The run's maker of rows; it is told what cannot be counted.
+        maker: The run's row maker; it records which functions cannot be counted.
     """
 
     def __init__(self, maker: RowMaker) -> None:
@@ -56,8 +56,8 @@ class TorchConversionsProbe:
         self.look()
 
     def look(self) -> None:
-        """Begin to count if torch has been loaded meanwhile, and give way to torch.compile."""
-        global _replaced  # noqa: PLW0603 - torch is of the process, too
+        """Start counting if torch is now loaded, and make way for torch.compile."""
+        global _replaced  # noqa: PLW0603 - torch is global, too
         with _lock:
             if self._closed:
                 return
@@ -65,7 +65,7 @@ class TorchConversionsProbe:
                 torch = loaded_torch()
                 if torch is None:
                     return
-                self._closed = True  # should it fail: once is enough
+                self._closed = True  # even if it fails: try only once
                 _replaced = _replaced or Replaced(torch)
                 _replaced.use()
                 self._replaced, self._closed = _replaced, False
@@ -75,7 +75,7 @@ class TorchConversionsProbe:
                 self._unseen.update(FUNCTIONS)
 
     def close(self) -> None:
-        """Stop counting; the last one leaves torch as it was."""
+        """Stop counting; the last user restores torch."""
         with _lock:
             self._closed = True
             replaced, self._replaced = self._replaced, None
@@ -84,7 +84,7 @@ class TorchConversionsProbe:
 
 
 class Replaced:
-    """What is replaced of torch while it has users.
+    """Replacements of torch's functions, installed while they have users.
 
     Args:
         torch: The module.
@@ -96,7 +96,7 @@ class Replaced:
     def __init__(self, torch: Any) -> None:
         self._torch = torch
         self._users = 0
-        # Made once and kept: a program may import from torch, for good, while they are in place.
+        # Created once and kept: a program may import them from torch, permanently, while they are installed.
         self._methods: dict[str, tuple[Any, Any]] = {}
         self._functions: dict[str, tuple[Any, Any]] = {}
         self._own_wait = getattr(torch._C, WAIT, None)  # noqa: SLF001 - what torch.cuda.synchronize calls
@@ -104,7 +104,7 @@ class Replaced:
         self.sees_functions = False
 
     def use(self) -> None:
-        """Put everything in place, if this is the first user; all or nothing."""
+        """Install all replacements, if this is the first user; all or nothing."""
         self._users += 1
         if self._users > 1:
             return
@@ -117,7 +117,7 @@ class Replaced:
     def _put(self) -> None:
         if self._wait is not None:
             leave_alone(self._torch, self._wait)
-            setattr(self._torch._C, WAIT, self._wait)  # noqa: SLF001 - likewise
+            setattr(self._torch._C, WAIT, self._wait)  # noqa: SLF001 - the same
         if DYNAMO not in sys.modules:
             self._put_functions()
             self._put_methods()
@@ -125,12 +125,12 @@ class Replaced:
             self._put_methods()
 
     def release(self) -> None:
-        """Leave torch as it was, if this was the last user."""
+        """Restore torch, if this was the last user."""
         self._users -= 1
         if self._users:
             return
-        if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:  # noqa: SLF001 - likewise
-            setattr(self._torch._C, WAIT, self._own_wait)  # noqa: SLF001 - likewise
+        if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:  # noqa: SLF001 - the same
+            setattr(self._torch._C, WAIT, self._own_wait)  # noqa: SLF001 - the same
         handler = _compilation()
         if handler is not None:
             with suppress(ValueError):
@@ -141,14 +141,14 @@ class Replaced:
         self._take_methods()
 
     def give_way(self) -> None:
-        """Take back what torch.compile must not meet, if it has been loaded meanwhile."""
+        """Remove the replacements that torch.compile must not trace, if it is now loaded."""
         if DYNAMO not in sys.modules:
             self._put_methods()  # a device may be in use only now
             return
         self._take_functions()
         handler = _compilation()
         if handler is None or self._compiling not in handler.start_callbacks:
-            # It may be compiling just now: the methods come back when it has compiled something.
+            # It may be compiling right now: the methods are installed again when it has compiled something.
             self._take_methods()
             self._hear_of_compilation()
 
@@ -175,7 +175,7 @@ class Replaced:
         if _has_device(self._torch):
             notes |= dict.fromkeys(SYNCS, note_sync)
         for name, note in notes.items():
-            if name in vars(tensor):  # it is there, or somebody else has replaced it
+            if name in vars(tensor):  # already replaced, by us or by others
                 continue
             own = getattr(tensor, name)
             if name not in self._methods:
@@ -207,10 +207,10 @@ class Replaced:
 
 
 def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
-    """Return torch's functions with their replacements, which are entered in the tables of torch.jit."""
+    """Return torch's functions with their replacements, which are registered in the tables of torch.jit."""
     devices = importlib.import_module("torch.utils._device")
     devices._device_constructors()  # noqa: SLF001 - made now, of torch's own: what has a default device
-    torch.overrides._get_overridable_functions()  # noqa: SLF001 - likewise: what can be overridden
+    torch.overrides._get_overridable_functions()  # noqa: SLF001 - the same for functions that can be overridden
     scripted = torch.jit._builtins._get_builtin_table()  # noqa: SLF001 - what torch.jit.script knows, by id
     made = {name: (getattr(torch, name), _function(torch, getattr(torch, name))) for name in FUNCTIONS}
     for own, replacement in made.values():
@@ -220,19 +220,19 @@ def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _compilation() -> Any:
-    """Return what tells of torch.compile's compilations, if that is loaded."""
+    """Return torch.compile's compilation callbacks, if it is loaded."""
     return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)
 
 
 def _has_device(torch: Any) -> bool:
-    """Tell whether a device is in use whose numbers have to be waited for."""
+    """Return whether a device is in use whose numbers have to be waited for."""
     return bool(torch.cuda.is_initialized() or torch.backends.mps.is_available())
 
 
 def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
-    """Return what runs and counts in the place of a method of tensors.
+    """Return the counting replacement of a tensor method.
 
-    torch's C code would hand the replacement to an override, which may look for torch's own in a table: so
+    torch's C code would pass the replacement to an override, which may look up torch's own in a table: so
     overrides are called from here.
     """
     has_override = torch._C._has_torch_function_unary  # noqa: SLF001 - as torch's own Python does
@@ -280,7 +280,7 @@ def _function(torch: Any, own: Any) -> Any:
     is_compiling = torch.compiler.is_compiling
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        if is_compiling():  # a constant to torch.compile, which may meet it where it was imported
+        if is_compiling():  # a constant for torch.compile, which may trace it where it was imported
             return own(*args, **kwargs)
         stack = active.stack
         if not stack:

@@ -1,11 +1,11 @@
-"""Counts every `torch.einsum` of a recorded call, whoever got hold of the function and however early.
+"""Counts every `torch.einsum` of a recorded call, however the caller imported the function.
 
-`torch.einsum` is a Python function that brings its arguments into one form, asks subclasses and modes for
-their overrides, and then calls `torch._VF.einsum`: while runs are recorded, that is this module's. The Python
-function stays untouched, its code too: torch.compile guards both, and would compile again. Times are the
-host's, of the work without what torch's Python does before it (1 to 2 us); on a device that works on its
-own, they are those of the launch. What is traced (fake tensors) is not counted. While anybody's
-torch.profiler is on, each of these calls is labelled with its equation there.
+`torch.einsum` is a Python function that normalises its arguments, calls the overrides of subclasses and
+modes, and then calls `torch._VF.einsum`, which is replaced by this module's during a run. The Python
+function and its code stay unchanged: torch.compile guards both, and would recompile. Times are host times,
+without torch's Python part before (1 to 2 us); on an asynchronous device they are those of the launch.
+Traced calls (fake tensors) are not counted. While any torch.profiler is active, each of these calls is
+labelled with its equation there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _users = 0
 
 
 class TorchEinsumProbe:
-    """Counts `torch.einsum` while a run is recorded, from when torch is loaded.
+    """Counts `torch.einsum` during a run, once torch is loaded.
 
     Raises:
         TypeError: This torch's einsum is not as expected; nothing is counted then.
@@ -42,7 +42,7 @@ class TorchEinsumProbe:
         self.look()
 
     def look(self) -> None:
-        """Begin to count if torch has been loaded meanwhile."""
+        """Start counting if torch is now loaded."""
         if self._done:
             return
         torch = loaded_torch()
@@ -55,7 +55,7 @@ class TorchEinsumProbe:
                 self._counts = True
 
     def close(self) -> None:
-        """Stop counting; the last one puts torch's own function back."""
+        """Stop counting; the last user restores torch's own function."""
         with _lock:
             self._done = True
             if self._counts:
@@ -64,33 +64,33 @@ class TorchEinsumProbe:
 
 
 def loaded_torch() -> Any:
-    """Return torch if the program has loaded it, all of it; never load it."""
+    """Return torch if the program has loaded it completely; never load it."""
     torch: Any = sys.modules.get("torch")
     spec = getattr(torch, "__spec__", None)
     return None if torch is None or getattr(spec, "_initializing", False) else torch
 
 
 def leave_alone(torch: Any, *functions: Any) -> None:
-    """Have torch.compile run functions as they are where it meets them between compiled parts.
+    """Make torch.compile run functions unmodified where it meets them between compiled parts.
 
     Args:
         torch: The module.
-        functions: Python functions of ours.
+        functions: Python functions of this package.
     """
-    with suppress(AttributeError, TypeError):  # an older torch looks at them itself
+    with suppress(AttributeError, TypeError):  # an older torch inspects them itself
         frames = torch._C._dynamo.eval_frame  # noqa: SLF001 - nothing public does it without a wrapper
-        actions = frames._FrameAction  # noqa: SLF001 - likewise
-        plainly = frames._FrameExecStrategy(actions.SKIP, actions.DEFAULT)  # noqa: SLF001 - likewise
+        actions = frames._FrameAction  # noqa: SLF001 - the same
+        plainly = frames._FrameExecStrategy(actions.SKIP, actions.DEFAULT)  # noqa: SLF001 - the same
         for function in functions:
             frames.set_code_exec_strategy(function.__code__, plainly)
 
 
 def _use(torch: Any) -> None:
-    global _users  # noqa: PLW0603 - the function is of the process, too
+    global _users  # noqa: PLW0603 - the function is global, too
     if not _users:
         code = getattr(torch.functional.einsum, "__code__", None)
         if code is None or not {"_VF", "einsum"} <= {*code.co_names}:
-            message = "torch.einsum is made otherwise than expected"
+            message = "torch.einsum is not implemented as expected"
             raise TypeError(message)
         if "einsum" not in vars(torch._VF):  # noqa: SLF001 - else somebody else has replaced it
             vars(torch._VF)["einsum"] = _counting(torch)  # noqa: SLF001 - where torch.einsum looks it up
@@ -98,15 +98,15 @@ def _use(torch: Any) -> None:
 
 
 def _release(torch: Any) -> None:
-    global _users  # noqa: PLW0603 - likewise
+    global _users  # noqa: PLW0603 - the same
     _users -= 1
-    there = vars(torch._VF)  # noqa: SLF001 - likewise
+    there = vars(torch._VF)  # noqa: SLF001 - the same
     if not _users and getattr(there.get("einsum"), "__module__", "") == __name__:
         del there["einsum"]
 
 
 def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent on structure
-    """Return what runs and counts in the place of torch's C function."""
+    """Return the counting replacement of torch's C function."""
     own = torch._VF.einsum  # noqa: SLF001 - what torch.einsum calls
     tensor, parameter = torch.Tensor, torch.nn.Parameter
     profiler = torch.autograd.profiler
@@ -173,13 +173,13 @@ def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent
 
 
 def _find_cell(entry: Entry, equation: str) -> Cell:
-    """Return the cell of an equation that may be met for the first time."""
+    """Return the cell of an equation that may be new."""
     signatures: Signatures = entry.signatures or entry.maker.signatures.of(entry)
     return signatures.cell(signatures.torch, equation, str(equation).replace(" ", ""))
 
 
 def _look(entry: Entry, cell: Cell, operands: Any) -> Seen:
-    """Return what was seen of such operands."""
+    """Return the record for these operands."""
     try:
         if sys.modules["torch"].jit.is_tracing():  # shapes are tensors then
             raise ValueError

@@ -1,4 +1,4 @@
-"""The batch system that runs this process, as its environment variables tell."""
+"""The batch system that runs this process, according to its environment variables."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from instrumented_calc.journal.masking import mask_secrets, mask_variables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Per batch system what we call a thing and the variable that holds it. The one for `job_id` decides
-# whether the system runs this process.
+# Per batch system, our keys and the variables that hold them. The variable for `job_id` decides whether the
+# system runs this process.
 VARIABLES = {
     "Slurm": {
         "job_id": "SLURM_JOB_ID",
@@ -52,7 +52,7 @@ RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK")
 
 
 def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the batch system's name, the job's id and what else it says.
+    """Return the batch system's name, the job id and further variables.
 
     Args:
         variables: The process's environment.
@@ -64,7 +64,7 @@ def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
         if known["job_id"] in variables:
             told = {key: variables[variable] for key, variable in known.items() if variable in variables}
             if told.get("array_index") == "0" and name == "LSF":
-                del told["array_index"]  # LSF's way to say that the job is no array
+                del told["array_index"]  # LSF's value for a job that is not an array
             return {"name": name, **mask_variables(told)}
     if "_CONDOR_SCRATCH_DIR" in variables:
         return {"name": "HTCondor", **_condor(variables)}
@@ -72,14 +72,14 @@ def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def series(variables: Mapping[str, str] = os.environ) -> str | None:
-    """Return what links the parts of a job that was stopped and queued again.
+    """Return a key that links the parts of a job that was stopped and requeued.
 
     Args:
         variables: The process's environment.
 
     Returns:
-        INSTRUMENTED_CALC_SERIES if it is set, else the batch system and the job's id, which stays
-        the same when the job is queued again; None outside a batch job.
+        INSTRUMENTED_CALC_SERIES if it is set, else the batch system and the job id, which stays
+        the same when the job is requeued; None outside a batch job.
     """
     named = variables.get("INSTRUMENTED_CALC_SERIES")
     if named:
@@ -92,18 +92,18 @@ def series(variables: Mapping[str, str] = os.environ) -> str | None:
 
 
 def job_ends(variables: Mapping[str, str] = os.environ, *, process_start: float | None = None) -> str | None:
-    """Return when the batch system ends the job.
+    """Return the time at which the batch system ends the job.
 
-    Slurm gives the time itself, Torque and PBS the seconds that the job may take. Those are counted from the
-    start of this process: the job began before, so that the time returned is the latest possible. LSF gives
+    Slurm gives the time itself, Torque and PBS the allowed duration in seconds. This is counted from the
+    start of this process: the job began before, so the returned time is the latest possible. LSF gives
     neither.
 
     Args:
         variables: The process's environment.
-        process_start: When the process began, in seconds since the epoch; None: ask the system.
+        process_start: Start of the process, in seconds since the epoch; None: ask the system.
 
     Returns:
-        UTC time, ISO 8601; None where the limit is not known.
+        UTC time, ISO 8601; None if the limit is unknown.
     """
     end = _number(variables.get("SLURM_JOB_END_TIME"))
     if end is None and "PBS_JOBID" in variables:
@@ -141,12 +141,12 @@ def mpi_rank(variables: Mapping[str, str] = os.environ) -> int | None:
         variables: The process's environment.
 
     Returns:
-        The rank, from 0; None where the process was not started as one of several.
+        The rank, from 0; None if the process was not started as one of several.
     """
     for name in RANKS:
         if variables.get(name, "").isdigit():
             return int(variables[name])
-    # A batch script and a job of one task carry SLURM_PROCID=0 as well, and neither is a rank.
+    # A batch script and a job of one task also have SLURM_PROCID=0, and neither is a rank.
     tasks, rank = variables.get("SLURM_NTASKS", ""), variables.get("SLURM_PROCID", "")
     if "SLURM_STEP_ID" in variables and tasks.isdigit() and int(tasks) > 1 and rank.isdigit():
         return int(rank)

@@ -1,4 +1,4 @@
-"""The limits of control groups: on a shared node they, not the machine, are what a job has."""
+"""Limits of control groups: on a shared node they, not the machine, limit a job."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def cpu_quota(root: Path = ROOT) -> float | None:
     """Return the CPU time that the process may use per second of wall time.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
 
     Returns:
-        A number of processors, not always whole; None where there is no quota.
+        A number of processors, not always an integer; None without a quota.
     """
     quotas = []
     for folder in _folders("cpu", root):
         quota = _words(folder / "cpu.max") or (
             _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
         )
-        # No quota reads "max" in version 2 and -1 in version 1.
+        # No quota is "max" in version 2 and -1 in version 1.
         if len(quota) == 2 and quota[0] not in {"max", "-1"}:  # noqa: PLR2004 - quota and period
             quotas.append(int(quota[0]) / int(quota[1]))
     return min(quotas, default=None)
@@ -37,11 +37,11 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     """Return the memory that the process may use.
 
     Args:
-        physical_bytes: Memory of the machine; version 1 writes "no limit" as a number beyond it.
-        root: Where the file system begins.
+        physical_bytes: Memory of the machine; version 1 writes "no limit" as a larger number.
+        root: Root of the file system.
 
     Returns:
-        The limit, in bytes; None where there is none.
+        The limit in bytes; None without a limit.
     """
     limits: list[int] = []
     for folder in _folders("memory", root):
@@ -72,8 +72,8 @@ def memory_groups(physical_bytes: int, root: Path = ROOT) -> list[MemoryGroup]:
     """Return the groups around the process whose memory is limited.
 
     Args:
-        physical_bytes: Memory of the machine; version 1 writes "no limit" as a number beyond it.
-        root: Where the file system begins.
+        physical_bytes: Memory of the machine; version 1 writes "no limit" as a larger number.
+        root: Root of the file system.
     """
     found = []
     for folder in _folders("memory", root):
@@ -88,14 +88,7 @@ def memory_groups(physical_bytes: int, root: Path = ROOT) -> list[MemoryGroup]:
 
 
 def oom_kills(root: Path = ROOT) -> int | None:
-    """Return how many processes of the groups were killed for want of memory since the groups began.
-
-    Args:
-        root: Where the file system begins.
-
-    Returns:
-        The largest count of all groups around the process; None where it is not counted.
-    """
+    """Return how many processes of the groups were killed so far because memory ran out."""
     counts = []
     for folder in _folders("memory", root):
         events = _pairs(folder / "memory.events") or _pairs(folder / "memory.oom_control")
@@ -105,13 +98,13 @@ def oom_kills(root: Path = ROOT) -> int | None:
 
 
 def cpu_throttling(root: Path = ROOT) -> tuple[int, int] | None:
-    """Return how often the CPU quota was accounted for, and how often it was used up, since the group began.
+    """Return the number of CPU quota periods and of throttled periods since the group was created.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
 
     Returns:
-        Periods and throttled periods of the group that was throttled most; None where there is no quota.
+        Periods and throttled periods of the most throttled group; None without a quota.
     """
     found = []
     for folder in _folders("cpu", root):

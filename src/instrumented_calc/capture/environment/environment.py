@@ -1,7 +1,7 @@
-"""What a run ran on: the machine, its limits, its threads and its software.
+"""The environment of a run: the machine, its limits, its threads and its software.
 
-One function a source. A source that fails, or has nothing to say, leaves its key absent: an unknown
-is never a zero. Nothing here is the first to import torch, and nothing wakes a GPU.
+One function per source. A source that fails or has no data leaves its key absent: an unknown is never a
+zero. Nothing here is the first to import torch, and nothing wakes a GPU.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ THREAD_VARIABLES = (
     "TORCH_NUM_THREADS",
     "XLA_FLAGS",
 )
-# Distributions whose version can change a figure of a run.
+# Distributions whose version may affect a run's figures.
 LIBRARIES = (
     "anisoap",
     "ase",
@@ -66,10 +66,10 @@ LIBRARIES = (
 
 
 def environment() -> Environment:
-    """Return what can be found out about the machine and the software.
+    """Return the machine and the software, as far as they can be determined.
 
     Returns:
-        The environment; what could not be found out is absent.
+        The environment; unknown values are absent.
     """
     return Environment(
         **_found(
@@ -96,10 +96,10 @@ def environment() -> Environment:
 
 
 def _found(sources: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Ask each source, and leave out those that fail or have nothing to say."""
+    """Query each source, and skip those that fail or have no data."""
     found = {}
     for name, source in sources.items():
-        # A run must start on a machine whose files or libraries are not as they usually are.
+        # A run must start even on a machine with unusual files or libraries.
         with own_faults_dropped():
             value = source()
             if value is not None and value not in ("", [], {}):
@@ -117,7 +117,7 @@ def _python() -> str:
 
 
 def _cpu() -> str | None:
-    # Not the whole file: the kernel makes it as it is read, which takes long on 256 processors.
+    # Not the whole file: the kernel generates it while it is read, which takes long on 256 processors.
     with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         for line in lines:
             key, _, value = line.partition(":")
@@ -184,13 +184,13 @@ def _driver_version() -> str | None:
 
 
 def _cuda_devices(torch: Any) -> list[str]:
-    # To ask a CUDA that is not yet in use would start it, and break a later fork.
+    # Querying a CUDA that is not in use would start it, and break a later fork.
     if not torch.cuda.is_initialized():
         return []
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-@cache  # a process keeps the version that it has loaded, whatever is installed meanwhile
+@cache  # a process keeps the loaded version, whatever is installed later
 def _libraries() -> list[Library]:
     versions = _found({name: partial(metadata.version, name) for name in LIBRARIES})
     return [Library(name, version) for name, version in versions.items()]

@@ -1,9 +1,9 @@
 """Times the parts of a calculator: exclusive host times that sum, with `other`, to each call's wall time.
 
 A part is replaced by a timed stand-in. Stand-ins on a calculator's own model are in place only while a
-wrapped calculator calculates, so that copies, pickles and bare use of the same modules never meet them; a
+wrapped calculator calculates, so that copies, pickles and bare use of the same modules never contain them; a
 copy that is made inside a call gets the plain callable. Stand-ins on neighbour-list libraries stay for the
-run, and time nothing outside of recorded calls.
+run, and time nothing outside recorded calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NEIGHBOUR_LIST = "neighbour list"
 LIST_BUILDS = "list builds"
-# Where the libraries look these up themselves, so that no caller's early import escapes.
+# The places where the libraries themselves look these up, so that early imports by callers are covered.
 NEIGHBOUR_CALLABLES = (
     ("ase.neighborlist", "", "primitive_neighbor_list"),
     ("ase.neighborlist", "PrimitiveNeighborList", "update"),
@@ -39,15 +39,15 @@ NEIGHBOUR_CALLABLES = (
 )
 
 _lock = threading.RLock()
-# Stand-ins that are in place, with their users: calculators that share a module share its stand-in.
+# Active stand-ins with their users: calculators that share a module share its stand-in.
 _placed: dict[tuple[int, str], StandIn] = {}
 
 
 class StandIn:
-    """Runs a callable in its place and adds its exclusive time to the call that is open in the thread.
+    """Run a callable in its place and add its exclusive time to the open call of the thread.
 
     Args:
-        part: What is timed.
+        part: The timed part.
     """
 
     def __init__(self, part: Part) -> None:
@@ -64,7 +64,7 @@ class StandIn:
         functools.update_wrapper(self, getattr(part.owner, part.attribute))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the callable, timed inside of recorded calls."""
+        """Run the callable, timed inside recorded calls."""
         stack = active.stack
         if not stack:
             return self._real(*args, **kwargs)
@@ -92,7 +92,7 @@ class StandIn:
             if marked:
                 device.leave()
             while stack and stack.pop() is not entry:
-                pass  # an inner span that was never left
+                pass  # an inner span that was never exited
             outer.inside_ns += elapsed
             components = call.components
             if components is UNSET:
@@ -103,15 +103,15 @@ class StandIn:
         return returned
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Bind like the function that it stands in for, where it is put on a class."""
+        """Bind like the function that it replaces, if it is set on a class."""
         return self if instance is None else types.MethodType(self, instance)
 
     def __reduce__(self) -> Any:
-        """Leave the timing behind: a copy of the owner gets its own plain callable."""
+        """Drop the timing: a copy of the owner gets its own plain callable."""
         return getattr, (self._owner, self._attribute)
 
     def place(self) -> None:
-        """Take the callable's place."""
+        """Replace the callable."""
         owner, attribute = self._owner, self._attribute
         namespace = vars(owner)
         self._found = namespace.get(attribute, UNSET)
@@ -119,10 +119,10 @@ class StandIn:
         if isinstance(owner, type):
             setattr(owner, attribute, self)
         else:
-            namespace[attribute] = self  # not setattr: torch's costs microseconds
+            namespace[attribute] = self  # not setattr: torch's takes microseconds
 
     def take_back(self) -> None:
-        """Give the place back, if it has been taken."""
+        """Restore the callable, if it was replaced."""
         if vars(self._owner).get(self._attribute) is not self:
             return
         if isinstance(self._owner, type):
@@ -134,13 +134,13 @@ class StandIn:
 
 
 class Components:
-    """The stand-ins of one calculator, put in place for each of its calls.
+    """The stand-ins of one calculator, installed for each of its calls.
 
     Args:
-        parts: What is timed.
-        counts: Given the calculator, returns what is counted of the call that has just ended.
-        device: Times the parts on the model's device as well.
-        on_fault: Told, with where it was, of a fault that costs a measurement.
+        parts: The timed parts.
+        counts: Given the calculator, returns the integration's counts of the call that has just ended.
+        device: Also times the parts on the model's device.
+        on_fault: Called with the place and the exception of an error that costs a measurement.
     """
 
     def __init__(
@@ -159,15 +159,15 @@ class Components:
         self._runs_programs = any(part.shapes is not None for part in parts)
 
     def __len__(self) -> int:
-        """Return how many callables are timed."""
+        """Return the number of timed callables."""
         return len(self._stand_ins)
 
     def put(self, lane: Lane | None = None, entry: Entry | None = None) -> Components | None:
-        """Start timing: a call begins.
+        """Start timing at the beginning of a call.
 
         Args:
-            lane: The lane of the call; it goes on untimed if a callable's place cannot be taken.
-            entry: The call's entry; None where the callables are timed until `take_back()`.
+            lane: The lane of the call; it continues untimed if a callable cannot be replaced.
+            entry: The call's entry; None if the callables are timed until `take_back()`.
 
         Returns:
             These components, or None if nothing is timed.
@@ -190,7 +190,7 @@ class Components:
         return self
 
     def collect(self, entry: Entry, calculator: Any) -> None:
-        """Add counts and device times to a call that has ended; a fault of an integration is dropped.
+        """Add counts and device times to a call that has ended; errors of an integration are dropped.
 
         Args:
             entry: The call's entry.
@@ -212,10 +212,10 @@ class Components:
                     self._on_fault("contractions of JAX programs", fault)
 
     def take_back(self, entry: Entry | None = None) -> None:
-        """Leave everything as it was: the call has ended. Doing it twice does no harm.
+        """Restore everything after the call. Calling it twice is harmless.
 
         Args:
-            entry: What `put` was given.
+            entry: The argument of `put`.
         """
         with _lock:
             _take_back(self._stand_ins, id(self if entry is None else entry))
@@ -245,26 +245,26 @@ def _take_back(stand_ins: Iterable[StandIn], user: int) -> None:
 
 
 def note_counts(call: Entry, count: Callable[[Any], dict[str, int]], subject: Any) -> None:
-    """Add what an integration counts to the call's row; a fault of the integration is dropped.
+    """Add an integration's counts to the call's row; errors of the integration are dropped.
 
     Args:
         call: The entry of an open call.
-        count: Counts something.
-        subject: What it is given.
+        count: Function that counts.
+        subject: Its argument.
     """
     try:
         found = count(subject)
         if found:
             extras_of(call).setdefault("counts", {}).update(found)
-    except Exception as fault:  # a context manager takes as long as all else here
+    except Exception as fault:  # a context manager would double the cost
         if is_foreign(fault):
             raise
 
 
 def parts_of_modules(calculator: Any) -> list[Part]:
-    """Return the direct children of each torch module that a calculator holds.
+    """Return the direct children of each torch module held by a calculator.
 
-    A module that torch.compile has compiled is one part: what is inside must not be touched.
+    A module compiled by torch.compile is one part: its inside must not be touched.
 
     Args:
         calculator: Any calculator; torch is not imported for it.
@@ -286,7 +286,7 @@ def parts_of_modules(calculator: Any) -> list[Part]:
 
 
 def parts_of_neighbour_lists() -> list[Part]:
-    """Return the neighbour lists of the libraries that are loaded."""
+    """Return the neighbour lists of the loaded libraries."""
     parts = []
     for module_name, class_name, attribute in NEIGHBOUR_CALLABLES:
         owner: Any = sys.modules.get(module_name)
@@ -299,7 +299,7 @@ def parts_of_neighbour_lists() -> list[Part]:
 
 
 def _builds_where_needed(built: Any) -> dict[str, int]:
-    """Count a call of ASE's `update`, which tells whether it had to build the list anew."""
+    """Count a call of ASE's `update`, which returns whether it rebuilt the list."""
     return {LIST_BUILDS: 1} if built is True else {}
 
 

@@ -1,4 +1,4 @@
-"""Small readings of the process, each in a file of its own and each absent where it cannot be had."""
+"""Small readings of the process, one per file, each absent if it is unavailable."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 class Probe(Protocol):
-    """Reads something of the process or its devices, now and then."""
+    """Periodically reads a quantity of the process or its devices."""
 
     def sample(self, row: Call) -> None:
-        """Fill the fields of a row that it knows."""
+        """Set the fields of a row that it can read."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds open."""
+        """Release open resources."""
         ...
 
 
 class Listener(Protocol):
-    """Is told of what happens in the process, from when it is made until it is closed."""
+    """Receives events of the process, from creation until it is closed."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -30,8 +30,8 @@ class Listener(Protocol):
 
 @runtime_checkable
 class Latecomer(Listener, Protocol):
-    """A listener to a library that may be loaded, or change, while a run is recorded."""
+    """A listener to a library that may be loaded, or change, during the run."""
 
     def look(self) -> None:
-        """See whether the library is there by now; called ten times a second, from the journal's thread."""
+        """Check whether the library is loaded; called ten times per second by the journal's thread."""
         ...

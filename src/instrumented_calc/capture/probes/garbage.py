@@ -1,7 +1,7 @@
 """Garbage collections, charged to the call during which they ran.
 
-`gc.callbacks` runs in the thread that triggered the collection, so the call that is open there is the one
-that waited. Collections outside of calls are part of the gap. Nothing is paid on the calls themselves.
+`gc.callbacks` runs in the thread that triggered the collection, so the call open in this thread is the one
+that waited. Collections outside calls are part of the gap. Calls themselves pay nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class GarbageProbe:
-    """Listens to the collector while a run is recorded.
+    """Listens to the collector during a run.
 
     Args:
-        maker: What makes the run's rows; calls of other runs are left to theirs.
+        maker: Makes the run's rows; collections in calls of other runs are left to their listeners.
     """
 
     def __init__(self, maker: RowMaker) -> None:
@@ -40,6 +40,6 @@ class GarbageProbe:
         extras["gc_generation"] = max(extras.get("gc_generation", 0), info["generation"])
 
     def close(self) -> None:
-        """Stop listening; other listeners stay as they are."""
+        """Stop listening; other listeners are unchanged."""
         if self._listen in gc.callbacks:
             gc.callbacks.remove(self._listen)

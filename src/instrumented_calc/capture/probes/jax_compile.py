@@ -1,7 +1,7 @@
 """Just-in-time compilation by JAX, charged to the call that waited for it.
 
-JAX tells its monitoring listeners of every compilation in the thread that compiles, when a stage of it
-has ended: tracing, lowering, XLA. A call in which nothing compiles emits nothing and pays nothing.
+JAX notifies its monitoring listeners of every compilation in the compiling thread, at the end of each stage:
+tracing, lowering, XLA. A call without compilation emits nothing and pays nothing.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _listening = False
 
 
 class JaxCompileProbe:
-    """Listens to JAX while a run is recorded, if JAX is loaded when the run begins.
+    """Listens to JAX during a run, if JAX is loaded at the start of the run.
 
-    All runs of a process share one listener, which charges the call that is open in its thread and
-    does nothing where none is.
+    All runs of a process share one listener, which charges the call open in its thread and otherwise does
+    nothing.
     """
 
     def __init__(self) -> None:
-        global _listening  # noqa: PLW0603 - JAX's listeners are of the process, too
+        global _listening  # noqa: PLW0603 - JAX's listeners are global, too
         monitoring = sys.modules.get("jax.monitoring")
         if monitoring is None:
             return
@@ -42,12 +42,12 @@ class JaxCompileProbe:
 
     def close(self) -> None:
         """Stop listening, if no other run is recorded."""
-        global _listening  # noqa: PLW0603 - likewise
+        global _listening  # noqa: PLW0603 - JAX's listeners are global, too
         with _lock:
             if self not in _open:
                 return
             _open.remove(self)
-            # An old JAX cannot unregister: there the listener stays, and is not registered again.
+            # An old JAX cannot unregister: its listener stays, and is not registered again.
             unregister = getattr(sys.modules["jax.monitoring"], "unregister_event_duration_listener", None)
             if not _open and unregister is not None:
                 _listening = False
@@ -56,7 +56,7 @@ class JaxCompileProbe:
 
 
 class CompileTimes(dict[str, int]):
-    """Time in compilation by function, in ns, each without what compiled inside it."""
+    """Compilation time by function, in ns, each excluding nested compilations."""
 
     __slots__ = ("_ended",)
 
@@ -67,12 +67,12 @@ class CompileTimes(dict[str, int]):
     def add(self, function: str, elapsed: int, end: int) -> None:
         """Add a stage that has just ended.
 
-        While a function is traced, JAX compiles the operations that it can carry out at once: stages
-        that ended after this one began are parts of it, and counted already.
+        While a function is traced, JAX compiles the operations that it can execute immediately: stages that
+        ended after this one began are parts of it, and already counted.
 
         Args:
-            function: What was compiled.
-            elapsed: How long the stage took, in ns, inner ones included.
+            function: The compiled function.
+            elapsed: Duration of the stage in ns, inner ones included.
             end: When it ended, in ns.
         """
         inner = 0
@@ -92,10 +92,10 @@ def _listen(event: str, seconds: float, **details: Any) -> None:
 
 
 def _name(function: str) -> str:
-    """Return a function's name, or `operations` for those that JAX compiles to run one operation.
+    """Return a function's name, or `operations` for those that JAX compiles to run a single operation.
 
-    They come by the dozen when arrays of a new shape are converted, indexed or compared outside of
-    any jitted function, and their names (`squeeze`, `_argmax`) say nothing about the model.
+    They come by the dozen when arrays of a new shape are converted, indexed or compared outside jitted
+    functions, and their names (`squeeze`, `_argmax`) carry no information about the model.
     """
     name = function.removeprefix("jit(").removesuffix(")")
     jax = sys.modules["jax"]

@@ -1,4 +1,4 @@
-"""Limits whose end kills a run: memory and file descriptors."""
+"""Limits that kill a run when exhausted: memory and file descriptors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from instrumented_calc.capture.environment.cgroups import ROOT, MemoryGroup, mem
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Machine
 
-NEAR = 0.8  # of the limit: from there on a rise is worth a record of its own
+NEAR = 0.8  # of the limit: above this a rise is recorded separately
 RISE = 0.02
 KIB = 1024
 
@@ -22,17 +22,17 @@ class MemoryWatch:
     """Reads the memory of the process, of its control groups and of the machine.
 
     Args:
-        root: Where the file system begins.
+        root: Root of the file system.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        self._share = 0.0  # of the limit that was in use at the last reading
+        self._share = 0.0  # share of the limit in use at the last reading
         self._groups: list[MemoryGroup] | None = None  # found at each reading, as limits may change
 
     def read(self, machine: Machine) -> None:
-        """Fill in what is known."""
+        """Set the known fields."""
         process = _kib_values(self._root / "proc/self/status")
         if "VmRSS" in process:
             machine.rss_bytes = process["VmRSS"]
@@ -52,10 +52,10 @@ class MemoryWatch:
         self._share = max([self._share_of_machine(available), *(have / limit for have, limit in used)])
 
     def is_filling(self) -> bool:
-        """Tell whether memory is near its limit and has grown much since `read`.
+        """Return whether memory is near its limit and has grown much since `read`.
 
-        It is asked twice a second, so it reads as few files as it can: caches, which take several files, only
-        of a group that is near its limit with them.
+        Called twice per second, so it reads as few files as possible: caches, which take several files, only
+        for a group that is near its limit with them.
         """
         if self._groups is None:
             self._groups = memory_groups(self._physical, self._root)
@@ -78,16 +78,16 @@ class MemoryWatch:
 
 
 def descriptors() -> tuple[int, int]:
-    """Return how many file descriptors the process has open, and how many it may have.
+    """Return the number of open file descriptors of the process, and its limit.
 
     Raises:
-        OSError: The system does not tell.
+        OSError: The system does not report them.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     try:
-        return len([*Path("/proc/self/fd").iterdir()]) - 1, limit  # without the one that lists
+        return len([*Path("/proc/self/fd").iterdir()]) - 1, limit  # minus the descriptor used for listing
     except OSError as error:
-        if error.errno == errno.EMFILE:  # not even one is left for the listing
+        if error.errno == errno.EMFILE:  # no descriptor is left for listing
             return limit, limit
         raise
 

@@ -1,8 +1,4 @@
-"""What the machine does to a run, now and then: throttling, shared memory, the GPU and who else uses it.
-
-Read in the journal's thread: nothing here costs a calculation its time. GPUs are read through nvidia-ml-py,
-where it is installed and a CUDA device is in use.
-"""
+"""Effects of the machine on a run: throttling, shared memory, the GPU and its other users."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLOCK_STEP_NS = 1_000_000_000
-# What NVML calls the reasons for which a GPU's clock is below its highest: nvmlClocksEventReasons*.
+# NVML's names of the reasons for a reduced GPU clock: nvmlClocksEventReasons*.
 THROTTLES = {
     0x04: "software power cap",
     0x08: "hardware slowdown",
@@ -32,11 +28,11 @@ THROTTLES = {
 
 
 class MachineProbe:
-    """Reads the machine in a process that records.
+    """Reads the state of the machine.
 
     Args:
-        forked: Whether the process shares pages with the one that it was forked from.
-        journal: Gives the journal's path, whose file system is looked at.
+        forked: Whether the process shares pages with its parent.
+        journal: Returns the journal's path, whose file system is read.
     """
 
     def __init__(self, *, forked: bool, journal: Callable[[], Path | None] = lambda: None) -> None:
@@ -49,7 +45,7 @@ class MachineProbe:
         self._no_gpu = False
 
     def read(self, now: int) -> Machine:
-        """Return what is known; what is not is absent.
+        """Return the known values; unknown ones are absent.
 
         Args:
             now: Time on the run's clock, in ns.
@@ -65,13 +61,13 @@ class MachineProbe:
             self._read_jax,
             self._read_gpus,
         ):
-            # A machine whose files or drivers are not as usual is not measured.
+            # A machine with unusual files or drivers is not measured.
             with suppress(Exception):
                 source(machine)
         return machine
 
     def memory_is_filling(self) -> bool:
-        """Tell whether memory is near its limit and has grown much since the last reading."""
+        """Return whether memory is near its limit and has grown much since the last reading."""
         with suppress(Exception):
             return self._memory.is_filling()
         return False
@@ -106,7 +102,7 @@ class MachineProbe:
     def _read_jax(machine: Machine) -> None:
         jax: Any = sys.modules.get("jax")
         bridge: Any = sys.modules.get("jax._src.xla_bridge")
-        # To ask for devices would start a backend that nobody has started.
+        # Querying devices would start a backend that is not in use.
         if jax is None or bridge is None or not bridge.backends_are_initialized():
             return
         stats = [device.memory_stats() for device in jax.local_devices()]
@@ -120,7 +116,7 @@ class MachineProbe:
         machine.gpus = [self._gpu(index, handle) for index, handle in self._handles]
 
     def _ready(self) -> bool:
-        """Open NVML for the devices in use, once torch or JAX has put a GPU to use."""
+        """Open NVML for the devices in use, once torch or JAX uses a GPU."""
         if self._handles:
             return True
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
@@ -151,7 +147,7 @@ class MachineProbe:
             gpu.slowed_by = [name for bit, name in THROTTLES.items() if reasons & bit]
         with suppress(nvml.NVMLError):
             others = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
-            # In a container the list does not know our own process: then it tells nothing of others.
+            # In a container the list lacks our own process and is then useless for other processes too.
             if os.getpid() in others:
                 gpu.other_processes = len(others) - 1
         return gpu
@@ -165,5 +161,5 @@ class MachineProbe:
 
 
 def _wall_lead() -> int:
-    """Return by how much the wall clock is ahead of a clock that stands still while the machine sleeps."""
+    """Return how far the wall clock is ahead of a clock that stops while the machine is suspended."""
     return time.time_ns() - time.monotonic_ns()

@@ -16,10 +16,10 @@ SECOND_NS = 1_000_000_000
 
 
 class ProcessProbe:
-    """Reads the process's use of the machine into a row.
+    """Reads the process's resource use into a row.
 
     The descriptor of `/proc/self/statm` is kept open: opening it each time costs seven times as much.
-    Where there is no such file, resident memory stays unmeasured.
+    Without such a file, resident memory is not measured.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class ProcessProbe:
             self._statm = KeptDescriptor(os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC))
 
     def sample(self, row: Call) -> None:
-        """Fill the sampled fields of a row."""
+        """Set the sampled fields of a row."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         row.cpu_ns = int((usage.ru_utime + usage.ru_stime) * SECOND_NS)
         row.minor_faults = usage.ru_minflt

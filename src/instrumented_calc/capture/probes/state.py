@@ -1,7 +1,7 @@
-"""What the simulation itself is like at the end of a call, now and then: energies, cell, results.
+"""State of the simulation at the end of a call, read periodically: energies, cell, results.
 
-Read in the calculating thread, from what is on the host already: a device is never made to answer, and
-nothing is asked of the calculator.
+Read in the calculating thread, from values already on the host: a device is never waited for, and no
+calculator method is called.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from instrumented_calc.journal.records import State
 
 
 def read_state(index: int, results: Any, atoms: Any, driver: Any) -> State:
-    """Return what is known at the end of a call; what is not is absent.
+    """Return the known values at the end of a call; unknown ones are absent.
 
     Args:
         index: Number of the call.
         results: The results of the call: a dictionary, or anything else if there are none.
-        atoms: What it calculated, as the driver has it.
-        driver: The driver that asked, or None.
+        atoms: The calculated atoms, as the driver has them.
+        driver: The driver that requested the call, or None.
     """
     state = State(index=index)
     if atoms is None or not isinstance(results, dict):
         return state
-    # Atoms and results are the user's: what is not as usual is not measured.
+    # Atoms and results belong to the user: unusual ones are not measured.
     with own_faults_dropped():
         _read_energies(state, results, atoms, driver)
     with own_faults_dropped():
@@ -40,8 +40,8 @@ def read_state(index: int, results: Any, atoms: Any, driver: Any) -> State:
 def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: Any) -> None:
     """Read the total energy that velocity Verlet conserves.
 
-    It asks for forces between its two half-kicks; with the new forces the second one is known already:
-    p(t + dt) = p(t + dt/2) + F(t + dt) dt/2 (Swope et al., J. Chem. Phys. 76, 637 (1982)).
+    It requests forces between its two half-kicks; with the new forces the second one is known already: p(t +
+    dt) = p(t + dt/2) + F(t + dt) dt/2 (Swope et al., J. Chem. Phys. 76, 637 (1982)).
     """
     import numpy as np  # noqa: PLC0415 - ASE has loaded it
 
@@ -58,7 +58,7 @@ def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: An
 
 
 def _within_a_step(driver: Any) -> bool:
-    """Tell whether the driver is at a step: the forces that it asks for before the first are of none."""
+    """Return whether the driver is inside `step()`; earlier forces belong to no step."""
     frame: Any = sys._getframe(1)  # noqa: SLF001 - the documented way to a stack
     while frame is not None:
         if frame.f_code.co_name == "step" and frame.f_locals.get("self") is driver:
@@ -68,7 +68,7 @@ def _within_a_step(driver: Any) -> bool:
 
 
 def _read_cell(state: State, atoms: Any) -> None:
-    """Read the volume, and how far the farthest atom has left the periodic cell."""
+    """Read the volume, and how far the farthest atom is outside the periodic cell."""
     if not atoms.pbc.all():
         return
     scaled = atoms.cell.scaled_positions(atoms.positions)

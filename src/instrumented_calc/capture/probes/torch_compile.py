@@ -1,7 +1,7 @@
 """Compilation by torch.compile, charged to the call that waited for it.
 
-Dynamo tells its callbacks when the outermost compilation begins and ends, in the thread that compiles. A
-call in which nothing compiles pays nothing.
+Dynamo calls its callbacks at the start and the end of the outermost compilation, in the compiling thread. A
+call without compilation pays nothing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ NAME = "torch.compile"
 
 
 class TorchCompileProbe:
-    """Listens to Dynamo while a run is recorded, from when it is loaded.
+    """Listens to Dynamo during a run, once it is loaded.
 
     Args:
-        maker: What makes the run's rows; compilation in calls of other runs is left to theirs.
+        maker: Makes the run's rows; compilation in calls of other runs is left to their listeners.
     """
 
     def __init__(self, maker: RowMaker) -> None:
@@ -32,7 +32,7 @@ class TorchCompileProbe:
         self.look()
 
     def look(self) -> None:
-        """Begin to listen, if Dynamo has been loaded meanwhile."""
+        """Start listening, if Dynamo is now loaded."""
         callback = sys.modules.get("torch._dynamo.callback")
         if self._handler is None and callback is not None:
             self._handler = callback.callback_handler
@@ -50,7 +50,7 @@ class TorchCompileProbe:
         times[NAME] = times.get(NAME, 0) + self._maker.clock() - self._start
 
     def close(self) -> None:
-        """Stop listening; other listeners stay as they are."""
+        """Stop listening; other listeners are unchanged."""
         handler, self._handler = self._handler, None
         if handler is not None:
             with suppress(ValueError):  # the program has cleared them all

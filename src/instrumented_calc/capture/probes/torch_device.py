@@ -1,9 +1,9 @@
 """Busy times and memory of a torch device (CUDA, MPS), by the device's own events and counters.
 
-Host times of a device's work are not its busy times: kernels are queued, and whoever waits first pays for
-all. So each timed part records a pair of events in the stream, from a pool, and the pairs are read only after
-the call has returned and only if they are complete: nothing here ever waits for the device. Where events
-cannot be had the device's times are absent.
+Host times of a device's work are not its busy times: kernels are queued, and the first to wait pays for all.
+So each timed part records a pair of events in the stream, from a pool, and the pairs are read only after the
+call has returned and only if they are complete: nothing here ever waits for the device. Without events the
+device's times are absent.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ class DeviceTimes:
     """Pairs of events around the parts of one calculator's calls.
 
     Args:
-        make_event: Makes an event that can be recorded, queried and compared in ms.
-        record: Records an event in the current stream; False if that cannot be done now.
+        make_event: Creates an event that can be recorded, queried and compared in ms.
+        record: Records an event in the current stream; returns False if that is impossible now.
     """
 
     def __init__(self, make_event: Callable[[], Any], record: Callable[[Any], bool]) -> None:
         self._make_event = make_event
         self._record = record
         self._pool: list[Any] = []
-        # name, start, end, and the place of the pair around it
+        # name, start, end, and the place of the enclosing pair
         self._pairs: list[tuple[str, Any, Any, int]] = []
         self._open: list[int] = []
 
     def enter(self, name: str) -> bool:
-        """Mark the begin of a part in the stream; tell whether it could be marked."""
+        """Mark the start of a part in the stream; return whether that was possible."""
         start, end = self._event(), self._event()
         if not self._record(start):
             self._pool += [start, end]
@@ -55,7 +55,7 @@ class DeviceTimes:
         return self._pool.pop() if self._pool else self._make_event()
 
     def read(self) -> dict[str, int]:
-        """Return the exclusive busy time of each part in ns, or nothing if the device is not done yet."""
+        """Return the exclusive busy time of each part in ns, or nothing if the device has not finished."""
         pairs, self._pairs, self._open = self._pairs, [], []
         events = [event for _, start, end, _ in pairs for event in (start, end)]
         self._pool += events
@@ -73,10 +73,10 @@ class DeviceTimes:
 
 
 def device_times(device: str) -> DeviceTimes | None:
-    """Return what times a device's work, or None where there is no such device in use.
+    """Return the timer of a device's work, or None if no such device is in use.
 
     Args:
-        device: The model's device as its evidence names it: `cuda`, `cuda:1`, `mps`, `cpu`, ...
+        device: The model's device as named by its integration: `cuda`, `cuda:1`, `mps`, `cpu`, ...
     """
     torch: Any = sys.modules.get("torch")
     kind, _, index = device.partition(":")
@@ -106,10 +106,11 @@ class DeviceMemoryProbe:
     """Reads the memory of the devices that torch uses in this process: allocated, reserved and free."""
 
     def sample(self, row: Call) -> None:
-        """Fill the sampled fields of a row, where there is such a device.
+        """Set the sampled fields of a row, if there is such a device.
 
         Args:
-            row: The row. Free memory is the device's, whoever else uses it; the rest is torch's own.
+            row: The row. Free memory is that of the device, shared by all processes; the rest is torch's
+                own.
         """
         torch: Any = sys.modules.get("torch")
         cuda = getattr(torch, "cuda", None)
@@ -127,4 +128,4 @@ class DeviceMemoryProbe:
                 row.device_reserved_bytes = mps.driver_allocated_memory()
 
     def close(self) -> None:
-        """Do nothing: nothing is held open."""
+        """Do nothing: there are no open resources."""

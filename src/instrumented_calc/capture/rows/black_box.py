@@ -1,10 +1,10 @@
-"""The newest calls in full, beside a journal that has outgrown its limit.
+"""The newest calls in full, in files next to a journal that has reached its size limit.
 
-A thinned journal keeps sums. What a crash needs is the opposite, the last calls before it, so each of them is
-also written, complete, to the black box: two files of JSON lines that take turns. One is filled while the
-other still holds the calls before; then the older one is emptied. After the first turn at least `CALLS` calls
-are there at any moment. A file begins with the sums of the slice that is open then, so that the calls of a
-slice that a crash keeps from being written are all accounted for.
+A thinned journal keeps sums. After a crash one needs the opposite, the last calls before it, so each of them
+is also written in full to the black box: two files of JSON lines that alternate. One is filled while the
+other still holds the previous calls; then the older one is emptied. After the first switch at least `CALLS`
+calls are available at any moment. A file begins with the sums of the slice open at that time, so that the
+calls of a slice lost in a crash are all accounted for.
 
 Only plain writes are used: a memory map would kill the process with SIGBUS on a full disk.
 """
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 CALLS = 30_000
 SPAN_NS = 60_000_000_000
-SHARE = 8  # of the journal's limit: what a file takes to cover SPAN_NS where calls are fast
+SHARE = 8  # divisor of the journal's limit: a file this large covers SPAN_NS of fast calls
 MOST_BYTES = 64_000_000  # a file never grows beyond this and one batch, however long its rows are
 
-AT_ONCE = 2_000  # records to encode at a time: their text takes half a megabyte
-MOST_WAITING = 40  # of such texts, while the file system does not take them
+AT_ONCE = 2_000  # records encoded at a time: half a megabyte of text
+MOST_WAITING = 40  # encoded texts kept while the file system does not accept them
 UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode_lines
@@ -77,14 +77,14 @@ class _Batch(NamedTuple):
 class BlackBox:
     """The last calls of one run.
 
-    `keep` encodes and `push` writes: two steps, because a file system may hang. Its caller sees to it that
-    each is made by one thread at a time.
+    `keep` encodes and `push` writes: two steps, because a file system may hang. The caller must ensure that
+    each is used by one thread at a time.
 
     Args:
-        journal: The journal, beside which the files are created when the first calls are written.
+        journal: The journal; the files are created next to it when the first calls are written.
         run_id: The run.
         limit: The journal's limit, in bytes.
-        on_trouble: Called once with a text when the calls cannot be written.
+        on_trouble: Called once with a message when the calls cannot be written.
 
     Attributes:
         run_id: The run.
@@ -95,31 +95,31 @@ class BlackBox:
         self._wanted = black_box_path(journal)
         self._limit = limit
         self._on_trouble = on_trouble
-        self._files: list[_File] = []  # the one that is written last
+        self._files: list[_File] = []  # the last one is written to
         self._waiting: deque[_Batch] = deque()
-        self._next: int | None = None  # what `passed` must be for a batch that continues the file
+        self._next: int | None = None  # value of `passed` for a batch that continues the file
         self._closed = self._told = False
         self._begin_file()
 
     def _begin_file(self) -> None:
-        """Forget what the file that will be written next does not hold yet."""
+        """Discard the content for the next file that is not written yet."""
         self._calls = self._size = 0
         self._start_ns: int | None = None
         self._end_ns = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time for the files to change places: `turn` does it."""
+        """Whether it is time to switch files, see `turn`."""
         spans = self._start_ns is not None and self._end_ns - self._start_ns >= SPAN_NS
         enough = self._calls >= CALLS and (spans or self._size >= self._limit // SHARE)
         return enough or self._size >= MOST_BYTES
 
     def turn(self, slices: list[Slice], *, passed: int) -> None:
-        """Have the next `push` begin with the older file, emptied.
+        """Make the next `push` start with the older file, emptied.
 
         Args:
-            slices: The sums of the calls that no written slice counts.
-            passed: How many calls of the run there have been.
+            slices: Sums of the calls that are not in a written slice.
+            passed: Number of calls of the run so far.
         """
         for each in slices:
             each.passed = passed
@@ -127,11 +127,11 @@ class BlackBox:
         self._put(_Batch(_encoded(slices), passed, 0, turn=True))
 
     def keep(self, records: list[Any], *, passed: int) -> None:
-        """Encode records, to be written by the next `push`.
+        """Encode records for the next `push`.
 
         Args:
-            records: Complete rows of calls, and other records, in order.
-            passed: How many calls of the run came before the first of them.
+            records: Complete call rows and other records, in order.
+            passed: Number of calls of the run before the first of them.
         """
         for begin in range(0, len(records), AT_ONCE):
             part = records[begin : begin + AT_ONCE]
@@ -150,7 +150,7 @@ class BlackBox:
             self._waiting.popleft()
 
     def push(self) -> None:
-        """Write what has been kept."""
+        """Write the kept records."""
         while self._waiting and not self._closed:
             batch = self._waiting.popleft()
             try:
@@ -168,7 +168,7 @@ class BlackBox:
     def _write(self, file: _File, batch: _Batch) -> None:
         lines = batch.lines
         if self._next != batch.passed:
-            # A write that failed may have left half a line.
+            # A failed write may have left half a line.
             head = _encode([LastCalls(run_id=self.run_id, passed=batch.passed)])
             lines = (b"\n" if file.size else b"") + head + lines
         self._next = None
@@ -176,13 +176,13 @@ class BlackBox:
         self._next = batch.passed + batch.calls
 
     def _file(self, *, turn: bool) -> _File:
-        """Return the file to write to, after the two have changed places if that is wanted."""
+        """Return the file to write to, after switching the two files if requested."""
         files = self._files
         files[:] = [file for file in files if file.descriptor.is_ours]
         if files and not turn:
             return files[-1]
         self._next = None
-        if len(files) < 2:  # noqa: PLR2004 - they take turns
+        if len(files) < 2:  # noqa: PLR2004 - the two files alternate
             files.append(_File(self._wanted))
         else:
             files.reverse()
@@ -190,13 +190,13 @@ class BlackBox:
         return files[-1]
 
     def contents(self) -> bytes:
-        """Return what the files hold, the older calls first."""
+        """Return the contents of the files, older calls first."""
         return b"".join(
             os.pread(file.descriptor.number, file.size, 0) for file in self._files if file.descriptor.is_ours
         )
 
     def move_beside(self, journal: Path) -> None:
-        """Start new files beside another journal: the run continues there."""
+        """Start new files next to another journal, in which the run continues."""
         self._wanted = black_box_path(journal)
         self._let_go()
 
@@ -206,13 +206,13 @@ class BlackBox:
             self._files.pop().close()
 
     def close(self) -> None:
-        """Close the files; they stay where they are."""
+        """Close the files, and leave them on disk."""
         self._closed = True
         self._let_go()
 
 
 def _encoded(records: list[Any]) -> bytes:
-    """Encode records without those that JSON cannot hold; the journal counts and reports them."""
+    """Encode the records that JSON can represent; the journal counts and reports the others."""
     try:
         return _encode(records)
     except UNENCODABLE as error:

@@ -1,4 +1,4 @@
-"""Bounds the names that users give to parts of a calculation, such as `span(f"frame-{i}")`."""
+"""Bound the number of names that users give to parts of a calculation, such as `span(f"frame-{i}")`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ComponentNames:
     """The names of one run's components.
 
     Args:
-        on_limit: Called once, when the first name is given up.
+        on_limit: Called once, when the first name is dropped.
 
     Attributes:
         known: Names that rows may have.
@@ -30,7 +30,7 @@ class ComponentNames:
         self._is_full = False
 
     def bounded(self, components: dict[Any, int]) -> dict[str, int]:
-        """Return a row's components: those whose names come too late are summed.
+        """Return a row's components; names beyond the limit are summed.
 
         Args:
             components: Times in ns by name.

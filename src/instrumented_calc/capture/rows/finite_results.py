@@ -1,4 +1,4 @@
-"""Whether the results of a call are finite, read without making a device answer."""
+"""Check the results of a call for finiteness, without waiting for a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from instrumented_calc.foreign import is_foreign
 
-# Types of numpy's that hold a real number. numpy itself is not loaded for it.
+# numpy's types of real numbers. numpy itself is not loaded for this.
 NUMBERS = frozenset({"float64", "float32", "float16", "longdouble"})
 
 
@@ -24,7 +24,7 @@ class HostNumbers:
         self.numpy_floats: set[type] = set()
 
     def __call__(self, value: Any) -> Any:
-        """Return a float; UNSET for what is none: tensors, text, complex or too large numbers."""
+        """Return a float; UNSET for other values: tensors, text, complex or too large numbers."""
         kind = type(value)
         if kind.__module__ == "numpy" and kind.__name__ in NUMBERS:
             self.numpy_floats.add(kind)
@@ -49,5 +49,5 @@ def forces_are_finite(forces: Any) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    """Tell whether a value is numpy's own array: subclasses (masked, with units) compute as they like."""
+    """Return whether a value is numpy's own array: subclasses (masked, with units) may differ."""
     return type(value) is getattr(sys.modules.get("numpy"), "ndarray", None)

@@ -1,6 +1,6 @@
-"""What is kept in memory of a run that goes on, so that its gravest faults can be told before it ends.
+"""Evidence kept in memory so that serious problems are reported during the run.
 
-Samples are thinned as they come: a run of any length keeps at most `MOST_SAMPLES` of them.
+Samples are thinned as they arrive: a run of any length keeps at most `MOST_SAMPLES` of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ MOST_COMPILES = 1000
 
 
 class Sample(NamedTuple):
-    """The process at the end of a call; None where it was not measured."""
+    """State of the process at the end of a call; None where it was not measured."""
 
     call: int
     end_ns: int
@@ -22,10 +22,10 @@ class Sample(NamedTuple):
 
 
 class LiveEvidence:
-    """The evidence for findings while a run goes on.
+    """Evidence for findings during the run.
 
     Attributes:
-        samples: Memory, evenly over the calls so far.
+        samples: Memory, evenly spaced over the calls so far.
         compiled: Calls in which something was compiled.
     """
 
@@ -36,7 +36,7 @@ class LiveEvidence:
         self._next = 0
 
     def add(self, sample: Sample) -> None:
-        """Keep a sample, if it is its turn."""
+        """Keep a sample, if its turn has come."""
         if sample.call < self._next:
             return
         self._next = sample.call + self._every

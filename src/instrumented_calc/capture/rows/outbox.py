@@ -1,12 +1,11 @@
-"""Rows on their way to the journal: what the hot path appends, this carries, thins, encodes and writes.
+"""Pass rows to the journal: the hot path appends them; here they are thinned, encoded and written.
 
-`rows` is a plain list: appending to it is atomic and all that a calculating thread pays for a row. The way
-has two stretches, each used by one thread at a time: encoding, which touches no file, and writing, which may
-hang with the file system. A row comes with its `Context` in the place of its lane; what its context shares
-with that of the row before is not written again.
+`rows` is a plain list: appending to it is atomic, and the only cost of a row for a calculating thread. There
+are two stages, each used by one thread at a time: encoding, which touches no file, and writing, which may
+hang with the file system. A row arrives with its `Context` instead of its lane; fields that equal those of
+the previous row are not written again.
 
-A Ctrl-C may strike anywhere on the way: rows in hand stay in hand, and the next drain takes them on from
-where they are.
+A Ctrl-C may strike at any point: rows in transit are kept, and the next drain continues with them.
 """
 
 from __future__ import annotations
@@ -38,18 +37,18 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.rows.black_box import BlackBox
     from instrumented_calc.journal.writer import JournalWriter
 
-SLICE_ROOM = 0.05  # of the journal's limit: what slices may add once it is reached
-RATION = 0.005  # of the limit: what each other kind of records may add
-BATCH, SMALL_BATCH = 1000, 20  # rows that are encoded together
+SLICE_ROOM = 0.05  # of the journal's limit: bytes for slices once it is reached
+RATION = 0.005  # of the limit: bytes for each other kind of record
+BATCH, SMALL_BATCH = 1000, 20  # rows encoded together
 BYTES_A_ROW = 1000  # more than a usual row takes
-CROWD = 20_000  # rows that may wait for the journal's thread: some 15 MB
-LAST_WORDS = (Machine, OpenCall, Tally)  # these tell how a run ended: they go to the black box
-PASSING = (OpenCall, Tally)  # and these, of which only the last matters, not to a thinned journal
+CROWD = 20_000  # rows that may queue for the journal's thread: some 15 MB
+LAST_WORDS = (Machine, OpenCall, Tally)  # evidence of how a run ended: also written to the black box
+PASSING = (OpenCall, Tally)  # only the last of these matters: not written to a thinned journal
 CARRIED_EVERY = 1_000  # calls after which the carried fields are written again
 
 
 class Context(Struct, frozen=True):
-    """What consecutive calls of a lane have in common: the carried fields of a row."""
+    """Fields shared by consecutive calls of a lane: the carried fields of a row."""
 
     lane: int
     phase: int | None
@@ -59,16 +58,16 @@ class Context(Struct, frozen=True):
 
 
 class Outbox:
-    """The way of one run's rows to its journal.
+    """Queue between one run's rows and its journal.
 
     Args:
         writer: The journal's file.
-        limit: Size in bytes past which calls are summed into slices.
-        black_box: Takes all calls from then on, in full.
+        limit: Size in bytes above which calls are summed into slices.
+        black_box: Receives all calls from then on, in full.
 
     Attributes:
-        rows: Where records of any kind are appended, from any thread.
-        calls: Calls that have passed.
+        rows: Records of any kind are appended here, from any thread.
+        calls: Number of processed calls.
     """
 
     def __init__(self, writer: JournalWriter, limit: int, black_box: BlackBox | None = None) -> None:
@@ -80,12 +79,12 @@ class Outbox:
         self._writing = threading.RLock()
         self._encoding = threading.RLock()
         self._here: set[int] = set()  # threads that drain
-        self._hand: list[Any] = []  # rows on their way, from `_next` on not yet summed
+        self._hand: list[Any] = []  # rows in transit; those from `_next` on are not yet summed
         self._next = 0
-        self._out: list[Any] = []  # what is to be written of them
-        self._last_calls: list[Any] = []  # what the black box gets of them
+        self._out: list[Any] = []  # the ones to write
+        self._last_calls: list[Any] = []  # the ones for the black box
         self._shown: list[Call] = []  # rows that a slice counts, too
-        self._passed = 0  # calls before those for the black box
+        self._passed = 0  # number of calls before those for the black box
         self._last: Context | None = None
         self._names = ComponentNames(self._names_ran_out)
         self._thinner: Thinner | None = None
@@ -94,24 +93,24 @@ class Outbox:
         self._size_at_slice = 0
 
     def drain(self, *, timeout: float = -1, closing: bool = False) -> bool:
-        """Hand all rows to the kernel.
+        """Pass all rows to the kernel.
 
         Args:
-            timeout: Seconds to wait for another thread that is draining; 0: do not wait; -1: for ever.
+            timeout: Seconds to wait for another thread that is draining; 0: do not wait; -1: without limit.
             closing: Whether the last slice is closed too.
 
         Returns:
-            Whether this thread had its turn.
+            Whether this thread could drain.
         """
         return self._alone(self._writing, timeout, lambda: self._drain(closing=closing))
 
     def relieve(self) -> None:
-        """Encode what waits, in a thread that may not write: lines take less memory, and are bounded."""
+        """Encode waiting rows, in a thread that may not write: lines take less memory, and are bounded."""
         self._alone(self._encoding, 0, self._encode_waiting)
 
     def _alone(self, lock: Any, timeout: float, work: Callable[[], None]) -> bool:
         me = threading.get_ident()
-        if me in self._here:  # a signal handler or a finalizer, in the middle of a drain
+        if me in self._here:  # a signal handler or a finalizer during a drain
             return False
         try:
             try:
@@ -133,7 +132,7 @@ class Outbox:
 
     @property
     def draining_here(self) -> bool:
-        """Whether this very thread is draining."""
+        """Whether this thread is draining."""
         return threading.get_ident() in self._here
 
     def _drain(self, *, closing: bool) -> None:
@@ -157,7 +156,7 @@ class Outbox:
                 break
             if not self._hand and not self._out:
                 number = min(len(self.rows), self._batch())
-                # No function is called in these two lines: Ctrl-C finds each row either here or there.
+                # No function is called in these two lines, so a Ctrl-C finds each row in exactly one place.
                 self._hand += self.rows[:number]
                 del self.rows[:number]
             if self._thinner is None:
@@ -169,13 +168,13 @@ class Outbox:
                 self._start_thinning()
 
     def _batch(self) -> int:
-        """Return how many rows are encoded together: few where the journal is about to reach its limit."""
+        """Return the batch size: small if the journal is about to reach its limit."""
         if self._thinner is not None:
             return BATCH
         return max(min((self._limit - self._writer.size) // BYTES_A_ROW, BATCH), SMALL_BATCH)
 
     def _hand_over(self) -> None:
-        """Give the black box and the writer what is in hand, encoded."""
+        """Encode the rows in transit for the black box and the writer."""
         self._keep_last_calls()
         if not self._out:
             return
@@ -186,11 +185,11 @@ class Outbox:
             self._last = None
 
     def _carry(self) -> None:
-        """Take from each row what the row before has said already.
+        """Drop carried fields that have not changed since the previous row.
 
-        A row that a Ctrl-C has left half-way is done again; one that is done has no context any more. Once in
-        about `CARRIED_EVERY` calls all of it is written: a reader that finds lines missing does not know it
-        until then.
+        A row left half-way by a Ctrl-C is processed again; a processed row no longer has a context. About
+        every `CARRIED_EVERY` calls all fields are written: a reader that detects missing lines does not know
+        them until then.
         """
         if self.calls >= self._carry_again:
             self._last, self._carry_again = None, self.calls + CARRIED_EVERY
@@ -214,7 +213,7 @@ class Outbox:
         self._hand = []
 
     def _thin(self, thinner: Thinner) -> None:  # noqa: C901 - runs for every call: none is spent on structure
-        """Sum calls, and hand all of them to the black box before anything of it is in the journal."""
+        """Sum calls, and pass all of them to the black box before any of them reaches the journal."""
         if self._black_box is not None and self._black_box.is_full and not self._last_calls:
             self._black_box.turn(thinner.so_far(), passed=self.calls)
         hand, last, known = self._hand, self._last_calls, self._names.known
@@ -229,7 +228,7 @@ class Outbox:
                     self._ration(row)
                 self._next += 1
                 continue
-            # Each call is summed once at most, whatever strikes.
+            # Each call is summed at most once, whatever interrupts.
             self.calls += 1
             self._next += 1
             if row.lane is not context:
@@ -270,11 +269,11 @@ class Outbox:
         if ration.always or ration.passes():
             size = len(lines_of([row])[0])
             ration.spent(size)
-            self._size_at_slice += size  # not from the room of the slices
+            self._size_at_slice += size  # not from the slices' share
             self._out.append(row)
 
     def takes_sums(self) -> bool:
-        """Tell whether sums of contractions and conversions are to be written now, or later and larger."""
+        """Return whether sums of contractions and conversions are due, or should wait and grow."""
         return self._thinner is None or self._rations.of(Contractions).passes()
 
     def _slice(self, thinner: Thinner) -> None:
@@ -293,8 +292,8 @@ class Outbox:
             Notice(
                 kind="journal-thinned",
                 level="info",
-                text=f"the journal reached {self._limit} bytes: from here on exact sums per slice, whole rows"
-                " only of slow, failed and sampled calls, and other records as far as there is room",
+                text=f"the journal reached {self._limit} bytes: from now on it has exact sums per slice,"
+                " full rows only for slow, failed and sampled calls, and other records while there is room",
             )
         )
 
@@ -303,13 +302,13 @@ class Outbox:
             Notice(
                 kind="component-names",
                 level="info",
-                text=f"more than {MOST_NAMES} names of spans and parts: further ones are summed as {OTHERS};"
-                " give spans names that do not change from call to call",
+                text=f"more than {MOST_NAMES} names of spans and parts: others are summed as {OTHERS};"
+                " use span names that do not change from call to call",
             )
         )
 
     def note_omissions(self) -> None:
-        """Note what was left out of the journal before its last record is written."""
+        """Record the number of omitted records before the last record is written."""
         if self._rations.left_out:
             self.rows.append(
                 Notice(
@@ -322,22 +321,22 @@ class Outbox:
 
     @property
     def thinned(self) -> bool:
-        """Whether calls are summed into slices by now."""
+        """Whether calls are already summed into slices."""
         return self._thinner is not None
 
     def newest_calls(self) -> bytes:
-        """Return the lines of the black box; nothing while the journal has all calls itself."""
+        """Return the lines of the black box, or nothing while the journal has all calls itself."""
         with self._writing:
             return b"" if self._black_box is None else self._black_box.contents()
 
     def restart_in(self, head: list[Any]) -> None:
-        """Go on in a new file, beginning with these records; if none can be made, in the old one.
+        """Continue in a new file that starts with these records; if none can be created, in the old one.
 
         Args:
-            head: The records that open a journal, and what has been described so far.
+            head: The records that open a journal, and all descriptions so far.
 
         Raises:
-            JournalPathError: No file can be made.
+            JournalPathError: No file can be created.
         """
         with self._writing, self._encoding:
             self._last = None
@@ -355,7 +354,7 @@ class Outbox:
 
 
 def _carry_over(row: Call, context: Context, last: Context | None) -> None:
-    """Put the carried fields into a row; the lane comes last and marks the row as done."""
+    """Set the carried fields of a row; the lane is set last and marks the row as processed."""
     try:
         _fill(row, context, last)
     except Exception as error:

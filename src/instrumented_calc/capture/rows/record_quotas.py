@@ -1,8 +1,8 @@
-"""What records other than calls may add to a journal that has reached its limit.
+"""Limits on records other than calls in a journal that has reached its size limit.
 
-Each kind has a room of its own, so that marks written in a loop take nothing from phases or samples of
-the machine. Every record passes at first; each time that half of the room left is used, only one in eight
-times as many passes: the room lasts for ever.
+Each kind has its own share, so that marks written in a loop take nothing from phases or machine samples. At
+first every record passes; each time half of the remaining share is used, only one in eight times as many
+passes, so the share is never used up.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Any
 
 from instrumented_calc.journal.records import Contractions, Conversions, Fields, RunEnd, RunStart
 
-# Sums since the record before, or what a journal cannot be read without.
+# Sums since the previous record, or records required to read the journal.
 NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions)
 LEAST_ROOM = 2_000  # bytes
 MARK = "mark"
 
 
 class Ration:
-    """The room of one kind of records.
+    """The share of one kind of records.
 
     Args:
         room: Bytes.
-        always: Whether every record is written; the room then only tells how seldom to make one.
+        always: Whether every record is written; the share then only determines how rarely to make one.
     """
 
     def __init__(self, room: int, *, always: bool) -> None:
@@ -33,7 +33,7 @@ class Ration:
         self.left_out = 0
 
     def passes(self) -> bool:
-        """Tell whether the next record is written."""
+        """Return whether the next record is written."""
         self._seen += 1
         if self._seen % self._every == 0:
             return True
@@ -41,14 +41,14 @@ class Ration:
         return False
 
     def spent(self, size: int) -> None:
-        """Take bytes that were written from the room."""
+        """Subtract written bytes from the share."""
         self._left -= size
         halvings = (self._room // max(self._left, 1)).bit_length() - 1
         self._every = 8 ** max(halvings, 0)
 
 
 class Rations:
-    """The rooms of all kinds.
+    """The shares of all kinds.
 
     Args:
         room: Bytes for each kind.
@@ -59,11 +59,11 @@ class Rations:
         self._by_kind: dict[Any, Ration] = {}
 
     def of(self, record: type, kind: str = "") -> Ration:
-        """Return what records may take.
+        """Return the share of a record.
 
         Args:
             record: Their class.
-            kind: Of notices, which one: users write marks, and their room is no other notice's.
+            kind: Kind of a notice: marks of users have a share of their own.
         """
         key = MARK if kind == MARK else Contractions if record is Conversions else record
         ration = self._by_kind.get(key)
@@ -73,5 +73,5 @@ class Rations:
 
     @property
     def left_out(self) -> int:
-        """Records that were left out so far."""
+        """Records omitted so far."""
         return sum(ration.left_out for ration in self._by_kind.values() if not ration.always)

@@ -1,4 +1,4 @@
-"""What a call was asked for, as plain text: names that any journal can hold, whatever the caller passed."""
+"""The requests of a call as plain text: names that any journal can store, whatever the caller passed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 
 def plain_text(text: str) -> str:
-    """Return text that UTF-8 can encode: lone surrogates, as in names of undecodable files, are escaped."""
+    """Return text that UTF-8 can encode: lone surrogates, as in undecodable file names, are escaped."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain_names(names: Any) -> Any:
-    """Return names that stay as they are, whatever their owner does with his list.
+    """Return names that stay the same even if the caller changes his list.
 
     Args:
-        names: What was passed as `properties` or `system_changes`.
+        names: The value passed as `properties` or `system_changes`.
 
     Returns:
-        A list, tuple, frozenset or string that equals what was passed, where that is usual; a list of text
-        for an array and the like; None where it has no names. An iterator is not consumed.
+        A list, tuple, frozenset or string equal to the one passed; a list of text for an array and the like;
+        None if it has no names. An iterator is not consumed.
     """
     if names is None or type(names) is bool:
         return None

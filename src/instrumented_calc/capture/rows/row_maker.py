@@ -1,8 +1,8 @@
-"""Makes one row of every real `calculate()`: the hot path, and what it does now and then.
+"""Makes one row of every real `calculate()`: the hot path, and its periodic work.
 
-A row is made after the call has ended and is appended to the outbox; all else (carried fields, thinning,
-encoding, writing) is done there, in batches. Cold code is slow code: what most calls do not need is in
-methods of its own.
+A row is made after the call has ended and is appended to the outbox; everything else (carried fields,
+thinning, encoding, writing) is done there, in batches. Cold code is slow code: work that most calls do not
+need is in separate methods.
 """
 
 from __future__ import annotations
@@ -37,51 +37,51 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.tracing.windows import Windows
     from instrumented_calc.journal.records import Counters
 
-WRITE_AT_ONCE_NS = 10_000_000  # a call that ends so long after the last one writes its row itself
+WRITE_AT_ONCE_NS = 10_000_000  # a call that ends this long after the previous one writes its row itself
 SAMPLE_EVERY_NS = 10_000_000
-SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: never more than a thousandth of the time
-LONGEST_PAUSE_NS = 100_000_000  # one slow sample says little of the next
-RAREST_SAMPLE_NS = 250_000_000  # less often a leak would be seen too late
+SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: at most a thousandth of the time
+LONGEST_PAUSE_NS = 100_000_000  # one slow sample predicts little about the next
+RAREST_SAMPLE_NS = 250_000_000  # at a lower rate a leak would be seen too late
 STATE_EVERY_NS = 1_000_000_000
-STATE_SHARE = 1000  # likewise: reading forces and positions of many atoms takes a millisecond
-MOST_BROKEN_TOLD = 10  # calls with an energy that is no number, one by one
-CROWDED = 1000  # rows that wait
+STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
+MOST_BROKEN_TOLD = 10  # reported calls with a non-finite energy
+CROWDED = 1000  # waiting rows
 NEVER = 2**63  # no call has this number
-DESCRIBED_LIMIT = 10_000  # lanes and phases past that many are recorded, but not described
-LONGEST_ROW_NS = 20_000  # what a plain row takes at most; beyond that its thread waited for the interpreter
-LOOK_SHARE = 1000  # likewise: looking at the forces takes at most that part of the time
+DESCRIBED_LIMIT = 10_000  # lanes and phases beyond this number are recorded, but not described
+LONGEST_ROW_NS = 20_000  # upper limit of a plain row's cost; beyond it the thread waited for the interpreter
+LOOK_SHARE = 1000  # the same limit for inspecting the forces
 LONGEST_LOOK_PAUSE_NS = 1_000_000_000
 
 
 class RowMaker:
-    """Makes the rows of one run while it is recorded.
+    """Makes the rows of one run.
 
     Args:
-        outbox: Where rows go.
+        outbox: Destination of the rows.
         clock: The run's clock, in ns.
-        origin: What the clock showed when the run began.
+        origin: The clock at the start of the run.
         counters: The run's counters.
-        notices: The run's voice.
-        budget: Share of the wall time that may be taken before samples become rarer.
+        notices: The run's notices.
+        budget: Share of the wall time that may be used before samples become rarer.
         direct: Whether calls may write.
 
     Attributes:
         clock: The run's clock.
-        next_index: Gives a call its number.
-        append: Takes a record to the outbox.
+        next_index: Returns per call's number.
+        append: Adds a record to the outbox.
         direct: Whether calls may write.
         self_ns: The recorder's own time so far.
         calculated_ns: Sum of the calls' durations so far.
         observers_ns: Time in observers since the last row.
         last_end: When the last call ended, on the clock.
         descriptions: The `lane` and `phase` records so far.
-        signatures: What is contracted inside of calls.
-        live: Evidence for findings while the run goes on.
+        signatures: Counts of contractions inside calls.
+        live: Evidence for findings during the run.
         trace_at: Number of the call from which on a trace window is due or open.
         windows: The run's trace windows.
     """
 
-    # An object of more than 30 attributes has no shared keys: without slots each access would be a search.
+    # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
     __slots__ = (
         "_at_next_call",
         "_broken",
@@ -140,7 +140,7 @@ class RowMaker:
         self.signatures = SignatureTable()
         self.live = LiveEvidence()
         self.trace_at = NEVER
-        self.windows: Windows  # made by the recorder, before any call
+        self.windows: Windows  # set by the recorder, before any call
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
@@ -156,32 +156,32 @@ class RowMaker:
         self._number = HostNumbers()
         self._numpy_floats = self._number.numpy_floats
         self._described: set[int] = set()
-        self._lock = threading.RLock()  # of the phases; never held on the hot path
+        self._lock = threading.RLock()  # guards the phases; never held on the hot path
         self._phases: list[tuple[weakref.ref[Any], int]] = []
         self._phase_numbers = itertools.count(1)
         self._given_driver: weakref.ref[Any] | None = None
 
     def begin(self, probes: tuple[Probe, ...], start_cost: int) -> None:
-        """Begin to sample.
+        """Start sampling.
 
         Args:
-            probes: What is read of the process and its devices.
-            start_cost: What it took to begin, in ns; it is ours, but not held against the budget.
+            probes: Readers of the process and its devices.
+            start_cost: Cost of the start in ns, counted as ours but not against the budget.
         """
         self._probes = probes
         self._start_cost = self.self_ns = start_cost
 
     def charge(self, spent: int) -> None:
-        """Add what a trace window cost, in ns: it is ours, but no reason to sample less."""
+        """Add the cost of a trace window in ns, counted as ours but not against the sampling budget."""
         self.self_ns += spent
         self.excuse(spent)
 
     def excuse(self, spent: int) -> None:
-        """Let time that is ours, in ns, be no reason to sample less."""
+        """Exempt this time of ours, in ns, from the sampling budget."""
         self._start_cost += spent
 
     def sample_next(self) -> None:
-        """Sample at the next call: something has just changed."""
+        """Sample at the next call, because something has just changed."""
         self._next_sample = 0
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
@@ -201,18 +201,18 @@ class RowMaker:
 
         Args:
             lane: The wrapped calculator's lane.
-            entry: The call's entry, already off the thread's stack.
+            entry: The call's entry, already removed from the thread's stack.
             stack: The thread's stack.
-            atoms: What was calculated, or None if it was not given.
-            properties: The properties that were asked for, or None.
+            atoms: The calculated atoms, or None if not given.
+            properties: The requested properties, or None.
             changes: The call's `system_changes`, or None.
-            start: When the call began, in ns of the clock.
-            end: When it ended.
-            returned: What it returned.
+            start: Start of the call, in ns of the clock.
+            end: End of the call.
+            returned: Its return value.
             failure: The exception that ended it.
         """
-        # Slow calls are sampled or written: there the thread's CPU time tells what the recorder took.
-        unset: Any = UNSET  # a local is read more quickly
+        # Slow calls are sampled or written: there the recorder's cost is measured by the thread's CPU time.
+        unset: Any = UNSET  # a local is read faster
         began: int | None = None
         if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
             began = thread_time_ns()
@@ -240,7 +240,7 @@ class RowMaker:
                 or watch.phase is not context.phase
             ):
                 context = None
-        except Exception as error:  # no Atoms, or arrays in the place of names
+        except Exception as error:  # not an Atoms, or arrays instead of names
             if is_foreign(error):
                 raise
             n_atoms, context = _length(atoms), None
@@ -279,7 +279,7 @@ class RowMaker:
             self.calculated_ns += wall
         row = Call(
             entry.index,
-            context,  # type: ignore[arg-type]  # the outbox puts the carried fields in its place
+            context,  # type: ignore[arg-type]  # the outbox replaces it by the carried fields
             unset,
             parent,
             start - self._origin,
@@ -307,23 +307,23 @@ class RowMaker:
             self.self_ns += thread_time_ns() - began
             return
         lane.calls += 1
-        entry.start = 0  # the row is on its way
+        entry.start = 0  # the row is in the outbox
         append, clock = self.append, self.clock
         append(row)
         self._last_row = end
-        spent = clock() - end  # a clock of the thread's own costs as much as the row
+        spent = clock() - end  # the thread's CPU clock costs as much as the row
         self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
 
     def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
         self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
     ) -> None:
-        """Append the row of a call for which a sample is due, or that ended long after the last one."""
+        """Append the row of a call for which a sample is due, or that ended long after the previous one."""
         if end >= self._next_sample:
             self._sample(row, end)
             if end >= self._next_state:
                 self._read_state(row, end, results, atoms, driver)
         lane.calls += 1
-        entry.start = 0  # the row is on its way
+        entry.start = 0  # the row is in the outbox
         self.append(row)
         if self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
             self._outbox.drain(timeout=0)
@@ -338,14 +338,14 @@ class RowMaker:
         end: int,
         failure: BaseException | None,
     ) -> None:
-        """Make a row of what is certain, where `finish` was interrupted or had a fault.
+        """Make a row of the certain facts, if `finish` was interrupted or failed.
 
         Args:
             lane: The wrapped calculator's lane.
             entry: The call's entry.
             stack: The thread's stack.
-            start: When the call began, in ns of the clock.
-            end: When it ended.
+            start: Start of the call, in ns of the clock.
+            end: End of the call.
             failure: The exception that ended it.
         """
         context: Any = Context(lane.number, lane.watch.phase, None, None, None)
@@ -362,7 +362,7 @@ class RowMaker:
         self.append(row)
 
     def _inside(self, stack: list[Entry], wall: int) -> Any:
-        """Return the index of the recorded call of this run inside which a call ran."""
+        """Return the index of the enclosing recorded call of this run."""
         stack[-1].inside_ns += wall
         for outer in reversed(stack):
             if outer.maker is self:
@@ -370,7 +370,7 @@ class RowMaker:
                 return outer.index
         return UNSET
 
-    # -- now and then ---------------------------------------------------------------------------------
+    # -- periodic work ---------------------------------------------------------------------------------
 
     def _new_context(
         self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
@@ -384,12 +384,12 @@ class RowMaker:
 
     def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
         row.failure = plain_text(type(failure).__qualname__)
-        if not isinstance(failure, NotImplementedError):  # an answer, not a failure, to ASE
+        if not isinstance(failure, NotImplementedError):  # for ASE an answer, not a failure
             lane.failed += 1
             self._counters.failed += 1
 
     def revive(self, at_next_call: Callable[[], None]) -> None:
-        """Have something done at the next call, whenever that is."""
+        """Have a task done at the next call."""
         self._at_next_call = at_next_call
         self._next_sample = 0
 
@@ -407,25 +407,25 @@ class RowMaker:
         self._govern(end - self._origin)
         waiting = len(self._outbox.rows)
         if waiting > CROWDED and self.direct and self._outbox.drain(timeout=0):
-            pass  # calls come faster than the journal's thread gets its turn
+            pass  # calls come faster than the journal's thread can run
         elif waiting > CROWD:  # the file system does not answer
             self._outbox.relieve()
         else:
             pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
             self._next_sample = end + max(self._sample_every, pause)
-        if self._at_next_call is not None:  # another thread has forked meanwhile
+        if self._at_next_call is not None:  # another thread has forked since
             self._next_sample = 0
 
     def _govern(self, elapsed: int) -> None:
-        """Sample less often while the recorder takes more than its budget."""
+        """Sample less often while the recorder exceeds its budget."""
         over = self.self_ns - self._start_cost > self._budget * elapsed
         if not over or self._sample_every >= RAREST_SAMPLE_NS or elapsed <= 100 * SAMPLE_EVERY_NS:
             return
         if self._sample_every == SAMPLE_EVERY_NS:
             self._notices.info(
                 "sampling-thinned",
-                "the recorder took more than its budget; from here on the process is sampled less often, at"
-                f" the least every {RAREST_SAMPLE_NS / 1e9:g} s",
+                "the recorder exceeded its budget; from now on the process is sampled less often, at"
+                f" least every {RAREST_SAMPLE_NS / 1e9:g} s",
                 least_every_ns=RAREST_SAMPLE_NS,
             )
         self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
@@ -438,13 +438,13 @@ class RowMaker:
     def _look_at_results(
         self, lane: Lane, index: int, results: dict[str, Any], end: int, energy: Any
     ) -> None:
-        """Look whether the forces are finite, as often as a thousandth of the time allows.
+        """Check whether the forces are finite, as often as a thousandth of the time allows.
 
-        Of a calculator whose calls take a thousand times as long as the look, that is each call; of a cheaper
-        one at least the calls 1, 2, 4, 8, ..., and one a second.
+        For a calculator whose calls take a thousand times as long as the check, that is each call; for a
+        cheaper one at least the calls 1, 2, 4, 8, ..., and one per second.
         """
         lane.unseen = None
-        if lane.calls == lane.look_at:  # the one that ends now is not counted yet
+        if lane.calls == lane.look_at:  # the call that ends now is not counted yet
             lane.look_at = 2 * lane.calls + 1
         began = self.clock()
         names = ["energy"] if energy is not UNSET and energy - energy != 0.0 else []
@@ -453,11 +453,11 @@ class RowMaker:
         lane.look_after = end + min(LOOK_SHARE * (self.clock() - began), LONGEST_LOOK_PAUSE_NS)
         if names:
             self._broken += 1
-            if self._broken <= MOST_BROKEN_TOLD:  # the rows themselves have null there
+            if self._broken <= MOST_BROKEN_TOLD:  # the rows have null there
                 self.append(State(index=index, non_finite=names))
 
     def look_at_last(self, lanes: Iterable[Lane]) -> None:
-        """Look at the forces of each lane's last call, if that was not done: the run ends."""
+        """At the end of the run, check the forces of each lane's last call, if not done yet."""
         for lane in lanes:
             results = lane.stored("results")
             if lane.unseen is not None and type(results) is dict:
@@ -495,17 +495,17 @@ class RowMaker:
         self.append(record)
 
     def follow(self, driver: Any) -> None:
-        """Take the driver that the user named, where none is found on the stack; it is held weakly."""
+        """Set the driver that the user named, if none is found on the stack; it is held weakly."""
         self._given_driver = weakref.ref(driver)
 
 
 def known(value: Any) -> Any:
-    """Return a field's value, or None where it is absent."""
+    """Return a field's value, or None if it is absent."""
     return None if value is UNSET else value
 
 
 def _length(atoms: Any) -> int | None:
-    """Return the number of atoms, or None if what was calculated does not tell."""
+    """Return the number of atoms, or None if it cannot be determined."""
     try:
         return len(atoms)
     except Exception as error:

@@ -1,8 +1,8 @@
-"""Keeps a journal bounded: past its limit, exact sums per stretch of time instead of a row a call.
+"""Keeps a journal bounded: beyond its limit, exact sums per interval instead of one row per call.
 
-Totals stay exact: every call is in one slice. Rows of slow calls and failures, and one sampled row
-a stretch, are still written whole, marked `sliced`. A stretch is one second at first; each time that
-half of the room left is used, it becomes eight times as long: the usual room lasts for years.
+Totals stay exact: every call is in one slice. Rows of slow and failed calls, and one sampled row per
+interval, are still written in full, marked `sliced`. An interval is one second at first; each time half of
+the remaining room is used, it becomes eight times as long: the usual room lasts for years.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
 
 FIRST_STRETCH_NS = 1_000_000_000
-WHOLE_ROWS = 8  # slow or failed calls that a stretch still shows as rows
-OWN_SLICES = 4  # drivers that take turns in a stretch; what further ones ask for is put together
+WHOLE_ROWS = 8  # slow or failed calls of a slice that are still written as rows
+OWN_SLICES = 4  # drivers per interval with their own slice; further ones share one
 SLOW = 5  # times the mean of the previous stretch: far beyond healthy tails (p99.9 of CV 25 % is 2)
 
 
 class Part:
-    """The calls of one driver in the stretch that goes on."""
+    """The calls of one driver in the current interval."""
 
     __slots__ = ("histogram", "slice")
 
@@ -53,7 +53,7 @@ class Thinner:
     """Sums calls into slices.
 
     Args:
-        room: Bytes that slices and whole rows may still take.
+        room: Bytes available for slices and full rows.
     """
 
     def __init__(self, room: int) -> None:
@@ -70,12 +70,12 @@ class Thinner:
 
         Args:
             row: The call.
-            phase: The phase that it belongs to.
-            changes: Its system_changes, or None if they are not known.
+            phase: The phase of the call.
+            changes: Its system_changes, or None if unknown.
             n_atoms: Its number of atoms, or None.
 
         Returns:
-            Whether the row is to be written whole as well.
+            Whether the row is to be written in full as well.
         """
         known = self._parts.get(phase)
         if known is None:
@@ -121,18 +121,18 @@ class Thinner:
         return self._whole <= WHOLE_ROWS
 
     def due(self, now_ns: int) -> bool:
-        """Tell whether the slices that are open have lasted their stretch."""
+        """Return whether the interval of the open slices has passed."""
         start = self._start
         return start is not None and now_ns - start >= self._stretch_ns
 
     def spent(self, size: int) -> None:
-        """Take what was written from the room that is left."""
+        """Subtract written bytes from the available room."""
         self._left -= size
         halvings = (self._room // max(self._left, 1)).bit_length() - 1
         self._stretch_ns = FIRST_STRETCH_NS << 3 * max(halvings, 0)
 
     def so_far(self) -> list[Slice]:
-        """Return what the open slices hold by now; they stay open."""
+        """Return the current content of the open slices; they stay open."""
         return [
             msgspec.structs.replace(part.slice, histogram=sorted(part.histogram.items()))
             for part in self._parts.values()
@@ -142,7 +142,7 @@ class Thinner:
         """Close the open slices, one for each phase.
 
         Args:
-            out: Where they are put, in the moment in which the thinner forgets them.
+            out: List that receives them at the moment they are removed here.
             passed: Calls of the run so far.
 
         Returns:
@@ -158,7 +158,7 @@ class Thinner:
             timed += part.slice.calls - part.slice.failed
         if timed:
             self._slow_ns = SLOW * wall // timed
-        # No function is called from here on: Ctrl-C finds the slices either here or there.
+        # No function is called from here on, so a Ctrl-C finds the slices in exactly one place.
         out += slices
         self._parts = {}
         self._start = None

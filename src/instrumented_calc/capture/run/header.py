@@ -1,4 +1,4 @@
-"""The records that open a journal: who runs what, where, and what the fields mean."""
+"""The records at the start of a journal: the program, its environment and the meaning of the fields."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _decode_start = decoder(RunStart).decode
 
 
 def new_run_id() -> str:
-    """Return an id that no other run has."""
+    """Return a unique run id."""
     return uuid.uuid4().hex[:16]
 
 
 def journal_path(recorder: Recorder) -> Path:
-    """Return where a run's journal is wanted: workers and MPI ranks have journals of their own."""
+    """Return the path of a run's journal: workers and MPI ranks have journals of their own."""
     path = Path(recorder.settings.path)
     rank = mpi_rank()
     if recorder.parent_run_id is not None:
@@ -65,7 +65,7 @@ def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
         start.rank = rank
     if linked is not None:
         start.series = linked
-    # A shell expands a pattern to a megabyte of arguments.
+    # A shell may expand a pattern to a megabyte of arguments.
     line = shortened(start, LONGEST_START)
     return _decode_start(line) if line else start, describe_fields()
 

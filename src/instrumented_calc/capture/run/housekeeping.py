@@ -1,4 +1,4 @@
-"""What the journal's thread does besides writing, each thing at its own distance: no call waits for it."""
+"""Periodic work of the journal thread. Each task has its own interval; no call waits for it."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ CONTRACTIONS_EVERY_NS = 1_000_000_000
 MACHINE_EVERY_NS = 5_000_000_000
 MEMORY_EVERY_NS = 500_000_000
 FINDINGS_EVERY_NS = 1_000_000_000
-RAREST_FINDINGS_NS = 30_000_000_000  # what can be known is told within a minute
-FINDINGS_SHARE = 500  # looking for findings takes at most that part of the time
+RAREST_FINDINGS_NS = 30_000_000_000  # a finding is reported within a minute
+FINDINGS_SHARE = 500  # divisor: the search for findings takes at most this part of the time
 
 
 class Rounds:
-    """The regular work beside one run.
+    """The regular work of one run.
 
     Args:
-        maker: What makes the run's rows.
-        outbox: Their way to the journal.
+        maker: Makes the run's rows.
+        outbox: Passes them to the journal.
         windows: The run's trace windows.
-        listeners: What listens to the process; some wait for a library to be loaded.
-        notices: The run's voice.
+        listeners: Listeners to the process; some wait for a library to be loaded.
+        notices: The run's notices.
         start: The run's first record.
-        origin: What the clock showed when the run began, in ns.
-        journal: Gives the journal's path, which may change.
-        judge: Given the evidence so far, returns what is to be told while the run goes on.
+        origin: The clock at the start of the run, in ns.
+        journal: Returns the journal's path, which may change.
+        judge: Given the evidence so far, returns findings to report during the run.
     """
 
     def __init__(  # noqa: PLR0913 - what one run is made of
@@ -72,13 +72,13 @@ class Rounds:
         self._watchdog = Watchdog()
         self._still_open = StillOpen(maker, origin)
         self._requests = Requests(maker, outbox, journal, notices)
-        # The first look for findings loads what it needs: later that would be a jump in memory.
+        # The first search for findings imports its modules: later that would be a jump in memory.
         self._next_contractions = self._next_machine = self._next_findings = origin
         self._next_memory = origin
         self._told: set[str] = set()
 
     def go(self, now: int) -> None:
-        """Do what is due.
+        """Run the tasks that are due.
 
         Args:
             now: The run's clock, in ns.
@@ -101,7 +101,7 @@ class Rounds:
             self._look_for_findings(now, self._judge)
 
     def tell_contractions(self, now: int, *, last: bool = False) -> None:
-        """Write what has been contracted: every second at first, rarer as the run and its journal grow."""
+        """Write the contractions: every second at first, less often as the run and its journal grow."""
         elapsed = now - self._origin
         self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
         if not (last or self._outbox.takes_sums()):
@@ -118,14 +118,14 @@ class Rounds:
         return self._machine.memory_is_filling()
 
     def _watch(self, now: int) -> None:
-        """Look for a call that does not end, once none has ended for long."""
+        """Search for a call that does not end, if none has ended for long."""
         self._watchdog.saw(row.wall_ns for row in self._outbox.rows[-1:] if type(row) is Call)
         if now - max(self._maker.last_end, self._origin) < SHORTEST_STALL_NS:
             return
         stall = self._watchdog.look(self._maker, now)
         if stall is None:
             return
-        usual = "" if stall.median_ns is None else f", where {stall.median_ns / 1e9:.3g} s is usual"
+        usual = "" if stall.median_ns is None else f", where {stall.median_ns / 1e9:.3g} s is normal"
         text = f"call {stall.index} has been open for {stall.open_ns / 1e9:.0f} s{usual}: a stall"
         self._notices.warn("stall", text, stack=stall.stack)
         numbers = {"call": stall.index, "open_ns": stall.open_ns, "median_ns": stall.median_ns}
@@ -148,5 +148,5 @@ class Rounds:
         self._next_findings = now + max(usual, FINDINGS_SHARE * spent)
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Release open resources."""
         self._machine.close()

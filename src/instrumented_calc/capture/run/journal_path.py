@@ -1,4 +1,4 @@
-"""Where a run's journal is wanted: what a user gives as `journal=`, checked while wrapping."""
+"""The path of a run's journal: the user's `journal=`, checked while wrapping."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from instrumented_calc.errors import JournalPathError, SettingsError
 from instrumented_calc.journal.writer import check_directory
 
 DEFAULT_JOURNAL = "run.jsonl"
-# What is appended to the name for processes, ranks, numbers, traces and other files beside the journal,
-# such as `.pid4194304-2.trace-10.json`.
+# Longest suffix for processes, ranks, numbers, traces and other files next to the journal, such as
+# `.pid4194304-2.trace-10.json`.
 SUFFIX_BYTES = 40
 LONGEST_PATH = 100
 NAME_MAX = 255  # bytes of a name, on all usual file systems
 
 
 def wanted_journal(journal: Any) -> str:
-    """Return the absolute path of the journal that a user wants.
+    """Return the absolute path of the requested journal.
 
     Args:
         journal: A path as text, bytes or `os.PathLike`; a folder means `run.jsonl` in it, a leading `~` the
             home folder, and None `run.jsonl` in the working directory.
 
     Raises:
-        SettingsError: It is not a path.
-        JournalPathError: No journal can be written there, or the working directory is gone.
+        SettingsError: The value is not a path.
+        JournalPathError: No journal can be written there, or the working directory was deleted.
     """
     text = _absolute(DEFAULT_JOURNAL if journal is None else _text(journal))
     path = Path(text)
@@ -44,7 +44,7 @@ def wanted_journal(journal: Any) -> str:
     longest = NAME_MAX - SUFFIX_BYTES
     size = len(os.fsencode(path.name))
     if size > longest:
-        message = f"{path.name[:30]}...: a name of {size} bytes; a journal's name may have {longest}"
+        message = f"{path.name[:30]}...: a name of {size} bytes; a journal's name may have at most {longest}"
         raise JournalPathError(message)
     check_directory(path)
     return str(path)
@@ -73,20 +73,20 @@ def _absolute(text: str) -> str:
         return os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH118 - a last slash must be kept
     except OSError as error:
         message = (
-            f"the working directory is gone ({error.strerror}), so {text} leads nowhere; change to another "
+            f"the working directory was deleted ({error.strerror}), so {text} is unusable; change to another "
             "directory, or give the journal an absolute path"
         )
         raise JournalPathError(message) from error
 
 
 def _shortened(path: Path) -> str:
-    """Return a path as a line of text shows it: its end tells more than its beginning."""
+    """Shorten a path for a line of text, keeping its end."""
     text = str(path)
     return text if len(text) <= LONGEST_PATH else f"...{text[-LONGEST_PATH:]}"
 
 
 def _mode(path: Path) -> int | None:
-    """Return the mode of what is there, None if nothing is."""
+    """Return the mode of the existing file, or None."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:

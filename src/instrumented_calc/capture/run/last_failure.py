@@ -1,4 +1,4 @@
-"""The exception that ended a program or a `with` block, as far as it can be seen without a hook."""
+"""The exception that ended a program or a `with` block, found without a hook."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ LONGEST = 300
 
 
 def failure_of_program(reason: str) -> tuple[str, str] | None:
-    """Return the class and message of the exception that a run ends with.
+    """Return the class and message of the exception with which a run ends.
 
-    At interpreter exit it is the one that Python has printed, which it keeps in `sys.last_value`; when a run
-    is closed it is the one that is being handled, as in a `with` block that an exception leaves.
+    At interpreter exit it is the one that Python has printed and keeps in `sys.last_value`; when a run is
+    closed it is the one being handled, as in a `with` block left by an exception.
 
     Args:
-        reason: Why the run ends: `closed`, `collected` or `exit`.
+        reason: Reason for the end of the run: `closed`, `collected` or `exit`.
 
     Returns:
-        The class's name and the message on one line, secrets masked, at most `LONGEST` characters; None if
+        The class name and the message on one line, secrets masked, at most `LONGEST` characters; None if
         the run ends without an exception.
     """
-    if reason == "exit" and not hasattr(sys, "ps1"):  # a prompt keeps an exception that ended nothing
+    if reason == "exit" and not hasattr(
+        sys, "ps1"
+    ):  # at a prompt, the last exception did not end the program
         error = getattr(sys, "last_value", None)
     elif reason == "closed":
         error = sys.exc_info()[1]

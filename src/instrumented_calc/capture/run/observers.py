@@ -1,4 +1,4 @@
-"""Times the observers (loggers, trajectory writers) of a driver that the user named."""
+"""Times the observers (loggers, trajectory writers) of a driver attached by the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def attach(recorder: Recorder, dyn: Any) -> None:
-    """Follow a driver and time its observers, apart from calculations that they cause.
+    """Follow a driver and time its observers, excluding calculations that they cause.
 
     Args:
         recorder: The run.

@@ -1,8 +1,8 @@
 """Ends every run at interpreter exit, and follows the process through forks.
 
-No signal handler is installed. A Python handler runs only between bytecodes of the main thread, so a
-process with one does not die of SIGTERM while its main thread is in C. The reader of a journal without
-`run_end` tells how the process died.
+No signal handler is installed. A Python handler runs only between bytecodes of the main thread, so a process
+with one does not die of SIGTERM while its main thread is in C. The reader of a journal without `run_end`
+infers how the process died.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 END_PATIENCE_S = 5.0  # how long the ends of all runs wait for their file systems
 LEAST_PATIENCE_S = 0.1  # for one of them
-# Runs that have not ended. A run forgets itself when it ends; one that never started holds nothing open.
+# Runs that have not ended. A run removes itself when it ends; one that never started holds no resources.
 _open_runs: list[Recorder] = []
 _installed: dict[str, bool] = {}
 
@@ -26,7 +26,7 @@ _installed: dict[str, bool] = {}
 def remember(recorder: Recorder) -> None:
     """Follow a run until it ends."""
     _open_runs.append(recorder)
-    if not _installed.get("unseen"):  # a run that never starts may have something to say at the end
+    if not _installed.get("unseen"):  # a run that never starts may report that at the end
         _installed["unseen"] = True
         atexit.register(end_all, "exit")
     if not _installed.get("fork") and hasattr(os, "register_at_fork"):
@@ -48,7 +48,7 @@ def find(run_id: str) -> Recorder | None:
 
 
 def watch() -> None:
-    """Arrange for the end of a run that has begun to record."""
+    """Arrange for the end of a run that has started recording."""
     if not _installed.get("exit"):
         _installed["exit"] = True
         atexit.register(end_all, "exit")
@@ -61,7 +61,7 @@ def watch() -> None:
 
 
 def end_all(reason: str) -> None:
-    """End every run of this process; if a file system does not answer, wait once for all of them."""
+    """End every run of this process; if a file system does not respond, wait once for all of them."""
     deadline = time.monotonic() + END_PATIENCE_S
     for recorder in tuple(_open_runs):
         recorder.end(reason, patience_s=max(deadline - time.monotonic(), LEAST_PATIENCE_S))

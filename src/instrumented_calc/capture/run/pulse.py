@@ -1,7 +1,7 @@
-"""The journal's thread: it does the regular work beside a run, and whatever may hang with the file system.
+"""The journal's thread: periodic work next to a run, and everything that may hang with the file system.
 
-Nobody waits for it without a limit. What it is in the middle of when a limit is reached goes on as soon as
-the file system answers; it is a daemon, so an interpreter's exit does not wait either.
+Nobody waits for it without a limit. Work interrupted by such a limit continues as soon as the file system
+responds; the thread is a daemon, so an interpreter's exit does not wait either.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from instrumented_calc.foreign import is_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PULSE_S = 0.1  # what fast calls have left in the outbox is written at least this often
-FORK_PATIENCE_S = 1.0  # since its work began: longer than that the file system hangs
+PULSE_S = 0.1  # interval at which rows of fast calls are written
+FORK_PATIENCE_S = 1.0  # if its work takes longer, the file system is assumed to hang
 LEAST_PATIENCE_S = 0.005
 THREAD_NAME = "instrumented-calc journal"
 
 
 class Pulse:
-    """Calls a function ten times a second in a thread of its own.
+    """Calls a function ten times per second in a thread of its own.
 
     Args:
-        beat: What is called; it must not raise.
+        beat: The function; it must not raise.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
         self._beat = beat
         self._thread: threading.Thread | None = None
-        self._lock = threading.RLock()  # of the thread's start and stop; never held for long
+        self._lock = threading.RLock()  # guards the thread's start and stop; never held for long
         self._stop = threading.Event()
-        self._began: float | None = None  # when the work at hand began
+        self._began: float | None = None  # start of the current work
         self._last: Callable[[], None] | None = None
         self._done = threading.Event()
 
@@ -42,7 +42,7 @@ class Pulse:
         """Start the thread unless it runs.
 
         Returns:
-            False if no thread is to be had.
+            False if no thread can be started.
         """
         with self._lock:
             if self._thread is not None:
@@ -76,7 +76,7 @@ class Pulse:
         """Stop the thread for a fork.
 
         Returns:
-            False if it is kept up by the file system, and will go on.
+            False if it is blocked by the file system, and will continue.
         """
         with self._lock:
             thread, began = self._thread, self._began
@@ -89,7 +89,7 @@ class Pulse:
             if self._thread is thread:
                 self._stop.clear()
                 return False
-        # Python is done with it a moment before the system is, and warns if it is there at a fork.
+        # Python forgets the thread a moment before the system does, and warns if it still exists at a fork.
         for _ in range(50):
             if not os.path.exists(f"/proc/self/task/{thread.native_id}"):  # noqa: PTH110 - quicker
                 break
@@ -97,14 +97,14 @@ class Pulse:
         return True
 
     def finish(self, last: Callable[[], None], patience_s: float) -> bool:
-        """Have the thread do one last thing and stop.
+        """Have the thread do one last task and stop.
 
         Args:
-            last: What it does; it must not raise. Where no thread is to be had, the caller does it.
+            last: The task; it must not raise. If no thread can be started, the caller runs it.
             patience_s: How long the caller waits.
 
         Returns:
-            Whether it was done in time.
+            Whether it finished in time.
         """
         thread = self._thread
         if thread is threading.current_thread() or (thread is None and not self.start()):

@@ -1,8 +1,8 @@
 """The life of a run, from its first call to its end.
 
-A recorder costs nothing until its first call: then it makes the journal, captures the environment and
-starts a small daemon thread that drains the outbox. Rows are made by its `RowMaker`. A fault of its own is
-told once, counted, and the user's run goes on.
+A recorder costs nothing until its first call: then it creates the journal, captures the environment and
+starts a small daemon thread that drains the outbox. Rows are made by its `RowMaker`. Internal errors are
+logged once and counted; the user's run continues.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ END_PATIENCE_S = process_hooks.END_PATIENCE_S
 TALLY_EVERY_NS = 5_000_000_000
 LONGEST_MARK = 10_000  # characters
 
-# What listens to the process from a run's begin to its end.
+# Listeners that are active from the start of a run to its end.
 LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
     "garbage collection": GarbageProbe,
     "JAX's compilation": lambda _: JaxCompileProbe(),
@@ -72,11 +72,11 @@ class Recorder:
     """One run: its journal, its clock and its counters.
 
     Args:
-        settings: What the user set.
+        settings: The user's settings.
         clock: Monotonic clock in ns; tests inject an exact one.
         on_end: Called once with the recorder when its journal is complete.
-        judge: Called now and then by the journal's thread: returns what is to be told while the run goes on.
-        parent_run_id: For a worker: the run of the process that it came from.
+        judge: Called periodically by the journal's thread: returns findings to report during the run.
+        parent_run_id: For a worker: the run of the process that started it.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Recorder:
         self.counters = Counters()
         self.maker: RowMaker | None = None  # while calls are recorded
         self.head: tuple[Any, ...] = ()
-        self._lock = threading.RLock()  # for what happens now and then; never held on the hot path
+        self._lock = threading.RLock()  # for infrequent work; never held on the hot path
         self._writer: JournalWriter | None = None
-        self._outbox: Outbox  # made by _open(), before any call, and so is the black box
+        self._outbox: Outbox  # set by _open(), before any call, as is the black box
         self._black_box: BlackBox
         self._pulse = Pulse(self._beat_or_fault)
-        self._end_asked: str | None = None  # why the journal's thread is to end the run
+        self._end_asked: str | None = None  # the reason, if the journal's thread must end the run
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()
         self._origin = 0
@@ -120,11 +120,11 @@ class Recorder:
         self._lost_told = 0
         self._neighbour_lists: list[Components] = []
         self._listeners: list[Listener] = []
-        self._windows: Windows  # made by _open(), before any call, and so are the rounds
+        self._windows: Windows  # set by _open(), before any call, as are the rounds
         self._rounds: Rounds
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
-        """Take the driver that the user named, where none is found on the stack.
+        """Set the driver that the user named, if none is found on the stack.
 
         Args:
             driver: An ASE dynamics or optimizer; held weakly.
@@ -136,18 +136,18 @@ class Recorder:
         self._undo.append(undo)
 
     def number_of(self, calculator: Any) -> int:
-        """Return a calculator's lane number: the same however often it is wrapped in this run."""
+        """Return a calculator's lane number: the same each time it is wrapped in this run."""
         key, numbered = id(calculator), self._numbered
         known = numbered.get(key)
         if known is not None and known[0]() is calculator:
             return known[1]
         number = next(self._lane_numbers)
-        with contextlib.suppress(TypeError):  # a calculator without weak references has no memory
+        with contextlib.suppress(TypeError):  # calculators without weak references cannot be recognised
             numbered[key] = weakref.ref(calculator, lambda _: numbered.pop(key, None)), number
         return number
 
     def time_neighbour_lists(self) -> None:
-        """Time the neighbour lists of the libraries that are loaded by now, until the run ends."""
+        """Time the neighbour lists of the libraries that are already loaded, until the run ends."""
         with self._lock:
             timed = sum(len(components) for components in self._neighbour_lists)
             parts = parts_of_neighbour_lists()[timed:]
@@ -157,7 +157,7 @@ class Recorder:
                 self._neighbour_lists.append(components)
 
     def mark(self, text: object) -> None:
-        """Write a note of the user's own; of a long one the beginning."""
+        """Write a user's note; long ones are cut."""
         if self.state is RECORDING:
             try:
                 self.notices.info("mark", str(text)[:LONGEST_MARK])
@@ -167,7 +167,7 @@ class Recorder:
                 self.fault("mark", error)
 
     def flush(self) -> None:
-        """Hand all rows so far to the kernel, or as many as it takes in a few seconds."""
+        """Pass all rows so far to the kernel, or as many as it accepts in a few seconds."""
         if self.state is not RECORDING or self._writer is None:
             return
         if self._writer.direct:
@@ -182,13 +182,13 @@ class Recorder:
         self.counters.lost_rows += 1
 
     def fault(self, where: str, error: BaseException) -> None:
-        """Count a fault of the recorder itself and tell it once."""
+        """Count an internal error of the recorder and report it once."""
         self.counters.faults += 1
         if self.counters.faults == 1 and self.state is RECORDING:
-            with own_faults_dropped():  # the journal may be what is at fault
+            with own_faults_dropped():  # the journal may be the cause
                 self.notices.warn(
                     "recorder-fault",
-                    f"a fault in the {where} ({type(error).__name__}: {error}); the run goes on, "
+                    f"internal error in the {where} ({type(error).__name__}: {error}); the run continues, "
                     "some rows are missing; please report it",
                 )
 
@@ -205,7 +205,7 @@ class Recorder:
     # -- the life of a run ----------------------------------------------------------------------------
 
     def ready(self) -> RowMaker | None:
-        """Return what makes rows, or None if calls are not recorded; the first call makes the journal."""
+        """Return the row maker, or None if calls are not recorded; the first call creates the journal."""
         if self.state is ENDED:
             return None
         with self._lock:
@@ -231,7 +231,7 @@ class Recorder:
             return self.maker
 
     def _open(self) -> None:
-        with contextlib.ExitStack() as undo:  # where it fails half-way
+        with contextlib.ExitStack() as undo:  # in case it fails half-way
             self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
             undo.callback(self._writer.discard)
             self._black_box = BlackBox(
@@ -292,17 +292,17 @@ class Recorder:
             except Exception as error:  # noqa: PERF203 - what one cannot see the others can
                 if is_foreign(error):
                     raise
-                self.notices.warn("not-measured", f"{name} cannot be seen here: {error}")
+                self.notices.warn("not-measured", f"{name} cannot be measured here: {error}")
 
     def _trouble(self, text: str) -> None:
         self.notices.warn("journal-trouble", text, journal=False)
 
     def _say(self, notice: Any) -> None:
         notice.time_ns = self.clock() - self._origin
-        self._outbox.rows.append(notice)  # not by the maker: at the end it takes nothing more
+        self._outbox.rows.append(notice)  # not by the maker, which drops records at the end
 
     def _start_pulse(self) -> None:
-        if not self._pulse.start():  # the calls do all writing
+        if not self._pulse.start():  # the calls write themselves
             self._maker.direct = True
 
     def _beat_or_fault(self) -> None:
@@ -311,7 +311,7 @@ class Recorder:
             self._beat()
         except Exception as error:  # noqa: BLE001 - nothing of the user's runs in this thread
             self.fault("journal's thread", error)
-        # It runs beside the calls, but while it encodes it holds the interpreter.
+        # It runs next to the calls, but while it encodes it holds the interpreter.
         self._maker.self_ns += time.thread_time_ns() - began
 
     def _beat(self) -> None:
@@ -327,17 +327,17 @@ class Recorder:
                 self._go_on_elsewhere(self._writer, "removed")
         try:
             self._rounds.go(now)
-        finally:  # a fault there must not keep rows waiting
+        finally:  # an error there must not delay rows
             self._outbox.drain()
         if self._writer.gone is not None:
             self._go_on_elsewhere(self._writer, self._writer.gone)
         lost = self._writer.lost
-        if lost > self._lost_told and not self._writer.refusing:  # else it would be lost itself
+        if lost > self._lost_told and not self._writer.refusing:  # otherwise the notice would be lost too
             self._lost_told = lost
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
 
     def _counted(self) -> Counters:
-        """Return the counters of now: those of lanes that are gone, and of those that live."""
+        """Return the current counters: those of collected lanes, and those of live ones."""
         counters = self._with_lanes(msgspec.structs.replace(self.counters, self_ns=self._maker.self_ns))
         if self._writer is not None:
             counters.calls = self._outbox.calls
@@ -345,7 +345,7 @@ class Recorder:
         return counters
 
     def _with_lanes(self, counters: Counters) -> Counters:
-        for reference in self.lanes.valuerefs():  # a copy: other threads come and go
+        for reference in self.lanes.valuerefs():  # a copy: other threads may start and end
             lane = reference()
             if lane is not None:
                 _add(counters, lane)
@@ -357,18 +357,18 @@ class Recorder:
         try:
             self._outbox.restart_in([*self.head, *self._maker.descriptions])
         except OSError as error:
-            self._trouble(f"{old} was {why}, and no other can be made: {error}")
+            self._trouble(f"{old} was {why}, and a new one cannot be created: {error}")
             return
         self._lost_told = writer.lost
         self.notices.warn(
             "journal-removed",
-            f"{old} was {why} while it was written: {writer.lost - lost} rows are gone, "
-            f"going on in {writer.path}",
+            f"{old} was {why} while it was written: {writer.lost - lost} rows are lost, "
+            f"continuing in {writer.path}",
             lost_rows=writer.lost,
         )
 
     def end(self, reason: str, *, patience_s: float = END_PATIENCE_S) -> None:
-        """Complete the journal, once; wait a few seconds at most if the file system does not answer.
+        """Complete the journal, once; wait a few seconds at most if the file system does not respond.
 
         Args:
             reason: `closed`, `collected` or `exit`.
@@ -378,7 +378,7 @@ class Recorder:
             self._end_asked = reason  # a signal handler or a finalizer in the middle of a drain
             return
         deadline = time.monotonic() + patience_s
-        if not self._lock.acquire(timeout=max(patience_s, 0)):  # a first call that waits for its journal
+        if not self._lock.acquire(timeout=max(patience_s, 0)):  # a first call is waiting for its journal
             return
         try:
             if self.state is RECORDING:
@@ -401,29 +401,31 @@ class Recorder:
             process_hooks.forget(self)
             self._ended.set()
         if not complete:
-            self._trouble(f"{self.path}: the file system does not answer; the journal may lack its end")
+            self._trouble(
+                f"{self.path}: the file system does not answer; the end of the journal may be missing"
+            )
         elif self.on_end is not None:
             self._guarded("summary", lambda: self.on_end and self.on_end(self))
 
     @property
     def answers(self) -> int:
-        """How often a calculator of the run was asked for a property and gave it, calculated or not."""
+        """Return how often calculators of the run returned a property, calculated or cached."""
         counters = self._with_lanes(msgspec.structs.replace(self.counters))
         return counters.get_property - counters.not_implemented
 
     def _say_if_unseen(self) -> None:
-        """Say that nothing is recorded of a calculator that has given answers, but never by `calculate`."""
+        """Warn that nothing is recorded of a calculator that answered requests, but never by `calculate`."""
         answers = self.answers
         if answers > 0 and not self.is_worker:
             self._guarded("end", lambda: people_logger().warning(_unseen(answers)))
 
     def _complete(self, reason: str, deadline: float) -> bool:
-        """Put everything back, then have the journal's thread write the end.
+        """Undo all changes, then have the journal's thread write the end.
 
         Returns:
             Whether it was written in time.
         """
-        failure = failure_of_program(reason)  # this thread's: the journal's own handles none
+        failure = failure_of_program(reason)  # of this thread: the journal's thread handles no exception
         try:
             self._guarded("probes", self._stop_listening)
             for undo in (*self._undo, *(components.take_back for components in self._neighbour_lists)):
@@ -431,9 +433,9 @@ class Recorder:
             self._guarded("contractions", lambda: self._rounds.tell_contractions(self.clock(), last=True))
             self._guarded("trace windows", self._windows.close)
             lanes = [lane for each in self.lanes.valuerefs() if (lane := each())]
-            self._guarded("last look at results", lambda: self._maker.look_at_last(lanes))
+            self._guarded("last inspection of results", lambda: self._maker.look_at_last(lanes))
         finally:  # also after a Ctrl-C
-            self._maker.append = _drop  # calls that are open in other threads end too late to be counted
+            self._maker.append = _drop  # calls still open in other threads end too late to be counted
             left = max(deadline - time.monotonic(), 0)
             complete = self._pulse.finish(
                 lambda: self._guarded("end", lambda: self._write_end(reason, failure)), left
@@ -460,7 +462,7 @@ class Recorder:
             self._close_probes()
 
     def _guarded(self, where: str, action: Callable[[], object]) -> None:
-        """Do something whose fault must reach nobody; what is not ours passes."""
+        """Run a task whose internal errors must not propagate; other exceptions pass."""
         try:
             action()
         except Exception as error:
@@ -491,12 +493,12 @@ class Recorder:
         return record
 
     def let_go(self, lane: Lane) -> None:
-        """Note that a wrapped calculator is gone; the last one of a run of its own ends the run."""
+        """Note that a wrapped calculator was collected; the last one of a run of its own ends the run."""
         self.lanes.pop(id(lane), None)
         _add(self.counters, lane)
         if self.lanes or not self.settings.own_run or self.is_worker:
             return
-        # Collected in the middle of our own work or in another thread's: the pulse does it.
+        # Collected during our own work or in another thread's: left to the pulse.
         self._end_asked = "collected"
         if active.stack or (self._writer is not None and self._outbox.draining_here):
             return
@@ -509,14 +511,14 @@ class Recorder:
     # -- fork -----------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """Leave nothing in memory and no thread that a child could inherit half-way."""
+        """Leave nothing in memory and no thread that a child could inherit in an inconsistent state."""
         if self.state is not RECORDING or self._writer is None:
             return
         if self._pulse.pause() and self._writer.direct:
             self._guarded("fork", lambda: self._outbox.drain(timeout=FORK_PATIENCE_S))
 
     def after_fork_in_parent(self) -> None:
-        """Have the next call start the journal's thread again: at once, Python 3.13 would warn of it."""
+        """Have the next call restart the journal's thread: Python 3.13 warns of a start right here."""
         if self.maker is not None:
             self.maker.revive(self._start_pulse)
 
@@ -524,15 +526,15 @@ class Recorder:
         """Become a run of the child's own, which opens its journal at the child's first call."""
         if self.state is RECORDING and self._writer is not None:
             self._writer.abandon()
-            if self._writer.direct:  # closing may hang on a network file system
+            if self._writer.direct:  # closing may block on a network file system
                 self._black_box.close()
             self._close_probes()
             self._stop_listening()
             for components in self._neighbour_lists:
                 components.take_back()
-            self._maker.append = _drop  # a call that the fork found open is the parent's
+            self._maker.append = _drop  # a call open at the fork belongs to the parent
         if self.state is ENDED:
-            self._ending = None  # the thread that was at it stayed behind
+            self._ending = None  # the thread that did it exists only in the parent
             process_hooks.forget(self)
             return
         self.parent_run_id = self.run_id
@@ -547,7 +549,7 @@ class Recorder:
 def _unseen(answers: int) -> str:
     return (
         f"nothing is recorded: the calculator gave {answers} answers, but its calculate() was never called;"
-        " if it passes them on to another calculator, wrap that one"
+        " if it delegates to another calculator, wrap that one"
     )
 
 

@@ -1,8 +1,8 @@
-"""Notices a call that does not come to its end, from beside it.
+"""Detects calls that do not end, from outside the call.
 
-The journal's thread looks at the stacks of all threads once no call has ended for long: calls pay nothing.
-Code that holds the interpreter's lock for all that time keeps this thread waiting as well; then the stall is
-told when it is over.
+The journal's thread inspects the stacks of all threads once no call has ended for long: calls pay nothing.
+Code that holds the interpreter's lock all that time blocks this thread as well; then the stall is reported
+when it is over.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.capture.open_calls import Entry
 
-# rules.md's STALL asks for 20 x the median; below a minute a slow step is no stall to anybody.
+# A stall is longer than 20 medians; below a minute a slow step is not a stall.
 TIMES_THE_MEDIAN = 20
 SHORTEST_STALL_NS = 60_000_000_000
 REMEMBERED = 101
@@ -35,9 +35,9 @@ class Stall:
 
     Attributes:
         index: Its number.
-        open_ns: For how long, in ns.
+        open_ns: Its duration so far, in ns.
         median_ns: The usual duration of a call, in ns; None before one has ended.
-        stack: Where its thread is, the innermost frame last.
+        stack: The stack of its thread, innermost frame last.
     """
 
     index: int
@@ -54,14 +54,14 @@ class Watchdog:
         self._told: set[int] = set()
 
     def saw(self, walls: Iterable[int]) -> None:
-        """Take the durations of some calls that have ended, in ns."""
+        """Add the durations of ended calls, in ns."""
         self._walls.extend(walls)
 
     def look(self, maker: Any, now: int) -> Stall | None:
-        """Return a stall that was not told yet.
+        """Return a stall that was not reported yet.
 
         Args:
-            maker: What makes the run's rows.
+            maker: Makes the run's rows.
             now: The run's clock, in ns.
         """
         median = statistics.median(self._walls) if self._walls else None
@@ -79,7 +79,7 @@ def open_calls_of(maker: Any) -> list[tuple[int, list[Entry]]]:
     """Return the open calls of one run.
 
     Args:
-        maker: What makes the run's rows.
+        maker: Makes the run's rows.
 
     Returns:
         For each thread with such a call: its ident, and the entries of its calls, outermost first.
@@ -93,8 +93,8 @@ def open_calls_of(maker: Any) -> list[tuple[int, list[Entry]]]:
 
 
 def stack_lines(frame: FrameType | None) -> list[str]:
-    """Return a stack as lines of text, the innermost frame last."""
-    if frame is None:  # the thread has ended meanwhile
+    """Return a stack as lines of text, innermost frame last."""
+    if frame is None:  # the thread has ended since
         return []
     lines = traceback.format_list(traceback.extract_stack(frame)[-DEEPEST:])
     return [line.rstrip() for line in lines]

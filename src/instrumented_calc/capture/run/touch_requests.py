@@ -1,4 +1,4 @@
-"""What a user can have from a running process by touching a file: its stacks, its newest calls."""
+"""Requests to a running process by touching a file: its stacks, its newest calls."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Requests:
     """Answers `<journal>.stacks` and `<journal>.dump`, from the journal's thread.
 
     Args:
-        maker: What makes the run's rows.
-        outbox: Their way to the journal.
-        journal: Gives the journal's path, which may change.
+        maker: Makes the run's rows.
+        outbox: Passes them to the journal.
+        journal: Returns the journal's path, which may change.
         notices: The run's notices.
     """
 
@@ -43,7 +43,7 @@ class Requests:
         self._dump = Touched(".dump", journal, notices)
 
     def look(self, now: int) -> None:
-        """Answer what is asked for.
+        """Answer pending requests.
 
         Args:
             now: The run's clock, in ns.
@@ -67,16 +67,16 @@ class Requests:
         try:
             written = write_numbered(path, content)
         except OSError as error:
-            self._notices.warn("request-failed", f"{path}: {error.strerror or error}; nothing is written")
+            self._notices.warn("request-failed", f"{path}: {error.strerror or error}; nothing was written")
         else:
             self._notices.info("request-answered", f"wrote {written.name}")
 
 
 def all_threads_text(maker: RowMaker, now: int) -> str:
-    """Return the stacks of all other threads, each with the recorded call that is open in it.
+    """Return the stacks of all other threads, each with its open recorded call.
 
     Args:
-        maker: What makes the run's rows.
+        maker: Makes the run's rows.
         now: The run's clock, in ns.
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}

@@ -1,4 +1,4 @@
-"""Calls that have not ended yet, written down so that a killed run can tell in which call it was killed."""
+"""Record calls that have not ended yet, so that the journal of a killed run shows its last open call."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class StillOpen:
     """Reports the open calls of one run: after 1 s, 2 s, 4 s, ..., then every 30 s.
 
     Args:
-        maker: What makes the run's rows.
-        origin: What the clock showed when the run began, in ns.
+        maker: Makes the run's rows.
+        origin: The clock at the start of the run, in ns.
     """
 
     def __init__(self, maker: Any, origin: int) -> None:
         self._maker = maker
         self._origin = origin
-        self._due: dict[int, int] = {}  # by the number of the call: how long open at the next report
+        self._due: dict[int, int] = {}  # by call number: duration at the next report
 
     def look(self, now: int) -> list[OpenCall]:
         """Return the reports that are due.

@@ -27,11 +27,11 @@ def chrome_trace(slices: Sequence[Slice], title: str, largest: int = LARGEST_BYT
 
     Args:
         slices: The slices of all its calls, on the run's clock.
-        title: What the trace calls itself.
-        largest: Size in bytes past which only the ranges and the longest slices are kept.
+        title: Title of the trace.
+        largest: Size in bytes above which only the ranges and the longest slices are kept.
 
     Returns:
-        The JSON, and how many slices were left out of it.
+        The JSON, and the number of omitted slices.
     """
     encode = msgspec.json.Encoder().encode
     lines, sources = [], []
@@ -48,7 +48,7 @@ def chrome_trace(slices: Sequence[Slice], title: str, largest: int = LARGEST_BYT
     about: dict[str, Any] = {"made by": "instrumented-calc", "title": title}
     left_out = len(lines) - len(kept)
     if left_out:
-        about["left out"] = f"the {left_out} shortest operations: the file would be too large"
+        about["left out"] = f"the {left_out} shortest operations, to limit the file size"
     names = [
         encode({"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": name}})
         for process, name in PROCESSES.items()

@@ -1,9 +1,9 @@
 """Traces the operations of JAX's programs with JAX's own profiler, without TensorFlow.
 
-An operation is named by the modules around it and what it does there, `Model/embedding/dot_general`, as far
-as the program tells: XLA fuses operations, and a fusion has the name of its last one. So times are to be
-trusted for modules rather than for operations. On a CPU operations run on several threads at once: their
-times add up to more than passes on the clock.
+An operation is named by its enclosing modules and its own kind, `Model/embedding/dot_general`, if the
+program has these names: XLA fuses operations, and a fusion has the name of its last one. So times are more
+reliable for modules than for operations. On a CPU operations run on several threads concurrently: their
+times may sum to more than the wall time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from instrumented_calc.capture.tracing.xspace import op_names, programs_of
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-# What the host does besides operations, as far as it says anything to a user.
+# Host events besides operations that are meaningful to a user.
 HOST_EVENTS = (RANGE, "PjitFunction(", "np.asarray(")
 DEVICE_PLANE, DEVICE_LINE = "/device:", "Stream"
 
@@ -37,7 +37,7 @@ class JaxTracer:
         self._names: dict[str, dict[str, str]] = {}
 
     def is_taken(self) -> bool:
-        """Tell whether a trace is being made: JAX makes one at a time in a process."""
+        """Return whether a trace is active: JAX allows one at a time per process."""
         state = getattr(sys.modules.get("jax._src.profiler"), "_profile_state", None)
         return getattr(state, "profile_session", None) is not None
 
@@ -47,9 +47,9 @@ class JaxTracer:
         return made
 
     def start(self) -> None:
-        """Begin to trace."""
+        """Start tracing."""
         options = self._profiler.ProfileOptions()
-        options.python_tracer_level = 0  # each Python call: slow, and no news
+        options.python_tracer_level = 0  # tracing each Python call is slow and adds nothing
         options.host_tracer_level = 2
         self._folder = tempfile.mkdtemp(prefix="instrumented-calc-")
         try:
@@ -59,7 +59,7 @@ class JaxTracer:
             raise
 
     def stop(self) -> list[Slice]:
-        """End it and return what ran."""
+        """Stop tracing and return the slices."""
         try:
             self._profiler.stop_trace()
             files = list(Path(self._folder).rglob("*.xplane.pb"))
@@ -76,7 +76,7 @@ class JaxTracer:
             for line in plane.lines:
                 tracks += 1
                 if on_device and not line.name.startswith(DEVICE_LINE):
-                    continue  # the same once more, summed by step, module or operation
+                    continue  # duplicates, summed by step, module or operation
                 for event in line.events:
                     name = self._name(event, programs, on_device=on_device)
                     if not name:
@@ -89,7 +89,7 @@ class JaxTracer:
         return slices
 
     def _name(self, event: Any, programs: dict[str, memoryview], *, on_device: bool) -> str:
-        """Return an event's name; empty for what is the profiler's or the runtime's own."""
+        """Return an event's name; empty for events of the profiler or the runtime."""
         name: str = event.name
         if name.startswith(HOST_EVENTS):
             return name
@@ -108,7 +108,7 @@ class JaxTracer:
 
 
 def _readable(operation: str, op_name: str) -> str:
-    """Return `Model/embedding/dot_general`; without a name of the program's own, the kind of operation."""
+    """Return `Model/embedding/dot_general`, or the kind of operation if the program has no name."""
     stack, slash, primitive = op_name.rpartition("/")
     if not slash:
         return operation.rstrip("0123456789").rstrip(".")

@@ -1,4 +1,4 @@
-"""The ranges of one traced call: they tell the tracer which component runs."""
+"""The ranges of one traced call: they mark the running component for the tracer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Ranges:
-    """Enters and leaves ranges; a fault of theirs is dropped, and the component lacks its range.
+    """Enters and leaves ranges; their errors are dropped, and the component lacks its range.
 
     Args:
-        annotate: Returns a tracer's range of a name.
+        annotate: Returns a tracer's range with a name.
     """
 
     def __init__(self, annotate: Callable[[str], AbstractContextManager[object]]) -> None:
@@ -27,7 +27,7 @@ class Ranges:
         """Enter a component's range.
 
         Returns:
-            What `leave` wants.
+            The argument of `leave`.
         """
         depth = len(self._open)
         with own_faults_dropped():
@@ -37,7 +37,7 @@ class Ranges:
         return depth
 
     def leave(self, depth: int) -> None:
-        """Leave a range, and those inside that were never left."""
+        """Leave a range, and inner ones that were never left."""
         while len(self._open) > depth:
             made = self._open.pop()
             with own_faults_dropped():

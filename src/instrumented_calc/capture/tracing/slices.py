@@ -1,6 +1,6 @@
-"""What a tracer hands over: slices of time, and the ranges that tell which component they belong to.
+"""Interface of tracers: slices of time, and the ranges that assign them to components.
 
-This is all that a tracer of another library has to speak: see `Tracer`.
+A tracer of another library only has to implement this: see `Tracer`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-# A range of this name is a call, one with something behind it is that component of the call.
+# A range of this name is a call; one with a suffix is that component of the call.
 RANGE = "ic::"
 
 
@@ -18,14 +18,14 @@ class Slice(NamedTuple):
     """One operation that ran, or one range.
 
     Attributes:
-        start_ns: When it began, on any clock in ns that all slices of one call share.
-        end_ns: When it ended.
-        name: What ran: aten::addmm, a kernel's name, or RANGE and a component's name.
-        track: Where it ran: a host thread, or a stream of the device. Slices of one track nest.
-        shapes: Shapes of its operands, [2,3] [3,4]; empty: not known.
+        start_ns: Start, on any clock in ns that all slices of one call share.
+        end_ns: End.
+        name: Name: aten::addmm, a kernel's name, or RANGE and a component's name.
+        track: Place: a host thread, or a stream of the device. Slices of one track nest.
+        shapes: Shapes of its operands, [2,3] [3,4]; empty if unknown.
         on_device: Whether it ran on the device and its time is the device's.
-        link: Of a slice on the device: the number of the host slice that launched it. Of a host slice:
-            its own number, if anything may refer to it. 0: none.
+        link: For a slice on the device: the number of the host slice that launched it. For a host slice: its
+            own number, if it may be referred to. 0: none.
     """
 
     start_ns: int
@@ -38,19 +38,19 @@ class Slice(NamedTuple):
 
 
 class Tracer(Protocol):
-    """Traces what one library runs during one call, and again during the next.
+    """Traces the operations of one library, one call at a time.
 
-    It is made when its library is loaded and the first window is due, in the thread that calculates. What it
-    raises ends all tracing of the run with one notice; the calculation goes on.
+    It is created when its library is loaded and the first window is due, in the calculating thread. An
+    exception ends all tracing of the run with one notice; the calculation continues.
 
     Attributes:
-        name: What it is called in the journal: torch.profiler, jax.profiler.
+        name: Its name in the journal: torch.profiler, jax.profiler.
     """
 
     name: str
 
     def is_taken(self) -> bool:
-        """Tell whether somebody else's profiler is running, which must not be disturbed."""
+        """Return whether another profiler is running, which must not be disturbed."""
         ...
 
     def annotate(self, name: str) -> AbstractContextManager[object]:
@@ -58,13 +58,13 @@ class Tracer(Protocol):
         ...
 
     def start(self) -> None:
-        """Begin to trace the calling thread and what it launches."""
+        """Start tracing the calling thread and the work it launches."""
         ...
 
     def stop(self) -> list[Slice]:
-        """End it, keep nothing, and return what ran, in any order.
+        """Stop tracing, keep nothing, and return the slices, in any order.
 
-        The ranges that `annotate` made are among the slices, by their names. Called after each start that
-        succeeded, also when the call failed.
+        The ranges made by `annotate` are among the slices, by their names. Called after each successful
+        start, also when the call failed.
         """
         ...

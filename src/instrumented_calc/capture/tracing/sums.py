@@ -1,8 +1,8 @@
 """Sums the slices of a trace window by component, operation and shapes, as exclusive times.
 
-Times of a tracer are inclusive. Here the time of what ran inside is taken off, so that the sums of the
-calling thread add up to the calls' wall time; operations of other threads are added as they are, and those of
-a device are a time of their own.
+A tracer's times are inclusive. Here the time of inner slices is subtracted, so that the sums of the calling
+thread add up to the calls' wall time; operations of other threads are added unchanged, and device times are
+kept separate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.tracing.slices import Slice
 
 MOST_OPERATIONS = 256
-MOST_COMPONENTS = 256  # with a sum of their other operations
+MOST_COMPONENTS = 256  # each with a sum of its other operations
 LONGEST_NAME = 200  # characters of an operation, a component and a list of shapes
 BETWEEN = "*between operations*"
 OTHER = "*other*"
@@ -32,14 +32,14 @@ _by_end = attrgetter("end_ns")
 
 
 class Sums(NamedTuple):
-    """What ran in a window.
+    """The operations in a window.
 
     Attributes:
-        operations: The sums, the longest first.
-        left_out: Kinds of operations that are in the sums `*other*` of their components.
-        launches: Slices on the device; None without any.
-        busy_ns: Time during which any of them ran; None without any.
-        is_empty: Whether nothing ran but ranges.
+        operations: The sums, longest first.
+        left_out: Kinds of operations contained in the sums `*other*` of their components.
+        launches: Slices on the device; None if there are none.
+        busy_ns: Time in which any of these ran; None if there are none.
+        is_empty: Whether there were only ranges.
     """
 
     operations: list[TracedOperation]
@@ -87,7 +87,7 @@ def sum_slices(slices: Sequence[Slice]) -> Sums:
 
 
 def tracks_of(slices: Iterable[Slice]) -> list[list[Slice]]:
-    """Return the slices of each track, outer ones before those inside, the calls' own track first."""
+    """Return the slices of each track, outer ones before inner ones, the calls' own track first."""
     tracks: dict[int, list[Slice]] = {}
     calling = None
     for each in slices:
@@ -96,7 +96,7 @@ def tracks_of(slices: Iterable[Slice]) -> list[list[Slice]]:
             calling = each.track
     for track in tracks.values():
         track.sort(key=_by_end, reverse=True)
-        track.sort(key=_by_start)  # stable: of two that start together the longer one is the outer one
+        track.sort(key=_by_start)  # stable: of two with the same start, the longer one is the outer one
     return [tracks[name] for name in sorted(tracks, key=lambda name: name != calling)]
 
 
@@ -104,7 +104,8 @@ class _Summing:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str, str], _Sum] = {}
         self._by_link: dict[int, _Sum] = {}
-        # Where on the calling thread the component changes: what runs elsewhere belongs to the one open then.
+        # Times at which the component on the calling thread changes: work elsewhere belongs to the one open
+        # then.
         self._changes: list[int] = []
         self._components: list[str] = []
 
@@ -119,7 +120,7 @@ class _Summing:
                 self._leave(stack, calling=calling)
             if stack:
                 outer_end, component, outer = stack[-1]
-                end = min(end, outer_end)  # clocks are read one after the other
+                end = min(end, outer_end)  # the clocks are not read at the same moment
                 outer.self_ns -= end - start
             else:
                 component = "" if calling else self._component_at(start)
@@ -154,7 +155,7 @@ class _Summing:
         return self._components[place] if place >= 0 else ""
 
     def add_device(self, each: Slice) -> None:
-        """Charge a slice of the device to the operation that launched it, or to its own name."""
+        """Charge a device slice to the operation that launched it, or to its own name."""
         found = self._by_link.get(each.link) if each.link else None
         if found is None:
             key = self._component_at(each.start_ns), each.name, each.shapes
@@ -164,7 +165,7 @@ class _Summing:
         found.device_ns += each.end_ns - each.start_ns
 
     def finished(self) -> tuple[list[TracedOperation], int]:
-        """Return the sums, and how many kinds are summed as `*other*`."""
+        """Return the sums, and the number of kinds summed as `*other*`."""
         ordered = sorted(self._sums.items(), key=lambda item: -max(item[1].self_ns, item[1].device_ns))
         kept = ordered[:MOST_OPERATIONS]
         rest = ordered[MOST_OPERATIONS:]

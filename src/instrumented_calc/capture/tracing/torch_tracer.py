@@ -1,8 +1,8 @@
-"""Traces torch's operations, and the kernels that they launch, with torch's own profiler.
+"""Traces torch's operations, and the kernels they launch, with torch's own profiler.
 
 The profiler's raw results are read and dropped within one call: its own post-processing takes ten times as
-long and leaves garbage that only a full collection frees. Names that torch keeps to itself are used for that;
-where a torch lacks them its public profiler does the same, slowly.
+long and leaves garbage that only a full collection frees. This uses private names of torch; in versions
+without them the public profiler does the same, slowly.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TorchTracer:
         self._seen: set[str] = set()
 
     def is_taken(self) -> bool:
-        """Tell whether a profiler of torch runs, in this thread or another."""
+        """Return whether a profiler of torch runs, in this thread or another."""
         enabled = getattr(self._torch.autograd, "_profiler_enabled", bool)
         return bool(enabled()) or bool(getattr(self._profiler, "_is_profiler_enabled", False))
 
@@ -46,7 +46,7 @@ class TorchTracer:
         return made
 
     def start(self) -> None:
-        """Begin to trace."""
+        """Start tracing."""
         self._on_cuda = bool(self._torch.cuda.is_initialized())
         options: dict[str, Any] = {"record_shapes": True, "use_kineto": True}
         if self._on_cuda:
@@ -60,7 +60,7 @@ class TorchTracer:
             self._open.__enter__()
 
     def stop(self) -> list[Slice]:
-        """End it and return what ran."""
+        """Stop tracing and return the slices."""
         opened, self._open = self._open, None
         with _quiet():
             if self._on_cuda:
@@ -105,7 +105,7 @@ class TorchTracer:
             start = each.start_ns()
             on_device = each.device_type() != host
             if on_device and each.name().startswith(RANGE):
-                continue  # a copy of a host range on the device's own clock
+                continue  # a copy of a host range on the device's clock
             slices.append(
                 Slice(
                     start,
@@ -121,7 +121,7 @@ class TorchTracer:
 
 
 def _words(shapes: list[Any]) -> str:
-    """Return shapes as text, without the places of scalars: [2,3] [3,4]."""
+    """Return shapes as text, without those of scalars: [2,3] [3,4]."""
     text = str(shapes)
     found = _known.get(text)
     if found is None:
@@ -137,7 +137,7 @@ _known: dict[str, str] = {}
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the profiler's library from writing to stderr, unless the user has set how much it writes."""
+    """Keep the profiler's library from writing to stderr, unless the user has set its verbosity."""
     name, level = QUIET
     if name in os.environ:
         yield

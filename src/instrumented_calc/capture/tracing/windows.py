@@ -1,8 +1,8 @@
-"""Trace windows: now and then a few consecutive calls run under the profiler of the library they use.
+"""Trace windows: from time to time a few consecutive calls run under the profiler of their library.
 
-Each call of a window is traced by itself, from just before it begins until just after it has ended: what lies
-between calls is never traced, and a profiler of the user's own has its place there. The hot path compares
-one number; when the next window is due is found out by the journal's thread, or known beforehand.
+Each call of a window is traced separately, from just before it begins until just after it has ended: time
+between calls is never traced, and is free for a profiler of the user. The hot path compares one number; the
+next due window is determined by the journal's thread, or known beforehand.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.rows.row_maker import RowMaker
     from instrumented_calc.capture.tracing.slices import Tracer
 
-# Who traces calls, by the module that must be loaded; after an empty window it is the next one's turn.
+# Tracers, by the module that must be loaded; after an empty window the next one is tried.
 TRACERS: dict[str, Callable[[], Tracer]] = {"torch": TorchTracer, "jax": JaxTracer}
 
-FIRST_USE_NS = 2_000_000_000  # what a profiler's start-up takes on a slow disk
-SAFETY = 1.5  # windows are not all alike
-WARM_CALLS = 10  # no window by itself before
-LOOK_EVERY_NS = 500_000_000  # for the file that asks for a window
+FIRST_USE_NS = 2_000_000_000  # start-up of a profiler on a slow disk
+SAFETY = 1.5  # windows vary
+WARM_CALLS = 10  # no automatic window before this
+LOOK_EVERY_NS = 500_000_000  # interval of checks for the request file
 FILES_KEPT = 10
 
-# torch and JAX have one profiler a process.
+# torch and JAX allow one profiler per process.
 _one_at_a_time = threading.Lock()
 
 
 class _Window:
-    """A window that is open: one or more calls of one thread."""
+    """An open window: one or more calls of one thread."""
 
     def __init__(self, number: int, library: str, tracer: Tracer, active: int) -> None:
         self.number = number
@@ -67,15 +67,15 @@ class Windows:
     """The trace windows of one run.
 
     Args:
-        setting: What the user set.
-        maker: Makes the run's rows; it is told when a window is due.
-        origin: What the clock showed when the run began.
-        budget: Share of the wall time that windows may take by themselves.
-        journal: Gives the journal's path, which may change.
-        notices: The run's voice.
+        setting: The user's setting.
+        maker: Makes the run's rows; it is notified when a window is due.
+        origin: The clock at the start of the run.
+        budget: Share of the wall time that automatic windows may take.
+        journal: Returns the journal's path, which may change.
+        notices: The run's notices.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only, what a run gives it
+    def __init__(  # noqa: PLR0913 - keyword-only, the parts of a run
         self,
         setting: str | Trace,
         *,
@@ -93,7 +93,7 @@ class Windows:
         self._journal = journal
         self._notices = notices
         self._tracers: dict[str, Tracer] = {}
-        self._idle: set[str] = set()  # libraries that calls were seen not to use
+        self._idle: set[str] = set()  # libraries that the calls did not use
         self._window: _Window | None = None
         self._tracing: _Window | None = None  # while one of its calls runs
         self._opened = self._regular = self._files = 0
@@ -118,10 +118,10 @@ class Windows:
             maker.trace_at = (index // setting.every_calls + 1) * setting.every_calls
 
     def beat(self, now: int) -> None:
-        """Write what waits, and look whether a window is due; called by the journal's thread.
+        """Write waiting records, and check whether a window is due; called by the journal's thread.
 
         Args:
-            now: What the clock shows.
+            now: The clock.
         """
         self.write_files(self._maker.append)
         if self._broken or self._window is not None:
@@ -144,20 +144,20 @@ class Windows:
         return elapsed >= 2 * self._last_at and self._spent + expected <= self._budget * elapsed
 
     def _library(self) -> str | None:
-        """Return the library to trace: one that is loaded, and not known to be idle."""
+        """Return the library to trace: one that is loaded, and not known to be unused."""
         return next((name for name in TRACERS if name in sys.modules and name not in self._idle), None)
 
     # -- around one call ------------------------------------------------------------------------------
 
     def enter(self, entry: Entry, stack: list[Entry]) -> bool:
-        """Trace a call that is about to begin, if that can be; nothing is raised but Ctrl-C.
+        """Trace a call that is about to begin, if possible; raises nothing but Ctrl-C.
 
         Args:
             entry: The call's entry, not yet on the stack.
             stack: The thread's stack.
 
         Returns:
-            Whether the call is traced, and `leave` is to be called.
+            Whether the call is traced, and `leave` must be called.
         """
         if stack:
             self._tag_inner(entry, call_of(stack[-1]))
@@ -198,7 +198,7 @@ class Windows:
         if window is not None:
             if window.thread != threading.get_ident():
                 if all(thread.ident != window.thread for thread in threading.enumerate()):
-                    self._finish(window)  # its thread is gone
+                    self._finish(window)  # its thread has ended
                 return None
             if window.tracer.is_taken():
                 self._finish(window)
@@ -207,7 +207,7 @@ class Windows:
         library = self._library()
         if library is None:
             if self._asked:
-                self._notices.info("trace-empty", "calls run neither torch nor JAX: nothing can be traced")
+                self._notices.info("trace-empty", "the calls use neither torch nor JAX: nothing to trace")
             self._schedule(entry.index)
             return None
         if library not in self._tracers:
@@ -215,7 +215,7 @@ class Windows:
         tracer = self._tracers[library]
         if tracer.is_taken():
             if not self._skipped:
-                text = f"a trace window was due, but {tracer.name} is in use: it is left alone"
+                text = f"a trace window was due, but {tracer.name} is already in use; the window is skipped"
                 self._notices.info("trace-skipped", text)
             self._skipped = True
             self._last_at = self._clock() - self._origin
@@ -227,12 +227,12 @@ class Windows:
         return window
 
     def leave(self, entry: Entry, start: int, end: int) -> None:
-        """Stop tracing after a call, also after one that failed; nothing is raised but Ctrl-C.
+        """Stop tracing after a call, successful or not; raises nothing but Ctrl-C.
 
         Args:
             entry: The call's entry.
-            start: When the call began, in ns of the clock.
-            end: When it ended.
+            start: Start of the call, in ns of the clock.
+            end: End of the call.
         """
         window, self._tracing = self._tracing, None
         began = self._clock()
@@ -240,7 +240,7 @@ class Windows:
             entry.ranges.leave(0)
             if window is not None:
                 self._add(window, entry, start, end)
-                if window.left <= 0 and window is self._window:  # else the run has ended meanwhile
+                if window.left <= 0 and window is self._window:  # otherwise the run has ended since
                     self._finish(window)
         except BaseException as error:
             self._drop(window, error, started=False)
@@ -264,7 +264,7 @@ class Windows:
     # -- a window's end -------------------------------------------------------------------------------
 
     def _finish(self, window: _Window) -> None:
-        """Sum a window, write its record, and find out when the next one is due."""
+        """Sum a window, write its record, and determine when the next one is due."""
         self._window = None
         if not window.calls:
             self._schedule(0)
@@ -302,15 +302,15 @@ class Windows:
         if not is_empty:
             return
         self._idle.add(window.library)
-        if self._library() is not None:  # another library may be what the calls run
+        if self._library() is not None:  # the calls may use another library
             self._asked = asked
             self._maker.trace_at = 0
         elif asked or isinstance(self._setting, Trace):
-            self._notices.info("trace-empty", f"calls run nothing that {window.tracer.name} sees")
+            self._notices.info("trace-empty", f"the calls run nothing that {window.tracer.name} can trace")
             self._maker.trace_at = NEVER
 
     def _plan_file(self, window: _Window, record: records.Trace) -> bool:
-        """Let the journal's thread write the window's file, and then its record, which names the file."""
+        """Have the journal's thread write the window's file, and then its record, which names the file."""
         wanted = not isinstance(self._setting, Trace) or self._setting.chrome
         journal = self._journal()
         if journal is None or not wanted or (self._files >= FILES_KEPT and not self._asked):
@@ -325,7 +325,7 @@ class Windows:
         """Write the files of finished windows, in the journal's thread: the file system may hang.
 
         Args:
-            append: Takes a window's record once its file has been written.
+            append: Receives a window's record once its file has been written.
         """
         while True:
             try:
@@ -347,26 +347,26 @@ class Windows:
             if left_out:
                 self._notices.info(
                     "trace-file-cut",
-                    f"{path.name} would be too large: its {left_out} shortest operations are not in it",
+                    f"{path.name} would be too large: its {left_out} shortest operations are omitted",
                     left_out=left_out,
                 )
 
     def _drop(self, window: _Window | None, error: BaseException, *, started: bool = True) -> None:
-        """Give up tracing for good: a profiler that fails once is not to be trusted."""
+        """Stop tracing permanently: a profiler that failed once is not reliable."""
         self._window = None
         self._broken = True
         self._maker.trace_at = NEVER
         if window is not None and started:
-            with own_faults_dropped():  # perhaps it had not been started
+            with own_faults_dropped():  # it may not have been started
                 window.tracer.stop()
         if not is_foreign(error):
             self._notices.warn(
                 "trace-failed",
-                f"no more trace windows: {type(error).__name__} in the profiler ({error}); the run goes on",
+                f"no more trace windows: {type(error).__name__} in the profiler ({error}); the run continues",
             )
 
     def close(self) -> None:
-        """Finish a window that is open, because the run ends; its file is left to `write_files`."""
+        """Finish an open window, because the run ends; its file is left to `write_files`."""
         try:
             if self._window is not None:
                 self._finish(self._window)
@@ -379,7 +379,7 @@ class Windows:
 
 
 def _on_the_runs_clock(slices: list[Slice], start_ns: int) -> list[Slice]:
-    """Return a call's slices such that its own range begins when the call did."""
+    """Return a call's slices such that its own range starts with the call."""
     if not slices:
         return slices
     began = next((each.start_ns for each in slices if each.name == RANGE), None)

@@ -1,8 +1,8 @@
-"""Names of a JAX program's operations, from the program itself as a trace of JAX has it.
+"""Names of a JAX program's operations, from the program stored in a JAX trace.
 
 A trace is a protocol buffer (XSpace) with one plane that holds every program of the process as XLA compiled
-it (HloProto). JAX's own reader does not give that plane's contents, TensorFlow would: so the few fields that
-lead to an instruction's `op_name` are followed here by their numbers, which protocol buffers never reuse.
+it (HloProto). JAX's own reader does not expose that plane, TensorFlow's would: so the few fields that lead
+to an instruction's `op_name` are followed here by their numbers, which protocol buffers never reuse.
 Specification: https://protobuf.dev/programming-guides/encoding/, xplane.proto, hlo.proto.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAMS_PLANE = b"/host:metadata"
-# Numbers of fields: XSpace, XPlane and its map of XEventMetadata, XStat; HloProto down to OpMetadata.
+# Field numbers: XSpace, XPlane and its map of XEventMetadata, XStat; HloProto down to OpMetadata.
 PLANES, PLANE_NAME, PLANE_PROGRAMS, MAP_VALUE = 1, 2, 4, 2
 PROGRAM_NAME, PROGRAM_STATS, STAT_BYTES = 2, 5, 6
 HLO_MODULE, COMPUTATIONS, INSTRUCTIONS = 1, 3, 2
@@ -45,7 +45,7 @@ def programs_of(xspace: bytes) -> dict[str, memoryview]:
 
 
 def op_names(program: memoryview) -> dict[str, str]:
-    """Return where in the user's program each instruction comes from.
+    """Return the place in the user's program of each instruction.
 
     Args:
         program: An HloProto.
@@ -102,6 +102,6 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
         byte = message[place]
         place += 1
         value |= (byte & 127) << shift
-        if byte < 128:  # noqa: PLR2004 - likewise
+        if byte < 128:  # noqa: PLR2004 - the same
             return value, place
         shift += 7

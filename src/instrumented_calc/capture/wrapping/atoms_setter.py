@@ -1,4 +1,4 @@
-"""Wraps every calculator that a program assigns to an `Atoms`, for scripts that are not to be edited."""
+"""Wraps every calculator that a program assigns to an `Atoms`, for scripts that must not be edited."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool]) -> Callable[[], None]:
     """Replace the setter of `Atoms.calc` by one that wraps.
 
-    A calculator that has been assigned before keeps its wrapper. Calculators that only hold results
+    A calculator that was assigned before keeps its wrapper. Calculators that only store results
     (SinglePointCalculator) never calculate and stay as they are.
 
     Args:
         wrap: Wraps one calculator.
-        is_wrapped: Tells whether that has been done.
+        is_wrapped: Returns whether a calculator is already wrapped.
 
     Returns:
-        A function that puts the original setter back.
+        A function that restores the original setter.
     """
     from ase import Atoms  # noqa: PLC0415 - only here
     from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - likewise

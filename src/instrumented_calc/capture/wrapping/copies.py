@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Contents:
-    """What a wrapped calculator holds, as copying and pickling see it.
+    """State of a wrapped calculator for copying and pickling.
 
-    `copy.copy` hands over this very object, so that the calculator still has to be copied; `deepcopy` and
-    `pickle` make a new one, whose calculator they have made.
+    `copy.copy` passes this same object, so the calculator still has to be copied; `deepcopy` and `pickle`
+    create a new one, whose calculator they have created.
 
     Args:
         lane: The lane of the original.
@@ -36,16 +36,16 @@ class Contents:
         self._fresh = False
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """Return what makes a new one."""
+        """Return the arguments that create a new one."""
         return self._calculator, self._number, self._run
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Take a calculator that is already a copy."""
+        """Set a calculator that is already a copy."""
         self._calculator, self._number, self._run = state
         self._fresh = True
 
     def unpack(self, seen_by: str) -> tuple[Any, Lane]:
-        """Return a calculator of the copy's own, and its lane."""
+        """Return a calculator owned by the copy, and its lane."""
         calculator = self._calculator if self._fresh else copy.copy(self._calculator)
         return calculator, Lane(_run_of(*self._run), calculator, seen_by, self._number)
 
@@ -54,7 +54,7 @@ def _run_of(run_id: str, settings: Settings, pid: int) -> Recorder:
     known = process_hooks.find(run_id)
     if known is not None:
         return known
-    if pid == os.getpid():  # the original's run has ended in this very process
+    if pid == os.getpid():  # the original's run has ended in this process
         ended = Recorder(settings)
         ended.end("closed")
         return ended

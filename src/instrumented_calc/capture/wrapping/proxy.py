@@ -1,10 +1,11 @@
-"""For calculators of which there can be no twin: a delegating proxy, which sees less, and its lane says so.
+"""A delegating proxy for calculators that cannot have a twin; it sees less, and its lane records that.
 
-Where the instance has a dictionary of its own, `calculate` is patched there, so that the bare object is
+If the instance has a dictionary of its own, `calculate` is patched there, so that the bare object is
 recorded too; a bare `copy.copy` of such an object then still runs the original's `calculate`. Otherwise
-(slots, C types, shared dictionaries, calculators that pass everything on by `__getattr__`, those without
-`calculate`) only what is asked from outside can be recorded. Answers from a cache are told from calculations
-by the calculator's own `calculation_required`; without it they cannot be told, and the lane says that too.
+(slots, C types, shared dictionaries, calculators that delegate everything by `__getattr__`, those without
+`calculate`) only requests from outside can be recorded. Cached answers are distinguished from calculations
+by the calculator's own `calculation_required`; without it they cannot be distinguished, which the lane also
+records.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.capture.run.recorder import Recorder
 
-# What users and ASE ask a calculator from outside, and the property that it stands for.
+# Methods that users and ASE call on a calculator from outside, and the property each stands for.
 ASKED = {
     "get_property": None,
     "get_potential_energy": "energy",
@@ -58,17 +59,17 @@ DUNDERS = [
 
 
 class Proxy:
-    """Stands in for a calculator; made anew, with the calculator's own dunders, for each class."""
+    """Stands in for a calculator; created for each class, with the calculator's own dunders."""
 
     __slots__ = ("__weakref__", "_lane")
 
-    @property  # type: ignore[misc]  # isinstance() asks for it
+    @property  # type: ignore[misc]  # used by isinstance()
     def __class__(self) -> Any:
         """Return the calculator's class."""
         return type(_inner(self))
 
     def __getattr__(self, name: str) -> Any:
-        """Return the calculator's attribute; what is asked from outside is recorded."""
+        """Return the calculator's attribute; requests from outside are recorded."""
         found = getattr(_inner(self), name)
         if name not in DYNAMIC or _lane_of(self).seen_by != "get_property" or not callable(found):
             return found
@@ -107,28 +108,28 @@ class Proxy:
         return _empty, (type(_inner(self)), patched), Contents(_lane_of(self))
 
     def __setstate__(self, state: Any) -> None:
-        """Become the stand-in of a copied calculator, or pass a state on to the calculator."""
+        """Become the stand-in of a copied calculator, or pass a state to the calculator."""
         if isinstance(state, Contents):
             adopt(self, *state.unpack("proxy"))
         else:
             _inner(self).__setstate__(state)
 
     def __del__(self) -> None:
-        """Take back what was patched on the calculator."""
+        """Undo the patches on the calculator."""
         try:
             lane = _lane_of(self)
             patch = stored(lane.calculator, "calculate")
         except (AttributeError, TypeError):
-            return  # nothing could be patched there
+            return  # nothing could be patched
         if isinstance(patch, InstancePatch) and patch.lane is lane:
             patch.take_back()
 
 
 _member: Any = Proxy.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _member.__get__
-# A proxy has the attributes of its calculator and no other: only the descriptor itself is kept.
+# A proxy has only the attributes of its calculator, so only the descriptor itself is kept.
 del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
-# By the id of the calculator's class: its metaclass may say that classes are equal, or have no hash.
+# Keyed by the id of the calculator's class: its metaclass may define equality, or have no hash.
 _classes: dict[tuple[int, bool], tuple[weakref.ref[type], Any]] = {}
 
 
@@ -140,7 +141,7 @@ class InstancePatch:
 
     Attributes:
         lane: Likewise.
-        own: A `calculate` that was patched on the instance by others, and is run here.
+        own: A `calculate` that others patched on the instance, and that is run here.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -150,13 +151,13 @@ class InstancePatch:
             found = found.own
         cls = type(calculator)
         plain = as_of(cls, "calculate", calculator)
-        copied = type(found) is types.MethodType and found == plain  # a copy has got the plain one
+        copied = type(found) is types.MethodType and found == plain  # a copy gets the plain one
         self.lane = lane
         self.own: Any = None if copied else found
         own = self.own
 
         def calculate(_: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if own is None:  # looked up late: it may be patched on the class at any time
+            if own is None:  # looked up per call: it may be patched on the class at any time
                 return as_of(cls, "calculate", calculator)(*args, **kwargs)
             return own(*args, **kwargs)
 
@@ -168,13 +169,13 @@ class InstancePatch:
         return self._method(self.lane.calculator, *args, **kwargs)
 
     def __reduce__(self) -> Any:
-        """Leave the recording behind."""
+        """Drop the recording."""
         if self.own is not None:
             return _itself, (self.own,)
         return getattr, (self.lane.calculator, "calculate")
 
     def take_back(self) -> None:
-        """Leave the instance as it was."""
+        """Restore the instance."""
         state = vars(self.lane.calculator)
         if self.own is None:
             del state["calculate"]
@@ -214,7 +215,7 @@ def _inner(face: Any) -> Any:
 
 
 def _can_be_patched(calculator: Any) -> bool:
-    """Tell whether a `calculate` in the instance's dictionary is what the calculator itself will run."""
+    """Return whether the calculator itself will run a `calculate` in the instance's dictionary."""
     cls = type(calculator)
     known = dictionary_of(calculator)
     patched_already = known is not None and type(known.get("calculate")) is InstancePatch
@@ -266,7 +267,7 @@ def _delegated(cls: type, name: str) -> Callable[..., Any]:
     @functools.wraps(getattr(cls, name))
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         found = getattr(_inner(self), name)(*args, **kwargs)
-        # `with proxy as p` gives the proxy where the calculator gives itself
+        # `with proxy as p` gives the proxy if the calculator gives itself
         return self if found is _inner(self) else found
 
     return method
@@ -282,7 +283,7 @@ def _asking(face: Any, name: str, found: Callable[..., Any]) -> Callable[..., An
 def _ask(
     face: Any, name: str, found: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Run what was asked from outside, recorded as if it were the calculation that it causes."""
+    """Run a request from outside, recorded as if it were the calculation that it causes."""
     lane = _lane_of(face)
     prop = ASKED[name]
     if prop is None:
@@ -302,7 +303,7 @@ def _ask(
 
 
 def _is_required(calculator: Any, atoms: Any, prop: Any) -> bool:
-    """Ask the calculator whether it would have to calculate; where it cannot say, it would."""
+    """Ask the calculator whether it would have to calculate; assume so if it cannot answer."""
     try:
         required = as_of(type(calculator), "calculation_required", calculator)(atoms, [prop])
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Turns a calculator's own method into one that is recorded; shared by twins and proxies."""
+"""Turns a calculator's own method into a recorded one; shared by twins and proxies."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ GET_PROPERTY = {"name": inspect.Parameter.empty, "atoms": None, "allow_calculati
 
 
 def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
-    """Return a recorded method in the place of a plain function of a class.
+    """Return a recorded method in place of a plain function of a class.
 
     The class's function is looked up at each call: it may be patched on the class at any time.
 
     Args:
         owner: The calculator's class.
         name: `calculate` or `evaluate`.
-        lane_of: Gives the lane of the object that the method is called on.
+        lane_of: Returns the lane of the object that the method is called on.
     """
     real = getattr(owner, name)
 
@@ -46,18 +46,20 @@ def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> C
 
 
 def as_of(owner: type, name: str, face: Any) -> Callable[..., Any]:
-    """Return what attribute access on an object of a class gives, of whatever kind the attribute is now."""
+    """Return the result of attribute access on an object of a class, whatever the attribute's current
+    kind.
+    """
     bound: Callable[..., Any] = bind(found_on(owner, name), face, owner)
     return bound
 
 
 def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
-    """Return a function that runs and records a callable that needs no object: it is bound already.
+    """Return a function that runs and records a callable that needs no object, since it is already bound.
 
     Args:
-        call: What is run.
-        face: What the lane is found by.
-        lane_of: Gives the lane of `face`.
+        call: The callable.
+        face: The object that determines the lane.
+        lane_of: Returns the lane of `face`.
     """
 
     def unbound(_: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -74,12 +76,12 @@ def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any],
 def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
     """Return a method that runs `real` and records it as one call.
 
-    Arguments, result and exceptions are those of `real`, untouched; a fault of the recorder is
-    counted, and the call goes on.
+    Arguments, result and exceptions are those of `real`, unchanged; an error of the recorder is counted, and
+    the call continues.
 
     Args:
-        real: What is run, with the object as its first argument.
-        lane_of: Gives the lane of the object that the method is called on.
+        real: The method to run, with the object as its first argument.
+        lane_of: Returns the lane of the object that the method is called on.
     """
 
     @functools.wraps(real)
@@ -97,7 +99,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         stack = active.stack
         clock = maker.clock
         start = 0
-        # Ctrl-C may strike anywhere: an entry that stayed behind would be the parent of all later calls.
+        # Ctrl-C may strike anywhere: an entry left behind would become the parent of all later calls.
         try:
             if lane.components is not None:
                 components = lane.components.put(lane, entry)
@@ -119,9 +121,9 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
 def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
     owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], Lane]
 ) -> Callable[..., Any]:
-    """Return the quicker method for a `calculate` with ASE's own three arguments.
+    """Return the faster method for a `calculate` with ASE's own three arguments.
 
-    It is the hot path: no argument is packed, and what is called by fewer arguments is left to `general`.
+    It is the hot path: no argument is packed, and calls with fewer arguments are left to `general`.
     """
 
     @functools.wraps(general)
@@ -131,7 +133,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
             return general(self, **{key: value for key, value in given if value is not ABSENT})
         lane = lane_of(self)
         calculate = owner.calculate
-        if type(calculate) is not FunctionType:  # patched meanwhile by something that binds otherwise
+        if type(calculate) is not FunctionType:  # since patched with something that binds differently
             return general(self, atoms, properties, system_changes)
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
@@ -180,7 +182,7 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """Run and record a call in a trace window, or one for which a window is due that cannot be opened."""
+    """Run and record a call in a trace window, or one for which a window is due but cannot be opened."""
     maker = entry.maker
     stack, clock, windows = active.stack, maker.clock, maker.windows
     components = None
@@ -216,7 +218,7 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
 
 
 def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:
-    """Tell whether a method takes exactly these arguments, each by position or by name."""
+    """Return whether a method takes exactly these arguments, each by position or by name."""
     try:
         parameters = tuple(inspect.signature(real).parameters.values())[1:]
     except (TypeError, ValueError):
@@ -229,7 +231,7 @@ def _takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:
 
 def _leave(stack: list[Entry], entry: Entry) -> None:
     while any(open_ is entry for open_ in stack):
-        stack.pop()  # the call, and spans inside that were never left
+        stack.pop()  # the call, and inner spans that were never exited
 
 
 def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
@@ -243,9 +245,9 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
     returned: Any,
     failure: BaseException | None,
 ) -> None:
-    """Finish a call that has timed parts, or is not as ASE makes them: by few arguments, or failed.
+    """Finish a call that has timed parts, fewer arguments than ASE passes, or a failure.
 
-    A call that was interrupted before the calculator's own method began (`start` is 0) leaves no row.
+    A call interrupted before the calculator's own method began (`start` is 0) leaves no row.
     """
     try:
         stack = active.stack
@@ -269,11 +271,12 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
 def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
     fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
 ) -> bool:
-    """Tell whether what interrupted the end of a call is the user's; the call is counted in any case.
+    """Return whether the exception that interrupted the end of a call is the user's; the call is counted in
+    any case.
 
-    The call itself has ended, and its row carries what is certain: when, for how long, how it failed.
+    The call itself has ended, and its row has the certain facts: start, duration and failure.
     """
-    if entry.start:  # its row is not on its way yet
+    if entry.start:  # its row is not in the outbox yet
         try:
             entry.maker.finish_plainly(lane, entry, active.stack, start, end, failure)
         except Exception as another:
@@ -289,7 +292,7 @@ def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
     return False
 
 
-def counted(  # noqa: C901 - likewise
+def counted(  # noqa: C901 - the hot path: extra calls would cost time
     owner: Any,
     lane_of: Callable[[Any], Lane],
     on_patch: Callable[[Any], None],
@@ -297,8 +300,8 @@ def counted(  # noqa: C901 - likewise
     """Return a `get_property` that counts its answers.
 
     Args:
-        owner: What has the calculator's own `get_property`, unbound: it is looked up at each call.
-        lane_of: Gives the lane of the object that the method is called on.
+        owner: Class with the calculator's own `get_property`, unbound: it is looked up at each call.
+        lane_of: Returns the lane of the object that the method is called on.
         on_patch: Called with the object while `calculate` is patched on the instance.
     """
     real = owner.get_property
@@ -325,7 +328,7 @@ def counted(  # noqa: C901 - likewise
 
     @functools.wraps(real)
     def method(self: Any, name: Any, atoms: Any = None, allow_calculation: Any = True) -> Any:
-        if type(owner.get_property) is not FunctionType:  # patched meanwhile
+        if type(owner.get_property) is not FunctionType:  # patched since
             return general(self, name, atoms, allow_calculation)
         lane = lane_of(self)
         if "calculate" in lane.calculator.__dict__:
@@ -348,15 +351,14 @@ def counted(  # noqa: C901 - likewise
 
 
 def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
-    """Return a getter of the calculator's own that counts the answers which no `calculate` has given.
+    """Return a getter of the calculator that counts answers not computed by `calculate`.
 
-    It costs a fifth of what a row does, so it removes itself from the twin's class once its calculator
-    calculates.
+    It costs a fifth of a row, so it removes itself from the twin's class once its calculator calculates.
 
     Args:
         owner: The calculator's class: its getter is looked up at each call.
         name: `get_forces` and the like.
-        lane_of: Gives the lane of the object that the method is called on.
+        lane_of: Returns the lane of the object that the method is called on.
     """
 
     @functools.wraps(getattr(owner, name))
@@ -366,7 +368,7 @@ def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable
         real = getattr(owner, name)
         if type(real) is FunctionType:
             answer = real(self, *args, **kwargs)
-        else:  # patched meanwhile by something that binds otherwise
+        else:  # since patched with something that binds differently
             answer = as_of(owner, name, self)(*args, **kwargs)
         if lane.calls != calls:
             _uncover(type(self), name, getter)
@@ -378,7 +380,7 @@ def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable
 
 
 def _uncover(face_class: type, name: str, getter: Callable[..., Any]) -> None:
-    """Give a twin's class back the calculator's own getter."""
+    """Restore the calculator's own getter in a twin's class."""
     if vars(face_class).get(name) is getter:
-        with suppress(AttributeError):  # another thread was quicker
+        with suppress(AttributeError):  # another thread did it first
             type.__delattr__(face_class, name)

@@ -1,10 +1,10 @@
-"""Wraps a calculator in its twin: a second object with the same state whose `calculate` is recorded.
+"""Wrap a calculator in its twin: a second object with the same state whose `calculate` is recorded.
 
-The twin's class is made on the fly from the calculator's, and both objects share one *combined* `__dict__`,
-so that attributes, caching, results and all that ASE does with a calculator are those of the bare one.
+The twin's class is created from the calculator's class, and both objects share one *combined* `__dict__`, so
+that attributes, caching, results and everything ASE does with a calculator are those of the bare one.
 (Sharing the original, split dictionary would cost 3-4 % of a cheap calculator's time and, on CPython 3.13,
-let the garbage collector clear live attributes: python/cpython#130327.) The bare object stays
-un-instrumented. What cannot share its state gets a proxy, see `proxy`.
+let the garbage collector clear live attributes: python/cpython#130327.) The bare object is not instrumented.
+A calculator that cannot share its state gets a proxy, see `proxy`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class _Plain:
 
 
 class Twin:
-    """First among the bases of every twin's class; its one slot holds the lane."""
+    """First base of every twin's class; its one slot holds the lane."""
 
     __slots__ = ("_lane",)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Keep the calculator's own hook from running for a class that is not its user's."""
+        """Do not run the calculator's own hook for a class that its user did not define."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy or pickle the calculator with its place in the run.
@@ -59,7 +59,7 @@ class Twin:
         return _empty, (self.__class__,), Contents(_lane_of(self))
 
     def __setstate__(self, state: Any) -> None:
-        """Become the twin of a copied calculator, or pass a state on to the calculator's own method."""
+        """Become the twin of a copied calculator, or pass a state to the calculator's own method."""
         if isinstance(state, Contents):
             _adopt(self, *state.unpack("twin"))
             return
@@ -70,14 +70,14 @@ class Twin:
 
 _slot: Any = Twin.__dict__["_lane"]
 _lane_of: Callable[[Any], Lane] = _slot.__get__
-# A twin has the attributes of its calculator and no other: only the descriptor itself is kept.
+# A twin has only the attributes of its calculator, so only the descriptor itself is kept.
 del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 
-# The twin of each calculator that has one. A twin's lane holds its calculator, so the ids stay true.
+# The twin of each calculator that has one. A twin's lane references its calculator, so the ids stay valid.
 _twins: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-# By the id of the calculator's class: its metaclass may say that classes are equal, or have no hash. A twin's
-# class holds the calculator's, so the ids stay true. Two classes for each: methods found in the instance's
-# dictionary need a descriptor, which costs each call 0.1 us.
+# Keyed by the id of the calculator's class: its metaclass may define equality, or have no hash. A twin's
+# class references the calculator's, so the ids stay valid. There are two classes for each: methods found in
+# the instance's dictionary need a descriptor, which costs 0.1 us per call.
 _classes: weakref.WeakValueDictionary[tuple[int, bool], type] = weakref.WeakValueDictionary()
 RECORDED = ("calculate", "evaluate")
 ASKED = ("get_property", "get_potential_energy", "get_forces")
@@ -87,11 +87,11 @@ _set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 
 
 def can_be_twinned(calculator: Any) -> bool:
-    """Tell whether a twin of a calculator behaves exactly like it, and sees its calculations.
+    """Return whether a twin of a calculator behaves exactly like it, and sees its calculations.
 
-    All of its state has to be in a dictionary of its own: no slots, no C layout, no dictionary that others
-    hold. Its class has to have the method that calculates (none that `__getattr__` finds on another object),
-    ordinary attribute access, and a metaclass that does nothing when a class is made.
+    All of its state must be in a dictionary of its own: no slots, no C layout, no dictionary shared with
+    other objects. Its class must define the method that calculates (not `__getattr__` on another object),
+    use ordinary attribute access, and have a metaclass that does nothing when a class is created.
     """
     cls = type(calculator)
     return (
@@ -105,21 +105,21 @@ def can_be_twinned(calculator: Any) -> bool:
 
 
 def _makes_plain_classes(metaclass: type) -> bool:
-    """Tell whether a metaclass does nothing of its own when a class is made."""
+    """Return whether a metaclass does nothing of its own when a class is created."""
     own = [base for base in metaclass.__mro__ if base.__module__ not in ("builtins", "abc", "typing")]
     return not any(name in vars(base) for base in own for name in MAKES_CLASSES)
 
 
 def is_calculator(thing: Any) -> bool:
-    """Tell whether something calculates: by `calculate`, `evaluate`, or what compiled calculators have."""
+    """Return whether an object has `calculate`, `evaluate` or the methods of compiled calculators."""
     if any(callable(given(thing, name)) for name in RECORDED):
         return True
     asked = any(callable(given(thing, name)) for name in ASKED)
-    return asked and given(thing, "get_positions") is None  # Atoms have getters of the same names
+    return asked and given(thing, "get_positions") is None  # Atoms has getters of the same names
 
 
 def calculates_itself(calculator: Any) -> bool:
-    """Tell whether the calculator's own class calculates: nothing that is asked of it goes past that."""
+    """Return whether the calculator's own class calculates, so that no request bypasses it."""
     cls = type(calculator)
     if all(found_on(cls, name) is ABSENT for name in RECORDED):
         return False
@@ -129,11 +129,11 @@ def calculates_itself(calculator: Any) -> bool:
 
 
 class _Unshared:
-    """Whose dictionary nobody else holds."""
+    """Class of objects whose dictionary is not shared."""
 
 
 def owns_its_dictionary(calculator: Any) -> bool:
-    """Tell whether a calculator has an ordinary dictionary that nothing else refers to."""
+    """Return whether a calculator has an ordinary dictionary with no other references to it."""
     unshared = _Unshared()
     usual = sys.getrefcount(dictionary_of(unshared))
     return dictionary_of(calculator) is not None and sys.getrefcount(dictionary_of(calculator)) <= usual
@@ -201,13 +201,13 @@ def _recorded_methods(cls: type, *, patched: bool) -> dict[str, Any]:
 
 
 def _namespace(cls: type) -> dict[str, Any]:
-    """Return what makes a twin look like its calculator."""
+    """Return the attributes that make a twin look like its calculator."""
     namespace: dict[str, Any] = {
         "__doc__": cls.__doc__,
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
         "__dict__": _SharedDictionary(found_on(cls, "__dict__")),
-        # type(twin)(...) builds a plain calculator, as twin.__class__(...) does
+        # type(twin)(...) creates a plain calculator, as twin.__class__(...) does
         "__new__": lambda _, /, *args, **kwargs: cls(*args, **kwargs),  # noqa: PLW0108 - drops the twin's class
     }
     if found_on(cls, "__class__") is found_on(object, "__class__"):
@@ -218,7 +218,7 @@ def _namespace(cls: type) -> dict[str, Any]:
     if _inherits(cls, "__repr__"):
         namespace["__repr__"] = lambda self: repr(_bare(self))
     if hasattr(cls, "__del__"):
-        namespace["__del__"] = lambda _: None  # runs once, with the calculator itself
+        namespace["__del__"] = lambda _: None  # runs once, on the calculator itself
     for name in ("__copy__", "__deepcopy__"):
         if hasattr(cls, name):
             namespace[name] = _copying(name)
@@ -226,54 +226,54 @@ def _namespace(cls: type) -> dict[str, Any]:
 
 
 def _inherits(cls: type, name: str) -> bool:
-    """Tell whether a class has left a method as `object` has it."""
+    """Return whether a class inherits a method unchanged from `object`."""
     return found_on(cls, name) is found_on(object, name)
 
 
 def _change_class(face: Any, cls: type) -> None:
-    """Give calculator and twin another class, as an assignment to `__class__` does."""
+    """Change the class of calculator and twin, as an assignment to `__class__` does."""
     calculator = _lane_of(face).calculator
     _set_class(calculator, cls)
     _set_class(face, _class_for(cls, patched=any(name in vars(calculator) for name in RECORDED)))
 
 
 def _notice_patch(face: Any) -> None:
-    """Keep a `calculate` recorded that was patched on the instance after wrapping."""
+    """Keep recording a `calculate` that was patched on the instance after wrapping."""
     _set_class(face, _class_for(type(_lane_of(face).calculator), patched=True))
 
 
 class _SharedDictionary:
-    """The `__dict__` of a twin: a new one that is put in its place is the calculator's as well.
+    """The `__dict__` of a twin: a new dictionary assigned to it is also assigned to the calculator.
 
     Args:
-        plain: The descriptor that the calculator's class has for it.
+        plain: The descriptor of `__dict__` in the calculator's class.
     """
 
     def __init__(self, plain: GetSetDescriptorType) -> None:
         self._plain: Any = plain
 
     def __get__(self, face: Any, owner: type | None = None) -> Any:
-        """Return the dictionary."""
+        """Return the shared dictionary."""
         return self._plain.__get__(face, owner)
 
     def __set__(self, face: Any, state: Any) -> None:
-        """Exchange the dictionary of both."""
+        """Replace the dictionary of both."""
         self._plain.__set__(face, state)
         lane = _lane_of(face)
         self._plain.__set__(lane.calculator, state)
         lane.held = vars(lane.calculator)
 
     def __delete__(self, face: Any) -> None:
-        """Begin with an empty dictionary, as Python does."""
+        """Start with an empty dictionary, as Python does."""
         self.__set__(face, {})
 
 
 class RecordedAttribute:
-    """A method that is recorded whatever gives it: the instance's dictionary, or a class's odd attribute.
+    """A recorded method, whether it comes from the instance's dictionary or from an unusual class attribute.
 
-    What runs is what the same attribute of the bare calculator gives, bound to the twin where it is bound at
-    all: a static method, a class method, a partial, a property's value, a callable object, ...
-    As a data descriptor it wins over the instance's dictionary, and runs what it finds there.
+    It runs the same attribute of the bare calculator, bound to the twin if it is bound at all: a static
+    method, a class method, a partial, a property's value, a callable object, ... As a data descriptor it
+    takes precedence over the instance's dictionary, and runs the callable found there.
 
     Args:
         cls: The calculator's class.
@@ -300,7 +300,7 @@ class RecordedAttribute:
         return recorded_bound(call, face, _lane_of) if callable(call) else call
 
     def __set__(self, face: Any, value: Any) -> None:
-        """Patch the instance: both faces see it."""
+        """Patch the instance, for both calculator and twin."""
         found = found_on(self._cls, self._name)
         if is_data_descriptor(found):
             type(found).__set__(found, face, value)
@@ -320,7 +320,7 @@ class RecordedAttribute:
 
 
 def _copying(name: str) -> Callable[..., Any]:
-    """Return the calculator's own `__copy__` or `__deepcopy__`, giving a twin of the copy."""
+    """Return the calculator's own `__copy__` or `__deepcopy__`, returning a twin of the copy."""
 
     def method(self: Any, *memo: Any) -> Any:
         lane = _lane_of(self)

@@ -85,7 +85,7 @@ class ScaleRun:
         journals: Journals of the finished cells, those of earlier starts too.
         reused: How many of them are of earlier starts.
         failures: What failed, a line each.
-        notes: What the user should know besides.
+        notes: Further notes for the user.
     """
 
     journals: list[Path] = field(default_factory=list)
@@ -124,7 +124,7 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
     killed leaves no cell that only looks finished.
 
     Args:
-        settings: What all cells have in common.
+        settings: Settings common to all cells.
         sizes: True numbers of atoms.
         replicates: Cells of each size.
         output: Folder of the journals; made where it does not exist.

@@ -35,7 +35,7 @@ class Plan:
     """What is wanted.
 
     Attributes:
-        workload: As a user types it.
+        workload: As the user types it.
         modes: Of `MODES`.
         dtypes: Of the torch modes, and of `numpy_only` where it can.
         devices: Of torch.

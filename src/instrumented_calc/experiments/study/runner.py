@@ -51,7 +51,7 @@ class StudyRun:
         cells: All cells, with those that stalled or failed.
         machine: What the machine has.
         differing: What was found when values were compared.
-        notes: What the user should know besides.
+        notes: Further notes for the user.
         hotspots: What cProfile saw of each mode, where that was asked for.
     """
 

@@ -15,7 +15,7 @@ class Task:
     """One cell.
 
     Attributes:
-        workload: As a user types it.
+        workload: As the user types it.
         file: Which of its cases.
         mode: `numpy_only`, `torch_mixed` or `torch_full`.
         dtype: What is computed in.
@@ -49,7 +49,7 @@ class Task:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What its replicates have in common."""
+        """Key shared by all replicates."""
         return self.file, self.mode, self.tag
 
     def command(self) -> list[str]:

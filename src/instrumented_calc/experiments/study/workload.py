@@ -82,7 +82,7 @@ class Case:
 
     Attributes:
         file: Its name.
-        n_atoms: Particles of a frame.
+        n_atoms: Particles per frame.
         build: Given the setting, returns what is timed: a callable without arguments that returns what it
             computed (an array, a number, or several by name), or a calculator, whose results are taken.
         species: Number of species.

@@ -45,7 +45,7 @@ class Placed:
 
     Attributes:
         path: The file, relative to the results.
-        kind: What it is.
+        kind: Kind of cause.
         content: What was found, and where.
     """
 

@@ -42,7 +42,7 @@ class Ratio:
         tag: What else tells the runs apart.
         value: Mean time over the baseline's (of logarithms).
         low: Lower end of its 95 % interval, None where there are no replicates.
-        high: Upper end.
+        high: Upper end of the interval.
         runs: Runs of the baseline and the mode, those set aside apart.
     """
 

@@ -1,7 +1,8 @@
 """Journals as one Chrome trace: calls, their components, memory and notices over time.
 
-The journal knows how long each component of a call took, but not when it ran: components are laid out one
-after another from the call's start, and say so. When things ran is in the traces of trace windows.
+The journal records how long each component of a call took, but not when it ran. Components are therefore
+laid out one after another from the call's start, and labelled so. Real start times are in the traces of
+trace windows.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
 
 LAID_OUT = "component, laid out"
-ABOUT = "exclusive times, laid out one after another: their order and moments were not recorded"
-NESTED_TRACKS = 1_000_000  # tracks of nested calls, which would otherwise lie across components
+ABOUT = "exclusive times, laid out one after another: their order and start times were not recorded"
+NESTED_TRACKS = 1_000_000  # tracks of nested calls, which would otherwise overlap components
 US_NS = 1e3
 MEMORY = {
     "rss_bytes": "host memory",
@@ -34,10 +35,10 @@ Event = dict[str, Any]
 
 
 def render_chrome(journals: Sequence[Journal]) -> str:
-    """Return one Chrome trace of journals, each a process of it; Perfetto opens it.
+    """Return one Chrome trace of journals, each a process in it; Perfetto opens it.
 
     Args:
-        journals: Their clocks are lined up by the times at which they started.
+        journals: Their clocks are aligned by their start times.
     """
     began = [_started_us(journal) for journal in journals]
     first = min((time for time in began if time is not None), default=0.0)
@@ -54,9 +55,9 @@ def _started_us(journal: Journal) -> float | None:
     if journal.start is None:
         return None
     try:
-        # Python 3.10 does not know the Z
+        # Python 3.10 does not parse the Z
         return datetime.fromisoformat(journal.start.started.replace("Z", "+00:00")).timestamp() * 1e6
-    except (ValueError, OverflowError, OSError):  # not a time, or one beyond the years that there are
+    except (ValueError, OverflowError, OSError):  # not a time, or a year out of range
         return None
 
 

@@ -1,6 +1,6 @@
-"""Figures of experiments as PNG and SVG, by matplotlib, which is the extra `figures`.
+"""Figures of experiments as PNG and SVG, drawn by matplotlib, the extra `figures`.
 
-What is drawn is plain: groups along the axis, series of different colours, bars or lines with intervals. So
+Figures are generic: groups along the axis, series of different colours, bars or lines with intervals. So
 tables of earlier studies are drawn by the same functions as new ones.
 """
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 FORMATS = ("png", "svg")
 WIDTH, HEIGHT, DPI = 7.0, 4.2, 150
-BARS = 0.8  # of the place of a group
-# Okabe and Ito's colours, which people tell apart who see few.
+BARS = 0.8  # fraction of a group's width
+# Okabe and Ito's palette, which is safe for colour-blind readers.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vPX"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One bar or one point of a line.
+    """One bar, or one point of a line.
 
     Attributes:
-        series: What its colour stands for.
-        place: Group of bars that it is in, or where it is along the axis.
-        value: Its height.
-        low: Lower end of its interval; None: none is known.
-        high: Upper end.
+        series: Series, shown by the colour.
+        place: Group of the bar, or position along the axis.
+        value: Height.
+        low: Lower end of the interval, or None if unknown.
+        high: Upper end of the interval.
     """
 
     series: str
@@ -45,16 +45,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What is drawn.
+    """Contents of a figure.
 
     Attributes:
-        name: Of its files, without ending.
-        title: Above it.
-        along: What is along the axis.
-        height: What the height is, with its unit.
+        name: File name without suffix.
+        title: Title.
+        along: Label of the horizontal axis.
+        height: Label of the vertical axis, with unit.
         points: Bars, or points of lines.
-        lines: Whether they are points of lines.
-        logarithmic: Whether the height is.
+        lines: Whether the points are connected by lines.
+        logarithmic: Whether the vertical axis is logarithmic.
     """
 
     name: str
@@ -70,7 +70,7 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     """Return a figure's files by name.
 
     Args:
-        figure: What is drawn.
+        figure: Contents of the figure.
 
     Raises:
         ExperimentError: matplotlib is not installed.
@@ -88,14 +88,14 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     files = {}
     for form in FORMATS:
         file = io.BytesIO()
-        # Without a date, the same figures make the same file.
+        # Without a date, the same figure gives the same file.
         canvas.print_figure(file, format=form, dpi=DPI, metadata={"Date": None} if form == "svg" else None)
         files[f"{figure.name}.{form}"] = file.getvalue()
     return files
 
 
 def _canvas() -> tuple[Any, Any]:
-    """Return a canvas and its drawing, without pyplot: no window, nothing that stays open."""
+    """Return a canvas and its axes without pyplot: no window, and nothing stays open."""
     try:
         drawings = import_module("matplotlib.figure")
         backend = import_module("matplotlib.backends.backend_agg")
@@ -142,12 +142,12 @@ def _draw_lines(axes: Any, points: Sequence[Point]) -> None:
 
 
 def _reaches(points: Sequence[Point]) -> list[list[float]]:
-    """Return how far intervals reach down and up; nowhere where they are not known."""
+    """Return how far the intervals extend down and up; zero where unknown."""
     down = [0.0 if each.low is None else max(each.value - max(each.low, 0.0), 0.0) for each in points]
     up = [0.0 if each.high is None else max(each.high - each.value, 0.0) for each in points]
     return [down, up]
 
 
 def _plain(text: str) -> str:
-    """Return a name that matplotlib takes for no formula, and that is no hidden one."""
+    """Return a name that matplotlib reads neither as a formula nor as hidden."""
     return text.replace("$", r"\$").lstrip("_") or "-"

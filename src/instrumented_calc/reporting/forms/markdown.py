@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def render_markdown(document: Document) -> str:
-    """Return the report as Markdown that ends with a newline."""
+    """Return the report as Markdown, ending with a newline."""
     parts = [f"# {_escaped(document.title)}"]
     for section in document.sections:
         parts.append(f"## {_escaped(section.title)}")
@@ -34,9 +34,9 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Keep text from being read as markup: tables, emphasis, tags, links, images, entities, formulas."""
+    """Escape markup: tables, emphasis, tags, links, images, entities, formulas."""
     for mark in "\\`*_<|[&~$":
         text = text.replace(mark, "\\" + mark)
-    # Viewers make links of bare addresses as well.
+    # Viewers also turn bare addresses into links.
     text = text.replace("://", ":\\//").replace("www.", "www\\.")
     return f"\\{text}" if text.startswith("#") else text

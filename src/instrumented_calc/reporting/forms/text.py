@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def render_text(document: Document) -> str:
-    """Return the report as plain text that ends with a newline."""
+    """Return the report as plain text, ending with a newline."""
     parts = [document.title, *(_section(section) for section in document.sections)]
     return "\n\n".join(parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""What the figures of bundles show: only what stands in one table, and only where times may be compared."""
+"""Figures of ingested bundles: only data of one table, and only times that may be compared."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ BEFORE_AFTER = {NUMPY: "before", FULL: "after", "before": "before", "after": "af
 
 
 def figures_of_intake(evidence: Evidence) -> tuple[list[Figure], list[str]]:
-    """Return the figures that the data is enough for, and why others are not drawn.
+    """Return the figures that the data suffices for, and the reasons why others are not drawn.
 
-    Runs that were first and cold are set aside. Intervals are Student's 95 %; a single run has none.
+    Cold first runs are excluded. Intervals are Student's 95 %; a single run has none.
 
     Args:
-        evidence: What the bundles hold.
+        evidence: Contents of the bundles.
     """
     found, notes = [], []
     doubted = unverified(evidence)
     for table, groups in _tables(evidence).items():
         why = _incomparable(evidence, table)
         if why:
-            notes.append(f"no times of {table} are drawn: {why}")
-            groups = {}  # noqa: PLW2901 - nothing of it is drawn
+            notes.append(f"times of {table} are not drawn: {why}")
+            groups = {}  # noqa: PLW2901 - nothing is drawn
         for draw in (_wall_time, _scaling_species, _util):
             figure = draw(groups, lambda group: _series(group, doubted))
             found.append((table, figure))
@@ -59,14 +59,14 @@ def figures_of_intake(evidence: Evidence) -> tuple[list[Figure], list[str]]:
 
 
 def _named(found: Sequence[tuple[str, Figure]], notes: list[str]) -> tuple[list[Figure], list[str]]:
-    """Name figures after their tables where several tables have the same, and leave out what is too much."""
+    """Add the table's name to figures drawn from several tables; omit figures that are too large."""
     tables = Counter(each.name for _, each in found)
     drawn: Counter[str] = Counter()
     figures = []
     for table, each in found:
         drawn[each.name] += 1
         if len(each.points) > MOST_POINTS or drawn[each.name] > MOST_TABLES:
-            notes.append(f"{each.name} of {table} is not drawn: there is more than figures can show")
+            notes.append(f"{each.name} of {table} is not drawn: too many points for a figure")
             continue
         name = each.name if tables[each.name] == 1 else f"{each.name}-{drawn[each.name]}-{safe_name(table)}"
         title = f"{each.title}\n{_plain(table)}".replace("$", r"\$")
@@ -77,7 +77,7 @@ def _named(found: Sequence[tuple[str, Figure]], notes: list[str]) -> tuple[list[
 
 
 def _tables(evidence: Evidence) -> dict[str, Groups]:
-    """Return the runs that count, by table."""
+    """Return the valid runs, by table."""
     cold = cold_groups(evidence)
     tables: dict[str, Groups] = {}
     for group, runs in evidence.groups().items():
@@ -94,7 +94,7 @@ def _incomparable(evidence: Evidence, table: str) -> str:
 
 
 def _series(group: Group, doubted: dict[tuple[str, str], str]) -> str:
-    """Name a mode, with what else tells runs apart, and as a mere label where it is no more."""
+    """Label a mode and tag; append "label unverified" if its backend is unverified."""
     table, _, mode, tag = group
     label = " (label unverified)" if (table.partition("/")[0], mode) in doubted else ""
     return _plain(f"{mode} {tag}") + label
@@ -112,7 +112,7 @@ def _wall_time(groups: Groups, series: Callable[[Group], str]) -> Figure:
 
 
 def _scaling_species(groups: Groups, series: Callable[[Group], str]) -> Figure:
-    """Draw a line for each mode and N, so that only the species differ along it."""
+    """Draw a line for each mode and N, so that only the species vary along it."""
     lines: dict[str, list[tuple[int, Point]]] = {}
     for group, runs in groups.items():
         n_atoms, species = runs[0].n_atoms, runs[0].species
@@ -123,7 +123,8 @@ def _scaling_species(groups: Groups, series: Callable[[Group], str]) -> Figure:
             lines.setdefault(name, []).extend([(species, found)] if found else [])
     points = []
     for line in lines.values():
-        # Two systems of the same species differ in something else: neither says how species scale.
+        # Two systems with the same species differ in something else: neither shows how time scales with
+        # species.
         systems = Counter(species for species, _ in line)
         kept = [point for species, point in line if systems[species] == 1]
         points += kept if len(kept) > 1 else []
@@ -134,7 +135,7 @@ def _scaling_species(groups: Groups, series: Callable[[Group], str]) -> Figure:
 
 
 def _util(groups: Groups, series: Callable[[Group], str]) -> Figure:
-    """Draw the utilisation before and after: as a table tags it, else of NumPy and of torch alone."""
+    """Draw the utilisation before and after: as tagged in the table, else of NumPy and of torch alone."""
     points = []
     for group, runs in groups.items():
         _, system, mode, tag = group
@@ -144,12 +145,16 @@ def _util(groups: Groups, series: Callable[[Group], str]) -> Figure:
             points.append(_point(name, _plain(system), [each.util for each in runs], 1.0))
     title = "Utilisation, mean and 95 % interval"
     return Figure(
-        "util_before_after", title, "system", "utilisation, as the table has it", tuple(filter(None, points))
+        "util_before_after",
+        title,
+        "system",
+        "utilisation, as given in the table",
+        tuple(filter(None, points)),
     )
 
 
 def _einsum_shares(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
-    """Yield the shares that our own studies tell; without any, those in journals."""
+    """Yield the shares measured by our own studies, or else those from journals."""
     title = "Share of einsums in recorded evaluations"
     for name, study in evidence.studies.items():
         points = tuple(filter(None, map(_studied_share, _mappings(study.get("rows")))))
@@ -169,7 +174,7 @@ def _mappings(rows: Any) -> Iterable[dict[str, Any]]:
 
 
 def _studied_share(row: dict[str, Any]) -> Point | None:
-    """Return the share of one row of a stored study, whatever it holds."""
+    """Return the share in one row of a stored study, whatever the row contains."""
     share = row.get("einsum_share")
     if not isinstance(share, dict):
         return None
@@ -186,7 +191,7 @@ def _number(value: Any) -> float | None:
 
 
 def _point(series: str, place: str | float, values: Sequence[float | None], factor: float) -> Point | None:
-    with np.errstate(all="ignore"):  # strangers' numbers may be any
+    with np.errstate(all="ignore"):  # numbers in a bundle may be any
         found = spread([each * factor for each in values if each is not None and usable(each)])
     if found is None or not math.isfinite(found.mean):
         return None
@@ -195,6 +200,6 @@ def _point(series: str, place: str | float, values: Sequence[float | None], fact
 
 
 def _plain(name: str) -> str:
-    """Return a stranger's name so that every font has it and there is room for it."""
+    """Return a name from a bundle so that every font has its characters and it fits."""
     text = one_line(name).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}..{text[-LONGEST // 2 :]}"

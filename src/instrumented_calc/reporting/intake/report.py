@@ -1,4 +1,4 @@
-"""What came out of bundles as a document, and as JSON for machines."""
+"""The result of an ingest as a document, and as JSON for machines."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ORDER = ("flagged", "not enough evidence", "clear")
 
 
 def build_intake(found: Ingested) -> Document:
-    """Return the document: what holds, what does not, and what was found."""
+    """Return the document: supported and unsupported conclusions, and the checks."""
     bundles = plural(
         len({origin.bundle for each in found.placed for origin in each.content.origins}), "bundle"
     )
     title = f"Intake of {bundles}: {plural(len(found.placed), 'file')} in {one_line(found.output)}"
     sections = (
-        _lines("What the data can support", found.supported or ["nothing: see what does not hold"]),
+        _lines("What the data can support", found.supported or ["nothing: see the failed checks"]),
         _lines("What it cannot support", found.not_supported),
         _rulings(found.rulings),
         _ratios(found.ratios),
@@ -84,9 +84,9 @@ def _ratios(ratios: Sequence[Ratio]) -> Section | None:
         )
         for each in ratios
     )
-    headings = ("system and label", "beside", "times as long", "95 % interval", "runs", "table")
-    remark = Paragraph(("Labels are those of the study; see the checks for what they are worth.",))
-    return Section("Modes beside their baselines", (remark, Table(headings, rows)))
+    headings = ("system and label", "baseline", "times as long", "95 % interval", "runs", "table")
+    remark = Paragraph(("Labels are those of the study; see the checks for whether they are verified.",))
+    return Section("Modes compared with their baselines", (remark, Table(headings, rows)))
 
 
 def _files(found: Ingested) -> Section | None:
@@ -105,7 +105,7 @@ def _files(found: Ingested) -> Section | None:
 
 
 def render_intake_json(found: Ingested) -> str:
-    """Return the same as one JSON object, indented, that ends with a newline."""
+    """Return the result as one JSON object, indented, ending with a newline."""
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "output": str(found.output),

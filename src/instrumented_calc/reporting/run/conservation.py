@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 
 
 def conservation_section(found: list[Conservation]) -> Section | None:
-    """Return how well the total energy was conserved, None where it was not read often enough."""
+    """Return how well the total energy was conserved, or None if too few samples were read."""
     if not found:
         return None
     lines = []
     for each in found:
         drift = each.drift
         lines.append(
-            f"{identity.phase_words(each.phase)}: total energy {drift.value:+.3g} meV an atom a ps"
-            f" [{drift.low:.3g}, {drift.high:.3g}], at most {figures(each.strayed_mev)} meV an atom from its"
+            f"{identity.phase_words(each.phase)}: total energy {drift.value:+.3g} meV per atom per ps"
+            f" [{drift.low:.3g}, {drift.high:.3g}], at most {figures(each.strayed_mev)} meV per atom from its"
             f" start, in {figures(each.ps)} ps ({plural(each.samples, 'sample')})."
         )
     if any(each.conservative is False for each in found):
-        lines.append(
-            "The model's forces are its own output, no gradient of its energy: a drift is to be expected."
-        )
+        lines.append("The model predicts forces directly, not as the gradient of its energy: expect a drift.")
     return Section("Energy conservation", (Paragraph(tuple(lines)),))

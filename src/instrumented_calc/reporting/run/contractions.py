@@ -1,4 +1,4 @@
-"""The section on contractions: which equation, on what, how often, how long, and what could be won."""
+"""The section on contractions: equations, operands, calls, times and possible savings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 ROWS_SHOWN = 20
 SPLIT_SHOWN = 10
-GEMM_REMARK = (
-    "Matrix products as trace windows saw them: on the device where it told its time, else on the host."
-)
+GEMM_REMARK = "Matrix products in trace windows: device time where it was measured, otherwise host time."
 
 
 def contractions_section(found: Contractions | None, gemms: tuple[Gemm, ...] = ()) -> Section | None:
-    """Return the contraction tables, None where nothing was contracted that is known of.
+    """Return the contraction tables, or None if no contractions are known.
 
     Args:
-        found: Contractions that were counted.
+        found: The counted contractions.
         gemms: Matrix products in trace windows.
     """
     blocks: list[Table | Paragraph] = []
@@ -45,7 +43,7 @@ def _equations(found: Contractions) -> Table:
         "called in",
         "calls",
         "per step",
-        f"{unit} a call",
+        f"{unit} per call",
         "% of calculate()",
         "at most",
         "GFLOP/s",
@@ -73,7 +71,7 @@ def _equation(row: Contraction) -> str:
 
 
 def _share(row: Contraction) -> str:
-    """Return a share, with its standard error where it is an estimate."""
+    """Return a share, with its standard error if it is an estimate."""
     if row.share is None or row.ns is None:
         return "-"
     if row.exact:
@@ -93,11 +91,13 @@ def _remarks(found: Contractions) -> tuple[str, ...]:
         lines.append(f"{plural(len(rest), 'other equation')} with {plural(calls, 'call')} not shown.")
     lines.append("At most: how much faster calculate() would be without the equation (Amdahl's ceiling).")
     if any(not row.exact for row in found.rows):
-        lines.append("Calls are exact. +- is the standard error of a time that was taken of one call in 16.")
+        lines.append(
+            "Calls are exact. +- is the standard error of a time that was measured on one call in 16."
+        )
     if any(row.ns is None for row in found.rows):
         lines.append("Without a time: counted in the compiled function; a trace window times it.")
     if any("@" in operand for row in found.rows for each in row.signatures for operand in each.operands):
-        lines.append("Times are the host's: on a device the work itself may go on after the call.")
+        lines.append("Host times: on a device the work itself may continue after the call.")
     return tuple(lines)
 
 
@@ -106,7 +106,7 @@ def _operands(found: Contractions) -> Table:
     pairs.sort(key=lambda pair: (-(pair[1].ns or 0), -_work(pair[1])))
     shown = pairs[:SPLIT_SHOWN]
     size, unit = time_unit([each.ns / each.calls for _, each in shown if each.ns is not None and each.calls])
-    headings = ("operands", "calls", f"{unit} a call", "MACs", "GFLOP/s", "first seen at")
+    headings = ("operands", "calls", f"{unit} per call", "MACs", "GFLOP/s", "first seen at")
     return Table(headings, tuple(_operands_row(row, each, size) for row, each in shown))
 
 
@@ -127,7 +127,7 @@ def _operands_row(row: Contraction, each: Signature, size: float) -> tuple[str, 
 
 
 def _modules(modules: tuple[ModuleWork, ...]) -> Table:
-    """Return what the modules of a JAX model contract, with the time of all they do where it was traced."""
+    """Return the contractions of the modules of a JAX model, with the modules' total time if traced."""
     shown = sorted(modules, key=lambda module: (-(module.ns or 0), -(module.flops or 0)))[:SPLIT_SHOWN]
     size, unit = time_unit([module.ns for module in shown])
     rows = tuple(
@@ -140,7 +140,13 @@ def _modules(modules: tuple[ModuleWork, ...]) -> Table:
         )
         for module in shown
     )
-    headings = ("JAX module", "einsums", "contractions a call", "MACs a call", f"{unit} a call, when traced")
+    headings = (
+        "JAX module",
+        "einsums",
+        "contractions per call",
+        "MACs per call",
+        f"{unit} per call, when traced",
+    )
     return Table(headings, rows)
 
 
@@ -161,5 +167,5 @@ def _gemms(gemms: tuple[Gemm, ...]) -> Table:
         )
         for each, time in zip(shown, times, strict=True)
     )
-    headings = ("product", "in", "per call", f"{unit} a call", "% of traced calls", "MACs", "GFLOP/s")
+    headings = ("product", "in", "per call", f"{unit} per product", "% of traced calls", "MACs", "GFLOP/s")
     return Table(headings, rows)

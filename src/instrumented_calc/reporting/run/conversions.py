@@ -1,4 +1,4 @@
-"""The section on conversions: from what to what, how often, how long, and what einsums convert inside."""
+"""The section on conversions: sources, targets, counts, times and conversions inside einsums."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS_SHOWN = 20
 
 
 def conversions_section(found: Conversions | None) -> Section | None:
-    """Return the tables of conversions and promotions, None where there were none."""
+    """Return the tables of conversions and promotions, or None if there were none."""
     if found is None:
         return None
     blocks: list[Table | Paragraph] = []
@@ -26,12 +26,12 @@ def conversions_section(found: Conversions | None) -> Section | None:
     return Section("Conversions and copies", tuple(blocks)) if blocks else None
 
 
-PROMOTED = "Operands of several dtypes are converted inside of every such contraction; give it one dtype."
+PROMOTED = "Operands of several dtypes are converted inside every such contraction; use one dtype."
 
 
 def _conversions(rows: tuple[Conversion, ...]) -> Table:
     size, unit = time_unit([row.ns / row.calls for row in rows if row.calls])
-    headings = ("conversion", "called in", "calls", f"{unit} a call", "% of calculate()", "data")
+    headings = ("conversion", "called in", "calls", f"{unit} per call", "% of calculate()", "data")
     return Table(
         headings,
         tuple(
@@ -49,7 +49,7 @@ def _conversions(rows: tuple[Conversion, ...]) -> Table:
 
 
 def _words(row: Conversion) -> str:
-    """Name a conversion: cast: float32@cpu -> float64@cpu."""
+    """Name a conversion, as in cast: float32@cpu -> float64@cpu."""
     return f"{row.kind}: {row.source} -> {row.target}" if row.target else f"{row.kind}: {row.source}"
 
 
@@ -58,14 +58,14 @@ def _remarks(found: Conversions) -> tuple[str, ...]:
     total = f"{duration(spent)} in conversions, copies and waits"
     if found.share is not None:
         total += f": {percent(found.share)} of {duration(found.calculated_ns)} in calculate()"
-    lines = [f"{total}. Times are the host's."]
+    lines = [f"{total}. Host times."]
     if rest := found.rows[ROWS_SHOWN:]:
         lines.append(
             f"{count(len(rest))} other kinds with {count(sum(row.calls for row in rest))} calls not shown."
         )
     if found.unseen:
         names = ", ".join(found.unseen)
-        lines.append(f"Not counted, as torch.compile is in use: torch's {identity.one_line(names)}.")
+        lines.append(f"Not counted because torch.compile is in use: torch's {identity.one_line(names)}.")
     return tuple(lines)
 
 
@@ -80,4 +80,4 @@ def _promotions(promotions: tuple[Promotion, ...]) -> Table:
         )
         for each in promotions
     )
-    return Table(("contraction of several dtypes", "by", "called in", "computed in", "calls looked at"), rows)
+    return Table(("contraction of several dtypes", "by", "called in", "computed in", "calls inspected"), rows)

@@ -1,4 +1,4 @@
-"""What is wrong with a journal's file, in words."""
+"""Damage of a journal file, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def damage_lines(journal: Journal) -> list[str]:
-    """Return a line for each kind of damage; figures rest on the records that are intact."""
+    """Return one line for each kind of damage; figures are based on the intact records."""
     found = journal.damage
     lines = []
     if journal.start is None:
@@ -22,12 +22,12 @@ def damage_lines(journal: Journal) -> list[str]:
     if found.empty_bytes:
         lines.append(f"{bytes_of(found.empty_bytes)} of the file are NUL bytes: records are missing there.")
     if found.long_lines:
-        lines.append(f"{plural(found.long_lines, 'line')} skipped that are too long to be a record.")
+        lines.append(f"{plural(found.long_lines, 'line')} skipped: too long to be a record.")
     if found.repeated:
-        lines.append(f"{plural(found.repeated, 'record')} found more than once, counted once.")
+        lines.append(f"{plural(found.repeated, 'record')} repeated, counted once.")
     if found.conflicting:
         lines.append(
-            f"{plural(found.conflicting, 'row')} left out: another row of the same call has other times."
+            f"{plural(found.conflicting, 'row')} left out: another row of the same call has different times."
         )
     if found.misplaced:
         lines.append(f"{plural(found.misplaced, 'row')} out of order: blocks of the file were moved.")

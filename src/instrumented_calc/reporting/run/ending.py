@@ -1,4 +1,4 @@
-"""How a run ended, in words, and where calls that did not end were stuck."""
+"""How a run ended, in words, and where calls were stuck."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ending_words(ending: Ending) -> str:
     if ending.how == "running":
         return f"still running{_where(ending)}"
     if ending.how == "pool":
-        return "with its process pool, which ends workers without notice"
+        return "with its process pool, which kills its workers"
     killed = "killed" if ending.how == "killed" else "killed, or still running elsewhere,"
     causes = [_cause_words(cause) for cause in ending.causes] or ["cause unknown"]
     return "; ".join([f"{killed}{_where(ending)}", *causes])
@@ -37,7 +37,9 @@ def _where(ending: Ending) -> str:
     step = "" if ending.step is None else f", step {count(ending.step)}"
     if ending.call is not None and ending.open_ns is not None:
         after = "" if ending.step is None else f" (after step {count(ending.step)})"
-        return f" during call {count(ending.call)}{after}, which had been open for {elapsed(ending.open_ns)}"
+        return (
+            f" during call {count(ending.call)}{after}, which had been running for {elapsed(ending.open_ns)}"
+        )
     if ending.last_call is not None:
         return f" after call {count(ending.last_call)}{step}"
     return " before any call had ended"
@@ -51,7 +53,7 @@ def _cause_words(cause: Cause) -> str:
             return f"memory was at {share} of its limit of {bytes_of(cause.limit)} ({grade})"
         case "oom kill":
             number = count(int(cause.amount))
-            return f"processes of this job that the kernel killed for want of memory during the run: {number}"
+            return f"processes of this job that the kernel killed because memory ran out: {number}"
         case "descriptors":
             return f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
         case "disk":
@@ -64,13 +66,13 @@ def _cause_words(cause: Cause) -> str:
             )
         case "clock":
             return (
-                f"the wall clock left the run's clock by {elapsed(abs(cause.amount) * 1e9)}: the machine was"
-                " suspended, or its clock was set"
+                f"the wall clock differs from the run's clock by {elapsed(abs(cause.amount) * 1e9)}:"
+                " the machine was suspended, or its clock was set"
             )
 
 
 def stalls_section(journal: Journal) -> Section | None:
-    """Return where the threads of stalled calls were, the innermost frame last."""
+    """Return where the threads of stalled calls were, innermost frame last."""
     blocks = []
     stalls = [each for each in journal.notices if each.kind == "stall"]
     for stall in stalls[:STALLS_SHOWN]:

@@ -1,4 +1,4 @@
-"""The summary that a run prints when it ends: at most 14 plain lines, each backed by evidence."""
+"""The summary printed when a run ends: at most 14 plain lines, each backed by evidence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
 
     Args:
         summary: The run.
-        findings: What the rules found in it.
+        findings: Findings of the rules.
     """
     lines = [identity.file_line(summary.journal)]
     if subject := _subject(summary):
@@ -79,12 +79,12 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
     lines += [_labelled(label, text) for label, text in labelled if text]
     path = identity.one_line(summary.journal.path)
     lines = [*lines[: MOST_LINES - 1], _labelled("next", f"instrumented-calc report {path}")]
-    # Here and not field by field, so that none can be forgotten.
+    # Here rather than per field, so that no field can be missed.
     return "\n".join(plain(line) for line in lines)
 
 
 def _ending(summary: Summary) -> str:
-    """Say how the run ended, unless it simply came to its end."""
+    """Return how the run ended, unless it ended normally."""
     return "" if summary.ending.how == "ended" else identity.one_line(ending_words(summary.ending))
 
 
@@ -160,7 +160,7 @@ def _slowest(summary: Summary) -> str:
 
 
 def _shares(breakdown: Breakdown) -> list[tuple[str, str, str]]:
-    """Return kind, name and share in percent of each part; all shares add up to 100.0."""
+    """Return kind, name and share in percent of each part; the shares add up to 100.0."""
     if not breakdown.wall_ns:
         return []
     shares = percents([part.wall_ns / breakdown.wall_ns for part in breakdown.parts])
@@ -177,7 +177,7 @@ def _model(breakdown: Breakdown | None) -> str:
     if rest:
         words.append(f"rest {sum(float(share) for *_, share in rest):.1f} %")
     if breakdown.concurrency > 1:
-        words.append(f"({figures(breakdown.concurrency)} calls at a time)")
+        words.append(f"({figures(breakdown.concurrency)} concurrent calls)")
     return "  ".join(words)
 
 
@@ -202,7 +202,7 @@ def _memory(summary: Summary, findings: Sequence[Finding]) -> str:
 
 
 def _growth(memory: Memory, findings: Sequence[Finding]) -> str:
-    """Return the rate of the growth, with its interval and verdict where a rule has judged it."""
+    """Return the rate of growth, with interval and verdict if a rule has judged it."""
     found = next((each for each in findings if each.rule == "host-growth"), None)
     rate = None if found is None else found.numbers.get(f"kb_per_{memory.per}")
     if found is None or rate is None or found.verdict == "not enough evidence":
@@ -222,7 +222,7 @@ def _losses(summary: Summary) -> str:
     if journal.counters and journal.counters.lost_rows:
         words.append(plural(journal.counters.lost_rows, "row") + " not written")
     if journal.counters and journal.counters.faults:
-        words.append(plural(journal.counters.faults, "fault") + " of the recorder")
+        words.append(plural(journal.counters.faults, "internal error") + " of the recorder")
     return ", ".join(words)
 
 

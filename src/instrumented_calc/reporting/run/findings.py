@@ -1,4 +1,4 @@
-"""What is wrong with a run, what it costs and what to do: findings for people."""
+"""Findings for people: the problem, its cost and the remedy."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SEVERITIES = {"wrong": "WRONG OR WILL DIE", "cost": "COSTS TIME", "info": "GOOD 
 
 
 def findings_section(findings: Sequence[Finding]) -> Section | None:
-    """Return the section on findings, None where no rule was asked.
+    """Return the section on findings, or None if no rules were run.
 
     Args:
-        findings: In the order in which they are to be read.
+        findings: In display order.
     """
     if not findings:
         return None
@@ -33,7 +33,7 @@ def findings_section(findings: Sequence[Finding]) -> Section | None:
         head = f"{SEVERITIES[finding.severity]}  {finding.rule}: {identity.one_line(finding.headline)}"
         blocks += [Paragraph((head,)), Facts(tuple(_pairs(finding)))]
     if not told:
-        blocks.append(Paragraph(("Nothing is flagged.",)))
+        blocks.append(Paragraph(("No findings.",)))
     cleared, missing = _of(findings, "clear"), _of(findings, "not enough evidence")
     last = [f"clear ({count(len(cleared))}): {', '.join(each.rule for each in cleared)}"] if cleared else []
     if missing:
@@ -61,7 +61,7 @@ def _saving(finding: Finding) -> str:
         return ""
     words = f"{percent(finding.saving_share)} of the wall time at most"
     if finding.saving_ms is not None:
-        words = f"{figures(finding.saving_ms)} ms a step, {words}"
+        words = f"{figures(finding.saving_ms)} ms per step, {words}"
     return words if finding.ceiling is None else f"{words}: {finding.ceiling:.2f} times as fast"
 
 
@@ -76,7 +76,7 @@ def _value(value: Any) -> str:
 
 
 def flagged_line(findings: Sequence[Finding]) -> str:
-    """Return the worst finding and how many there are, empty where none costs anything."""
+    """Return the worst finding and the number of findings; empty if none costs anything."""
     told = [each for each in _of(findings, "flagged") if each.severity != "info"]
     if not told:
         return ""
@@ -89,12 +89,12 @@ def flagged_line(findings: Sequence[Finding]) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a headline that fits a line of the summary: the report has all of it."""
+    """Shorten a headline to fit a line of the summary; the report has the full text."""
     return text if len(text) <= LONGEST_HEADLINE else f"{text[: LONGEST_HEADLINE - 3].rsplit(' ', 1)[0]}..."
 
 
 def unknown_line(findings: Sequence[Finding]) -> str:
-    """Return how many rules lacked evidence, and which first; empty where none did."""
+    """Return the number and the first names of the rules that lacked evidence, or an empty string."""
     missing = [each.rule for each in _of(findings, "not enough evidence")]
     if not missing:
         return ""

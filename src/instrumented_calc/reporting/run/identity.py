@@ -1,4 +1,4 @@
-"""What a journal is about, in words: its state, its machine, its model and its system."""
+"""Identity of a journal in words: its state, machine, model and system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def one_line(text: object) -> str:
 
 
 def state(journal: Journal) -> str:
-    """Say whether the journal is whole."""
+    """Return whether the journal is complete, in words."""
     if journal.start is None:
         return "its first record is lost" + ("" if journal.end is not None else ", no run_end")
     if journal.end is not None:
@@ -49,7 +49,7 @@ def command(journal: Journal) -> str | None:
 
 
 def model_words(lane: Lane) -> list[str]:
-    """Return what is known of a lane's model, the most telling first.
+    """Return the known facts about a lane's model, most important first.
 
     A lane's evidence may have `name`, `parameters`, `precision`, `compiled` and `library`.
     """

@@ -1,4 +1,4 @@
-"""Sections on what went on inside the calls: compilation, the device, and what was counted."""
+"""Sections on the inside of calls: compilation, the device and the integration's counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLS_NAMED = 10
 
 
 def compilation_section(summary: Summary) -> Section | None:
-    """Return who compiled, for how long and in which calls; None where nothing was compiled."""
+    """Return what compiled, for how long and in which calls, or None if nothing did."""
     found, wall = summary.compilation, summary.wall_ns
     if found is None or not wall:
         return None
@@ -28,9 +28,9 @@ def compilation_section(summary: Summary) -> Section | None:
         for name, time in times.items()
     )
     where = f"In {_calls_named(found.calls)}, of {duration(found.calls_ns)} in all"
-    remarks = [f"{where}: kept out of latency and warm-up, part of the calculator's time below."]
+    remarks = [f"{where}: kept out of latency and warm-up, but but part of the calculator's time below."]
     if summary.journal.slices:
-        remarks.append("Part of the rows were thinned: calls that compiled may be among those.")
+        remarks.append("Some rows were thinned; they may include calls that compiled.")
     return Section("Compilation", (Table(("compiled", unit, "% of wall"), rows), Paragraph(tuple(remarks))))
 
 
@@ -44,7 +44,7 @@ def _calls_named(indices: list[int]) -> str:
 
 
 def device_section(device: DeviceUse | None) -> Section | None:
-    """Return how busy the device was, None where its times were not measured."""
+    """Return how busy the device was, or None if it was not measured."""
     if device is None:
         return None
     times = dict(device.busy_ns)
@@ -59,21 +59,21 @@ def device_section(device: DeviceUse | None) -> Section | None:
         )
         for name, time in times.items()
     )
-    table = Table(("busy in", f"{unit} a call", "% of calls"), rows)
+    table = Table(("busy in", f"{unit} per call", "% of calls"), rows)
     return Section("Device", (table, Paragraph(_device_remarks(device))))
 
 
 def _device_remarks(device: DeviceUse) -> tuple[str, ...]:
     busy = sum(device.busy_ns.values()) / device.wall_ns if device.wall_ns else None
-    measured = f"{plural(device.calls, 'steady call')} with device times: busy {percent(busy)} of their time."
-    clock = "By the device's own clock; gaps between its kernels inside a part count as busy."
+    measured = f"{plural(device.calls, 'steady call')} with device times: busy {percent(busy)} of the time."
+    clock = "Measured by the device's clock; gaps between kernels within a component count as busy."
     if device.idle_ns is None:
-        return measured, clock, "Parts ran at the same time: how long the device idled is not known."
+        return measured, clock, "Components ran concurrently: the idle time of the device is unknown."
     return measured, clock
 
 
 def counts_section(counts: list[Count]) -> Section | None:
-    """Return what the integration counted, None where it counted nothing."""
+    """Return the integration's counts, or None if it has none."""
     rows = tuple(
         (
             identity.one_line(each.name),

@@ -1,4 +1,4 @@
-"""Which journals belong together: the parts of a requeued job, and a process with its workers."""
+"""Group journals: the parts of a requeued job, and a process with its workers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Journals that belong together, in order of start; `name` is None for a journal of its own."""
+    """Journals of one group, in order of start; `name` is None for a single journal."""
 
     name: str | None
     summaries: tuple[Summary, ...]
 
 
 def group_journals(summaries: Sequence[Summary]) -> list[Group]:
-    """Group journals by job series, and workers with the run that made them."""
+    """Group journals by job series, and workers with the run that started them."""
     members: dict[str, list[Summary]] = {}
     starts = [each.journal.start for each in summaries]
     by_run = {start.run_id: start for start in starts if start is not None}

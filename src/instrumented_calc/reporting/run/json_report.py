@@ -1,4 +1,4 @@
-"""A report for machines: units in the names, null where nothing was measured."""
+"""A report for machines: units in the names, null for values that were not measured."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def render_json(
     outcomes: Sequence[list[Outcome]] = (),
     findings: Sequence[list[Finding]] = (),
 ) -> str:
-    """Return the report as one JSON object, indented, that ends with a newline.
+    """Return the report as one JSON object, indented, ending with a newline.
 
     Args:
-        summaries: One a journal.
-        outcomes: The users' targets, checked for each journal; empty without targets.
-        findings: What the rules found in each journal; empty where they were not asked.
+        summaries: One per journal.
+        outcomes: The user's targets, checked for each journal; empty without targets.
+        findings: Findings for each journal; empty if no rules were run.
     """
     checked = list(outcomes) or [[] for _ in summaries]
     judged = list(findings) or [[] for _ in summaries]

@@ -1,4 +1,4 @@
-"""The report on one or many journals, as a document that any renderer can show."""
+"""The report on one or many journals, as a document for any renderer."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def build_report(
     """Return the report.
 
     Args:
-        summaries: One a journal.
-        outcomes: The users' targets, checked for each journal; empty without targets.
-        findings: What the rules found in each journal; empty where they were not asked.
+        summaries: One per journal.
+        outcomes: The user's targets, checked for each journal; empty without targets.
+        findings: Findings for each journal; empty if no rules were run.
 
     Returns:
-        The document: totals of journals that belong together, then each journal, then the targets.
+        The document: totals of journals that belong together, each journal, the targets.
     """
     sections: list[Section] = []
     judged = {id(summary): found for summary, found in zip(summaries, findings, strict=False)}
@@ -85,7 +85,7 @@ def _targets(summaries: Sequence[Summary], outcomes: Sequence[list[Outcome]]) ->
         for outcome in checked
     ]
     met = sum(1 for checked in outcomes for outcome in checked if outcome.verdict == "passed")
-    remark = f"{met} of {plural(len(rows), 'target')} met; what was not measured is not met."
+    remark = f"{met} of {plural(len(rows), 'target')} met; a target that was not measured is not met."
     headings = ("target", "journal", "measured", "verdict")
     return Section("Targets", (Table(headings, tuple(rows)), Paragraph((remark,))))
 

@@ -1,4 +1,4 @@
-"""What a report says about one journal, section by section."""
+"""The sections of a report on one journal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOTICES_SHOWN = 10
 
 
 def sections_of(summary: Summary) -> list[Section]:
-    """Return all sections that have something to say."""
+    """Return all non-empty sections."""
     made = [
         _run(summary),
         _warnings(summary),
@@ -102,11 +102,13 @@ def _warnings(summary: Summary) -> Section | None:
         lines.append(f"The journal has no run_end{tail}: {ending_words(summary.ending)}.")
     lines += damage_lines(journal)
     if counters and counters.lost_rows:
-        lines.append(f"{plural(counters.lost_rows, 'row')} could not be written: figures lack them.")
+        lines.append(
+            f"{plural(counters.lost_rows, 'row')} could not be written and are missing from the figures."
+        )
     if counters and counters.faults:
-        lines.append(f"{plural(counters.faults, 'fault')} of the recorder itself.")
+        lines.append(f"{plural(counters.faults, 'internal error')} of the recorder.")
     for event, seen in journal.unknown_events.items():
-        lines.append(f"{plural(seen, 'record')} of the unknown kind {identity.one_line(event)!r}.")
+        lines.append(f"{plural(seen, 'record')} of unknown kind {identity.one_line(event)!r}.")
     lines += [identity.one_line(each.text) for each in journal.notices[:NOTICES_SHOWN]]
     if len(journal.notices) > NOTICES_SHOWN:
         lines.append(f"and {plural(len(journal.notices) - NOTICES_SHOWN, 'other notice')}")
@@ -133,7 +135,7 @@ def _speed(summary: Summary) -> Section:
 def _latency(summary: Summary) -> Section:
     latency = summary.latency
     if latency is None:
-        every = f"{NOT_MEASURED}: something was compiled in every successful call"
+        every = f"{NOT_MEASURED}: every successful call compiled something"
         return Section("Latency", (Paragraph((every if summary.compilation else NOT_MEASURED,)),))
     kind = "outermost, successful, without compilation" if summary.compilation else "outermost, successful"
     if summary.journal.traces:
@@ -149,7 +151,7 @@ def _latency(summary: Summary) -> Section:
         ),
     ]
     if not latency.exact:
-        remarks.append("Part of the rows were thinned: percentiles are known to +-1.6 %.")
+        remarks.append("Some rows were thinned: percentiles are accurate to +-1.6 %.")
     warmup = summary.warmup
     if warmup is not None:
         remarks.append(
@@ -245,14 +247,16 @@ def _breakdown(
     if breakdown.concurrency > 1:
         remarks.append(
             f"Calls overlapped, {figures(breakdown.concurrency)} at a time on average: the"
-            " calculator's time is when any ran, shared out in proportion."
+            " calculator's time is the time in which any ran, divided in proportion."
         )
     if breakdown.estimated:
         remarks.append("Overlapping calls were thinned: the calculator's time is an estimate.")
     if not breakdown.of_kind("component"):
         remarks.append("One pass: no components of the calculator were recorded.")
     elif breakdown.one_pass:
-        remarks.append("Energy and forces: one pass, no component is wholly one of them.")
+        remarks.append(
+            "Energy and forces are computed in one pass: no component belongs to only one of them."
+        )
     if not any(part.kind == "profiler" for part in breakdown.parts):
         remarks.append(f"Profiler: {NOT_MEASURED}.")
     return Section("Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else [])))
@@ -275,7 +279,7 @@ def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
 
 
 def _spread_table(spread: dict[str, Spread]) -> Table:
-    """Return what a call takes, part by part, in the manner of LAMMPS's breakdown."""
+    """Return the time of a call by component, in the form of LAMMPS's breakdown."""
     size, unit = time_unit([each.mean_ns for each in spread.values()])
     rows = tuple(
         (
@@ -291,7 +295,7 @@ def _spread_table(spread: dict[str, Spread]) -> Table:
 
 
 def _groups_table(breakdown: Breakdown) -> Table:
-    """Return the sums of the groups, as printed above: what has no group is in none."""
+    """Return the sums of the groups, as printed above; components without a group are excluded."""
     size, unit = time_unit([part.wall_ns for part in breakdown.parts])
     shares = percents([part.wall_ns / breakdown.wall_ns for part in breakdown.parts])
     shown = dict.fromkeys(breakdown.groups, 0.0)

@@ -1,4 +1,4 @@
-"""The section on trace windows: what ran inside the calls, operation by operation."""
+"""The section on trace windows: the operations inside the calls."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 COMPONENTS_SHOWN = 8
 OPERATIONS_SHOWN = 5  # of each component
-LEAST_SHARE = 0.005  # of the calls' time: what took less is not listed
+LEAST_SHARE = 0.005  # of the calls' time; smaller entries are not listed
 LONGEST_NAME = 72
 NO_COMPONENT = "(no component)"
 
 
 def traces_section(use: TraceUse | None) -> Section | None:
-    """Return what trace windows saw, None where none was open."""
+    """Return the operations in trace windows, or None if there was none."""
     if use is None:
         return None
     table = _table(use)
@@ -40,7 +40,7 @@ def _table(use: TraceUse) -> Table:
             if max(each.self_ns or 0, each.device_ns or 0) >= LEAST_SHARE * use.wall_ns
         ]
     size, unit = time_unit([own / use.calls for _, _, own, _ in rows])
-    headings = ("component, operation", "per call", f"host, {unit} a call", "% of calls")
+    headings = ("component, operation", "per call", f"host, {unit} per call", "% of calls")
     cells = [
         (
             name,
@@ -52,7 +52,7 @@ def _table(use: TraceUse) -> Table:
         for name, calls, own, device in rows
     ]
     if with_device:
-        return Table((*headings, f"device, {unit} a call"), tuple(cells))
+        return Table((*headings, f"device, {unit} per call"), tuple(cells))
     return Table(headings, tuple(row[:-1] for row in cells))
 
 
@@ -64,17 +64,17 @@ def _words(each: Operation) -> str:
 def _remarks(use: TraceUse) -> tuple[str, ...]:
     names = " and ".join(sorted({identity.one_line(each.tracer) for each in use.windows}))
     seen = f"{plural(len(use.windows), 'window')} of {names}, {plural(use.calls, 'call')} in all"
-    lines = [f"{seen}: own times on the host, without what ran inside."]
+    lines = [f"{seen}: exclusive host times."]
     if use.extra_ns is not None:
         lines.append(
-            f"Those calls are kept out of latency and warm-up: traced, they took {duration(use.wall_ns)},"
+            f"These calls are excluded from latency and warm-up; traced, they took {duration(use.wall_ns)},"
             f" {_extra(use.extra_ns)} as many median calls."
         )
-    lines.append(f"The profiler itself took {duration(use.profiler_ns)}: no part of any call.")
+    lines.append(f"The profiler itself took {duration(use.profiler_ns)}, outside all calls.")
     if use.launches is not None and use.device_busy_ns is not None and use.wall_ns:
         lines.append(
-            f"Device busy {percent(use.device_busy_ns / use.wall_ns)} of those calls' time,"
-            f" {figures(use.launches / use.calls)} kernels and copies a call."
+            f"Device busy {percent(use.device_busy_ns / use.wall_ns)} of the time of these calls,"
+            f" {figures(use.launches / use.calls)} kernels and copies per call."
         )
     for each in use.windows:
         where = f"Window {each.window}: {plural(each.calls, 'call')} from call {count(each.index)}"

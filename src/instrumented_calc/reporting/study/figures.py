@@ -1,4 +1,4 @@
-"""What the figures of a controlled experiment show."""
+"""Figures of a controlled experiment."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ US = 1e6
 
 
 def figures_of(study: Study) -> list[Figure]:
-    """Return the figures that its rows are enough for.
+    """Return the figures that the rows suffice for.
 
     Args:
-        study: What came of it.
+        study: Result of the study.
     """
     rows = study.rows
     every = [
         Figure(
             "wall_time_by_system",
-            "Wall time of an evaluation, mean and 95 % interval",
+            "Wall time per evaluation, mean and 95 % interval",
             "input",
             "wall time, ms",
             tuple(_point(_series(row), row.file, row.wall, MS) for row in rows),
@@ -36,7 +36,7 @@ def figures_of(study: Study) -> list[Figure]:
         util_before_after(rows),
         Figure(
             "einsum_share",
-            "Share of einsums in a recorded evaluation",
+            "Share of einsums in one recorded evaluation",
             "input",
             "share, %",
             tuple(
@@ -53,7 +53,7 @@ def scaling_species(rows: Sequence[Row]) -> Figure:
     """Return time / N^2 against the number of species.
 
     Args:
-        rows: Of any inputs.
+        rows: Rows of any inputs.
     """
     points = tuple(
         _point(_series(row), row.species, row.wall, US / row.n_atoms**2)
@@ -66,10 +66,10 @@ def scaling_species(rows: Sequence[Row]) -> Figure:
 
 
 def util_before_after(rows: Sequence[Row]) -> Figure:
-    """Return the use of the processor by NumPy, before, and by torch alone, after.
+    """Return the processor utilisation of NumPy (before) and of torch alone (after).
 
     Args:
-        rows: Of any inputs.
+        rows: Rows of any inputs.
     """
     names = {NUMPY: "before: numpy_only", FULL: "after: torch_full"}
     points = tuple(

@@ -1,4 +1,4 @@
-"""What cProfile saw of each mode, as tables of a report and as CSV."""
+"""cProfile results of each mode, as tables of a report and as CSV."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 5
 MS = 1e3
 REMARK = (
-    "cProfile pays for every call of a Python function, and so inflates Python frames beside what runs in"
-    " compiled code: these cells are apart, and no figure above comes from them. Host time only."
+    "cProfile slows every Python function call, and so inflates Python frames relative to"
+    " compiled code: these cells are separate, and no figure above uses them. Host time only."
 )
 
 
@@ -27,17 +27,17 @@ def hotspots_name(workload: str, mode: str) -> str:
     """Return the name of a mode's table.
 
     Args:
-        workload: As a user types it.
+        workload: As the user types it.
         mode: The mode.
     """
     return f"hotspots_{re.sub(r'[^A-Za-z0-9.+-]+', '_', workload)}_{mode}.csv"
 
 
 def hotspots_rows(profiled: ProfiledMode) -> list[dict[str, Any]]:
-    """Return the table of a mode, in the columns of profiles that are taken in; times over all evaluations.
+    """Return the table of a mode, in the columns of ingested profiles; times over all evaluations.
 
     Args:
-        profiled: What cProfile saw.
+        profiled: cProfile result.
     """
     source = f"{profiled.file} {profiled.mode} {profiled.tag} under cProfile"
     return [
@@ -46,10 +46,10 @@ def hotspots_rows(profiled: ProfiledMode) -> list[dict[str, Any]]:
 
 
 def hotspots_section(modes: Sequence[ProfiledMode]) -> Section | None:
-    """Return the functions with the most time of their own, None where nothing was profiled.
+    """Return the functions with the largest own time, or None if nothing was profiled.
 
     Args:
-        modes: What cProfile saw of each.
+        modes: cProfile results of each mode.
     """
     if not modes:
         return None

@@ -31,14 +31,14 @@ def build_study(
     files: Sequence[str] = (),
     hotspots: Sequence[ProfiledMode] = (),
 ) -> Document:
-    """Return the document.
+    """Return the comparison as a document.
 
     Args:
-        study: What came of it.
-        settings: What all cells have in common.
-        notes: What the user should know besides.
-        files: What was written.
-        hotspots: What cProfile saw of each mode.
+        study: Result of the study.
+        settings: Settings common to all cells.
+        notes: Further notes for the user.
+        files: The written files.
+        hotspots: cProfile results of each mode.
     """
     runs = sum(each.runs for each in study.rows)
     title = f"Study of {one_line(settings.get('workload', '?'))}: {count(runs)} processes"
@@ -59,7 +59,7 @@ def build_study(
 
 def _verdict(study: Study) -> list[str]:
     number = sum(1 for each in study.decisions if each.refused)
-    told = f" (REFUSED on {number} of {len(study.decisions)}: what was measured does not allow a verdict)"
+    told = f" (REFUSED on {number} of {len(study.decisions)}: the measurements do not allow a verdict)"
     refused = told if number else ""
     lines = [f"{study.decision.upper()}{refused}: {study.why}"]
     lines += [
@@ -78,7 +78,7 @@ def _problems(study: Study, notes: Sequence[str]) -> Section | None:
     lines = [f"{each.rule}: {each.file}: {each.text}" for each in study.problems]
     lines += [f"{each.status}: {each.file} {each.mode} {each.tag}: {each.why}" for each in study.lost]
     lines += notes
-    return Section("Not as it should be", (Paragraph(tuple(map(one_line, lines))),)) if lines else None
+    return Section("Problems", (Paragraph(tuple(map(one_line, lines))),)) if lines else None
 
 
 def _estimate(value: Estimate) -> str:
@@ -154,7 +154,7 @@ def _stages(rows: Sequence[Row]) -> Section | None:
     )
     if not table:
         return None
-    remark = "of recorded evaluations, apart from the timed ones: exclusive, with the recorder's own time"
+    remark = "from separate recorded evaluations: exclusive times, including the recorder's own"
     return Section("Stages, us", (Table(("input, mode, stage", "mean", *_PER), table), Paragraph((remark,))))
 
 
@@ -170,12 +170,12 @@ def _species(study: Study) -> Section | None:
 
 
 def render_study_json(study: Study, settings: Mapping[str, Any], notes: Sequence[str]) -> str:
-    """Return the same as one JSON object, indented, that ends with a newline.
+    """Return the study as one JSON object, indented, ending with a newline.
 
     Args:
-        study: What came of it.
-        settings: What all cells have in common.
-        notes: What the user should know besides.
+        study: Result of the study.
+        settings: Settings common to all cells.
+        notes: Further notes for the user.
     """
     decisions = [
         {**asdict(each), "ratios": {f"{a}/{b}": asdict(v) for (a, b), v in (each.ratios or {}).items()}}

@@ -1,4 +1,4 @@
-"""The tables of a controlled experiment, in the columns that AniSOAP's optimisation study had."""
+"""The tables of a controlled experiment, in the columns of AniSOAP's optimisation study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TIMINGS = (
     *("file", "mode", "rep", "N", "species_unique"),
     *("wall_s", "compute_s", "conv_in_s", "conv_out_s", "time_per_N2"),
-    *("tag", "util"),  # optional there
+    *("tag", "util"),  # optional in that format
 )
 SUMMARY = (
     *("file", "mode", "N", "species", "runs"),
@@ -25,10 +25,10 @@ SUMMARY = (
 
 
 def timings_csv(cells: Iterable[Cell]) -> str:
-    """Return `timings_local.csv`: a line a finished cell; what was not measured is empty.
+    """Return `timings_local.csv`: one line per finished cell; unmeasured values are empty.
 
     Args:
-        cells: Those with a time.
+        cells: Cells with a time.
     """
     rows = [
         (
@@ -44,10 +44,10 @@ def timings_csv(cells: Iterable[Cell]) -> str:
 
 
 def summary_csv(rows: Iterable[Row]) -> str:
-    """Return `summary_local.csv`: a line an input and mode.
+    """Return `summary_local.csv`: one line per input and mode.
 
     Args:
-        rows: As the analysis has them.
+        rows: Rows of the analysis.
     """
     lines = [
         (
