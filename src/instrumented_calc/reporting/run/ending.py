@@ -53,7 +53,8 @@ def _cause_words(cause: Cause) -> str:
             return f"memory was at {share} of its limit of {bytes_of(cause.limit)} ({grade})"
         case "oom kill":
             number = count(int(cause.amount))
-            return f"processes of this job that the kernel killed because memory ran out: {number}"
+            words = "processes of this job that the kernel killed because memory ran out during the run"
+            return f"{words}: {number}"
         case "descriptors":
             return f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
         case "disk":

@@ -28,7 +28,7 @@ def compilation_section(summary: Summary) -> Section | None:
         for name, time in times.items()
     )
     where = f"In {_calls_named(found.calls)}, of {duration(found.calls_ns)} in all"
-    remarks = [f"{where}: kept out of latency and warm-up, but but part of the calculator's time below."]
+    remarks = [f"{where}: kept out of latency and warm-up, but part of the calculator's time below."]
     if summary.journal.slices:
         remarks.append("Some rows were thinned; they may include calls that compiled.")
     return Section("Compilation", (Table(("compiled", unit, "% of wall"), rows), Paragraph(tuple(remarks))))
