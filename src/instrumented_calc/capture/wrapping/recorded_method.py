@@ -46,9 +46,7 @@ def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> C
 
 
 def as_of(owner: type, name: str, face: Any) -> Callable[..., Any]:
-    """Return the result of attribute access on an object of a class, whatever the attribute's current
-    kind.
-    """
+    """Return the result of attribute access on an object of a class, for any kind of attribute."""
     bound: Callable[..., Any] = bind(found_on(owner, name), face, owner)
     return bound
 
@@ -271,11 +269,7 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
 def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
     fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
 ) -> bool:
-    """Return whether the exception that interrupted the end of a call is the user's; the call is counted in
-    any case.
-
-    The call itself has ended, and its row has the certain facts: start, duration and failure.
-    """
+    """Return whether the exception at the end of a call is the user's; the call is counted in any case."""
     if entry.start:  # its row is not in the outbox yet
         try:
             entry.maker.finish_plainly(lane, entry, active.stack, start, end, failure)
