@@ -18,7 +18,7 @@ from instrumented_calc.journal.reader import read_journal
 
 LIVES = """
 from stage import *
-from instrumented_calc.capture import black_box, thinning
+from instrumented_calc.capture.rows import black_box, thinning
 from instrumented_calc.capture.run.recorder import Recorder
 
 black_box.CALLS = {kept}

@@ -44,8 +44,8 @@ def test_the_end_of_a_run_waits_a_few_seconds_at_most(network: bool) -> None:
     child = run_script(
         HANGING.format(network=network)
         + """
-from instrumented_calc.capture import rows
-rows.WRITE_AT_ONCE_NS = 10**18  # the journal's thread writes, as it does while calls are fast
+from instrumented_calc.capture.rows import row_maker
+row_maker.WRITE_AT_ONCE_NS = 10**18  # the journal's thread writes, as it does while calls are fast
 hang()
 began = time.monotonic()
 recording(atoms.calc).close()

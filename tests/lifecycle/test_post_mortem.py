@@ -13,9 +13,9 @@ from tests.lifecycle.children import run_script, started_script
 
 START = """
 from stage import *
-from instrumented_calc.capture import rounds
+from instrumented_calc.capture.run import housekeeping
 
-rounds.MACHINE_EVERY_NS = 100_000_000
+housekeeping.MACHINE_EVERY_NS = 100_000_000
 calc = ProfiledCalculator(Spring(), summary=False)
 atoms = pair(calc)
 for _ in range(5):
