@@ -45,7 +45,7 @@ def blocks(page: Path) -> list[Block]:
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHON": sys.executable}
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=400, check=False
     )
 
 
@@ -59,6 +59,7 @@ def pages_to_run() -> list:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # several processes, on a machine that may be busy
 @pytest.mark.parametrize("page", pages_to_run())
 def test_the_blocks_of_a_page_run(page, tmp_path):
     """The Python blocks of a page are one script; its shell commands run afterwards, in the same folder."""
