@@ -17,7 +17,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc._version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from instrumented_calc.api import ProfiledCalculator, Trace, profiled, recording, span
     from instrumented_calc.experiments.mlff_distiller.benchmark import (
         benchmark_function,
         benchmark_md_trajectory,
@@ -35,9 +38,6 @@ if TYPE_CHECKING:
     )
     from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
     from instrumented_calc.experiments.mlff_distiller.timer import CUDATimer, timer_context
-    from instrumented_calc.run import ProfiledCalculator, Trace, profiled, recording, span
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BenchmarkResult",
@@ -77,7 +77,7 @@ _EXPERIMENTS = {
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = f"experiments.mlff_distiller.{_EXPERIMENTS[name]}" if name in _EXPERIMENTS else "run"
+        home = f"experiments.mlff_distiller.{_EXPERIMENTS[name]}" if name in _EXPERIMENTS else "api"
         return getattr(import_module(f"instrumented_calc.{home}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

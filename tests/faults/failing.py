@@ -33,7 +33,7 @@ SYSTEM_CALLS: dict[str, tuple[tuple[Any, str], ...]] = {
 }
 # Modules that only pass a call on to the kernel: whoever called them is who makes it.
 PASSING_ON = frozenset(["_io", "codecs", "contextlib", "io", "os", "pathlib", "pathlib._local", "tempfile"])
-OURS = ("instrumented_calc.capture", "instrumented_calc.journal", "instrumented_calc.run")
+OURS = ("instrumented_calc.capture", "instrumented_calc.journal", "instrumented_calc.api")
 
 
 @dataclass

@@ -18,9 +18,9 @@ with warnings.catch_warnings():
     torch = pytest.importorskip("torch")
 
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
+from instrumented_calc.api import profiled
 from instrumented_calc.errors import ModelError
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.run import profiled
 from instrumented_calc_anisoap import Hypers, benzenes, ellipsoids, integration
 from instrumented_calc_anisoap.mixed_einsum import MixedEinsum, in_pair_expansion
 from instrumented_calc_anisoap.power_spectrum import PowerSpectrum, library

@@ -6,20 +6,20 @@ from typing import Annotated
 
 import typer
 
-from instrumented_calc import __version__
-from instrumented_calc.cli.bundle import bundle
-from instrumented_calc.cli.compare import TakesMany, compare
-from instrumented_calc.cli.compare_all import compare_all
-from instrumented_calc.cli.demo import demo
-from instrumented_calc.cli.env import env
-from instrumented_calc.cli.ingest import ingest
-from instrumented_calc.cli.profile import profile
-from instrumented_calc.cli.report import report
-from instrumented_calc.cli.run import CONTEXT, run
-from instrumented_calc.cli.scale import scale
-from instrumented_calc.cli.schema import schema
-from instrumented_calc.cli.study import study
-from instrumented_calc.cli.validate import validate
+from instrumented_calc._version import __version__
+from instrumented_calc.cli.commands.bundle import bundle
+from instrumented_calc.cli.commands.compare import TakesMany, compare
+from instrumented_calc.cli.commands.compare_all import compare_all
+from instrumented_calc.cli.commands.demo import demo
+from instrumented_calc.cli.commands.env import env
+from instrumented_calc.cli.commands.ingest import ingest
+from instrumented_calc.cli.commands.profile import profile
+from instrumented_calc.cli.commands.report import report
+from instrumented_calc.cli.commands.run import CONTEXT, run
+from instrumented_calc.cli.commands.scale import scale
+from instrumented_calc.cli.commands.schema import schema
+from instrumented_calc.cli.commands.study import study
+from instrumented_calc.cli.commands.validate import validate
 
 # In the order in which `--help` lists them.
 COMMANDS = (report, profile, compare_all, scale, study, ingest, bundle, env, validate, schema)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.cli.newest import is_journal
+from instrumented_calc.cli.newest_journal import is_journal
 from instrumented_calc.errors import InstrumentedCalcError
 
 if TYPE_CHECKING:

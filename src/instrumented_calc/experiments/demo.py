@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from instrumented_calc.api import profiled, recording
 from instrumented_calc.experiments.calculators import build_calculator
 from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 from instrumented_calc.experiments.systems import copper
-from instrumented_calc.run import profiled, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable

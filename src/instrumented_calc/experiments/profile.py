@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.api import is_switched_off, profiled, recording
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.dynamics import ConservationCheck, equilibration, production
 from instrumented_calc.experiments.replay import (
@@ -17,7 +18,6 @@ from instrumented_calc.experiments.replay import (
     replay,
     size_words,
 )
-from instrumented_calc.run import is_switched_off, profiled, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,7 @@ from instrumented_calc.journal.records import Finding
 
 def recorded(monkeypatch, judge, enough=None):
     """Return the records of a short run whose live findings are those of `judge`."""
-    monkeypatch.setattr("instrumented_calc.run._judge_live", judge)
+    monkeypatch.setattr("instrumented_calc.api._judge_live", judge)
     monkeypatch.setattr(housekeeping, "FINDINGS_EVERY_NS", 10**8)
     monkeypatch.setattr(housekeeping, "FINDINGS_SHARE", 0)  # a busy machine makes looking slow, and so rare
     calc = ProfiledCalculator(EMT(), journal="r.jsonl", summary=False)

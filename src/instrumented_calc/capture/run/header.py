@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from instrumented_calc import __version__
+from instrumented_calc._version import __version__
 from instrumented_calc.capture.environment.environment import environment, mpi_rank, series
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.decoding import decoder

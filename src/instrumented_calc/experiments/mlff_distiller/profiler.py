@@ -7,12 +7,12 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.api import is_switched_off, profiled, recording
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.mlff_distiller.from_journal import result_from_journal
 from instrumented_calc.experiments.mlff_distiller.timer import device_type
 from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
 from instrumented_calc.experiments.replay import check_frames, check_properties, replay
-from instrumented_calc.run import is_switched_off, profiled, recording
 
 if TYPE_CHECKING:
     import os

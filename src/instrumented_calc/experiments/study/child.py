@@ -179,8 +179,8 @@ def _save_values(calc: Any, task: Task) -> None:
 
 def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
     """Evaluate a few times more in a recorded run, and return its journal."""
+    from instrumented_calc.api import profiled, recording  # noqa: PLC0415 - likewise
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - after the pins
-    from instrumented_calc.run import profiled, recording  # noqa: PLC0415 - likewise
 
     with profiled(calc, f"{task.stem}.jsonl", trace="off", summary=False) as recorded:
         start = perf_counter_ns()

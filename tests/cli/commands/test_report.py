@@ -14,7 +14,7 @@ import pytest
 import instrumented_calc
 from instrumented_calc.cli import main
 
-GOLDEN = Path(__file__).parents[1] / "journal" / "golden" / "v1.jsonl"
+GOLDEN = Path(__file__).parents[2] / "journal" / "golden" / "v1.jsonl"
 # For child processes: the package under test, wherever they run.
 SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
 

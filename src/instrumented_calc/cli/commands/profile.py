@@ -91,7 +91,7 @@ def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
 def _trace(text: str) -> Any:
     if not text.isdecimal():
         return text
-    from instrumented_calc.run import Trace  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.api import Trace  # noqa: PLC0415 - `--help` stays light
 
     return Trace(every_calls=int(text))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from instrumented_calc.cli.document_form import Form, render_document
-from instrumented_calc.cli.report import NUMPY_SETTINGS
+from instrumented_calc.cli.commands.report import NUMPY_SETTINGS
+from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.errors import JournalReadError, TargetError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc import __version__
+from instrumented_calc._version import __version__
 from instrumented_calc.errors import InstrumentedCalcError, TargetError
 from instrumented_calc.plain_text import plain_json
 

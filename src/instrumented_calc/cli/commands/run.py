@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from instrumented_calc.run import Assigned
+    from instrumented_calc.api import Assigned
 
 # Everything after the script name belongs to the script.
 CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
@@ -25,8 +25,8 @@ def run(
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
 ) -> Any:
     """Run a script with every calculator that it assigns to an Atoms profiled."""
+    from instrumented_calc.api import Assigned, is_switched_off  # noqa: PLC0415 - same
     from instrumented_calc.cli.script import Script  # noqa: PLC0415 - `--help` stays light
-    from instrumented_calc.run import Assigned, is_switched_off  # noqa: PLC0415 - same
 
     prepared = Script(script, is_module=is_module)
     if not is_switched_off():

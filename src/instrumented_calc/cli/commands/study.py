@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.errors import ExperimentError
 
 if TYPE_CHECKING:

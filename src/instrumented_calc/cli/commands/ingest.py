@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instrumented_calc.cli.document_form import Form, render_document
+from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.cli.ingest_figures import draw
 from instrumented_calc.errors import IntakeError, TargetError
 

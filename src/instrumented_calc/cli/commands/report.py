@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instrumented_calc.cli.newest import is_journal, newer_journal, newest_journal
+from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.plain_text import plain, shown_path
 
