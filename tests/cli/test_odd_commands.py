@@ -190,7 +190,7 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_can_be_had(folder, cap
     def faulty(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("instrumented_calc.journal.reader.read_journal", faulty)
+    monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == 70
     told = capsys.readouterr().err
     assert told.count("\n") == 1
@@ -212,7 +212,7 @@ def test_errors_of_the_system_are_one_line(error, told, folder, capsys, monkeypa
     def faulty(*_):
         raise error
 
-    monkeypatch.setattr("instrumented_calc.journal.reader.read_journal", faulty)
+    monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == UNUSABLE
     assert capsys.readouterr().err == told
 

@@ -1,47 +1,89 @@
-"""The commands, assembled."""
+"""The command line: lists the commands, and loads the module of a command when it is called.
+
+Each command is a function in a module of the same name in `commands`. `--help` loads none of these modules,
+which import numpy and ASE, and stays quick.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from instrumented_calc._version import __version__
-from instrumented_calc.cli.commands.bundle import bundle
-from instrumented_calc.cli.commands.compare import TakesMany, compare
-from instrumented_calc.cli.commands.compare_all import compare_all
-from instrumented_calc.cli.commands.demo import demo
-from instrumented_calc.cli.commands.env import env
-from instrumented_calc.cli.commands.ingest import ingest
-from instrumented_calc.cli.commands.profile import profile
-from instrumented_calc.cli.commands.report import report
-from instrumented_calc.cli.commands.run import CONTEXT, run
-from instrumented_calc.cli.commands.scale import scale
-from instrumented_calc.cli.commands.schema import schema
-from instrumented_calc.cli.commands.study import study
-from instrumented_calc.cli.commands.validate import validate
 
-# In the order in which `--help` lists them.
-COMMANDS = (report, profile, compare_all, scale, study, ingest, bundle, env, validate, schema)
+# In the order and with the words of `--help`.
+COMMANDS = {
+    "demo": "Profile a short run of copper and print its summary.",
+    "run": "Run a script with its calculators profiled.",
+    "compare": "Compare runs before and after a change.",
+    "report": "Report on journals: speed, time, memory, findings.",
+    "profile": "Profile a calculator in live MD or on saved frames.",
+    "compare-all": "Profile every installed model on the same system.",
+    "scale": "Measure how time and memory grow with the number of atoms.",
+    "study": "Compare NumPy, NumPy with torch's einsum, and torch.",
+    "ingest": "Read bundles of results and check them.",
+    "bundle": "Pack journals, tables and figures into one archive.",
+    "env": "Print the environment as JSON.",
+    "validate": "Check journals against the schema.",
+    "schema": "Print the JSON Schema of a journal's lines.",
+}
+# Commands that only read journals, and the settings with which numpy serves them best: without linear algebra
+# its threads only spin (50 ms per processor), and huge pages make every column up to 2 MB larger.
+READERS = ("compare", "report")
+NUMPY_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
+
+
+class LazyGroup(TyperGroup):
+    """A group that loads a command when it is called."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Any = dict.fromkeys(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None if there is no command of this name."""
+        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = load_command(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
+        """Write the list of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+
+def load_command(name: str) -> Any:
+    """Import the module of a command and return what typer makes of its function.
+
+    A module may hold `COMMAND_OPTIONS`: the keyword arguments of `typer.Typer.command`.
+    """
+    if name in READERS:
+        for variable, value in NUMPY_SETTINGS.items():
+            os.environ.setdefault(variable, value)  # numpy reads them when it is loaded
+    function = name.replace("-", "_")
+    module = import_module(f"instrumented_calc.cli.commands.{function}")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(**getattr(module, "COMMAND_OPTIONS", {}))(getattr(module, function))
+    return typer.main.get_command(app)
 
 
 def build_app() -> typer.Typer:
-    """Build the command line with all commands."""
+    """Return the command line with all its commands."""
     app = typer.Typer(
         name="instrumented-calc",
+        cls=LazyGroup,
         help="The flight recorder for atomistic simulation.",
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        # Plain help is quicker and reads the same in a pipe.
+        # Plain help: it is quick, and reads the same in a pipe.
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    app.command()(demo)
-    app.command(context_settings=CONTEXT)(run)
-    app.command(cls=TakesMany)(compare)
-    for command in COMMANDS:
-        app.command()(command)
     return app
 
 

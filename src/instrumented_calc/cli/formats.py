@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+
 if TYPE_CHECKING:
     from instrumented_calc.reporting.document import Document
 
@@ -20,9 +23,6 @@ class Form(str, Enum):
 def render_document(document: Document, form: Form) -> str:
     """Render a document as text or Markdown; JSON is built from the figures instead."""
     if form is Form.markdown:
-        from instrumented_calc.reporting.forms.markdown import render_markdown  # noqa: PLC0415 - one form
-
         return render_markdown(document)
-    from instrumented_calc.reporting.forms.text import render_text  # noqa: PLC0415 - one form
 
     return render_text(document)

@@ -9,6 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError, IntakeError
+from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in
+from instrumented_calc.journal.new_file import create
+from instrumented_calc.reporting.forms.figures import render_figure
+from instrumented_calc.reporting.intake.figures import figures_of_intake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +32,6 @@ def draw(found: Ingested) -> None:
     Raises:
         IntakeError: The results cannot be written.
     """
-    from instrumented_calc.reporting.intake.figures import figures_of_intake  # noqa: PLC0415 - slow
-
     figures, notes = figures_of_intake(found.evidence)
     found.notes += notes
     for each in figures:
@@ -45,8 +47,6 @@ def draw(found: Ingested) -> None:
 
 
 def _rendered(figure: Figure) -> dict[str, bytes]:
-    from instrumented_calc.reporting.forms.figures import render_figure  # noqa: PLC0415 - `--help` stays quick
-
     with warnings.catch_warnings():
         # Long names do not fit and odd numbers overflow; the user cannot act on either.
         warnings.simplefilter("ignore")
@@ -55,9 +55,6 @@ def _rendered(figure: Figure) -> dict[str, bytes]:
 
 def _write(output: Path, name: str, content: bytes) -> str:
     """Write a new file; if the name is taken by other content, add a hash to the name."""
-    from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in  # noqa: PLC0415 - `--help` stays quick
-    from instrumented_calc.journal.new_file import create  # noqa: PLC0415 - likewise
-
     folder = output / FOLDER
     stem, _, suffix = name.rpartition(".")
     sha256 = hashlib.sha256(content).hexdigest()

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from instrumented_calc.intake.outgoing.bundle import write_bundle
+from instrumented_calc.reporting.quantities import bytes_of, plural
+
 
 def bundle(
     runs: Annotated[
@@ -16,9 +19,6 @@ def bundle(
     output: Annotated[Path, typer.Option(help="Archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
-    from instrumented_calc.intake.outgoing.bundle import write_bundle  # noqa: PLC0415 - `--help` stays quick
-    from instrumented_calc.reporting.quantities import bytes_of, plural  # noqa: PLC0415 - likewise
-
     written = write_bundle(runs, output)
     for each in written.left_out:
         typer.echo(f"left out: {each}", err=True)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from instrumented_calc.cli.commands.report import NUMPY_SETTINGS
+from instrumented_calc.analysis.comparison import speed_limits
+from instrumented_calc.analysis.comparison.changes import contraction_changes, finding_changes, memory_changes
+from instrumented_calc.analysis.comparison.comparison import compare as compare_runs
+from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
+from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.errors import JournalReadError, TargetError
+from instrumented_calc.journal.first_energies import read_energies
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting import comparison as reporting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +45,9 @@ class TakesMany(TyperCommand):
             else:
                 repeated += [option, word] if option else [word]
         return super().parse_args(ctx, repeated)
+
+
+COMMAND_OPTIONS = {"cls": TakesMany}
 
 
 def compare(  # noqa: PLR0913, PLR0917 - one an option
@@ -76,19 +86,6 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Compare runs before and after a change: faster, slower, or not distinguishable."""
-    for name, value in NUMPY_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    # `--help` stays quick
-    from instrumented_calc.analysis.comparison import speed_limits  # noqa: PLC0415
-    from instrumented_calc.analysis.comparison.changes import (  # noqa: PLC0415
-        contraction_changes,
-        finding_changes,
-        memory_changes,
-    )
-    from instrumented_calc.analysis.comparison.comparison import compare as compare_runs  # noqa: PLC0415
-    from instrumented_calc.analysis.comparison.hardware import is_known_key  # noqa: PLC0415
-    from instrumented_calc.reporting import comparison as reporting  # noqa: PLC0415
-
     limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
     limits += [speed_limits.least_speedup(require_speedup)] if require_speedup else []
     sides = [[_read(path) for path in side] for side in _sides(runs, before, after)]
@@ -114,8 +111,6 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
 
 
 def _unknown_key(word: str) -> str:
-    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES  # noqa: PLC0415 - quick `--help`
-
     return f"--allow {word}: unknown key; known keys: {', '.join((*KEYS, VALUES))}, or a library name"
 
 
@@ -155,11 +150,6 @@ def _files(texts: Sequence[str]) -> list[Path]:
 
 
 def _read(path: Path) -> MeasuredRun:
-    from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary  # noqa: PLC0415
-    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
-    from instrumented_calc.journal.first_energies import read_energies  # noqa: PLC0415 - likewise
-    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise
-
     result = _result(path)
     if result is not None:
         run = run_of_result(str(path), result)

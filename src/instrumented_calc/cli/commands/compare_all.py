@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from instrumented_calc.cli.progress import show_progress
+from instrumented_calc.errors import JournalPathError
+from instrumented_calc.experiments.compare_all import known_specs, profile_one
+from instrumented_calc.experiments.systems import build_system
+
 if TYPE_CHECKING:
     from instrumented_calc.experiments.compare_all import Compared
 
@@ -31,12 +36,6 @@ def compare_all(  # noqa: PLR0913, PLR0917 - one a command-line option
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
-    # `--help` stays light
-    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415
-    from instrumented_calc.errors import JournalPathError  # noqa: PLC0415
-    from instrumented_calc.experiments.compare_all import known_specs, profile_one  # noqa: PLC0415
-    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415
-
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
     if built.note:
         typer.echo(f"note: {built.note}", err=True)

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from instrumented_calc.cli.progress import show_progress
+from instrumented_calc.experiments.demo import run_demo
+
 
 def demo(
     calc: Annotated[str, typer.Option(help="Calculator: emt, lj, morse or package.module:factory.")] = "emt",
@@ -17,9 +20,6 @@ def demo(
     ] = Path("run.jsonl"),
 ) -> None:
     """Run profiled NVE dynamics of copper; print the summary and the next command."""
-    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415 - `--help` stays light
-    from instrumented_calc.experiments.demo import run_demo  # noqa: PLC0415 - same
-
     with show_progress() as show:
         path, size = run_demo(
             calc,

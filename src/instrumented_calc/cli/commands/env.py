@@ -14,10 +14,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from instrumented_calc._version import __version__
+from instrumented_calc.capture.environment.environment import environment
 from instrumented_calc.errors import InstrumentedCalcError, TargetError
+from instrumented_calc.intake.outgoing.masking import mask_paths
+from instrumented_calc.journal.masking import mask_secrets, mask_variables
 from instrumented_calc.plain_text import plain_json
 
 if TYPE_CHECKING:
@@ -69,11 +73,6 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
     Args:
         failed: Libraries that could not be imported, with the reason.
     """
-    import msgspec  # noqa: PLC0415 - `--help` stays quick
-
-    from instrumented_calc.capture.environment.environment import environment  # noqa: PLC0415 - likewise
-    from instrumented_calc.journal.masking import mask_variables  # noqa: PLC0415 - likewise
-
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "captured_at_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -104,9 +103,6 @@ def full_environment(failed: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    from instrumented_calc.intake.outgoing.masking import mask_paths  # noqa: PLC0415 - quick `--help`
-    from instrumented_calc.journal.masking import mask_secrets  # noqa: PLC0415 - quick `--help`
-
     return mask_secrets(mask_paths(text))
 
 

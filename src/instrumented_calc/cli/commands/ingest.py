@@ -10,6 +10,10 @@ import typer
 from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.cli.ingest_figures import draw
 from instrumented_calc.errors import IntakeError, TargetError
+from instrumented_calc.intake.archives.output_folder import write_ours
+from instrumented_calc.intake.ingest import OURS, Bundle
+from instrumented_calc.intake.ingest import ingest as take_in
+from instrumented_calc.reporting.intake.report import build_intake, render_intake_json
 
 if TYPE_CHECKING:
     from instrumented_calc.intake.ingest import Ingested
@@ -39,9 +43,6 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Read bundles of results, validate them and list the conclusions they can and cannot support."""
-    from instrumented_calc.intake.ingest import Bundle  # noqa: PLC0415 - `--help` stays quick
-    from instrumented_calc.intake.ingest import ingest as take_in  # noqa: PLC0415 - likewise
-
     given = [Bundle(path) for path in bundles or ()]
     given += [Bundle(path, "chtc") for path in chtc or ()]
     given += [Bundle(path, "local") for path in local or ()]
@@ -58,10 +59,6 @@ def ingest(  # noqa: PLR0913, PLR0917 - one an option
 
 def _write_reports(found: Ingested, form: Form) -> str:
     """Write the report next to the tables, as Markdown and JSON; return it in the requested format."""
-    from instrumented_calc.intake.archives.output_folder import write_ours  # noqa: PLC0415 - likewise
-    from instrumented_calc.intake.ingest import OURS  # noqa: PLC0415 - `--help` stays quick
-    from instrumented_calc.reporting.intake.report import build_intake, render_intake_json  # noqa: PLC0415 - likewise
-
     names = [f"{OURS}/report.md", f"{OURS}/report.json"]
     found.tables += names
     document, machine = build_intake(found), render_intake_json(found)

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from instrumented_calc.api import Trace
+from instrumented_calc.cli.progress import show_progress
+from instrumented_calc.experiments.calculators import build_calculator
+from instrumented_calc.experiments.dynamics import Protocol
+from instrumented_calc.experiments.profile import profile_dynamics, profile_frames
+from instrumented_calc.experiments.replay import read_frames
+from instrumented_calc.experiments.systems import build_system
+from instrumented_calc.reporting.run.final_summary import closing_summary
+
 if TYPE_CHECKING:
     from instrumented_calc.experiments.profile import Profile
 
@@ -53,23 +62,13 @@ def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
-    # `--help` stays light
-    from instrumented_calc.cli.progress import show_progress  # noqa: PLC0415
-    from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415
-    from instrumented_calc.experiments.profile import profile_dynamics, profile_frames  # noqa: PLC0415
-
     options: dict[str, Any] = {"journal": output, "summary": False, "trace": _trace(trace)}
     if frames is not None:
-        from instrumented_calc.experiments.replay import read_frames  # noqa: PLC0415
-
         trajectory = read_frames(frames, steps)
         calculator = build_calculator(calc)
         with show_progress() as on_step:
             found = profile_frames(calculator, trajectory, on_step=on_step, **options)
     else:
-        from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415
-        from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415
-
         built = build_system(system, n_atoms, temperature_k=temperature, seed=seed)
         steps = steps or DEFAULT_STEPS
         protocol = Protocol(
@@ -91,15 +90,12 @@ def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
 def _trace(text: str) -> Any:
     if not text.isdecimal():
         return text
-    from instrumented_calc.api import Trace  # noqa: PLC0415 - `--help` stays light
 
     return Trace(every_calls=int(text))
 
 
 def _tell(found: Profile) -> None:
     """Show the summary and the next command on stderr, and the journal's path on stdout."""
-    from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - `--help` stays light
-
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if found.conservation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from difflib import get_close_matches
 from enum import Enum
@@ -11,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.analysis.rules.catalogue import NAMES, judge
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import plain, shown_path
+from instrumented_calc.reporting.forms.chrome import render_chrome
+from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +29,6 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.targets import Outcome
-
-
-# These must be set before numpy is loaded. Without linear algebra its threads only spin, 50 ms per
-# processor; and huge pages make each column take up to 2 MB more than it needs.
-NUMPY_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
 
 
 class Format(str, Enum):
@@ -58,12 +61,6 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
     """Report on journals: speed, latency, where the time went, memory."""
-    for name, value in NUMPY_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    # `--help` stays quick
-    from instrumented_calc.analysis.rules.catalogue import judge  # noqa: PLC0415
-    from instrumented_calc.analysis.targets import check_target, parse_target  # noqa: PLC0415
-
     targets = [parse_target(text) for text in require or []]
     ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
     paths = journals or [_newest_here()]
@@ -87,8 +84,6 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
 
 def _rules(given: list[str] | None, option: str) -> set[str]:
     """Parse the rule names of an option; unknown names are an error."""
-    from instrumented_calc.analysis.rules.catalogue import NAMES  # noqa: PLC0415 - quick `--help`
-
     names = {name.strip() for text in given or [] for name in text.split(",") if name.strip()}
     for name in sorted(names.difference(NAMES)):
         near = get_close_matches(name, NAMES, n=1)
@@ -100,14 +95,11 @@ def _rules(given: list[str] | None, option: str) -> set[str]:
 
 def _summarize(paths: list[Path]) -> list[Summary]:
     """Read journals, with progress on a terminal."""
-    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415 - quick `--help`
-    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - likewise
-
     if len(paths) == 1 or not sys.stderr.isatty():
         return [summarize(read_journal(path)) for path in paths]
     from rich.console import Console  # noqa: PLC0415 - only for those at a terminal
-    from rich.markup import escape  # noqa: PLC0415 - likewise
-    from rich.progress import Progress  # noqa: PLC0415 - likewise
+    from rich.markup import escape  # noqa: PLC0415 - only for those at a terminal
+    from rich.progress import Progress  # noqa: PLC0415 - only for those at a terminal
 
     summaries = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -139,21 +131,13 @@ def _render(
 ) -> str:
     # only the requested format is imported
     if form is Format.json:
-        from instrumented_calc.reporting.run.json_report import render_json  # noqa: PLC0415
-
         return render_json(summaries, outcomes, findings)
     if form is Format.chrome:
-        from instrumented_calc.reporting.forms.chrome import render_chrome  # noqa: PLC0415
-
         return render_chrome([summary.journal for summary in summaries])
-    from instrumented_calc.reporting.run.report import build_report  # noqa: PLC0415
 
     document = build_report(summaries, outcomes, findings)
     if form is Format.markdown:
-        from instrumented_calc.reporting.forms.markdown import render_markdown  # noqa: PLC0415
-
         return render_markdown(document)
-    from instrumented_calc.reporting.forms.text import render_text  # noqa: PLC0415
 
     return render_text(document)
 

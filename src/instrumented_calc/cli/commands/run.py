@@ -6,15 +6,17 @@ import atexit
 import os
 from contextlib import suppress
 from pathlib import Path  # noqa: TC003 - typer reads annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from instrumented_calc.api import Assigned
+from instrumented_calc.api import Assigned, is_switched_off
+from instrumented_calc.capture.environment.environment import mpi_rank
+from instrumented_calc.capture.notices import people_logger
+from instrumented_calc.cli.script import Script
 
 # Everything after the script name belongs to the script.
-CONTEXT = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+COMMAND_OPTIONS = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
 
 
 def run(
@@ -25,9 +27,6 @@ def run(
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
 ) -> Any:
     """Run a script with every calculator that it assigns to an Atoms profiled."""
-    from instrumented_calc.api import Assigned, is_switched_off  # noqa: PLC0415 - same
-    from instrumented_calc.cli.script import Script  # noqa: PLC0415 - `--help` stays light
-
     prepared = Script(script, is_module=is_module)
     if not is_switched_off():
         assigned = Assigned(journal)
@@ -37,9 +36,6 @@ def run(
 
 def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
     """Explain why the requested journal is missing; forked children and other MPI ranks stay silent."""
-    from instrumented_calc.capture.environment.environment import mpi_rank  # noqa: PLC0415 - `--help` stays light
-    from instrumented_calc.capture.notices import people_logger  # noqa: PLC0415 - same
-
     if os.getpid() != own_process or mpi_rank():
         return
     reason = assigned.why_nothing_is_recorded()

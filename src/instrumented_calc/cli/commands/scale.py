@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
+from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.errors import TargetError
+from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting import scaling as reporting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.scaling import Scaling
-    from instrumented_calc.experiments.scaling.sweep import ScaleRun, ScaleSettings
+    from instrumented_calc.experiments.scaling.sweep import ScaleRun
 
 
 def scale(  # noqa: PLR0913, PLR0917 - one an option
@@ -37,12 +44,6 @@ def scale(  # noqa: PLR0913, PLR0917 - one an option
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
-    # `--help` stays light
-    from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short  # noqa: PLC0415
-    from instrumented_calc.analysis.summary import summarize  # noqa: PLC0415
-    from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes  # noqa: PLC0415
-    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415
-
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
     for note in notes:
@@ -75,11 +76,6 @@ def _numbers(text: str) -> list[int]:
 def _run(
     settings: ScaleSettings, sizes: list[int], replicates: int, output: Path, time_limit: float | None
 ) -> ScaleRun:
-    from rich.console import Console  # noqa: PLC0415 - `--help` stays light
-    from rich.progress import Progress  # noqa: PLC0415 - likewise
-
-    from instrumented_calc.experiments.scaling.sweep import run_scale  # noqa: PLC0415 - likewise
-
     people = Console(stderr=True)
     if not people.is_terminal:
         run = run_scale(
@@ -109,8 +105,6 @@ def _tell(name: str, done: int, total: int) -> None:
 def _render(
     scaling: Scaling, settings: ScaleSettings, run: ScaleRun, notes: Sequence[str], form: Form
 ) -> str:
-    from instrumented_calc.reporting import scaling as reporting  # noqa: PLC0415 - `--help` stays light
-
     if form is Form.json:
         return reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)

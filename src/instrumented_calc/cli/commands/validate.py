@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ def validate(
     journals: Annotated[list[Path], typer.Argument(metavar="RUN.JSONL", help="Journals.")],
 ) -> None:
     """Check every line of journals against the schema; exit code 1 if one violates it."""
-    from instrumented_calc.journal.validation import validate_journal  # noqa: PLC0415 - quick `--help`
-
     checked = [validate_journal(path) for path in journals]
     for each in checked:
         typer.echo(_verdict(each))
