@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import people_logger
@@ -219,7 +219,7 @@ class Handle:
 
     def __init__(self, lane: Lane | None) -> None:
         self._lane = lane
-        self.run = Run(None if lane is None else lane.recorder)
+        self.run = Run(None if lane is None else cast("Recorder", lane.recorder))
 
     @property
     def calls(self) -> int:

@@ -18,7 +18,8 @@ from tests.lifecycle.children import run_script
 from tests.support import journal_threads, open_files, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture.run import pulse, recorder
+from instrumented_calc.capture.run import pulse
+from instrumented_calc.capture.run import recording as recording_module
 from instrumented_calc.errors import JournalPathError, JournalReadError
 from instrumented_calc.journal.reader import read_journal
 
@@ -63,7 +64,7 @@ def cases() -> list[Any]:
 def quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the journal's thread do in milliseconds what it does in seconds."""
     monkeypatch.setattr(pulse, "PULSE_S", 0.001)
-    monkeypatch.setattr(recorder, "TALLY_EVERY_NS", 2_000_000)
+    monkeypatch.setattr(recording_module, "TALLY_EVERY_NS", 2_000_000)
 
 
 def simulate(calculator: Any) -> list[bytes]:

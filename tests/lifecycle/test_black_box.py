@@ -94,7 +94,7 @@ def steps(number):
 steps(500)
 steps(500)
 os.rename("run.jsonl", "moved.jsonl")
-recorder._last_tally = 0
+recorder.recording._last_tally = 0
 deadline = time.monotonic() + 60
 while not os.path.exists("run.jsonl") and time.monotonic() < deadline:
     time.sleep(0.05)

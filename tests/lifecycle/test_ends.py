@@ -232,7 +232,7 @@ from stage import *
 atoms = pair(ProfiledCalculator(Spring()))
 step(atoms)
 recorder = recording(atoms.calc).run._recorder
-recorder.notices.warn("planted", "nobody hears this")
+recorder.recording.notices.warn("planted", "nobody hears this")
 recording(atoms.calc).close()
 print(step(atoms))
 sys.stdout.flush()

@@ -127,9 +127,9 @@ hang()
 longest = 0
 for _ in range(3000):
     step(atoms)
-    longest = max(longest, len(recorder._outbox.rows))
+    longest = max(longest, len(recorder.recording.outbox.rows))
     time.sleep(0.0002)
-assert recorder._writer.lost > 0
+assert recorder.recording.writer.lost > 0
 print(longest)
 sys.stdout.flush()
 os._exit(0)
@@ -155,7 +155,7 @@ from stage import *
 
 atoms = pair(ProfiledCalculator(Spring(), summary=True))
 step(atoms)
-recording(atoms.calc).run._recorder.notices.warn("planted", "nobody reads this")
+recording(atoms.calc).run._recorder.recording.notices.warn("planted", "nobody reads this")
 step(atoms)
 assert os.get_blocking(2)
 """)

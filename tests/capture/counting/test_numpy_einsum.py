@@ -23,7 +23,7 @@ from instrumented_calc.capture.counting.cells import Cell
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.open_calls import Entry, active
-from instrumented_calc.capture.run.recorder import LISTENERS
+from instrumented_calc.capture.run.recording import LISTENERS
 from instrumented_calc.journal.reader import read_journal
 
 partial = functools.partial(np.einsum, "ij,jk->ik")

@@ -23,7 +23,7 @@ from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.rows.outbox import Outbox
 from instrumented_calc.capture.rows.row_maker import RowMaker
 from instrumented_calc.capture.run import header
-from instrumented_calc.capture.run import recorder as recorders
+from instrumented_calc.capture.run import recording as recording_module
 from instrumented_calc.capture.wrapping.twin import twin
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.writer import JournalWriter
@@ -141,7 +141,7 @@ def test_a_closed_stderr_does_not_matter(monkeypatch, tmp_path):
 
 
 def test_a_probe_that_cannot_begin_is_named_and_the_others_measure(monkeypatch):
-    monkeypatch.setitem(recorders.LISTENERS, "garbage collection", broken)
+    monkeypatch.setitem(recording_module.LISTENERS, "garbage collection", broken)
     expected, _ = simulate()
     ends, calc = simulate(ProfiledCalculator)
     assert ends == expected
@@ -155,7 +155,7 @@ def test_a_probe_that_cannot_begin_is_named_and_the_others_measure(monkeypatch):
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(header, "environment"), (recorders, "JournalWriter"), (recorders, "ProcessProbe")],
+    [(header, "environment"), (recording_module, "JournalWriter"), (recording_module, "ProcessProbe")],
     ids=lambda part: getattr(part, "__name__", part),
 )
 def test_a_run_that_cannot_begin_records_nothing(owner, name, monkeypatch, capsys):

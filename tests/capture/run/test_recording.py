@@ -108,7 +108,7 @@ class TestTimes:
         ]
         # only what is not inside another call has a gap
         assert [row.get("gap_ns") for row in rows] == [None, None, None, 6, None, None]
-        assert timed.recorder._maker.calculated_ns == 262
+        assert timed.recorder.recording.maker.calculated_ns == 262
 
     def test_a_call_inside_one_of_another_run_has_no_parent_there(self, timed, exact_clock, make_recorder):
         other = make_recorder("other.jsonl", clock=exact_clock)

@@ -106,7 +106,7 @@ def test_touching_dump_copies_the_newest_calls_of_a_thinned_journal():
         calc.calculate(copper(), ["energy"], [])
         recorder.flush()
     Path("r.jsonl.dump").touch()
-    recorder._rounds._requests._next_look = 0
+    recorder.recording._rounds._requests._next_look = 0
     recorder._beat()
     recorder.end("closed")
     copied = Path("r.jsonl.dumped").read_bytes()

@@ -353,10 +353,10 @@ class TestByItself:
     def test_the_first_window_waits_until_its_cost_fits_the_budget(self, run, library):
         recorder, call = run("auto", budget=0.01)
         call(50)
-        recorder._windows.beat(recorder._origin + 199 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 199 * SECOND)
         call(2)
         assert library.started == 0
-        recorder._windows.beat(recorder._origin + 201 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 201 * SECOND)
         call(2)
         assert library.started == 1
         recorder.end("closed")
@@ -366,8 +366,8 @@ class TestByItself:
         call(50)
         opened = []
         for second in range(200, 4000, 10):
-            library.clock.now = recorder._origin + second * SECOND
-            recorder._windows.beat(library.clock.now)
+            library.clock.now = recorder.recording._origin + second * SECOND
+            recorder.windows.beat(library.clock.now)
             before = library.started
             call(1)
             opened += [second] * (library.started - before)
@@ -377,7 +377,7 @@ class TestByItself:
     def test_never_during_the_first_calls(self, run, library):
         recorder, call = run("auto")
         call(1)
-        recorder._windows.beat(recorder._origin + 1000 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 1000 * SECOND)
         call(9)
         assert library.started == 0
         call(1)
@@ -389,7 +389,7 @@ class TestByItself:
         recorder, call = run("auto")
         call(20)
         for second in range(200, 2000, 100):
-            recorder._windows.beat(recorder._origin + second * SECOND)
+            recorder.windows.beat(recorder.recording._origin + second * SECOND)
             call(1)
         recorder.end("closed")
         assert library.started == 1
@@ -402,7 +402,7 @@ class TestByItself:
         monkeypatch.setitem(sys.modules, "other_library", ModuleType("other_library"))
         recorder, call = run("auto")
         call(20)
-        recorder._windows.beat(recorder._origin + 300 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 300 * SECOND)
         call(2)
         recorder.end("closed")
         assert (library.started, other.started) == (1, 1)
@@ -411,7 +411,7 @@ class TestByItself:
         monkeypatch.delitem(sys.modules, "fake_library")
         recorder, call = run("auto")
         call(20)
-        recorder._windows.beat(recorder._origin + 10_000 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 10_000 * SECOND)
         call(1)
         assert recorder.maker.trace_at == windows.NEVER
         recorder.end("closed")
@@ -420,7 +420,7 @@ class TestByItself:
     def test_off_means_never(self, run, library):
         recorder, call = run("off")
         call(20)
-        recorder._windows.beat(recorder._origin + 10_000 * SECOND)
+        recorder.windows.beat(recorder.recording._origin + 10_000 * SECOND)
         call(20)
         recorder.end("closed")
         assert library.started == 0
@@ -433,8 +433,8 @@ class TestOnDemand:
         call(3)
         asking = Path("run.jsonl.trace")
         asking.touch()
-        recorder._windows._next_look = 0
-        recorder._windows.beat(library.clock.now)
+        recorder.windows._next_look = 0
+        recorder.windows.beat(library.clock.now)
         assert not asking.exists()
         call(3)
         recorder.end("closed")
@@ -445,8 +445,8 @@ class TestOnDemand:
         recorder, call = run("off")
         call(3)
         Path("run.jsonl.trace").touch()
-        recorder._windows._next_look = 0
-        recorder._windows.beat(library.clock.now)
+        recorder.windows._next_look = 0
+        recorder.windows.beat(library.clock.now)
         call(3)
         recorder.end("closed")
         assert [each["kind"] for each in read_records().of("notice")] == ["trace-empty"]

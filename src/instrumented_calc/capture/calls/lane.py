@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
+    from instrumented_calc.capture.calls.context import Context
+    from instrumented_calc.capture.interfaces import RecordedRun
     from instrumented_calc.capture.open_calls import Entry
-    from instrumented_calc.capture.rows.outbox import Context
-    from instrumented_calc.capture.run.recorder import Recorder
 
 
 class Lane:
@@ -70,7 +71,9 @@ class Lane:
         "watch",
     )
 
-    def __init__(self, recorder: Recorder, calculator: Any, seen_by: str, number: int | None = None) -> None:
+    def __init__(
+        self, recorder: RecordedRun, calculator: Any, seen_by: str, number: int | None = None
+    ) -> None:
         self.recorder = recorder
         self.calculator = calculator
         self.seen_by = seen_by
@@ -86,7 +89,7 @@ class Lane:
         self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
         self.watch = DriverWatch()
-        self.components: Any = UNPREPARED
+        self.components: Components | _Unprepared | None = _Unprepared(self)
         self._evidence: dict[str, Any] = {}
         self._groups: dict[str, str] = {}
         self._troubles: list[str] = []
@@ -164,12 +167,21 @@ class Lane:
         return record, self._troubles
 
 
-class Unprepared:
-    """Placeholder for the components of a lane before its first call."""
+class _Unprepared:
+    """Placeholder for the components of a lane before its first call.
 
-    @staticmethod
-    def put(lane: Lane, entry: Entry) -> Components | None:
+    Args:
+        lane: Held weakly: the end of a calculator's life must not wait for the garbage collector.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = weakref.ref(lane)
+
+    def put(self, entry: Entry) -> Components | None:
         """Prepare the lane and start timing."""
+        lane = self._lane()
+        if lane is None:
+            return None
         try:
             components = lane.prepare()
         except Exception as fault:
@@ -178,7 +190,4 @@ class Unprepared:
             lane.components = None
             lane.recorder.fault("preparation of a calculator", fault)
             return None
-        return None if components is None else components.put(lane, entry)
-
-
-UNPREPARED = Unprepared()
+        return None if components is None else components.put(entry)

@@ -29,8 +29,8 @@ from instrumented_calc.capture.open_calls import active
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from instrumented_calc.capture.interfaces import CountingMaker
     from instrumented_calc.capture.open_calls import Entry
-    from instrumented_calc.capture.rows.row_maker import RowMaker
 
 COPIES = ("to", "cpu", "cuda", "float", "double", "half")
 SYNCS = ("item", "tolist", "__float__", "__int__", "__bool__")
@@ -49,7 +49,7 @@ class TorchConversionsProbe:
         maker: The run's row maker; it records which functions cannot be counted.
     """
 
-    def __init__(self, maker: RowMaker) -> None:
+    def __init__(self, maker: CountingMaker) -> None:
         self._unseen = maker.signatures.unseen
         self._replaced: Replaced | None = None
         self._closed = False

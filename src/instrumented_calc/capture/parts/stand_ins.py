@@ -24,7 +24,6 @@ from instrumented_calc.integration import Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.probes.torch_device import DeviceTimes
 
 NEIGHBOUR_LIST = "neighbour list"
@@ -149,7 +148,7 @@ class Components:
         *,
         counts: Callable[[Any], dict[str, int]] | None = None,
         device: DeviceTimes | None = None,
-        on_fault: Callable[[str, Exception], None] | None = None,
+        on_fault: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         parts = [*parts]
         self._stand_ins = [StandIn(part) for part in parts]
@@ -162,12 +161,12 @@ class Components:
         """Return the number of timed callables."""
         return len(self._stand_ins)
 
-    def put(self, lane: Lane | None = None, entry: Entry | None = None) -> Components | None:
+    def put(self, entry: Entry | None = None) -> Components | None:
         """Start timing at the beginning of a call.
 
         Args:
-            lane: The lane of the call; it continues untimed if a callable cannot be replaced.
-            entry: The call's entry; None if the callables are timed until `take_back()`.
+            entry: The call's entry; None if the callables are timed until `take_back()`. The call continues
+                untimed if a callable cannot be replaced.
 
         Returns:
             These components, or None if nothing is timed.
@@ -182,8 +181,8 @@ class Components:
                 if is_foreign(fault):
                     raise
                 self._stand_ins = []
-                if lane is not None:
-                    lane.recorder.fault("timing of parts", fault)
+                if self._on_fault is not None:
+                    self._on_fault("timing of parts", fault)
                 return None
         if entry is not None:
             entry.device = self._device

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.rows.row_maker import RowMaker
+    from instrumented_calc.capture.interfaces import CountingMaker
 
 
 class GarbageProbe:
@@ -22,7 +22,7 @@ class GarbageProbe:
         maker: Makes the run's rows; collections in calls of other runs are left to their listeners.
     """
 
-    def __init__(self, maker: RowMaker) -> None:
+    def __init__(self, maker: CountingMaker) -> None:
         self._maker = maker
         self._clock = maker.clock
         self._start = 0

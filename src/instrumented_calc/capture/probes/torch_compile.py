@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.rows.row_maker import RowMaker
+    from instrumented_calc.capture.interfaces import CountingMaker
 
 NAME = "torch.compile"
 
@@ -25,7 +25,7 @@ class TorchCompileProbe:
         maker: Makes the run's rows; compilation in calls of other runs is left to their listeners.
     """
 
-    def __init__(self, maker: RowMaker) -> None:
+    def __init__(self, maker: CountingMaker) -> None:
         self._maker = maker
         self._handler: Any = None
         self._start = 0

@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
+from instrumented_calc.capture.calls.context import Context
 from instrumented_calc.capture.rows.component_names import MOST_NAMES, OTHERS, ComponentNames
 from instrumented_calc.capture.rows.record_quotas import Rations
 from instrumented_calc.capture.rows.thinning import Thinner
@@ -45,16 +46,6 @@ CROWD = 20_000  # rows that may queue for the journal's thread: some 15 MB
 LAST_WORDS = (Machine, OpenCall, Tally)  # evidence of how a run ended: also written to the black box
 PASSING = (OpenCall, Tally)  # only the last of these matters: not written to a thinned journal
 CARRIED_EVERY = 1_000  # calls after which the carried fields are written again
-
-
-class Context(Struct, frozen=True):
-    """Fields shared by consecutive calls of a lane: the carried fields of a row."""
-
-    lane: int
-    phase: int | None
-    n_atoms: int | None
-    properties: Any
-    changes: Any
 
 
 class Outbox:

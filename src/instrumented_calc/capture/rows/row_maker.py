@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.calls.context import Context
 from instrumented_calc.capture.calls.driver import describe as describe_driver
 from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.rows.finite_results import HostNumbers, forces_are_finite
 from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
-from instrumented_calc.capture.rows.outbox import CROWD, Context
+from instrumented_calc.capture.rows.outbox import CROWD
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Call, Phase, State
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.probes import Probe
     from instrumented_calc.capture.rows.outbox import Outbox
-    from instrumented_calc.capture.tracing.windows import Windows
     from instrumented_calc.journal.records import Counters
 
 WRITE_AT_ONCE_NS = 10_000_000  # a call that ends this long after the previous one writes its row itself
@@ -78,7 +78,6 @@ class RowMaker:
         signatures: Counts of contractions inside calls.
         live: Evidence for findings during the run.
         trace_at: Number of the call from which on a trace window is due or open.
-        windows: The run's trace windows.
     """
 
     # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
@@ -115,7 +114,6 @@ class RowMaker:
         "self_ns",
         "signatures",
         "trace_at",
-        "windows",
     )
 
     def __init__(  # noqa: PLR0913 - what one run is made of
@@ -140,7 +138,6 @@ class RowMaker:
         self.signatures = SignatureTable()
         self.live = LiveEvidence()
         self.trace_at = NEVER
-        self.windows: Windows  # set by the recorder, before any call
         self._outbox = outbox
         self._origin = origin
         self._counters = counters

@@ -19,7 +19,9 @@ from instrumented_calc.journal.masking import mask_arguments
 from instrumented_calc.journal.records import SCHEMA, Fields, RunStart, describe_fields
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.run.recorder import Recorder
+    from datetime import datetime
+
+    from instrumented_calc.capture.settings import Settings
 
 
 LONGEST_START = 50_000  # bytes of the first record
@@ -32,34 +34,39 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:16]
 
 
-def journal_path(recorder: Recorder) -> Path:
+def journal_path(settings: Settings, parent_run_id: str | None) -> Path:
     """Return the path of a run's journal: workers and MPI ranks have journals of their own."""
-    path = Path(recorder.settings.path)
+    path = Path(settings.path)
     rank = mpi_rank()
-    if recorder.parent_run_id is not None:
+    if parent_run_id is not None:
         return path.with_stem(f"{path.stem}.pid{os.getpid()}")
     return path.with_stem(f"{path.stem}.rank{rank}") if rank else path
 
 
-def opening_records(recorder: Recorder) -> tuple[RunStart, Fields]:
+def opening_records(
+    settings: Settings, *, run_id: str, parent_run_id: str | None, started: datetime
+) -> tuple[RunStart, Fields]:
     """Return a run's first two records; secrets in the command line are masked.
 
     Args:
-        recorder: The run, with its start time set.
+        settings: The user's settings.
+        run_id: The run's id.
+        parent_run_id: In a worker: the id of the run of the process that started it.
+        started: When the run began, UTC.
     """
     start = RunStart(
         schema=SCHEMA,
-        run_id=recorder.run_id,
-        started=recorder.started.isoformat(timespec="milliseconds"),
+        run_id=run_id,
+        started=started.isoformat(timespec="milliseconds"),
         pid=os.getpid(),
         version=__version__,
         command=mask_arguments(sys.orig_argv),
         directory=_working_directory(),
-        settings=msgspec.to_builtins(recorder.settings),
+        settings=msgspec.to_builtins(settings),
         environment=environment(),
     )
-    if recorder.parent_run_id is not None:
-        start.parent_run_id = recorder.parent_run_id
+    if parent_run_id is not None:
+        start.parent_run_id = parent_run_id
     rank, linked = mpi_rank(), series()
     if rank is not None:
         start.rank = rank

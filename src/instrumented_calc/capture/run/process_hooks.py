@@ -11,19 +11,40 @@ import atexit
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from instrumented_calc.capture.run.recorder import Recorder
+from instrumented_calc.capture.interfaces import RecordedRun
 
 END_PATIENCE_S = 5.0  # how long the ends of all runs wait for their file systems
 LEAST_PATIENCE_S = 0.1  # for one of them
+
+
+class OpenRun(RecordedRun, Protocol):
+    """A run that has not ended."""
+
+    @property
+    def parent_run_id(self) -> str | None:
+        """In a worker: the id of the run of the process that started it."""
+
+    def end(self, reason: str, *, patience_s: float) -> None:
+        """Complete the journal, waiting a limited time for the file system."""
+
+    def before_fork(self) -> None:
+        """Prepare for a fork."""
+
+    def after_fork_in_parent(self) -> None:
+        """Continue after a fork."""
+
+    def after_fork_in_child(self) -> None:
+        """Become a run of the child's own."""
+
+
 # Runs that have not ended. A run removes itself when it ends; one that never started holds no resources.
-_open_runs: list[Recorder] = []
+_open_runs: list[OpenRun] = []
 _installed: dict[str, bool] = {}
 
 
-def remember(recorder: Recorder) -> None:
+def remember(recorder: OpenRun) -> None:
     """Follow a run until it ends."""
     _open_runs.append(recorder)
     if not _installed.get("unseen"):  # a run that never starts may report that at the end
@@ -36,13 +57,13 @@ def remember(recorder: Recorder) -> None:
         )
 
 
-def forget(recorder: Recorder) -> None:
+def forget(recorder: OpenRun) -> None:
     """Stop following a run."""
     if recorder in _open_runs:
         _open_runs.remove(recorder)
 
 
-def find(run_id: str) -> Recorder | None:
+def find(run_id: str) -> OpenRun | None:
     """Return the open run of this process with that id, or the one whose parent has it."""
     return next((run for run in _open_runs if run_id in (run.run_id, run.parent_run_id)), None)
 

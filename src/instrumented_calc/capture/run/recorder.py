@@ -1,8 +1,7 @@
-"""The life of a run, from its first call to its end.
+"""The states of a run: waiting for its first call, recording, ended; and its lanes and forks.
 
-A recorder costs nothing until its first call: then it creates the journal, captures the environment and
-starts a small daemon thread that drains the outbox. Rows are made by its `RowMaker`. Internal errors are
-logged once and counted; the user's run continues.
+A recorder costs nothing until its first call, which starts a `Recording` and a small daemon thread that
+writes the journal. Internal errors are logged once and counted; the user's run continues.
 """
 
 from __future__ import annotations
@@ -12,58 +11,33 @@ import itertools
 import threading
 import time
 import weakref
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
-from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
-from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.notices import Notices, people_logger
 from instrumented_calc.capture.open_calls import active, after_fork_in_child
-from instrumented_calc.capture.parts.stand_ins import Components, parts_of_neighbour_lists
-from instrumented_calc.capture.probes.garbage import GarbageProbe
-from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
-from instrumented_calc.capture.probes.process import ProcessProbe
-from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
-from instrumented_calc.capture.probes.torch_device import DeviceMemoryProbe
-from instrumented_calc.capture.rows.black_box import BlackBox
-from instrumented_calc.capture.rows.outbox import Outbox
-from instrumented_calc.capture.rows.row_maker import RowMaker
 from instrumented_calc.capture.run import process_hooks
-from instrumented_calc.capture.run.header import journal_path, new_run_id, opening_records
-from instrumented_calc.capture.run.housekeeping import Rounds
+from instrumented_calc.capture.run.header import new_run_id
 from instrumented_calc.capture.run.last_failure import failure_of_program
 from instrumented_calc.capture.run.pulse import FORK_PATIENCE_S, Pulse
-from instrumented_calc.capture.tracing.windows import Windows
+from instrumented_calc.capture.run.recording import Recording, guarded
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
-from instrumented_calc.journal.records import Counters, RunEnd, Tally
-from instrumented_calc.journal.writer import JournalWriter
+from instrumented_calc.journal.records import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from instrumented_calc.capture.calls.lane import Lane
-    from instrumented_calc.capture.probes import Listener
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
+    from instrumented_calc.capture.rows.row_maker import RowMaker
     from instrumented_calc.capture.settings import Settings
+    from instrumented_calc.capture.tracing.windows import Windows
     from instrumented_calc.journal.records import Finding, RunStart
 
 END_PATIENCE_S = process_hooks.END_PATIENCE_S
-TALLY_EVERY_NS = 5_000_000_000
 LONGEST_MARK = 10_000  # characters
-
-# Listeners that are active from the start of a run to its end.
-LISTENERS: dict[str, Callable[[RowMaker], Listener]] = {
-    "garbage collection": GarbageProbe,
-    "JAX's compilation": lambda _: JaxCompileProbe(),
-    "numpy.einsum": lambda _: NumpyEinsumProbe(),
-    "torch.einsum": lambda _: TorchEinsumProbe(),
-    "torch's conversions": TorchConversionsProbe,
-    "torch.compile": TorchCompileProbe,
-}
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
@@ -75,7 +49,8 @@ class Recorder:
         settings: The user's settings.
         clock: Monotonic clock in ns; tests inject an exact one.
         on_end: Called once with the recorder when its journal is complete.
-        judge: Called periodically by the journal's thread: returns findings to report during the run.
+        judge: Given the evidence so far, returns the findings to report during the run; called periodically
+            by the journal's thread.
         parent_run_id: For a worker: the run of the process that started it.
     """
 
@@ -104,24 +79,14 @@ class Recorder:
 
     def _get_ready(self) -> None:
         self.state = WAITING
+        self.recording: Recording | None = None  # made by the first call, and kept after the end
+        self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
         self.counters = Counters()
-        self.maker: RowMaker | None = None  # while calls are recorded
-        self.head: tuple[Any, ...] = ()
-        self._lock = threading.RLock()  # for infrequent work; never held on the hot path
-        self._writer: JournalWriter | None = None
-        self._outbox: Outbox  # set by _open(), before any call, as is the black box
-        self._black_box: BlackBox
+        self._lock = threading.RLock()  # of the states; never held on the hot path
         self._pulse = Pulse(self._beat_or_fault)
         self._end_asked: str | None = None  # the reason, if the journal's thread must end the run
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()
-        self._origin = 0
-        self._last_tally = 0
-        self._lost_told = 0
-        self._neighbour_lists: list[Components] = []
-        self._listeners: list[Listener] = []
-        self._windows: Windows  # set by _open(), before any call, as are the rounds
-        self._rounds: Rounds
 
     def follow(self, driver: Any, undo: Callable[[], object]) -> None:
         """Set the driver that the user named, if none is found on the stack.
@@ -147,55 +112,49 @@ class Recorder:
         return number
 
     def time_neighbour_lists(self) -> None:
-        """Time the neighbour lists of the libraries that are already loaded, until the run ends."""
+        """Time the neighbour lists of the libraries that are loaded, until the run ends."""
         with self._lock:
-            timed = sum(len(components) for components in self._neighbour_lists)
-            parts = parts_of_neighbour_lists()[timed:]
-            if parts:
-                components = Components(parts)
-                components.put()
-                self._neighbour_lists.append(components)
+            if self.recording is not None:
+                self.recording.time_neighbour_lists()
 
     def mark(self, text: object) -> None:
         """Write a user's note; long ones are cut."""
-        if self.state is RECORDING:
-            try:
-                self.notices.info("mark", str(text)[:LONGEST_MARK])
-            except Exception as error:
-                if is_foreign(error):
-                    raise
-                self.fault("mark", error)
+        recording = self.recording
+        if self.state is RECORDING and recording is not None:
+            self._guarded("mark", lambda: recording.notices.info("mark", str(text)[:LONGEST_MARK]))
 
     def flush(self) -> None:
         """Pass all rows so far to the kernel, or as many as it accepts in a few seconds."""
-        if self.state is not RECORDING or self._writer is None:
-            return
-        if self._writer.direct:
-            self._outbox.drain(timeout=END_PATIENCE_S)
-            return
-        deadline = time.monotonic() + END_PATIENCE_S  # only the journal's thread writes there
-        while (self._outbox.rows or self._writer.waiting) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        if self.state is RECORDING and self.recording is not None:
+            self.recording.flush(END_PATIENCE_S)
 
     def lose_row(self) -> None:
         """Count a call whose row could not be made."""
         self.counters.lost_rows += 1
 
     def fault(self, where: str, error: BaseException) -> None:
-        """Count an internal error of the recorder and report it once."""
+        """Count an internal error and report the first."""
         self.counters.faults += 1
-        if self.counters.faults == 1 and self.state is RECORDING:
+        if self.counters.faults == 1 and self.state is RECORDING and self.recording is not None:
             with own_faults_dropped():  # the journal may be the cause
-                self.notices.warn(
+                self.recording.notices.warn(
                     "recorder-fault",
                     f"internal error in the {where} ({type(error).__name__}: {error}); the run continues, "
                     "some rows are missing; please report it",
                 )
 
+    def _guarded(self, where: str, action: Callable[[], object]) -> None:
+        guarded(where, action, self.fault)
+
     @property
     def path(self) -> Path | None:
         """The journal, once there is one."""
-        return None if self._writer is None else self._writer.path
+        return None if self.recording is None else self.recording.writer.path
+
+    @property
+    def windows(self) -> Windows | None:
+        """The trace windows, once there are any."""
+        return None if self.recording is None else self.recording.windows
 
     @property
     def is_worker(self) -> bool:
@@ -212,160 +171,67 @@ class Recorder:
             if self.state is not WAITING:
                 return self.maker
             began = self.clock()
-            self.notices = Notices(self.run_id, self._say)
             try:
-                self._open()
+                recording = self._record()
             except BaseException as error:
-                self.state = WAITING if is_foreign(error) else ENDED  # the next call tries again
-                self._writer = None
                 if is_foreign(error):
-                    raise
+                    raise  # the next call tries again
+                self.state = ENDED
                 process_hooks.forget(self)
-                self.notices.warn("no-journal", f"nothing is recorded: {error}", journal=False)
+                Notices(self.run_id, _drop).warn("no-journal", f"nothing is recorded: {error}", journal=False)
                 return None
-            self.state = RECORDING
+            self.recording, self.state = recording, RECORDING
             self._start_pulse()
             process_hooks.watch()
-            self._maker.begin(self._probes, self.clock() - began)
-            self.maker = self._maker
+            recording.maker.begin(recording.probes, self.clock() - began)
+            self.maker = recording.maker
             return self.maker
 
-    def _open(self) -> None:
-        with contextlib.ExitStack() as undo:  # in case it fails half-way
-            self._writer = JournalWriter(journal_path(self), on_trouble=self._trouble)
-            undo.callback(self._writer.discard)
-            self._black_box = BlackBox(
-                self._writer.path,
-                self.run_id,
-                self.settings.max_journal,
-                on_trouble=self._trouble,
-            )
-            undo.callback(self._black_box.close)
-            self._outbox = Outbox(self._writer, self.settings.max_journal, self._black_box)
-            self.started = datetime.now(timezone.utc)
-            self._origin = self._last_tally = self.clock()
-            self._maker = RowMaker(
-                self._outbox,
-                clock=self.clock,
-                origin=self._origin,
-                counters=self.counters,
-                notices=self.notices,
-                budget=self.settings.overhead_budget,
-                direct=self._writer.direct,
-            )
-            self._maker.windows = self._windows = Windows(
-                self.settings.trace,
-                maker=self._maker,
-                origin=self._origin,
-                budget=self.settings.overhead_budget,
-                journal=lambda: self.path,
-                notices=self.notices,
-            )
-            driver = None if self._given_driver is None else self._given_driver()
-            if driver is not None:
-                self._maker.follow(driver)
-            self.head = opening_records(self)
-            self._outbox.rows.extend(self.head)
-            self._probes = (ProcessProbe(), DeviceMemoryProbe())
-            undo.callback(self._close_probes)
-            undo.callback(self._stop_listening)
-            self._listen()
-            self._rounds = Rounds(
-                maker=self._maker,
-                outbox=self._outbox,
-                windows=self._windows,
-                listeners=self._listeners,
-                notices=self.notices,
-                start=self.head[0],
-                origin=self._origin,
-                journal=lambda: self.path,
-                judge=self.judge,
-            )
-            if self._writer.direct:
-                self._outbox.drain()
-            undo.pop_all()
-
-    def _listen(self) -> None:
-        for name, begin in LISTENERS.items():
-            try:
-                self._listeners.append(begin(self._maker))
-            except Exception as error:  # noqa: PERF203 - what one cannot see the others can
-                if is_foreign(error):
-                    raise
-                self.notices.warn("not-measured", f"{name} cannot be measured here: {error}")
-
-    def _trouble(self, text: str) -> None:
-        self.notices.warn("journal-trouble", text, journal=False)
-
-    def _say(self, notice: Any) -> None:
-        notice.time_ns = self.clock() - self._origin
-        self._outbox.rows.append(notice)  # not by the maker, which drops records at the end
+    def _record(self) -> Recording:
+        return Recording(
+            self.settings,
+            run_id=self.run_id,
+            parent_run_id=self.parent_run_id,
+            clock=self.clock,
+            counters=self.counters,
+            totals=self._totals,
+            driver=None if self._given_driver is None else self._given_driver(),
+            judge=self.judge,
+            fault=self.fault,
+        )
 
     def _start_pulse(self) -> None:
-        if not self._pulse.start():  # the calls write themselves
-            self._maker.direct = True
+        if not self._pulse.start() and self.recording is not None:
+            self.recording.maker.direct = True  # the calls do all writing
 
     def _beat_or_fault(self) -> None:
         began = time.thread_time_ns()
         try:
             self._beat()
-        except Exception as error:  # noqa: BLE001 - nothing of the user's runs in this thread
+        except Exception as error:  # noqa: BLE001 - no code of the user runs in this thread
             self.fault("journal's thread", error)
-        # It runs next to the calls, but while it encodes it holds the interpreter.
-        self._maker.self_ns += time.thread_time_ns() - began
+        if self.recording is not None:
+            # It runs next to the calls, but while it encodes it holds the interpreter.
+            self.recording.maker.self_ns += time.thread_time_ns() - began
 
     def _beat(self) -> None:
         if self._end_asked is not None:
             self.end(self._end_asked)
-        if self.state is not RECORDING or self._writer is None:
-            return
-        now = self.clock()
-        if now - self._last_tally >= TALLY_EVERY_NS:
-            self._last_tally = now
-            self._maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
-            if self._writer.vanished():
-                self._go_on_elsewhere(self._writer, "removed")
-        try:
-            self._rounds.go(now)
-        finally:  # an error there must not delay rows
-            self._outbox.drain()
-        if self._writer.gone is not None:
-            self._go_on_elsewhere(self._writer, self._writer.gone)
-        lost = self._writer.lost
-        if lost > self._lost_told and not self._writer.refusing:  # otherwise the notice would be lost too
-            self._lost_told = lost
-            self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+        if self.state is RECORDING and self.recording is not None:
+            self.recording.beat()
 
-    def _counted(self) -> Counters:
-        """Return the current counters: those of collected lanes, and those of live ones."""
-        counters = self._with_lanes(msgspec.structs.replace(self.counters, self_ns=self._maker.self_ns))
-        if self._writer is not None:
-            counters.calls = self._outbox.calls
-            counters.lost_rows += self._writer.lost
-        return counters
-
-    def _with_lanes(self, counters: Counters) -> Counters:
+    def _totals(self) -> Counters:
+        """Return a copy of the counters, with those of the living lanes added."""
+        counters = msgspec.structs.replace(self.counters)
         for reference in self.lanes.valuerefs():  # a copy: other threads may start and end
             lane = reference()
             if lane is not None:
                 _add(counters, lane)
         return counters
 
-    def _go_on_elsewhere(self, writer: JournalWriter, why: str) -> None:
-        old, lost = writer.path, writer.lost
-        self.head[0].continues = True
-        try:
-            self._outbox.restart_in([*self.head, *self._maker.descriptions])
-        except OSError as error:
-            self._trouble(f"{old} was {why}, and a new one cannot be created: {error}")
-            return
-        self._lost_told = writer.lost
-        self.notices.warn(
-            "journal-removed",
-            f"{old} was {why} while it was written: {writer.lost - lost} rows are lost, "
-            f"continuing in {writer.path}",
-            lost_rows=writer.lost,
-        )
+    @property
+    def _is_draining_here(self) -> bool:
+        return self.recording is not None and self.recording.outbox.draining_here
 
     def end(self, reason: str, *, patience_s: float = END_PATIENCE_S) -> None:
         """Complete the journal, once; wait a few seconds at most if the file system does not respond.
@@ -374,7 +240,7 @@ class Recorder:
             reason: `closed`, `collected` or `exit`.
             patience_s: How long to wait.
         """
-        if self._writer is not None and self._outbox.draining_here:
+        if self._is_draining_here:
             self._end_asked = reason  # a signal handler or a finalizer in the middle of a drain
             return
         deadline = time.monotonic() + patience_s
@@ -387,7 +253,8 @@ class Recorder:
             self.maker = None
         finally:
             self._lock.release()
-        if was is not RECORDING or self._writer is None:
+        recording = self.recording
+        if was is not RECORDING or recording is None:
             process_hooks.forget(self)
             if was is WAITING:
                 self._say_if_unseen()
@@ -395,13 +262,13 @@ class Recorder:
                 self._ended.wait(max(deadline - time.monotonic(), 0))
             return
         try:
-            complete = self._complete(reason, deadline)
+            complete = self._complete(recording, reason, deadline)
         finally:
             self._ending = None
             process_hooks.forget(self)
             self._ended.set()
         if not complete:
-            self._trouble(
+            recording.report_trouble(
                 f"{self.path}: the file system does not answer; the end of the journal may be missing"
             )
         elif self.on_end is not None:
@@ -409,8 +276,8 @@ class Recorder:
 
     @property
     def answers(self) -> int:
-        """Return how often calculators of the run returned a property, calculated or cached."""
-        counters = self._with_lanes(msgspec.structs.replace(self.counters))
+        """How often a calculator of the run was asked for a property and gave it, calculated or not."""
+        counters = self._totals()
         return counters.get_property - counters.not_implemented
 
     def _say_if_unseen(self) -> None:
@@ -419,7 +286,7 @@ class Recorder:
         if answers > 0 and not self.is_worker:
             self._guarded("end", lambda: people_logger().warning(_unseen(answers)))
 
-    def _complete(self, reason: str, deadline: float) -> bool:
+    def _complete(self, recording: Recording, reason: str, deadline: float) -> bool:
         """Undo all changes, then have the journal's thread write the end.
 
         Returns:
@@ -427,70 +294,13 @@ class Recorder:
         """
         failure = failure_of_program(reason)  # of this thread: the journal's thread handles no exception
         try:
-            self._guarded("probes", self._stop_listening)
-            for undo in (*self._undo, *(components.take_back for components in self._neighbour_lists)):
-                self._guarded("timed parts", undo)
-            self._guarded("contractions", lambda: self._rounds.tell_contractions(self.clock(), last=True))
-            self._guarded("trace windows", self._windows.close)
-            lanes = [lane for each in self.lanes.valuerefs() if (lane := each())]
-            self._guarded("last inspection of results", lambda: self._maker.look_at_last(lanes))
+            recording.stop(self._undo, [lane for each in self.lanes.valuerefs() if (lane := each())])
         finally:  # also after a Ctrl-C
-            self._maker.append = _drop  # calls still open in other threads end too late to be counted
             left = max(deadline - time.monotonic(), 0)
             complete = self._pulse.finish(
-                lambda: self._guarded("end", lambda: self._write_end(reason, failure)), left
+                lambda: self._guarded("end", lambda: recording.write_end(reason, failure)), left
             )
         return complete
-
-    def _write_end(self, reason: str, failure: tuple[str, str] | None) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        try:
-            self._guarded("trace windows", lambda: self._windows.write_files(self._outbox.rows.append))
-            self._outbox.drain(closing=True)
-            if writer.gone is not None:
-                self._go_on_elsewhere(writer, writer.gone)
-                self._outbox.drain(closing=True)
-            self._outbox.note_omissions()
-            self._outbox.rows.append(self._last_record(reason, failure))
-            self._outbox.drain()
-        finally:
-            writer.close()
-            self._black_box.close()
-            self._rounds.close()
-            self._close_probes()
-
-    def _guarded(self, where: str, action: Callable[[], object]) -> None:
-        """Run a task whose internal errors must not propagate; other exceptions pass."""
-        try:
-            action()
-        except Exception as error:
-            if is_foreign(error):
-                raise
-            self.fault(where, error)
-
-    def _stop_listening(self) -> None:
-        for listener in self._listeners:
-            listener.close()
-
-    def _close_probes(self) -> None:
-        for probe in self._probes:
-            probe.close()
-
-    def _last_record(self, reason: str, failure: tuple[str, str] | None) -> RunEnd:
-        record = RunEnd(
-            reason=reason,
-            time_ns=self.clock() - self._origin,
-            ended=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            counters=self._counted(),
-            run_id=self.run_id,
-        )
-        if failure is not None:
-            record.failure, record.failure_message = failure
-        if self._maker.observers_ns:
-            record.observers_ns = self._maker.observers_ns
-        return record
 
     def let_go(self, lane: Lane) -> None:
         """Note that a wrapped calculator was collected; the last one of a run of its own ends the run."""
@@ -500,7 +310,7 @@ class Recorder:
             return
         # Collected during our own work or in another thread's: left to the pulse.
         self._end_asked = "collected"
-        if active.stack or (self._writer is not None and self._outbox.draining_here):
+        if active.stack or self._is_draining_here:
             return
         if self._lock.acquire(blocking=False):
             try:
@@ -512,10 +322,11 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Leave nothing in memory and no thread that a child could inherit in an inconsistent state."""
-        if self.state is not RECORDING or self._writer is None:
+        recording = self.recording
+        if self.state is not RECORDING or recording is None:
             return
-        if self._pulse.pause() and self._writer.direct:
-            self._guarded("fork", lambda: self._outbox.drain(timeout=FORK_PATIENCE_S))
+        if self._pulse.pause() and recording.writer.direct:
+            self._guarded("fork", lambda: recording.outbox.drain(timeout=FORK_PATIENCE_S))
 
     def after_fork_in_parent(self) -> None:
         """Have the next call restart the journal's thread: Python 3.13 warns of a start right here."""
@@ -524,15 +335,8 @@ class Recorder:
 
     def after_fork_in_child(self) -> None:
         """Become a run of the child's own, which opens its journal at the child's first call."""
-        if self.state is RECORDING and self._writer is not None:
-            self._writer.abandon()
-            if self._writer.direct:  # closing may block on a network file system
-                self._black_box.close()
-            self._close_probes()
-            self._stop_listening()
-            for components in self._neighbour_lists:
-                components.take_back()
-            self._maker.append = _drop  # a call open at the fork belongs to the parent
+        if self.state is RECORDING and self.recording is not None:
+            self.recording.leave_to_parent()
         if self.state is ENDED:
             self._ending = None  # the thread that did it exists only in the parent
             process_hooks.forget(self)

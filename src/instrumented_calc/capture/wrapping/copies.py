@@ -15,6 +15,7 @@ from instrumented_calc.capture.run import process_hooks
 from instrumented_calc.capture.run.recorder import Recorder
 
 if TYPE_CHECKING:
+    from instrumented_calc.capture.interfaces import RecordedRun
     from instrumented_calc.capture.settings import Settings
 
 
@@ -50,7 +51,7 @@ class Contents:
         return calculator, Lane(_run_of(*self._run), calculator, seen_by, self._number)
 
 
-def _run_of(run_id: str, settings: Settings, pid: int) -> Recorder:
+def _run_of(run_id: str, settings: Settings, pid: int) -> RecordedRun:
     known = process_hooks.find(run_id)
     if known is not None:
         return known

@@ -100,7 +100,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         # Ctrl-C may strike anywhere: an entry left behind would become the parent of all later calls.
         try:
             if lane.components is not None:
-                components = lane.components.put(lane, entry)
+                components = lane.components.put(entry)
             stack.append(entry)
             entry.start = start = clock()
             returned = real(self, *args, **kwargs)
@@ -147,7 +147,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
         start = 0
         try:
             if lane.components is not None:
-                components = lane.components.put(lane, entry)
+                components = lane.components.put(entry)
             stack.append(entry)
             entry.start = start = clock()
             returned = calculate(self, atoms, properties, system_changes)
@@ -182,14 +182,14 @@ def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
 ) -> Any:
     """Run and record a call in a trace window, or one for which a window is due but cannot be opened."""
     maker = entry.maker
-    stack, clock, windows = active.stack, maker.clock, maker.windows
+    stack, clock, windows = active.stack, maker.clock, lane.recorder.windows
     components = None
     start = 0
     traced = False
     try:
         if lane.components is not None:
-            components = lane.components.put(lane, entry)
-        traced = windows.enter(entry, stack)
+            components = lane.components.put(entry)
+        traced = windows is not None and windows.enter(entry, stack)
         stack.append(entry)
         if traced:
             entry.ranges.enter("")

@@ -1,0 +1,65 @@
+"""Upper floors of capture as the lower ones see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+    from instrumented_calc.capture.counting.table import SignatureTable
+    from instrumented_calc.capture.settings import Settings
+
+
+class CountingMaker(Protocol):
+    """The maker of a run's rows, as what counts and listens during calls sees it."""
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """The run's clock, in ns."""
+
+    @property
+    def signatures(self) -> SignatureTable:
+        """Contractions and conversions of the run."""
+
+
+class RecordedRun(Protocol):
+    """A run, as its lanes see it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The user's settings."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+
+    @property
+    def lanes(self) -> MutableMapping[int, Any]:
+        """Its lanes by their ids, weakly held."""
+
+    @property
+    def maker(self) -> Any:
+        """The maker of its rows while calls are recorded, else None."""
+
+    @property
+    def windows(self) -> Any:
+        """Its trace windows, or None before it records."""
+
+    def ready(self) -> Any:
+        """Return the maker of its rows, starting to record at the first call; None if it does not record."""
+
+    def number_of(self, calculator: Any) -> int:
+        """Return a calculator's lane number."""
+
+    def time_neighbour_lists(self) -> None:
+        """Time the neighbour lists of the libraries that are loaded."""
+
+    def lose_row(self) -> None:
+        """Count a call whose row could not be made."""
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Count an internal error and report the first."""
+
+    def let_go(self, lane: Any) -> None:
+        """Note that a lane's calculator is gone."""

@@ -1,0 +1,329 @@
+"""All parts of a run that is being recorded: built as one at the first call, closed as one at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
+from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
+from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
+from instrumented_calc.capture.notices import Notices
+from instrumented_calc.capture.parts.stand_ins import Components, parts_of_neighbour_lists
+from instrumented_calc.capture.probes.garbage import GarbageProbe
+from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
+from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
+from instrumented_calc.capture.probes.torch_device import DeviceMemoryProbe
+from instrumented_calc.capture.rows.black_box import BlackBox
+from instrumented_calc.capture.rows.outbox import Outbox
+from instrumented_calc.capture.rows.row_maker import RowMaker
+from instrumented_calc.capture.run.header import journal_path, opening_records
+from instrumented_calc.capture.run.housekeeping import Rounds
+from instrumented_calc.capture.tracing.windows import Windows
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.records import RunEnd, Tally
+from instrumented_calc.journal.writer import JournalWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.interfaces import CountingMaker
+    from instrumented_calc.capture.probes import Listener
+    from instrumented_calc.capture.rows.live_evidence import LiveEvidence
+    from instrumented_calc.capture.settings import Settings
+    from instrumented_calc.journal.records import Counters, Finding, RunStart
+
+TALLY_EVERY_NS = 5_000_000_000
+
+# Listeners to the process, open from the start of a run to its end.
+LISTENERS: dict[str, Callable[[CountingMaker], Listener]] = {
+    "garbage collection": GarbageProbe,
+    "JAX's compilation": lambda _: JaxCompileProbe(),
+    "numpy.einsum": lambda _: NumpyEinsumProbe(),
+    "torch.einsum": lambda _: TorchEinsumProbe(),
+    "torch's conversions": TorchConversionsProbe,
+    "torch.compile": TorchCompileProbe,
+}
+
+
+class Recording:
+    """One run while it is recorded. If a part cannot be built, those built before are closed again.
+
+    Args:
+        settings: The user's settings.
+        run_id: The run's id.
+        parent_run_id: In a worker: the id of the run of the process that started it.
+        clock: Monotonic clock in ns.
+        counters: The run's counters, updated by the recording.
+        totals: Returns a copy of the counters, with those of the living lanes added.
+        driver: The ASE dynamics or optimizer that the user named, or None.
+        judge: Given the evidence so far, returns the findings to report during the run.
+        fault: Counts an internal error and reports the first, given where it was.
+
+    Attributes:
+        maker: Makes rows.
+        outbox: Carries rows to the journal.
+        writer: Writes the journal.
+        windows: The trace windows.
+        notices: The run's notices.
+
+    Raises:
+        JournalPathError: The journal cannot be created.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, all that a run consists of
+        self,
+        settings: Settings,
+        *,
+        run_id: str,
+        parent_run_id: str | None,
+        clock: Callable[[], int],
+        counters: Counters,
+        totals: Callable[[], Counters],
+        driver: Any,
+        judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]] | None,
+        fault: Callable[[str, BaseException], None],
+    ) -> None:
+        self._run_id = run_id
+        self._clock = clock
+        self._totals = totals
+        self._fault = fault
+        self._neighbour_lists: list[Components] = []
+        self._listeners: list[Listener] = []
+        self._lost_reported = 0
+        self.notices = Notices(run_id, self._append_notice)
+        with contextlib.ExitStack() as undo:  # if a part fails
+            path = journal_path(settings, parent_run_id)
+            self.writer = writer = JournalWriter(path, on_trouble=self.report_trouble)
+            undo.callback(writer.discard)
+            self._black_box = BlackBox(
+                writer.path, run_id, settings.max_journal, on_trouble=self.report_trouble
+            )
+            undo.callback(self._black_box.close)
+            self.outbox = Outbox(writer, settings.max_journal, self._black_box)
+            started = datetime.now(timezone.utc)
+            self._origin = self._last_tally = clock()
+            self.maker = RowMaker(
+                self.outbox,
+                clock=clock,
+                origin=self._origin,
+                counters=counters,
+                notices=self.notices,
+                budget=settings.overhead_budget,
+                direct=writer.direct,
+            )
+            if driver is not None:
+                self.maker.follow(driver)
+            self.windows = Windows(
+                settings.trace,
+                maker=self.maker,
+                origin=self._origin,
+                budget=settings.overhead_budget,
+                journal=lambda: writer.path,
+                notices=self.notices,
+            )
+            self._head = opening_records(
+                settings, run_id=run_id, parent_run_id=parent_run_id, started=started
+            )
+            self.outbox.rows.extend(self._head)
+            self.probes = (ProcessProbe(), DeviceMemoryProbe())
+            undo.callback(self._close_probes)
+            undo.callback(self._stop_listening)
+            self._listen()
+            self._rounds = Rounds(
+                maker=self.maker,
+                outbox=self.outbox,
+                windows=self.windows,
+                listeners=self._listeners,
+                notices=self.notices,
+                start=self._head[0],
+                origin=self._origin,
+                journal=lambda: writer.path,
+                judge=judge,
+            )
+            if writer.direct:
+                self.outbox.drain()
+            undo.pop_all()
+
+    def _listen(self) -> None:
+        for name, begin in LISTENERS.items():
+            try:
+                self._listeners.append(begin(self.maker))
+            except Exception as error:  # noqa: PERF203 - the others may still work
+                if is_foreign(error):
+                    raise
+                self.notices.warn("not-measured", f"{name} cannot be measured here: {error}")
+
+    def _append_notice(self, notice: Any) -> None:
+        notice.time_ns = self._clock() - self._origin
+        self.outbox.rows.append(notice)  # not by the maker, which takes nothing more at the end
+
+    def report_trouble(self, text: str) -> None:
+        """Report a problem with the journal, which cannot be written there."""
+        self.notices.warn("journal-trouble", text, journal=False)
+
+    def time_neighbour_lists(self) -> None:
+        """Time the neighbour lists of the libraries that are loaded, until the run ends."""
+        timed = sum(len(components) for components in self._neighbour_lists)
+        parts = parts_of_neighbour_lists()[timed:]
+        if parts:
+            components = Components(parts)
+            components.put()
+            self._neighbour_lists.append(components)
+
+    def flush(self, patience_s: float) -> None:
+        """Hand all rows so far to the kernel, or as many as it takes in a limited time."""
+        if self.writer.direct:
+            self.outbox.drain(timeout=patience_s)
+            return
+        deadline = time.monotonic() + patience_s  # only the journal's thread writes there
+        while (self.outbox.rows or self.writer.waiting) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    # -- in the journal's thread ----------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Do the periodic work and write the rows that wait."""
+        writer, now = self.writer, self._clock()
+        if now - self._last_tally >= TALLY_EVERY_NS:
+            self._last_tally = now
+            self.maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
+            if writer.vanished():
+                self._continue_elsewhere("removed")
+        try:
+            self._rounds.go(now)
+        finally:  # an error there must not delay rows
+            self.outbox.drain()
+        if writer.gone is not None:
+            self._continue_elsewhere(writer.gone)
+        if writer.lost > self._lost_reported and not writer.refusing:  # else the notice would be lost too
+            self._lost_reported = lost = writer.lost
+            self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+
+    def _counted(self) -> Counters:
+        counters = self._totals()
+        counters.self_ns = self.maker.self_ns
+        counters.calls = self.outbox.calls
+        counters.lost_rows += self.writer.lost
+        return counters
+
+    def _continue_elsewhere(self, why: str) -> None:
+        writer = self.writer
+        old, lost = writer.path, writer.lost
+        self._head[0].continues = True
+        try:
+            self.outbox.restart_in([*self._head, *self.maker.descriptions])
+        except OSError as error:
+            self.report_trouble(f"{old} was {why}, and a new one cannot be created: {error}")
+            return
+        self._lost_reported = writer.lost
+        self.notices.warn(
+            "journal-removed",
+            f"{old} was {why} while it was written: {writer.lost - lost} rows are lost, "
+            f"continuing in {writer.path}",
+            lost_rows=writer.lost,
+        )
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def stop(self, undo: Iterable[Callable[[], object]], lanes: Iterable[Lane]) -> None:
+        """Put back what was replaced and take no more calls; `write_end` is left to the journal's thread.
+
+        Args:
+            undo: What else is to be put back.
+            lanes: The run's lanes.
+        """
+        try:
+            guarded("probes", self._stop_listening, self._fault)
+            for put_back in (*undo, *(components.take_back for components in self._neighbour_lists)):
+                guarded("timed parts", put_back, self._fault)
+            guarded(
+                "contractions", lambda: self._rounds.tell_contractions(self._clock(), last=True), self._fault
+            )
+            guarded("trace windows", self.windows.close, self._fault)
+            guarded("last inspection of results", lambda: self.maker.look_at_last(lanes), self._fault)
+        finally:  # also after a Ctrl-C
+            self._take_no_more()
+
+    def _take_no_more(self) -> None:
+        self.maker.append = _drop  # calls that are open in other threads end too late to be counted
+
+    def write_end(self, reason: str, failure: tuple[str, str] | None) -> None:
+        """Write what is left and the last record, and close all files.
+
+        Args:
+            reason: Why the run ends.
+            failure: The exception that ended the program: its class and message.
+        """
+        writer, outbox = self.writer, self.outbox
+        try:
+            guarded("trace windows", lambda: self.windows.write_files(outbox.rows.append), self._fault)
+            outbox.drain(closing=True)
+            if writer.gone is not None:
+                self._continue_elsewhere(writer.gone)
+                outbox.drain(closing=True)
+            outbox.note_omissions()
+            outbox.rows.append(self._last_record(reason, failure))
+            outbox.drain()
+        finally:
+            writer.close()
+            self._black_box.close()
+            self._rounds.close()
+            self._close_probes()
+
+    def _last_record(self, reason: str, failure: tuple[str, str] | None) -> RunEnd:
+        record = RunEnd(
+            reason=reason,
+            time_ns=self._clock() - self._origin,
+            ended=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            counters=self._counted(),
+            run_id=self._run_id,
+        )
+        if failure is not None:
+            record.failure, record.failure_message = failure
+        if self.maker.observers_ns:
+            record.observers_ns = self.maker.observers_ns
+        return record
+
+    def leave_to_parent(self) -> None:
+        """Let go of everything in a forked child, where the recording is the parent's."""
+        self.writer.abandon()
+        if self.writer.direct:  # closing may hang on a network file system
+            self._black_box.close()
+        self._close_probes()
+        self._stop_listening()
+        for components in self._neighbour_lists:
+            components.take_back()
+        self._take_no_more()
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    def _close_probes(self) -> None:
+        for probe in self.probes:
+            probe.close()
+
+
+def guarded(where: str, action: Callable[[], object], fault: Callable[[str, BaseException], None]) -> None:
+    """Run an action whose internal errors must reach nobody; a user's exceptions pass.
+
+    Args:
+        where: Named in the report of an error.
+        action: What is run.
+        fault: Counts and reports an error.
+    """
+    try:
+        action()
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        fault(where, error)
+
+
+def _drop(_: Any) -> None:
+    pass
