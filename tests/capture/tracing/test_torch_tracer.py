@@ -21,7 +21,7 @@ from ase.md.verlet import VelocityVerlet
 from tests.support import read_records
 
 from instrumented_calc import Trace, profiled, span
-from instrumented_calc.capture.tracing import windows
+from instrumented_calc.capture.tracing import window_files, windows
 from instrumented_calc.capture.tracing.torch_tracer import TorchTracer
 
 torch = pytest.importorskip("torch")
@@ -227,7 +227,7 @@ def test_the_users_log_level_stays_as_it_is(monkeypatch, capfd):
 
 def test_too_large_a_file_keeps_its_ranges_and_says_so(monkeypatch):
     cut = windows.chrome_trace
-    monkeypatch.setattr(windows, "chrome_trace", lambda slices, title: cut(slices, title, 6000))
+    monkeypatch.setattr(window_files, "chrome_trace", lambda slices, title: cut(slices, title, 6000))
     md(12, trace=Trace(every_calls=10, max_windows=1))
     path = Path("run.trace-1.json")
     assert path.stat().st_size <= 6000

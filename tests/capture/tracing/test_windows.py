@@ -17,9 +17,10 @@ from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, Trace, span
 from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.capture.rows.row_maker import NEVER
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
-from instrumented_calc.capture.tracing import windows
+from instrumented_calc.capture.tracing import window_files, windows
 from instrumented_calc.capture.tracing.slices import Slice
 from instrumented_calc.capture.wrapping.twin import twin
 from instrumented_calc.errors import TraceSettingsError
@@ -413,7 +414,7 @@ class TestByItself:
         call(20)
         recorder.windows.beat(recorder.recording._origin + 10_000 * SECOND)
         call(1)
-        assert recorder.maker.trace_at == windows.NEVER
+        assert recorder.maker.trace_at == NEVER
         recorder.end("closed")
         assert read_records().notices == []
 
@@ -433,7 +434,7 @@ class TestOnDemand:
         call(3)
         asking = Path("run.jsonl.trace")
         asking.touch()
-        recorder.windows._next_look = 0
+        recorder.windows._schedule._next_look = 0
         recorder.windows.beat(library.clock.now)
         assert not asking.exists()
         call(3)
@@ -445,7 +446,7 @@ class TestOnDemand:
         recorder, call = run("off")
         call(3)
         Path("run.jsonl.trace").touch()
-        recorder.windows._next_look = 0
+        recorder.windows._schedule._next_look = 0
         recorder.windows.beat(library.clock.now)
         call(3)
         recorder.end("closed")
@@ -491,8 +492,8 @@ def test_the_end_of_a_run_does_not_wait_for_a_file_system_that_hangs_at_a_window
         assert answers.wait(60)
         return write(path, content)
 
-    write = windows.write_numbered
-    monkeypatch.setattr(windows, "write_numbered", hanging)
+    write = window_files.write_numbered
+    monkeypatch.setattr(window_files, "write_numbered", hanging)
     recorder, call = run(Trace(every_calls=10, active=5, max_windows=1))
     call(12)
     try:

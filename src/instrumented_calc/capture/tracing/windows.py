@@ -1,31 +1,26 @@
-"""Trace windows: from time to time a few consecutive calls run under the profiler of their library.
+"""Trace windows: a few consecutive calls run under the profiler of the library they use.
 
-Each call of a window is traced separately, from just before it begins until just after it has ended: time
-between calls is never traced, and is free for a profiler of the user. The hot path compares one number; the
-next due window is determined by the journal's thread, or known beforehand.
+Each call of a window is traced by itself, from just before it begins until just after it has ended. The time
+between calls is never traced, so a profiler of the user's own can run there. `Schedule` decides when.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections import deque
-from time import thread_time_ns
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.open_calls import call_of, extras_of
-from instrumented_calc.capture.rows.row_maker import NEVER
 from instrumented_calc.capture.touch_files import Touched
-from instrumented_calc.capture.trace_settings import AUTO, Trace
-from instrumented_calc.capture.tracing.chrome_file import chrome_trace
+from instrumented_calc.capture.trace_settings import Trace
 from instrumented_calc.capture.tracing.jax_tracer import JaxTracer
 from instrumented_calc.capture.tracing.ranges import Ranges
+from instrumented_calc.capture.tracing.schedule import Schedule
 from instrumented_calc.capture.tracing.slices import RANGE, Slice
 from instrumented_calc.capture.tracing.sums import sum_slices
 from instrumented_calc.capture.tracing.torch_tracer import TorchTracer
+from instrumented_calc.capture.tracing.window_files import WindowFiles
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal import records
-from instrumented_calc.journal.new_file import write_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +33,6 @@ if TYPE_CHECKING:
 
 # Tracers, by the module that must be loaded; after an empty window the next one is tried.
 TRACERS: dict[str, Callable[[], Tracer]] = {"torch": TorchTracer, "jax": JaxTracer}
-
-FIRST_USE_NS = 2_000_000_000  # start-up of a profiler on a slow disk
-SAFETY = 1.5  # windows vary
-WARM_CALLS = 10  # no automatic window before this
-LOOK_EVERY_NS = 500_000_000  # interval of checks for the request file
-FILES_KEPT = 10
 
 # torch and JAX allow one profiler per process.
 _one_at_a_time = threading.Lock()
@@ -68,8 +57,8 @@ class Windows:
 
     Args:
         setting: The user's setting.
-        maker: Makes the run's rows; it is notified when a window is due.
-        origin: The clock at the start of the run.
+        maker: Makes the run's rows.
+        origin: Start of the run, on its clock in ns.
         budget: Share of the wall time that automatic windows may take.
         journal: Returns the journal's path, which may change.
         notices: The run's notices.
@@ -85,67 +74,35 @@ class Windows:
         journal: Callable[[], Path | None],
         notices: Notices,
     ) -> None:
-        self._setting = setting
+        self._active = setting.active if isinstance(setting, Trace) else 1
+        self._writes_files = not isinstance(setting, Trace) or setting.chrome
         self._maker = maker
         self._clock = maker.clock
         self._origin = origin
-        self._budget = budget
-        self._journal = journal
         self._notices = notices
+        self._schedule = Schedule(
+            setting,
+            maker=maker,
+            origin=origin,
+            budget=budget,
+            request=Touched(".trace", journal, notices),
+            libraries=tuple(TRACERS),
+        )
+        self._files = WindowFiles(journal, notices)
         self._tracers: dict[str, Tracer] = {}
-        self._idle: set[str] = set()  # libraries that the calls did not use
         self._window: _Window | None = None
         self._tracing: _Window | None = None  # while one of its calls runs
-        self._opened = self._regular = self._files = 0
-        self._spent = self._last_cost = 0
-        self._last_at = 0
-        self._next_look = 0
-        self._request = Touched(".trace", journal, notices)
-        self._asked = False
         self._broken = self._skipped = False
-        self._unwritten: deque[tuple[Path, list[Slice], str, records.Trace]] = deque()
-        self._schedule(0)
-
-    # -- when -----------------------------------------------------------------------------------------
-
-    def _schedule(self, index: int) -> None:
-        """Let the next window open when it is due by the number of calls."""
-        self._asked = False
-        maker = self._maker
-        maker.trace_at = NEVER
-        setting = self._setting
-        if isinstance(setting, Trace) and self._regular < setting.max_windows and not self._broken:
-            maker.trace_at = (index // setting.every_calls + 1) * setting.every_calls
 
     def beat(self, now: int) -> None:
-        """Write waiting records, and check whether a window is due; called by the journal's thread.
+        """Write planned files and check whether a window is due; called by the journal's thread.
 
         Args:
-            now: The clock.
+            now: The run's clock, in ns.
         """
         self.write_files(self._maker.append)
-        if self._broken or self._window is not None:
-            return
-        if now >= self._next_look:
-            self._next_look = now + LOOK_EVERY_NS
-            if self._request.take():
-                self._asked = True
-                self._idle.clear()
-                self._maker.trace_at = 0
-                return
-        if self._setting == AUTO and self._maker.trace_at == NEVER and self._is_affordable(now):
-            self._maker.trace_at = WARM_CALLS
-
-    def _is_affordable(self, now: int) -> bool:
-        if self._library() is None:
-            return False
-        elapsed = now - self._origin
-        expected = int(SAFETY * self._last_cost) if self._opened else FIRST_USE_NS
-        return elapsed >= 2 * self._last_at and self._spent + expected <= self._budget * elapsed
-
-    def _library(self) -> str | None:
-        """Return the library to trace: one that is loaded, and not known to be unused."""
-        return next((name for name in TRACERS if name in sys.modules and name not in self._idle), None)
+        if self._window is None:
+            self._schedule.check(now)
 
     # -- around one call ------------------------------------------------------------------------------
 
@@ -204,11 +161,11 @@ class Windows:
                 self._finish(window)
                 return None
             return window
-        library = self._library()
+        library = self._schedule.library()
         if library is None:
-            if self._asked:
+            if self._schedule.requested:
                 self._notices.info("trace-empty", "the calls use neither torch nor JAX: nothing to trace")
-            self._schedule(entry.index)
+            self._schedule.plan_next(entry.index)
             return None
         if library not in self._tracers:
             self._tracers[library] = TRACERS[library]()
@@ -218,12 +175,9 @@ class Windows:
                 text = f"a trace window was due, but {tracer.name} is already in use; the window is skipped"
                 self._notices.info("trace-skipped", text)
             self._skipped = True
-            self._last_at = self._clock() - self._origin
-            self._schedule(entry.index)
+            self._schedule.passed_over(entry.index, self._clock() - self._origin)
             return None
-        setting = self._setting
-        active = setting.active if isinstance(setting, Trace) else 1
-        self._window = window = _Window(self._opened + 1, library, tracer, active)
+        self._window = window = _Window(self._schedule.opened + 1, library, tracer, self._active)
         return window
 
     def leave(self, entry: Entry, start: int, end: int) -> None:
@@ -267,12 +221,10 @@ class Windows:
         """Sum a window, write its record, and determine when the next one is due."""
         self._window = None
         if not window.calls:
-            self._schedule(0)
+            self._schedule.plan_next(0)
             return
         summing = self._clock()
-        self._opened += 1
-        if not self._asked:
-            self._regular += 1
+        self._schedule.count()
         sums = sum_slices(window.slices)
         record = records.Trace(
             window=window.number,
@@ -288,38 +240,20 @@ class Windows:
         if sums.launches is not None and sums.busy_ns is not None:
             record.launches, record.device_busy_ns = sums.launches, sums.busy_ns
         record.profiler_ns = window.profiler_ns + self._clock() - summing
-        self._spent += record.profiler_ns
-        self._last_cost = record.profiler_ns
-        self._last_at = window.start_ns
-        if sums.is_empty or not self._plan_file(window, record):
+        self._schedule.charge(record.profiler_ns, window.start_ns)
+        requested = self._schedule.requested
+        planned = (
+            not sums.is_empty
+            and self._writes_files
+            and self._files.plan(record, window.slices, requested=requested)
+        )
+        if not planned:
             self._maker.append(record)
         self._maker.sample_next()
-        self._after(window, is_empty=sums.is_empty)
-
-    def _after(self, window: _Window, *, is_empty: bool) -> None:
-        asked = self._asked
-        self._schedule(window.index)
-        if not is_empty:
-            return
-        self._idle.add(window.library)
-        if self._library() is not None:  # the calls may use another library
-            self._asked = asked
-            self._maker.trace_at = 0
-        elif asked or isinstance(self._setting, Trace):
+        if not sums.is_empty:
+            self._schedule.plan_next(window.index)
+        elif self._schedule.after_empty(window.library, window.index):
             self._notices.info("trace-empty", f"the calls run nothing that {window.tracer.name} can trace")
-            self._maker.trace_at = NEVER
-
-    def _plan_file(self, window: _Window, record: records.Trace) -> bool:
-        """Have the journal's thread write the window's file, and then its record, which names the file."""
-        wanted = not isinstance(self._setting, Trace) or self._setting.chrome
-        journal = self._journal()
-        if journal is None or not wanted or (self._files >= FILES_KEPT and not self._asked):
-            return False
-        self._files += 1
-        title = f"{journal.name}, window {window.number}, calls {window.index}+{window.calls}"
-        path = journal.with_name(f"{journal.stem}.trace-{window.number}.json")
-        self._unwritten.append((path, window.slices, title, record))
-        return True
 
     def write_files(self, append: Callable[[records.Trace], object]) -> None:
         """Write the files of finished windows, in the journal's thread: the file system may hang.
@@ -327,35 +261,13 @@ class Windows:
         Args:
             append: Receives a window's record once its file has been written.
         """
-        while True:
-            try:
-                path, slices, title, record = self._unwritten.popleft()
-            except IndexError:
-                return
-            began = thread_time_ns()
-            try:
-                text, left_out = chrome_trace(slices, title)
-                path = write_numbered(path, text)
-                record.file = path.name
-            except OSError as error:
-                self._notices.info("trace-file-lost", f"{path.name} cannot be written: {error}")
-                continue
-            finally:
-                del slices
-                append(record)
-                self._maker.excuse(thread_time_ns() - began)
-            if left_out:
-                self._notices.info(
-                    "trace-file-cut",
-                    f"{path.name} would be too large: its {left_out} shortest operations are omitted",
-                    left_out=left_out,
-                )
+        self._files.write(append, self._maker.excuse)
 
     def _drop(self, window: _Window | None, error: BaseException, *, started: bool = True) -> None:
         """Stop tracing permanently: a profiler that failed once is not reliable."""
         self._window = None
         self._broken = True
-        self._maker.trace_at = NEVER
+        self._schedule.stop()
         if window is not None and started:
             with own_faults_dropped():  # it may not have been started
                 window.tracer.stop()
@@ -375,7 +287,7 @@ class Windows:
             if is_foreign(error):
                 raise
         self._broken = True
-        self._maker.trace_at = NEVER
+        self._schedule.stop()
 
 
 def _on_the_runs_clock(slices: list[Slice], start_ns: int) -> list[Slice]:
