@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from instrumented_calc.journal.records import Call, Counters, Lane, Phase, RunEnd, Slice, bucket_of
 
@@ -190,6 +191,14 @@ def test_thinned_stretches_are_exact_in_total_and_counted_once(summarized):
     assert summary.us_per_atom == pytest.approx(181_000 / 404)
     assert shares(summary.breakdown)["a"] == 100_500_000
     assert summary.wall_ns == 402_000_000
+
+
+def test_a_slice_without_a_histogram_says_nothing_of_latency(summarized):
+    damaged = structs.replace(thinned(), histogram=[])
+    assert summarized(MD, damaged).latency is None
+    alone = summarized(MD, call(0, 0, 1_000_000, lane=0, phase=0, n_atoms=4, step=0), damaged)
+    assert (alone.latency.calls, alone.latency.median_ns) == (1, 1_000_000)
+    assert alone.evaluations.calls == 102
 
 
 def test_counters_come_from_the_end_of_the_run(summarized):

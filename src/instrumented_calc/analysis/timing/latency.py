@@ -140,7 +140,8 @@ def measure_latency(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) 
     if not slices:
         return _of_rows(calls.wall_ns[rows])
     wall = calls.wall_ns[rows[~calls.sliced[rows]]]
-    return _of_rows_and_slices(wall, [each for each in slices if each.calls > each.failed])
+    # A damaged slice may have lost its histogram: then it is unknown how long its calls took.
+    return _of_rows_and_slices(wall, [each for each in slices if each.calls > each.failed and each.histogram])
 
 
 def _of_rows(wall: Integers) -> Latency | None:
