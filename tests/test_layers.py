@@ -1,13 +1,14 @@
-"""The walls of the package, drawn from its imports."""
+"""The walls of the package, drawn from its imports: those at the top, in functions and for types."""
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "instrumented_calc"
+PACKAGE = "instrumented_calc"
 
 EVERYBODYS = {"_version", "errors", "foreign", "plain_text"}
-# Who may import whom.
+# Which part may import which.
 ALLOWED = {
     "_version": set(),
     "errors": set(),
@@ -25,34 +26,104 @@ ALLOWED = {
     "__init__": {"api", "experiments"},
     "__main__": {"cli"},
 }
+# The floors of capture, from the lowest: a file imports from its own floor and from lower ones. "" is the
+# folder of capture itself.
+CAPTURE = ("", "environment", "probes", "counting", "parts", "calls", "rows", "tracing", "run", "wrapping")
+# Imports that are to be cut: they run up a floor or close a circle. Nothing may be added.
+TO_BE_CUT: set[str] = {
+    "capture.calls.lane -> capture.rows.outbox",
+    "capture.calls.lane -> capture.run.recorder",
+    "capture.counting.torch_conversions -> capture.rows.row_maker",
+    "capture.parts.stand_ins -> capture.calls.lane",
+    "capture.probes.garbage -> capture.rows.row_maker",
+    "capture.probes.torch_compile -> capture.rows.row_maker",
+    "capture.rows.row_maker -> capture.tracing.windows",
+    "capture.run.header -> capture.run.recorder",
+    "capture.run.process_hooks -> capture.run.recorder",
+}
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path, package: str) -> set[str]:
-    """Names of the parts of `package` that a file imports, at the top, in functions and for types."""
+def imports(path: Path) -> set[str]:
+    """Names that a file imports: of modules, and of what may be a module or a name within one."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
-            modules = [node.module]
-            if node.module == package:
-                modules = [f"{package}.{alias.name}" for alias in node.names]
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        else:
-            continue
-        names |= {module.split(".")[1] for module in modules if module.startswith(f"{package}.")}
+            names |= {alias.name for alias in node.names}
     return names
 
 
-def table() -> dict[str, set[str]]:
-    arrows: dict[str, set[str]] = {}
+def modules() -> dict[str, Path]:
+    """Every file of the package by its dotted name below the package; a folder's own file by the folder's."""
+    found = {}
     for path in SOURCE.rglob("*.py"):
-        part = part_of(path)
-        arrows.setdefault(part, set()).update(imported(path, "instrumented_calc") - {part} - EVERYBODYS)
-    return arrows
+        words = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(words[:-1] if words[-1] == "__init__" and words[1:] else words)] = path
+    return found
+
+
+def arrows() -> dict[str, set[str]]:
+    """Return for every file the files that it imports."""
+    known = modules()
+    drawn: dict[str, set[str]] = {}
+    for name, path in known.items():
+        drawn[name] = set()
+        for each in imports(path):
+            target = each.removeprefix(f"{PACKAGE}.")
+            if target == each:
+                continue
+            target = target if target in known else target.rpartition(".")[0] or "__init__"
+            if target != name:
+                drawn[name].add(target)
+    return drawn
+
+
+def table() -> dict[str, set[str]]:
+    """Return for every part (a package or a file at the top) the parts that it imports."""
+    parts: dict[str, set[str]] = {}
+    for name, targets in arrows().items():
+        part = name.split(".")[0]
+        parts.setdefault(part, set()).update({each.split(".")[0] for each in targets} - {part} - EVERYBODYS)
+    return parts
+
+
+def circles(drawn: dict[str, set[str]]) -> set[str]:
+    """Return the files on a circle of imports, and those that import one: what is left without leaves."""
+    left = {name: set(targets) for name, targets in drawn.items()}
+    while leaves := {name for name, targets in left.items() if not targets}:
+        left = {name: targets - leaves for name, targets in left.items() if name not in leaves}
+    return set(left)
+
+
+def floor(name: str) -> int | None:
+    """Return the floor of a file of capture; None for all others."""
+    words = name.split(".")
+    if words[0] != "capture":
+        return None
+    return CAPTURE.index(words[1] if len(words) > 1 and words[1] in CAPTURE else "")
+
+
+def upward() -> set[str]:
+    """Return the imports of capture that run up to a higher floor."""
+    drawn = arrows()
+    return {
+        f"{name} -> {target}"
+        for name, targets in drawn.items()
+        for target in targets
+        if floor(name) is not None and floor(target) is not None and floor(name) < floor(target)
+    }
+
+
+def without_those_to_be_cut() -> dict[str, set[str]]:
+    return {
+        name: {each for each in targets if f"{name} -> {each}" not in TO_BE_CUT}
+        for name, targets in arrows().items()
+    }
 
 
 def test_no_part_imports_what_it_must_not_know():
@@ -65,23 +136,35 @@ def test_every_part_has_its_place_in_the_table():
     assert table()["capture"], "the table is drawn from real imports"
 
 
+def test_every_folder_of_capture_has_a_floor():
+    folders = {path.name for path in (SOURCE / "capture").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(CAPTURE) - {""}
+
+
+def test_no_import_of_capture_runs_up_to_a_higher_floor():
+    assert upward() <= TO_BE_CUT
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circles(without_those_to_be_cut()) == set()
+
+
+def test_an_import_that_was_cut_is_taken_off_the_list():
+    assert {f"{name} -> {target}" for name, targets in arrows().items() for target in targets} >= TO_BE_CUT
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"a", "b", "c"}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
+
+
 def test_integrations_know_only_the_protocol_and_the_errors():
     for path in (ROOT / "integrations").rglob("*.py"):
-        assert imported(path, "instrumented_calc") <= {"integration", "errors"}, path
+        ours = {each.split(".")[1] for each in imports(path) if each.startswith(f"{PACKAGE}.")}
+        assert ours <= {"integration", "errors"}, path
 
 
 def test_the_core_never_learns_the_name_of_a_model_library():
     for path in SOURCE.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        modules = {
-            name.split(".")[0]
-            for node in ast.walk(tree)
-            for name in (
-                [node.module or ""]
-                if isinstance(node, ast.ImportFrom)
-                else [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else []
-            )
-        }
-        assert not modules & {"orb_models", "fennol", "anisoap", "jax", "torch"}, path
+        roots = {each.split(".")[0] for each in imports(path)}
+        assert not roots & {"orb_models", "fennol", "anisoap", "jax", "torch"}, path
