@@ -25,15 +25,15 @@ class AniSOAPCalculator(Calculator):
     """Descriptor, energy, forces and torques of ellipsoids.
 
     Atoms carry the arrays `c_q`, orientations (w, x, y, z), and `c_diameter[1]` to `c_diameter[3]` in A.
-    ASE's molecular dynamics moves the particles and leaves their orientations as they are. The expansion
-    ends at the cutoff with a small jump, and so does the energy; the forces are those of the particles that
-    are neighbours, and do not see it.
+    ASE's molecular dynamics moves the particles and leaves their orientations unchanged. The expansion ends
+    at the cutoff with a small jump, and so does the energy; the forces are those of the current neighbours,
+    and ignore the jump.
 
     Args:
         model: A linear model; settings alone give the descriptor and nothing else.
-        fd_step: By how much particles are moved for the forces, in A. From 1e-3 to 1e-6 the forces differ
-            by less than one part in a million.
-        rot_step: By how much particles are turned for the torques, in radians.
+        fd_step: Displacement of particles for the forces, in A. From 1e-3 to 1e-6 the forces differ by less
+            than one part in a million.
+        rot_step: Rotation of particles for the torques, in radians.
         **options: ASE's own, such as `directory`.
 
     Raises:
@@ -60,10 +60,10 @@ class AniSOAPCalculator(Calculator):
             self.implemented_properties = ["descriptor"]
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """Return what has changed since the last calculation, orientations and diameters included.
+        """Return the changes since the last calculation, including orientations and diameters.
 
         Args:
-            atoms: The atoms as they are now.
+            atoms: The current atoms.
             tol: Of ASE's own comparison.
         """
         changes: list[str] = super().check_state(atoms, tol)  # type: ignore[no-untyped-call]
@@ -79,15 +79,15 @@ class AniSOAPCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Compute what is asked for, all frames that it takes in one batch.
+        """Compute the requested properties, with all frames that they need in one batch.
 
         Args:
             atoms: Of N particles; those of the last call by default.
-            properties: `forces` takes 6N more frames, `torques` likewise.
-            system_changes: As ASE gives them.
+            properties: `forces` takes 6N more frames, and so does `torques`.
+            system_changes: As passed by ASE.
 
         Raises:
-            InputError: The particles' arrays cannot be used, or their species are not the model's.
+            InputError: The particles' arrays are invalid, or their species are not the model's.
         """
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
         frame: Any = self.atoms
@@ -113,7 +113,7 @@ class AniSOAPCalculator(Calculator):
 
 
 def _displaced(atoms: Atoms, step: float) -> Iterator[Atoms]:
-    """Move each particle forth and back along x, y and z."""
+    """Displace each particle in both directions along x, y and z."""
     for i in range(len(atoms)):
         for shift in _steps(step):
             frame = atoms.copy()
@@ -122,7 +122,7 @@ def _displaced(atoms: Atoms, step: float) -> Iterator[Atoms]:
 
 
 def _rotated(atoms: Atoms, step: float) -> Iterator[Atoms]:
-    """Turn each particle forth and back about the lab's x, y and z through its centre."""
+    """Rotate each particle in both directions about the lab's x, y and z through its centre."""
     for i in range(len(atoms)):
         for vector in _steps(step):
             frame = atoms.copy()

@@ -1,4 +1,4 @@
-"""What can be said of an AniSOAP calculator, and its timed parts: the integration that is asked."""
+"""Evidence about an AniSOAP calculator, and its timed parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STUDIES = ("anisoap:ellipsoids", "anisoap:benzene", "anisoap:species")
 
 
 def knows(calc: Any) -> bool:
-    """Tell whether a calculator is this package's.
+    """Return whether a calculator is this package's.
 
     Args:
         calc: Any calculator.
@@ -57,9 +57,9 @@ def describe(calc: Any) -> dict[str, Any]:
 def parts(calc: Any) -> Sequence[Part]:
     """Return AniSOAP's stages.
 
-    The pair expansion contains the Gaussian parameters and the moments; what is left of it is its access to
-    metatensor's blocks and most of the einsums. Those are no part: they come by the ten thousand, and are
-    counted by equation and operands where every einsum is, in numpy.
+    The pair expansion contains the Gaussian parameters and the moments; the rest of it is its access to
+    metatensor's blocks and most of the einsums. These are not a part: there are tens of thousands of them,
+    counted by equation and operands in numpy like every einsum.
 
     Args:
         calc: A calculator that `knows` recognises.
@@ -81,7 +81,7 @@ def parts(calc: Any) -> Sequence[Part]:
 def _parts_in_torch(batched: TorchPowerSpectrum) -> list[Part]:
     """Return the same stages by the same names, where the batch has them.
 
-    A compiled batch is one part: torch.compile must not meet the stand-ins of those inside.
+    A compiled batch is one part: torch.compile must not trace the stand-ins of those inside.
     """
     found = [
         Part("neighbour list", power_spectrum, "neighbour_list", "neighbours"),
@@ -101,26 +101,26 @@ def _parts_in_torch(batched: TorchPowerSpectrum) -> list[Part]:
 
 
 def counts(calc: Any) -> dict[str, int]:
-    """Return what the last call worked on.
+    """Return the size of the last call's work.
 
     Args:
         calc: A calculator that `knows` recognises.
 
     Returns:
-        `frames`, those of the finite differences included, and `pairs` of neighbours in all of them, with
-        those of a particle and itself.
+        `frames`, those of the finite differences included, and `pairs` of neighbours in all of them,
+        including those of a particle with itself.
     """
     return {"frames": calc.power_spectrum.frames, "pairs": calc.power_spectrum.pairs}
 
 
 def build(spec: str) -> AniSOAPCalculator | None:
-    """Return the calculator that a command line means.
+    """Return the calculator named on a command line.
 
     Args:
         spec: `anisoap`, a small model of random weights for particles X, or `anisoap:MODEL.npz`.
 
     Raises:
-        ModelError: anisoap is not installed, or the file is no model.
+        ModelError: anisoap is not installed, or the file is not a model.
     """
     kind, _, path = spec.partition(":")
     if kind != SPEC:
@@ -129,12 +129,12 @@ def build(spec: str) -> AniSOAPCalculator | None:
 
 
 def study(spec: str) -> Workload | None:
-    """Return the workload of a controlled experiment that a command line means.
+    """Return the workload named on a command line.
 
     Args:
         spec: `anisoap:ellipsoids`, `anisoap:benzene` or `anisoap:species`.
 
     Raises:
-        ModelError: It is AniSOAP's, and there is none of that name.
+        ModelError: It belongs to AniSOAP, but does not exist.
     """
     return workload(spec)

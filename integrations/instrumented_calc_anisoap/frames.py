@@ -27,7 +27,7 @@ def ellipsoids(n_frames: int, n_atoms: int, species: tuple[str, ...] = ("X",), s
         n_frames: Number of frames.
         n_atoms: Number of particles in each.
         species: Symbols; each gets its equal share of the particles, the first ones the remainder.
-        seed: Of positions and orientations.
+        seed: Seed of positions and orientations.
 
     Raises:
         ValueError: There are more species than particles.
@@ -55,10 +55,10 @@ def benzenes(
         n_atoms: Number of particles in each, a multiple of 12.
         species: Symbols of one to four species, each of an equal share of every molecule, inner ring first;
             C and H make benzene.
-        seed: Of positions and orientations.
+        seed: Seed of positions and orientations.
 
     Raises:
-        ValueError: The particles make no whole molecules, or the species no equal shares.
+        ValueError: The particles do not form whole molecules, or the species have no equal shares.
     """
     if n_atoms < MOLECULE or n_atoms % MOLECULE:
         message = f"{n_atoms} particles: molecules take 12, 24, 36, ..."
@@ -91,7 +91,7 @@ def _places(n: int, spacing: float, rng: np.random.Generator) -> tuple[NDArray[A
 
 
 def _grid(n: int) -> tuple[int, int, int]:
-    """Return a grid that is nearly a cube and has n sites, or hardly more."""
+    """Return a grid that is nearly a cube and has n sites, or slightly more."""
     length = math.ceil(round(n ** (1 / 3), 9))
     width = math.ceil(math.sqrt(n / length))
     return length, width, math.ceil(n / (length * width))

@@ -1,4 +1,4 @@
-"""What a descriptor is made with: AniSOAP's own settings, by its own names."""
+"""Settings of a descriptor: AniSOAP's own, by its own names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Hypers:
     Attributes:
         max_angular: Largest angular channel l.
         radial_basis_name: `gto` or `monomial`.
-        cutoff_radius: Of the neighbour list, in A. AniSOAP's expansion ends there with a small jump.
-        radial_gaussian_width: Of the `gto` functions, in A; None for `monomial`.
+        cutoff_radius: Cutoff of the neighbour list, in A. AniSOAP's expansion ends there with a small jump.
+        radial_gaussian_width: Width of the `gto` functions, in A; None for `monomial`.
         max_radial: Largest n, for every l or one for each; (max_angular - l) // 2 by default.
         subtract_center_contribution: Whether a particle is left out of its own neighbours.
         basis_rcond: Smallest eigenvalue of the radial overlap that is inverted.
@@ -41,7 +41,7 @@ class Hypers:
     basis_tol: float = 1e-3
 
     def __post_init__(self) -> None:
-        """Refuse what AniSOAP refuses, and what it would fail on later."""
+        """Check for settings that AniSOAP refuses or would fail on later."""
         problem = next(_problems(self), None)
         if problem is not None:
             raise ModelError(problem)
@@ -65,7 +65,7 @@ class Hypers:
 
 
 def _problems(hypers: Hypers) -> Iterator[str]:
-    """Tell what is wrong with the settings, one line each."""
+    """Yield the errors of the settings, one line each."""
     for name in ("cutoff_radius", "radial_gaussian_width"):
         length = getattr(hypers, name)
         if length is not None and not isinstance(length, float):

@@ -1,4 +1,4 @@
-"""What is taken from anisoap, and what is told where it cannot be."""
+"""Imports from anisoap, and the messages if they fail."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def library() -> Any:
-    """Return AniSOAP's module, through which all of its parts are looked up.
+    """Return AniSOAP's module, through which all of its parts are accessed.
 
     Raises:
-        ModelError: It is not installed, or with a metatensor that it cannot use.
+        ModelError: It is not installed, or with an incompatible metatensor.
     """
     try:
         module = import_module("anisoap.representations.ellipsoidal_density_projection")
@@ -38,7 +38,7 @@ def radial_basis(hypers: Hypers) -> Any:
         hypers: The settings.
 
     Raises:
-        ModelError: The functions are too many to be told apart.
+        ModelError: The functions are too many to be distinguished.
     """
     anisoap = library()
     settings = {
@@ -57,7 +57,7 @@ def radial_basis(hypers: Hypers) -> Any:
 
 
 def _check_overlaps(basis: Any, hypers: Hypers) -> None:
-    """Refuse functions that AniSOAP would fail to orthonormalise at the first call."""
+    """Check for functions that AniSOAP would fail to orthonormalise at the first call."""
     inverse_root = import_module("anisoap.representations.radial_basis").inverse_matrix_sqrt
     for ell, n in enumerate(hypers.radial_functions):
         powers = ell + 2 * np.arange(n)

@@ -20,17 +20,17 @@ _one_at_a_time = threading.Lock()
 
 
 class MixedEinsum:
-    """Stands for `numpy.einsum`, and contracts in torch.
+    """Replaces `numpy.einsum`, and contracts in torch.
 
     Args:
-        dtype: `float64`, `float32` or `float16`: what torch computes in.
+        dtype: `float64`, `float32` or `float16`: the dtype of torch's computation.
         device: A `torch.device` or its name.
         compiled: Whether torch.compile compiles the contraction (`reduce-overhead`).
 
     Attributes:
-        into_ns: Time so far that operands took to become tensors, ns.
-        compute_ns: Time so far of torch.einsum itself, ns.
-        out_ns: Time so far that results took to become arrays, ns.
+        into_ns: Accumulated time to convert operands to tensors, ns.
+        compute_ns: Accumulated time of torch.einsum itself, ns.
+        out_ns: Accumulated time to convert results to arrays, ns.
     """
 
     def __init__(self, dtype: str = "float64", device: Any = "cpu", *, compiled: bool = False) -> None:
@@ -49,7 +49,7 @@ class MixedEinsum:
         ready = perf_counter_ns()
         result = self._einsum(equation, *tensors)
         if self._wait is not None:
-            self._wait()  # so that what the device computes is not charged to the way back
+            self._wait()  # so that device time is not charged to the conversion back
         done = perf_counter_ns()
         array = result.cpu().numpy().astype(np.float64, copy=False)
         end = perf_counter_ns()
@@ -61,10 +61,10 @@ class MixedEinsum:
 
 @contextmanager
 def in_pair_expansion(einsum: MixedEinsum) -> Iterator[None]:
-    """Let AniSOAP's pair expansion contract by another einsum.
+    """Make AniSOAP's pair expansion contract by another einsum.
 
-    The module that has it gets a numpy of its own, all of whose other names are numpy's: looked up as quickly
-    as before. NumPy itself stays as it is.
+    Its module gets a numpy of its own, all of whose other names are numpy's: looked up as quickly as before.
+    NumPy itself is unchanged.
     """
     module = library()
     stand_in: Any = types.ModuleType("numpy")

@@ -1,4 +1,4 @@
-"""A linear model on the descriptor, and the file that holds one."""
+"""A linear model on the descriptor, and its file."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ ENTRIES = ("format", "hypers", "species", "weights", "intercept")
 class Model:
     """Energy = descriptor @ weights + intercept.
 
-    The descriptor is an average over particles, so the energy is what the model was fitted to: usually an
-    energy per particle or of frames of one size.
+    The descriptor is an average over particles, so the energy is the fitted quantity: usually an energy per
+    particle or of frames of one size.
 
     Attributes:
-        hypers: What the descriptor is made with.
+        hypers: Settings of the descriptor.
         species: Atomic numbers, in ascending order. Frames must have exactly these.
-        weights: In eV, as many as the descriptor has features.
+        weights: In eV, one per feature of the descriptor.
         intercept: In eV.
 
     Raises:
-        ModelError: The weights are not as many as the features, or not finite.
+        ModelError: The number of weights differs from the number of features, or they are not finite.
     """
 
     hypers: Hypers
@@ -49,7 +49,7 @@ class Model:
     intercept: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit together."""
+        """Check the consistency of the fields."""
         expected = self.hypers.n_features(len(self.species))
         if list(self.species) != sorted(set(self.species)):
             message = f"species={self.species}: give each atomic number once, in ascending order"
@@ -74,13 +74,13 @@ class Model:
         return energies
 
     def check_species(self, atoms: Atoms) -> None:
-        """Refuse atoms of other species than the model's.
+        """Check that atoms have the model's species.
 
         Args:
             atoms: Atoms of any kind.
 
         Raises:
-            InputError: A species is missing or too many; the descriptor is then another one.
+            InputError: A species is missing or too many, so that the descriptor would differ.
         """
         found = sorted(set(atoms.numbers.tolist()))
         if found != list(self.species):
@@ -97,7 +97,7 @@ class Model:
             The path.
 
         Raises:
-            ModelError: The name ends in something else.
+            ModelError: The name has another suffix.
         """
         path = Path(path)
         if path.suffix != ".npz":
@@ -118,10 +118,10 @@ class Model:
         """Read a model.
 
         Args:
-            path: What `save` wrote.
+            path: A file written by `save`.
 
         Raises:
-            ModelError: There is no such file, or it is no model of this kind.
+            ModelError: There is no such file, or it is not a model of this kind.
         """
         try:
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -130,7 +130,7 @@ class Model:
             message = f"no model at {path} ({error.strerror or error}): Model.save writes one"
             raise ModelError(message) from error
         except (AttributeError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            message = f"{path} is no AniSOAP model: Model.save writes one"
+            message = f"{path} is not an AniSOAP model: Model.save writes one"
             raise ModelError(message) from error
         if entries["format"] != FORMAT:
             message = f"{path} is of format {entries['format']!s}: this version reads {FORMAT}"
@@ -147,11 +147,11 @@ class Model:
 
 
 def default_model(species: tuple[int, ...] = (0,), seed: int = 0) -> Model:
-    """Return a small model with random weights: the real cost, energies that mean nothing.
+    """Return a small model with random weights: the real cost, meaningless energies.
 
     Args:
         species: Atomic numbers; 0 is ASE's X.
-        seed: Of the weights.
+        seed: Seed of the weights.
     """
     hypers = Hypers(max_angular=4)
     n_features = hypers.n_features(len(species))

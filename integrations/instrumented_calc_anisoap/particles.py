@@ -57,13 +57,13 @@ def turned(quaternion: NDArray[Any], vector: NDArray[Any]) -> NDArray[Any]:
 
 
 def check_particles(atoms: Atoms) -> None:
-    """Refuse atoms that AniSOAP would fail on or, worse, misread.
+    """Check for atoms that AniSOAP would fail on or, worse, misread.
 
     Args:
         atoms: Atoms of any kind.
 
     Raises:
-        InputError: An array is missing, of another shape or of impossible values.
+        InputError: An array is missing, or has another shape or impossible values.
     """
     problem = next(_problems(atoms), None)
     if problem is not None:
@@ -71,7 +71,7 @@ def check_particles(atoms: Atoms) -> None:
 
 
 def _problems(atoms: Atoms) -> Iterator[str]:
-    """Tell what is wrong with the arrays, one line each."""
+    """Yield the errors of the arrays, one line each."""
     n = len(atoms)
     if n == 0:
         yield "no atoms: AniSOAP needs at least one particle"

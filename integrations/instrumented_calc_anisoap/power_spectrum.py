@@ -1,9 +1,9 @@
-"""The power spectrum, put together from AniSOAP's own parts.
+"""The power spectrum, built from AniSOAP's own parts.
 
-AniSOAP 0.1.1 makes a wrong one of two species or more: its contraction lays the features out by radial
+AniSOAP 0.1.1 computes a wrong one for two species or more: its contraction lays the features out by radial
 function first and labels them by neighbour species first, so that the orthonormalisation mixes columns of
-different species, and its `power_spectrum` then fails on the second block. Here the columns are labelled as
-they lie before they are orthonormalised, and the blocks of all centre species are put side by side.
+different species, and its `power_spectrum` then fails on the second block. Here the columns are labelled in
+their actual order before they are orthonormalised, and the blocks of all centre species are concatenated.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class PowerSpectrum:
     Attributes:
         radial_basis: AniSOAP's, with the overlaps of its functions.
         frames: Number of frames of the last call.
-        pairs: Number of neighbour pairs of the last call, with those of a particle and itself.
+        pairs: Number of neighbour pairs of the last call, including those of a particle with itself.
 
     Raises:
-        ModelError: anisoap is not installed, or with a metatensor that it cannot use; or the radial
-            functions are too many to be told apart.
+        ModelError: anisoap is not installed, or with an incompatible metatensor; or the radial functions are
+            too many to be distinguished.
     """
 
     def __init__(self, hypers: Hypers) -> None:
@@ -51,13 +51,13 @@ class PowerSpectrum:
     def __call__(self, frames: list[Atoms], *, variants: bool = False) -> NDArray[Any]:
         """Return one descriptor for each frame, averaged over the particles of each species.
 
-        Particles without any neighbour, themselves included, have no part in the average, as in AniSOAP.
+        Particles without any neighbour, themselves included, are excluded from the average, as in AniSOAP.
 
         Args:
             frames: Atoms with the arrays of ellipsoids, all of the same species.
-            variants: The frames are the first one with particles moved a little or turned, and keep its
-                neighbours: a pair that a finite difference carries over the cutoff, where the expansion
-                jumps, would otherwise make an enormous force.
+            variants: The frames are the first one with particles slightly displaced or rotated, and keep its
+                neighbours: a pair that a finite difference moves across the cutoff, where the expansion
+                jumps, would otherwise create an enormous force.
 
         Returns:
             Descriptors, (frames, n_features). A feature is sum_m (-1)^l c_a c_b / sqrt(2l+1), where c_a
@@ -81,7 +81,7 @@ class PowerSpectrum:
         if self.pairs:
             squares = self._squares(self._coefficients(frames, species, neighbours))
             for key, block in squares.items():
-                # Species that have no neighbours at all are not there: their density is zero.
+                # Species without any neighbours are absent: their density is zero.
                 centre = species.index(key["types_center"])
                 features[block.samples["type"], centre] = block.values[:, 0]
         return features.reshape(len(frames), -1)
@@ -157,10 +157,10 @@ def _common_species(frames: list[Atoms]) -> list[int]:
 
 
 def _labelled(features: Any, species: list[int]) -> Any:
-    """Label features as they lie, and give each block a column for every species.
+    """Label features in their actual order, and give each block a column for every species.
 
     Args:
-        features: What AniSOAP's contraction returned, of values (centres, 2l+1, n * neighbour species).
+        features: The output of AniSOAP's contraction, with values (centres, 2l+1, n * neighbour species).
             Species that no centre of the block has among its neighbours are missing: zeros here.
         species: All species, in ascending order.
     """

@@ -26,21 +26,21 @@ NAMES = ("one_species", "two_species", "three_species", "four_species")
 
 
 class Descriptors:
-    """Computes the descriptors of the same frames again and again; one call of `calculate` does them all.
+    """Computes the descriptors of the same frames repeatedly; one call of `calculate` does them all.
 
     Args:
         frames: The frames.
-        setting: How: what has `mode`, `dtype`, `device` and `compiled`, and takes `into_ns`, `compute_ns` and
+        setting: Has `mode`, `dtype`, `device` and `compiled`, and receives `into_ns`, `compute_ns` and
             `out_ns`.
         hypers: AniSOAP's settings.
 
     Attributes:
-        power_spectrum: What computes them.
+        power_spectrum: Computes them.
         model: None: there is no energy.
         results: `descriptor`, (frames, features).
 
     Raises:
-        ModelError: anisoap is not installed, or the mode is not known.
+        ModelError: anisoap is not installed, or the mode is unknown.
     """
 
     def __init__(self, frames: list[Atoms], setting: Any, hypers: Hypers) -> None:
@@ -60,7 +60,7 @@ class Descriptors:
             raise ModelError(message)
 
     def calculate(self, atoms: Any = None, properties: Any = ("descriptor",), changes: Any = ()) -> None:
-        """Compute them; the arguments are ASE's, and all frames are computed in any case."""
+        """Compute them; the arguments are ASE's and are ignored."""
         del atoms, properties, changes
         start = perf_counter_ns()
         into, out = self._conversions()
@@ -82,15 +82,15 @@ class Descriptors:
 
 @dataclass(frozen=True)
 class Case:
-    """Frames under a name, as the study of AniSOAP named its files.
+    """Frames under a name, like the files of AniSOAP's study.
 
     Attributes:
         file: The name.
         n_atoms: Particles per frame.
         species: Number of species.
         symbols: Chemical symbols of a frame's particles, of which N_a are counted.
-        build: Given the setting, returns what is timed.
-        pairs: Given what was built, after a call, returns its number of neighbour pairs.
+        build: Given the setting, returns the timed object.
+        pairs: Given the built object, after a call, returns its number of neighbour pairs.
     """
 
     file: str
@@ -106,10 +106,10 @@ class Workload:
     """Cases of one kind.
 
     Attributes:
-        name: As it was asked for.
+        name: As requested.
         cases: Its cases.
-        numpy_dtypes: What NumPy can compute in: AniSOAP knows doubles only.
-        torch_dtypes: What torch can: it inverts no matrix in half precision.
+        numpy_dtypes: Dtypes of the NumPy mode: AniSOAP supports only doubles.
+        torch_dtypes: Dtypes of the torch modes: no matrix inversion in half precision.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Workload:
 
 
 def workload(spec: str) -> Workload | None:
-    """Return the workload that a command line means, or None if it is another's.
+    """Return the workload named on a command line, or None if it belongs to another integration.
 
     Args:
         spec: `anisoap:ellipsoids` (50 frames of two), `anisoap:benzene` (two frames of 24 particles) or

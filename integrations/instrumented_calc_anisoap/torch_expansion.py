@@ -1,4 +1,4 @@
-"""The power spectrum in torch: all pairs in one batch, where AniSOAP takes them one by one.
+"""The power spectrum in torch: all pairs in one batch, while AniSOAP processes them one by one.
 
 Only the neighbour list is NumPy's; from there to the descriptors everything stays in tensors. The values are
 those of `PowerSpectrum`.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Pairs:
-    """All ordered pairs of neighbours, and the particles that they are of; arrays, then tensors.
+    """All ordered pairs of neighbours, and their particles; arrays, then tensors.
 
     Attributes:
         vectors: From the centre to the neighbour, (pairs, 3), in A.
@@ -61,10 +61,10 @@ class TorchPowerSpectrum:
         radial_basis: AniSOAP's.
         frames: Number of frames of the last call.
         pairs: Number of neighbour pairs of the last call.
-        into_ns: Time so far that arrays took to become tensors, ns.
+        into_ns: Accumulated time to convert arrays to tensors, ns.
         compiled: Whether it is compiled.
-        run: What computes descriptors of tensors: `descriptors`, compiled or not.
-        out_ns: Time so far that descriptors took to become an array, ns.
+        run: Function from tensors to descriptors: `descriptors`, compiled or not.
+        out_ns: Accumulated time to convert descriptors to an array, ns.
 
     Raises:
         ModelError: anisoap is not installed, or cannot use the settings.
@@ -126,7 +126,7 @@ class TorchPowerSpectrum:
         return tensors
 
     def out_of_torch(self, result: Any) -> NDArray[Any]:
-        """Return descriptors as an array; a device must answer here, so it is waited for before."""
+        """Return descriptors as an array, after waiting for the device, which must finish here."""
         if self._device.type != "cpu":
             getattr(self._torch, self._device.type).synchronize()
         start = perf_counter_ns()

@@ -1,4 +1,4 @@
-"""What a batched expansion needs besides the pairs: tables that depend on the settings alone."""
+"""Tables of a batched expansion that depend only on the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said of a FeNNol model by looking at it."""
+"""Evidence about a FeNNol model from its attributes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import weakref
 from importlib import metadata
 from typing import Any
 
-# Names of the files that models were loaded from, by id: a model does not know its own and has no hash.
+# File names of loaded models, by id: a model does not store its own and has no hash.
 _loaded_as: dict[int, str] = {}
 
 
@@ -14,7 +14,7 @@ def remember(model: Any, name: str) -> None:
     """Note the name of the file that a model was loaded from.
 
     Args:
-        model: A `FENNIX` model; nothing of ours may show in it.
+        model: A `FENNIX` model; nothing of ours may be stored in it.
         name: The file's name without its ending.
     """
     _loaded_as[id(model)] = name
@@ -22,7 +22,7 @@ def remember(model: Any, name: str) -> None:
 
 
 def knows(calc: Any) -> bool:
-    """Tell whether a calculator runs a FeNNol model on a neighbour list of its own.
+    """Return whether a calculator runs a FeNNol model on a neighbour list of its own.
 
     Args:
         calc: Any calculator.
@@ -48,7 +48,7 @@ def describe(calc: Any) -> dict[str, Any]:
     model = calc.model
     weights = jax.tree.leaves(model.variables)
     x64 = bool(jax.config.jax_enable_x64)
-    # Without x64, JAX takes float64 for float32 without a word.
+    # Without x64, JAX silently treats float64 as float32.
     return {
         "name": _loaded_as.get(id(model)) or _architecture(model),
         "library": f"FeNNol {metadata.version('fennol')}, jax {jax.__version__}",

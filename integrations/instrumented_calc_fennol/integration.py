@@ -1,4 +1,4 @@
-"""The integration that is asked: one function for each question of `instrumented_calc.integration`."""
+"""The integration: one function for each function of `instrumented_calc.integration`."""
 
 from __future__ import annotations
 

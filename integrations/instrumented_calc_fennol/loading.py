@@ -12,10 +12,10 @@ from instrumented_calc_fennol.evidence import remember
 
 PREFIX = "fennol:"
 MODELS_DIRECTORY = "FENNOL_MODELS"
-NAMED_FILES = {"ani-2x": "ani2x.fnx"}  # FeNNol looks for no model itself: it takes a path
+NAMED_FILES = {"ani-2x": "ani2x.fnx"}  # FeNNol needs the path of the model
 
 
-def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:  # noqa: N802 - stands for a class
+def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:  # noqa: N802 - acts as a class
     """Return FeNNol's ASE calculator for a model's file.
 
     Args:
@@ -27,7 +27,7 @@ def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:
         A `FENNIXCalculator`, energies in eV, forces in eV/A, stress in eV/A^3.
 
     Raises:
-        ModelError: FeNNol is not installed, the file is absent or is no model that FeNNol can build.
+        ModelError: FeNNol is not installed, or the file is missing or is not a model that FeNNol can build.
     """
     path = Path(model_path)
     if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
@@ -48,11 +48,11 @@ def build(spec: str) -> Any | None:
     """Return the calculator of `fennol:FILE.fnx` or of a model with a name, None for other specs.
 
     Args:
-        spec: What follows `--calc`. The file of a named model (`ani-2x`) is looked for in the directory
-            that the environment variable FENNOL_MODELS names, then in the working directory.
+        spec: The value of `--calc`. The file of a named model (`ani-2x`) is searched in the directory named
+            by the environment variable FENNOL_MODELS, then in the working directory.
 
     Raises:
-        ModelError: The spec is FeNNol's, and the model cannot be built.
+        ModelError: The spec belongs to FeNNol, but the model cannot be built.
     """
     if spec.startswith(PREFIX):
         return FeNNolCalculator(spec.removeprefix(PREFIX))

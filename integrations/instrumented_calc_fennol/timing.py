@@ -1,8 +1,8 @@
-"""Where the time of a FeNNol call goes, and what is known of its neighbour lists without asking a device.
+"""Where the time of a FeNNol call goes, and the state of its neighbour lists without waiting for a device.
 
-JAX returns before its device has computed, and what is read first pays for everything before. So a part waits
+JAX returns before its device has computed, and the first read waits for all previous work. So a part waits
 for one array of its result (those of one execution are complete together). FeNNol itself reads the list and
-the result in its very next statement: this moves time to the part that it belongs to and adds none.
+the result in its very next statement: this moves time to the part it belongs to and adds none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from instrumented_calc.integration import Part
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Which of the three functions ran tells what was computed: the stress function gives forces too.
+# The function that ran shows what was computed: the stress function also gives forces.
 MODEL_FUNCTIONS = {
     "_total_energy": "energy",
     "_energy_and_forces": "energy+forces",
@@ -49,7 +49,7 @@ def parts(calc: Any) -> list[Part]:
 
 
 def counts(calc: Any) -> dict[str, int]:
-    """Return what the last call did with its neighbour lists.
+    """Return the state of the last call's neighbour lists.
 
     Args:
         calc: A `FENNIXCalculator` that has calculated.
@@ -74,7 +74,7 @@ def counts(calc: Any) -> dict[str, int]:
 
 
 def _made_on_host(value: Any) -> bool:
-    """Tell whether a list was made anew after an overflow: only then FeNNol leaves it in numpy arrays."""
+    """Return whether a list was rebuilt after an overflow: only then FeNNol stores it in numpy arrays."""
     import numpy as np  # noqa: PLC0415 - importing this package imports no library
 
     return any(isinstance(array, np.ndarray) for array in _arrays(value))
@@ -88,12 +88,12 @@ def _arrays(value: Any) -> Iterator[Any]:
 
 
 def _graph_key(calc: Any) -> str:
-    """Return the name of the main graph: the one that the first layer makes."""
+    """Return the name of the main graph: the one made by the first layer."""
     return str(getattr(calc.model.preprocessing.layers[0], "graph_key", ""))
 
 
 def _shapes(_: Any, inputs: Any) -> tuple[Any, ...]:
-    """Return what programs differ by: the first argument is the weights, or the lists' capacities."""
+    """Return the key of a program; the first argument is the weights or the lists' capacities."""
     return tuple(
         getattr(array, "shape", None)
         for value in inputs.values()
@@ -102,7 +102,7 @@ def _shapes(_: Any, inputs: Any) -> tuple[Any, ...]:
 
 
 def _await_list(graph_key: str, inputs: Any) -> None:
-    # Not any array: those that are only passed through are there before the program has run.
+    # Not any array: those that are only passed through are ready before the program has run.
     distances = inputs.get(graph_key, {}).get("d12")
     if distances is not None:
         distances.block_until_ready()

@@ -1,4 +1,4 @@
-"""Models with seeded random weights, for trying out where no trained one is at hand."""
+"""Models with seeded random weights, for use when no trained one is available."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ELEMENTS = ["H", "C", "N", "O", "S", "F", "Cl"]  # those of ANI-2x
-CUTOFF, ANGULAR_CUTOFF = 5.1, 3.5  # A, likewise
+CUTOFF, ANGULAR_CUTOFF = 5.1, 3.5  # A, of ANI-2x
 
 
 def random_model(
@@ -22,15 +22,15 @@ def random_model(
     seed: int = 0,
     hidden: Sequence[int] = (256, 192, 160),
 ) -> Path:
-    """Save a model with random weights that FeNNol's own loader accepts. It knows no physics.
+    """Save a model with random weights that FeNNol's own loader accepts. It is not physical.
 
-    Its energy has a ZBL repulsion besides, so that dynamics with it does not collapse.
+    Its energy also has a ZBL repulsion, so that dynamics with it does not collapse.
 
     Args:
         path: File to write, by custom `.fnx`.
         kind: `ani`, of ANI-2x's descriptors and elements (J. Chem. Theory Comput. 16, 4192 (2020)), or
             `crate`, a small one of FeNNol's own (J. Chem. Phys. 161, 042502 (2024)).
-        seed: Of the random weights.
+        seed: Seed of the random weights.
         hidden: Widths of the network's hidden layers; the default is ANI-2x's for hydrogen.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What can be said of an Orb model by looking at it: the integration that is asked."""
+"""Evidence about an Orb model from its attributes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from importlib import metadata
 from typing import Any
 from weakref import WeakKeyDictionary
 
-# Names that models were loaded under. The model itself does not know its own, and nothing of ours
-# may show in it.
+# Names that models were loaded under. The model does not store its own, and nothing of ours may be stored in
+# it.
 loaded_as: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def knows(calc: Any) -> bool:
-    """Tell whether a calculator runs an Orb model, of any version of orb-models.
+    """Return whether a calculator runs an Orb model, of any version of orb-models.
 
     Args:
         calc: Any calculator.
@@ -48,7 +48,7 @@ def describe(calc: Any) -> dict[str, Any]:
 
 
 def is_compiled(regressor: Any) -> bool:
-    """Tell whether torch.compile took effect on a model or a part of it.
+    """Return whether torch.compile took effect on a model or a part of it.
 
     Args:
         regressor: An Orb model. orb-models compiles its backbone, not the whole.
@@ -82,7 +82,7 @@ def _precision(dtype: str, device: str) -> str:
         return dtype
     try:
         setting = torch.get_float32_matmul_precision()
-    except RuntimeError:  # the program uses torch 2.9's newer setting, and torch allows but one
+    except RuntimeError:  # the program uses torch 2.9's newer setting, which excludes this one
         return f"{dtype} ({torch.backends.cuda.matmul.fp32_precision})"
     if device != "cuda":
         return f"{dtype}-{setting}"

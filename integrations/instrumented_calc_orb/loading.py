@@ -30,8 +30,8 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
     """Return orb-models' ASE calculator for a named or loaded model.
 
     Args:
-        model: A name that orb-models knows ("orb-v2", "orb-v3-conservative-inf-omat", ...), or what
-            one of its loaders returned.
+        model: A name known to orb-models ("orb-v2", "orb-v3-conservative-inf-omat", ...), or the return
+            value of one of its loaders.
         device: "cpu", "cuda", "cuda:1", ..., or a `torch.device`; the GPU if there is one by default.
         precision: "float32-high" (the default: TF32 where there is a GPU), "float32-highest" or
             "float64".
@@ -44,8 +44,8 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
         An `ORBCalculator`, energies in eV, forces in eV/A, stress in eV/A^3.
 
     Raises:
-        ModelError: orb-models is not installed, does not know the name, cannot load the weights or
-            has not the device.
+        ModelError: orb-models is not installed, does not know the name, cannot load the weights or lacks the
+            device.
     """
     pretrained = _orb_models()
     _check_device(device)
@@ -91,16 +91,16 @@ def _check_device(device: Any) -> None:
         kind = torch.device(device).type
     except (RuntimeError, TypeError) as error:
         reason = str(error).partition("\n")[0]
-        message = f"device={str(device)!r}: torch knows no such device ({reason}): use 'cpu' or 'cuda'"
+        message = f"device={str(device)!r}: torch has no such device ({reason}): use 'cpu' or 'cuda'"
         raise ModelError(message) from error
     if kind == "cuda" and not torch.cuda.is_available():
-        message = f"device={str(device)!r}: torch sees no CUDA GPU here: use device='cpu'"
+        message = f"device={str(device)!r}: torch finds no CUDA GPU here: use device='cpu'"
         raise ModelError(message)
 
 
 def _load(pretrained: Any, name: str, options: dict[str, Any]) -> list[Any]:
-    """Return a named model and, from orb-models 0.6 on, the adapter that goes with it."""
-    # The loaders of withdrawn models are still there, without weights.
+    """Return a named model and, from orb-models 0.6 on, its adapter."""
+    # The loaders of withdrawn models still exist, without weights.
     known = {
         key: loader
         for key, loader in pretrained.ORB_PRETRAINED_MODELS.items()
@@ -109,7 +109,7 @@ def _load(pretrained: Any, name: str, options: dict[str, Any]) -> list[Any]:
     key = name.replace("_", "-").lower()
     if key not in known:
         near = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or sorted(known)
-        message = f"orb-models offers no model {name!r}: try {', '.join(near)}"
+        message = f"orb-models has no model {name!r}: try {', '.join(near)}"
         raise ModelError(message)
     if options.get("precision", PRECISIONS[0]) not in PRECISIONS:
         message = f"precision={options['precision']!r}: use one of {', '.join(PRECISIONS)}"
@@ -140,7 +140,7 @@ def _default_weights(loader: Callable[..., Any]) -> Any:
 
 
 def _loaded_already(model: Any, options: dict[str, Any]) -> list[Any]:
-    """Return the parts of what a loader of orb-models returned earlier."""
+    """Return the parts of a model that a loader of orb-models returned earlier."""
     parts = _parts(model)
     if not hasattr(parts[0], "parameters"):
         message = f"model= takes a name or a loaded Orb model, not {type(model).__name__}"

@@ -1,6 +1,6 @@
-"""The timed parts of an Orb calculator, for orb-models 0.5 and, by what it has, 0.6.
+"""The timed parts of an Orb calculator, for orb-models 0.5 and, detected by its attributes, 0.6.
 
-Inside a compiled backbone nothing is touched: a hook there would trace it again at every call, or quietly run
+Nothing inside a compiled backbone is touched: a hook there would retrace it at every call, or silently run
 it uncompiled. The backbone is then timed through its compiled entry, as a whole.
 """
 
@@ -64,7 +64,10 @@ def _heads(regressor: Any) -> list[Part]:
     return [
         Part(f"{name} head", head, attribute, HEAD_GROUPS.get(name, ""))
         for name, head in regressor.heads.items()
-        for attribute in ("forward", "predict")  # direct models enter by predict, conservative ones not
+        for attribute in (
+            "forward",
+            "predict",
+        )  # direct models enter through predict, conservative ones do not
         if hasattr(head, attribute)
     ]
 
@@ -72,5 +75,5 @@ def _heads(regressor: Any) -> list[Part]:
 def _backward(regressor: Any) -> list[Part]:
     consumer = sys.modules[type(regressor).__module__]
     name = "compute_gradient_forces_and_stress"
-    # The gradient is forces and stress at once: it belongs to neither alone.
+    # The gradient gives forces and stress together, so it belongs to neither alone.
     return [Part("backward (forces, stress)", consumer, name)] if hasattr(consumer, name) else []

@@ -10,7 +10,7 @@ from instrumented_calc.errors import ModelError
 from instrumented_calc_orb.loading import OrbCalculator
 from instrumented_calc_orb.weights import random_weights
 
-# What people call it, and the model of that name that orb-models recommends.
+# Common names, and the corresponding model recommended by orb-models.
 SHORT = {
     "orb-v3-conservative": "orb-v3-conservative-inf-omat",
     "orb-v3-direct": "orb-v3-direct-inf-omat",
@@ -18,7 +18,7 @@ SHORT = {
 
 
 def build(spec: str) -> Any | None:
-    """Return the Orb calculator that a spec means, or None if it means another library's.
+    """Return the Orb calculator of a spec, or None if the spec belongs to another library.
 
     Args:
         spec: `NAME`, `NAME:FILE` with the weights' file, or `NAME:random` for seeded random weights, which

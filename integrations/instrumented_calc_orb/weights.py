@@ -1,4 +1,4 @@
-"""Seeded random weights: the real architecture at its real cost where nothing can be downloaded."""
+"""Seeded random weights: the real architecture at its real cost when nothing can be downloaded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def random_weights(path: str | os.PathLike[str], seed: int = 0, *, model: str = "orb-v2") -> Path:
     """Save random weights of an Orb model that orb-models' own loader accepts.
 
-    The model's speed, memory and parts are those of the real one; its forces mean nothing, but are small
+    The model's speed, memory and parts are those of the real one; its forces are meaningless, but small
     (below 0.04 eV/A in silicon), so that MD with it is stable.
 
     Args:
         path: File to write, 101 MB; `OrbCalculator("orb-v2", weights_path=path)` loads it.
-        seed: Of torch's random numbers, whose state is put back afterwards.
+        seed: Seed of torch's random numbers, whose state is restored afterwards.
         model: Name of the model.
 
     Returns:
@@ -43,5 +43,7 @@ def _architecture(pretrained: Any, model: str) -> Any:
     for version in ("orb_v3_conservative", "orb_v3_direct", "orb_v2"):
         if kind.startswith(version):
             return getattr(pretrained, f"{version}_architecture")
-    message = f"no random weights for {model!r}: known are orb-v2, orb-v3-conservative and orb-v3-direct"
+    message = (
+        f"no random weights for {model!r}: known models are orb-v2, orb-v3-conservative and orb-v3-direct"
+    )
     raise ModelError(message)

@@ -1,6 +1,6 @@
-"""A run: composes capture, analysis and reporting. What users import comes from here.
+"""A run: composes capture, analysis and reporting. The public names are defined here.
 
-Capture never imports the reading side; it is handed `_print_summary` for a run's end.
+Capture never imports the reading side; it receives `_print_summary` for a run's end.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ if TYPE_CHECKING:
 __all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
 
 LONGEST_MARK = 10_000  # characters
-SUMMARY_BYTES = 60_000_000  # about what can be read and analysed in a second
+SUMMARY_BYTES = 60_000_000  # about the amount that can be read and analysed in a second
 
 _shared: list[Recorder] = []  # the process's run, if one is open
 _has_own_run = threading.Event()  # set once a calculator has been given a journal of its own
-_odd_switches: set[str] = set()  # values of the environment variable that have been warned of
-# Loops of molecular dynamics that call no ASE calculator, by the module that is loaded with them.
+_odd_switches: set[str] = set()  # values of the environment variable already warned about
+# Molecular dynamics loops that call no ASE calculator, by the module loaded with them.
 FOREIGN_LOOPS = {"torch_sim": "torch-sim", "nvalchemi": "nvalchemi"}
 
 
@@ -66,8 +66,8 @@ class _Profiled(type):
 class ProfiledCalculator(metaclass=_Profiled):
     """Wraps a calculator so that every real `calculate()` of it is recorded.
 
-    What is returned behaves in every respect like the calculator that was passed, which itself stays
-    un-instrumented. Wrapping is free: the journal is made at the first call. Wrap last, assign last.
+    The returned object behaves in every respect like the calculator that was passed, which itself is not
+    instrumented. Wrapping is free: the journal is created at the first call. Wrap last, assign last.
 
     ```python
     atoms.calc = ProfiledCalculator(EMT())
@@ -75,22 +75,22 @@ class ProfiledCalculator(metaclass=_Profiled):
 
     Args:
         calc: Any ASE calculator.
-        journal: Journal of a run of its own: a file, or a folder in which `run.jsonl` is made. Without it
-            the calculator joins the process's run, whose journal is `run.jsonl` in the working directory.
-            A name that is taken is numbered, never overwritten.
+        journal: Journal of a separate run: a file, or a folder in which `run.jsonl` is created. Without it
+            the calculator joins the process's run, whose journal is `run.jsonl` in the working directory. If
+            the name is taken, a number is added; files are never overwritten.
         trace: When calls are traced in full detail, operation by operation, if they run torch or JAX:
-            `"auto"` now and then, where it fits the overhead budget; `"off"`; or a `Trace`. Touching
+            `"auto"` periodically, within the overhead budget; `"off"`; or a `Trace`. Touching
             `<journal>.trace` opens a window at the next call in any case.
-        overhead_budget: Share of the wall time, 0 to 1, that the recorder may take before it samples less.
-        max_journal: Size in bytes, above 0, past which rows give way to exact sums per second.
-        summary: Whether a summary is printed on stderr when the run ends. By default it is, but for
-            worker processes, MPI ranks other than 0 and under pytest.
+        overhead_budget: Share of the wall time, 0 to 1, that the recorder may use before it samples less.
+        max_journal: Size in bytes, above 0, beyond which rows are replaced by exact sums per second.
+        summary: Whether a summary is printed on stderr when the run ends. Default: yes, except for worker
+            processes, MPI ranks other than 0 and under pytest.
 
     Raises:
         NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.
-        AlreadyProfiledError: `calc` is profiled already, and `journal` names another journal.
-        JournalPathError: The journal's directory is missing or cannot be written.
-        SettingsError: A setting is of another type or out of its range.
+        AlreadyProfiledError: `calc` is already profiled, and `journal` names another journal.
+        JournalPathError: The journal's directory is missing or not writable.
+        SettingsError: A setting has the wrong type or is out of range.
     """
 
     def __new__(  # noqa: PLR0913 - keyword-only settings
@@ -125,7 +125,7 @@ class ProfiledCalculator(metaclass=_Profiled):
 
 
 def is_switched_off() -> bool:
-    """Tell whether `INSTRUMENTED_CALC` asks for no profiling; an odd value is warned of, once."""
+    """Return whether `INSTRUMENTED_CALC` disables profiling; warn once about an invalid value."""
     value = os.environ.get(SWITCH, "")
     try:
         return asks_for_off(value)
@@ -161,7 +161,7 @@ def profiled(calc: Any, journal: str | os.PathLike[str] | None = None, **options
 
 
 class Run:
-    """A run as its user sees it; of a bare calculator it is inert."""
+    """A run as its user sees it; for a bare calculator it is inert."""
 
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
@@ -184,11 +184,11 @@ class Run:
         return _summary_or_reason(self.path)
 
     def attach(self, dyn: Any) -> None:
-        """Name the driver of the run and time its observers apart from the integrator.
+        """Set the driver of the run and time its observers separately from the integrator.
 
         Args:
-            dyn: An ASE MolecularDynamics or Optimizer, before its `run`, or an integrator of the user's own
-                that counts its steps in `nsteps`.
+            dyn: An ASE MolecularDynamics or Optimizer, before its `run`, or a custom integrator that counts
+                its steps in `nsteps`.
 
         Raises:
             NotADriverError: `dyn` is something else.
@@ -201,20 +201,20 @@ class Run:
             attach(self._recorder, dyn)
 
     def mark(self, text: str) -> None:
-        """Write a note of the user's own into the journal.
+        """Write a user's note into the journal.
 
         Args:
-            text: The note, cut after 10,000 characters; of what is not text its repr.
+            text: The note, cut after 10,000 characters; for other objects their repr.
         """
         if self._recorder is not None:
             self._recorder.mark((text if isinstance(text, str) else shown(text))[:LONGEST_MARK])
 
 
 class Handle:
-    """What a calculator's recording has counted so far.
+    """Counters of a calculator's recording so far.
 
     Attributes:
-        run: The run that the calculator belongs to.
+        run: The calculator's run.
     """
 
     def __init__(self, lane: Lane | None) -> None:
@@ -223,21 +223,21 @@ class Handle:
 
     @property
     def calls(self) -> int:
-        """Real calculations of this calculator."""
+        """Number of real calculations of this calculator."""
         return 0 if self._lane is None else self._lane.calls
 
     @property
     def failed(self) -> int:
-        """Calculations that raised."""
+        """Number of calculations that raised."""
         return 0 if self._lane is None else self._lane.failed
 
     @property
     def cache_hits(self) -> int:
-        """Property requests that were answered without a calculation."""
+        """Number of property requests answered without a calculation."""
         return 0 if self._lane is None else self._lane.cache_hits
 
     def close(self) -> None:
-        """End the run that the calculator belongs to."""
+        """End the calculator's run."""
         self.run.close()
 
 
@@ -248,7 +248,7 @@ def recording(calc: Any) -> Handle:
         calc: A profiled calculator; a bare one gets an inert handle.
 
     Raises:
-        NotACalculatorError: `calc` is no calculator.
+        NotACalculatorError: `calc` is not a calculator.
     """
     _check_calculator(calc)
     return Handle(_lane_of(calc))
@@ -266,7 +266,7 @@ def _check_calculator(calc: Any) -> None:
     if not twins.is_calculator(calc):
         kind = type(calc).__name__
         message = (
-            f"{kind} object is no calculator: it has neither calculate() nor evaluate() nor get_forces(); "
+            f"{kind} object is not a calculator: it has neither calculate() nor evaluate() nor get_forces(); "
             "pass what you would assign to atoms.calc"
         )
         raise NotACalculatorError(message)
@@ -280,7 +280,7 @@ def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> A
             f"record to {journal}"
         )
         raise AlreadyProfiledError(message)
-    people_logger().warning("a profiled calculator was wrapped again: it is left as it is")
+    people_logger().warning("a profiled calculator was wrapped again: it is left unchanged")
     return calc
 
 
@@ -291,7 +291,7 @@ class Assigned:
         journal: Journal of the run; `run.jsonl` by default.
 
     Raises:
-        JournalPathError: The journal's directory is missing or cannot be written.
+        JournalPathError: The journal's directory is missing or not writable.
         SettingsError: `journal` is not a path.
     """
 
@@ -310,16 +310,16 @@ class Assigned:
         """Return one line if no call has been recorded so far, None otherwise."""
         if self._run.path is not None or self._run.state is ENDED or _has_own_run.is_set():
             return None
-        if self._run.answers:  # the run says so itself when it ends
+        if self._run.answers:  # the run reports that itself when it ends
             return None
         if self._wrapped:
-            return "nothing was recorded: a calculator was assigned to an Atoms, but none was called"
+            return "nothing was recorded: a calculator was assigned to an Atoms, but was never called"
         for module, name in FOREIGN_LOOPS.items():
             if module in sys.modules:
-                return f"nothing was recorded: {name} is loaded, whose loops call no ASE calculator"
+                return f"nothing was recorded: {name} is loaded, but its loops call no ASE calculator"
         return (
             "nothing was recorded: no calculator was assigned to an Atoms (atoms.calc = calc); one that is "
-            "called by itself has to be wrapped in the script: calc = ProfiledCalculator(calc)"
+            "called directly has to be wrapped in the script: calc = ProfiledCalculator(calc)"
         )
 
 
@@ -336,7 +336,7 @@ def _recorder(settings: Settings) -> Recorder:
 
 
 def _judge_live(evidence: LiveEvidence, start: RunStart) -> Sequence[Finding]:
-    """Return what is to be told while a run goes on."""
+    """Return the findings to report during a run."""
     from instrumented_calc.analysis.rules.live import judge_live  # noqa: PLC0415 - numpy, once
 
     return judge_live(evidence.samples, evidence.compiled, start.environment)
@@ -349,12 +349,12 @@ def _print_summary(recorder: Recorder) -> None:
     if not wanted or recorder.is_worker or mpi_rank() or recorder.path is None:
         return
     text = _summary_or_reason(recorder.path)
-    with own_faults_dropped():  # nobody may be listening
+    with own_faults_dropped():  # stderr may be closed
         write_for_people(f"{text}\n", patience_s=1)
 
 
 def _summary_or_reason(path: Path) -> str:
-    """Return the summary of a journal, or one line on why it cannot be made."""
+    """Return the summary of a journal, or one line explaining why it is missing."""
     try:
         return _summary_of(path)
     except Exception as error:
@@ -365,7 +365,7 @@ def _summary_or_reason(path: Path) -> str:
 
 def _summary_of(path: Path) -> str:
     if path.stat().st_size > SUMMARY_BYTES:
-        return f"{path.name}  complete; too long to read back now\nnext      instrumented-calc report {path}"
+        return f"{path.name}  complete; too large to summarise now\nnext      instrumented-calc report {path}"
     from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - numpy, once
 
     return closing_summary(path)

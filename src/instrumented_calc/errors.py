@@ -2,9 +2,9 @@
 
 ```
 InstrumentedCalcError
-├── NotACalculatorError   (also TypeError)   what was wrapped cannot be profiled
+├── NotACalculatorError   (also TypeError)   the wrapped object cannot be profiled
 ├── AlreadyProfiledError  (also ValueError)  the calculator already records elsewhere
-├── NotADriverError       (also TypeError)   what was attached is not a dynamics or an optimizer
+├── NotADriverError       (also TypeError)   the attached object is not a dynamics or an optimizer
 ├── JournalPathError      (also OSError)     no journal can be written there
 ├── JournalReadError      (also ValueError)  the file is no journal that can be used
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read

@@ -1,12 +1,12 @@
-"""Tells exceptions that only passed through our code from those that started there.
+"""Distinguishes exceptions that only passed through our code from those that started there.
 
 A signal handler runs between two instructions of whatever code the main thread is in, ours included. If it
-raises (a time limit, Ctrl-C), the exception leaves through our frames, and a broad `except` of ours would
-swallow what the user's program waits for. The same holds for exceptions that another thread sets
-(PyThreadState_SetAsyncExc) and for trace functions. Such an exception must pass; a fault of ours must not.
+raises (a time limit, Ctrl-C), the exception propagates through our frames, and a broad `except` of ours
+would swallow what the user's program waits for. The same applies to exceptions set by another thread
+(PyThreadState_SetAsyncExc) and to trace functions. Such an exception must pass; an error of ours must not.
 
-What cannot be told apart: an exception of a builtin class that is raised by a handler written in C, or set by
-another thread. It has no frame and no class of its own, and counts as ours.
+One case cannot be distinguished: an exception of a builtin class that is raised by a handler written in C,
+or set by another thread. It has no frame and no class of its own, and counts as ours.
 """
 
 from __future__ import annotations
@@ -23,28 +23,17 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType, TracebackType
 
 PACKAGE = __name__.partition(".")[0]
-# What we call, and what may raise there an exception of its own class without a Python frame of its own.
+# Packages that we call, which may raise exceptions of their own classes without a Python frame.
 CALLED = frozenset(
     {PACKAGE, "ase", "jax", "jaxlib", "msgspec", "numpy", "psutil", "structlog", "torch"}
     | sys.stdlib_module_names
 )
 DEEPEST_WRAPPER = 10
-SIGNALS = tuple(signal.valid_signals())  # to ask each time takes longer than to look at them
+SIGNALS = tuple(signal.valid_signals())  # computing it each time takes longer than checking them
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Tell whether a caught exception came in from outside: it did not start in what we did or called.
-
-    Call it in the `except` block that has caught the exception, or in `__exit__`.
-
-    Args:
-        error: The exception.
-
-    Returns:
-        True for every exception that is no `Exception`, for what a signal handler or a trace function raised
-        between our instructions, and for an exception of the user's own class that struck where nothing of
-        the user's ran.
-    """
+    """Return whether a caught exception came from outside: it did not start in our code or its callees."""
     if not isinstance(error, Exception):
         return True
     frames = [*_frames(error.__traceback__)]
@@ -58,7 +47,7 @@ def is_foreign(error: BaseException) -> bool:
 
 
 class own_faults_dropped:  # noqa: N801 - a context manager that reads like a function
-    """Drops a fault of ours and lets foreign exceptions pass; where a measurement is not worth a notice."""
+    """Drop an error of ours and let foreign exceptions pass, if a measurement is not worth a notice."""
 
     __slots__ = ()
 
@@ -77,9 +66,9 @@ def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
 
 
 def _is_given(frame: FrameType, outer: FrameType) -> bool:
-    """Tell whether a function was given the frame that it interrupted: signal handlers and tracers are.
+    """Return whether a function received the frame that it interrupted, as signal handlers and tracers do.
 
-    It holds as well for a handler that has uninstalled itself before it raised.
+    This also works for a handler that has uninstalled itself before raising.
     """
     code = frame.f_code
     plain = code.co_argcount + code.co_kwonlyargcount
@@ -92,7 +81,7 @@ def _is_given(frame: FrameType, outer: FrameType) -> bool:
 
 
 def _handler_codes() -> set[CodeType]:
-    """Return the code of all signal handlers that are installed and written in Python."""
+    """Return the code of all installed signal handlers that are written in Python."""
     found = set()
     for number in SIGNALS:
         code = _code_of(signal.getsignal(number))
@@ -123,5 +112,5 @@ def _top_level(module: Any) -> str:
 
 
 def _is_called(package: str) -> bool:
-    """Tell whether a package is ours, an integration, or something that we call."""
+    """Return whether a package is ours, an integration, or one that we call."""
     return package in CALLED or package.startswith(f"{PACKAGE}_")

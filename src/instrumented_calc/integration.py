@@ -1,8 +1,8 @@
-"""What this package and an integration say to each other.
+"""The interface between this package and integrations.
 
-An integration is a package that knows one model library. It names itself under the entry-point
-group `instrumented_calc.integrations` and is asked what it knows of a calculator. Importing an
-integration must import no model library.
+An integration is a package for one model library. It registers under the entry-point group
+`instrumented_calc.integrations` and is asked for information about a calculator. Importing an integration
+must not import its model library.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 GROUP = "instrumented_calc.integrations"
-# A calculator made of nothing but these has no model that an integration could know.
-PLAIN = frozenset({"abc", "ase", "builtins", "typing", "unittest"})  # a mock answers whatever it is asked
+# A calculator built only from these has no model that an integration could recognise.
+PLAIN = frozenset({"abc", "ase", "builtins", "typing", "unittest"})  # a mock answers any request
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Part:
         owner: Module, class instance or `nn.Module` through which the callable is looked up.
         attribute: Its name there. For an `nn.Module` it is `forward`; for one that torch.compile has
             compiled `_compiled_call_impl`, and nothing inside it.
-        group: `energy`, `forces`, `stress`, `neighbours` or `model`, where the part is wholly that.
-        counts: Given what the callable returned, returns what is counted of the call: edges, pairs. It must
-            never make a device answer.
-        wait: Given what the callable returned, waits for it: for libraries that return before they have
-            computed, so that the time is charged to the part that it belongs to. Only where the calculator
-            itself waits for the same result next.
-        shapes: For a function of `jax.jit`: given the arguments that it was called with, returns what its
-            compiled programs differ by, such as the shapes of the arrays that grow. What each program
-            contracts is then read from its jaxpr, once, and counted with every execution.
+        group: `energy`, `forces`, `stress`, `neighbours` or `model`, if the part belongs only to that.
+        counts: Given the callable's return value, returns counts of the call: edges, pairs. It must never
+            wait for a device.
+        wait: Given the callable's return value, waits for it: for libraries that return before they have
+            computed, so that the time is charged to the right part. Only where the calculator itself waits
+            for the same result next.
+        shapes: For a function of `jax.jit`: given its arguments, returns a key that distinguishes its
+            compiled programs, such as the shapes of the arrays that grow. The contractions of each program
+            are then read from its jaxpr, once, and counted with every execution.
     """
 
     name: str
@@ -55,18 +55,18 @@ class Part:
 
 
 class Integration(Protocol):
-    """One model library, as far as its calculators are profiled.
+    """Interface of an integration for one model library.
 
-    `knows` and `describe` are needed; `parts`, `counts` and `build` may be left out, and so may `SPECS`,
-    the specs of `build` that `instrumented-calc compare-all` tries by itself, and `study(spec)` with
-    `STUDIES`, the workloads that it brings to `instrumented-calc study`.
+    `knows` and `describe` are required; `parts`, `counts` and `build` are optional, as are `SPECS`, the
+    specs of `build` that `instrumented-calc compare-all` tries by default, and `study(spec)` with `STUDIES`,
+    the workloads that it adds to `instrumented-calc study`.
     """
 
     def knows(self, calc: Any) -> bool:
-        """Tell whether the calculator is of this library.
+        """Return whether the calculator belongs to this library.
 
         Args:
-            calc: Any calculator. Decide by what it has: no import, no calculation.
+            calc: Any calculator. Decide by its attributes: no import, no calculation.
         """
         ...
 
@@ -74,40 +74,40 @@ class Integration(Protocol):
         """Return the evidence about the calculator's model, for its record in the journal.
 
         Args:
-            calc: A calculator that this integration knows.
+            calc: A calculator that this integration recognises.
 
         Returns:
             Any of: `name` and `library` (for people), `parameters` (a number), `dtype`, `device`,
             `compiled` (whether torch.compile took effect), `precision`; more keys are kept. Values
-            are of JSON's types; what is not known is left out.
+            must be JSON types; unknown values are omitted.
         """
         ...
 
     def parts(self, calc: Any) -> Sequence[Part]:
-        """Return the calculator's timed parts, asked for once, before its first call.
+        """Return the calculator's timed parts; called once, before its first call.
 
         Args:
-            calc: A calculator that this integration knows.
+            calc: A calculator that this integration recognises.
         """
         ...
 
     def counts(self, calc: Any) -> dict[str, int]:
-        """Return what is counted of the call that has just ended: edges, overflows.
+        """Return counts of the call that has just ended: edges, overflows.
 
         Args:
-            calc: A calculator that this integration knows. Read what is on the host already: never make
-                a device answer.
+            calc: A calculator that this integration recognises. Read only values already on the host: never
+                wait for a device.
         """
         ...
 
     def build(self, spec: str) -> Any | None:
-        """Return the calculator that a command line's `--calc` means, or None if it is another's.
+        """Return the calculator for a command line's `--calc`, or None if it belongs to another library.
 
         Args:
-            spec: What the user typed, such as `orb-v2:weights.ckpt`.
+            spec: The user's text, such as `orb-v2:weights.ckpt`.
 
         Raises:
-            ModelError: The spec is this library's, and the model cannot be built.
+            ModelError: The spec belongs to this library, but the model cannot be built.
         """
         ...
 
@@ -117,11 +117,11 @@ def describe_model(calc: Any, integration: Integration | None, troubles: list[st
 
     Args:
         calc: The bare calculator.
-        integration: The one that knows it, or None.
-        troubles: Takes one line for what failed.
+        integration: The one that recognises it, or None.
+        troubles: Receives one line for each failure.
 
     Returns:
-        What the integration says or, without one, what can be said of any torch module that the
+        The integration's evidence or, without one, the evidence available for any torch module that the
         calculator holds.
     """
     described = ask(integration, "describe", calc, troubles)
@@ -137,13 +137,13 @@ def describe_model(calc: Any, integration: Integration | None, troubles: list[st
 
 
 def ask(integration: Integration | None, what: str, calc: Any, troubles: list[str]) -> Any | None:
-    """Ask an integration about a calculator.
+    """Query an integration about a calculator.
 
     Args:
-        integration: Whom to ask; None answers nothing.
+        integration: The integration; None answers nothing.
         what: `describe` or `parts`.
-        calc: A calculator that it knows.
-        troubles: Takes one line if it fails.
+        calc: A calculator that it recognises.
+        troubles: Receives one line if it fails.
 
     Returns:
         Its answer, or None if it has none.
@@ -161,15 +161,15 @@ def ask(integration: Integration | None, what: str, calc: Any, troubles: list[st
 
 
 def find_integration(calc: Any, troubles: list[str] | None = None) -> Integration | None:
-    """Return the installed integration that knows a calculator.
+    """Return the installed integration that recognises a calculator.
 
     Args:
         calc: The bare calculator.
-        troubles: Takes one line for each integration that could not be imported or asked.
+        troubles: Receives one line for each integration that could not be imported or queried.
 
     Returns:
-        The first that knows it; None if there is none, and for calculators of ASE's own, without
-        asking.
+        The first that recognises it; None if there is none, and for calculators of ASE's own, without
+        querying.
     """
     troubles = [] if troubles is None else troubles
     if all(cls.__module__.partition(".")[0] in PLAIN for cls in type(calc).__mro__):
@@ -182,13 +182,13 @@ def find_integration(calc: Any, troubles: list[str] | None = None) -> Integratio
 
 
 def build(spec: str) -> Any | None:
-    """Return the calculator that an installed integration builds for a spec, or None if none knows it.
+    """Return the calculator that an installed integration builds for a spec, or None if none recognises it.
 
     Args:
-        spec: What a user typed, such as `orb-v2:random`.
+        spec: The user's text, such as `orb-v2:random`.
 
     Raises:
-        ModelError: An integration knows the spec, and the model cannot be built.
+        ModelError: An integration recognises the spec, but the model cannot be built.
     """
     for entry_point in installed():
         calculator = getattr(entry_point.load(), "build", _knows_no_spec)(spec)

@@ -1,8 +1,8 @@
-"""Text from elsewhere, made safe to show: file names, and whatever a journal holds.
+"""Text from outside, made safe to show: file names, and anything in a journal.
 
-Such text can hold escape sequences that a terminal obeys, and characters that reverse or hide what stands
-beside them. Characters that Unicode does not call printable are shown as escapes here: controls (C0, C1,
-DEL), bidirectional and zero-width formats, line and paragraph separators, lone surrogates.
+Such text can contain escape sequences for terminals, and characters that reverse or hide the text next to
+them. Characters that Unicode does not call printable are shown as escapes here: controls (C0, C1, DEL),
+bidirectional and zero-width formats, line and paragraph separators, lone surrogates.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _UNUSUAL = re.compile(r"[^ -~\n]")
 
 
 def plain(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return text on one line that a terminal shows as it is.
+    """Return text on one line without effects on a terminal.
 
     Args:
         text: Any text.
-        longest: Characters past which the text is cut.
+        longest: Characters above which the text is cut.
     """
-    # Cut first: to escape a megabyte takes a while. Escapes lengthen what is left.
+    # Cut first: escaping a megabyte takes long. Escapes lengthen the remaining text.
     shown = text if len(text) <= longest else text[:longest]
     if not shown.isprintable():
         shown = "".join(each if each.isprintable() else _escape(each) for each in shown)
@@ -33,10 +33,10 @@ def plain(text: str, longest: int = LONGEST_TEXT) -> str:
 
 
 def plain_json(value: Any) -> str:
-    """Return a value as indented JSON that a terminal shows as it is; a reader gets the same value.
+    """Return a value as indented JSON without effects on a terminal; a reader gets the same value.
 
     Args:
-        value: What JSON can hold.
+        value: A JSON value.
     """
     import msgspec  # noqa: PLC0415 - `--help` stays light
 
@@ -44,7 +44,7 @@ def plain_json(value: Any) -> str:
 
 
 def escaped_json(text: str) -> str:
-    """Return JSON with those characters escaped that a terminal would obey; a reader gets the same value."""
+    """Return JSON with terminal control characters escaped; a reader gets the same value."""
     return _UNUSUAL.sub(lambda found: _json_escape(found.group()), text)
 
 
@@ -53,7 +53,7 @@ def _json_escape(character: str) -> str:
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path for a message: the end of a long one, which holds the file's name."""
+    """Shorten a path for a message to its end, which holds the file's name."""
     text = plain(os.fspath(path), longest=1_000_000)
     return text if len(text) <= LONGEST_PATH else _CUT + text[len(_CUT) - LONGEST_PATH :]
 

@@ -94,7 +94,7 @@ def test_a_model_that_does_not_conserve_is_told(run):
 
 
 def test_a_calculator_that_leaves_no_energy_is_not_asked_for_it(run):
-    assert "leaves no energy with the forces" in run(calc=Energyless()).conservation
+    assert "stores no energy with the forces" in run(calc=Energyless()).conservation
     assert read_records().counters["calls"] == 31
 
 

@@ -73,7 +73,7 @@ def test_what_does_not_hold_in_the_published_study_is_said(study):
     }
     clear = {each.rule for each in study.rulings if each.verdict == "clear"}
     assert {"return-codes", "finite-values", "summary-recomputed", "tables-agree", "values-differ"} <= clear
-    assert any("whatever ran under the label torch_full took 6.5 times" in line for line in study.supported)
+    assert any("the code run under the label torch_full took 6.5 times" in line for line in study.supported)
     assert any("conversions take 10.0 to 27.0 %" in line for line in study.supported)
     assert any("a ranking across the 2 tables" in line for line in study.not_supported)
 
@@ -160,7 +160,7 @@ def test_marshalled_profiles_are_loaded_on_demand_only_and_elsewhere(tmp_path):
     assert sum("--load-marshalled" in note for note in found.notes) == 3
     found = ingest(bundles, tmp_path / "results", marshalled=True)
     assert any("sorted" in each["function"] for each in found.hotspots)
-    assert sum("no profile that cProfile wrote" in note for note in found.notes) == 2
+    assert sum("not a cProfile file" in note for note in found.notes) == 2
     assert (tmp_path / "results/ingested/hotspots.csv").exists()
 
 

@@ -20,20 +20,20 @@ from msgspec import UNSET
 jax = pytest.importorskip("jax")
 fennol_ase = pytest.importorskip("fennol.ase")
 
-from tests.support import read_records  # noqa: E402 - likewise
+from tests.support import read_records  # noqa: E402 - after importorskip
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
-from instrumented_calc.analysis.contractions.jax_modules import join_modules  # noqa: E402 - likewise
-from instrumented_calc.capture.open_calls import Entry, active  # noqa: E402 - likewise
-from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - likewise
-from instrumented_calc.capture.tracing.jax_tracer import JaxTracer  # noqa: E402 - likewise
-from instrumented_calc.capture.tracing.slices import RANGE  # noqa: E402 - likewise
-from instrumented_calc.capture.tracing.sums import sum_slices  # noqa: E402 - likewise
-from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
-from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
-from instrumented_calc.journal.reader import read_journal  # noqa: E402 - likewise
-from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - likewise
-from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - likewise
+from instrumented_calc.analysis.contractions.jax_modules import join_modules  # noqa: E402 - after importorskip
+from instrumented_calc.capture.open_calls import Entry, active  # noqa: E402 - after importorskip
+from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - after importorskip
+from instrumented_calc.capture.tracing.jax_tracer import JaxTracer  # noqa: E402 - after importorskip
+from instrumented_calc.capture.tracing.slices import RANGE  # noqa: E402 - after importorskip
+from instrumented_calc.capture.tracing.sums import sum_slices  # noqa: E402 - after importorskip
+from instrumented_calc.errors import ModelError  # noqa: E402 - after importorskip
+from instrumented_calc.integration import GROUP  # noqa: E402 - after importorskip
+from instrumented_calc.journal.reader import read_journal  # noqa: E402 - after importorskip
+from instrumented_calc_fennol import FeNNolCalculator, integration, random_model  # noqa: E402 - after importorskip
+from instrumented_calc_fennol.timing import MODEL_FUNCTIONS  # noqa: E402 - after importorskip
 
 DEVICE_LIST = ["inputs", "neighbour list", "overflow check"]
 

@@ -23,10 +23,10 @@ with warnings.catch_warnings():
 
 from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
 
-from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - likewise
-from instrumented_calc.errors import ModelError  # noqa: E402 - likewise
-from instrumented_calc.integration import GROUP  # noqa: E402 - likewise
-from instrumented_calc_orb import OrbCalculator, integration, random_weights  # noqa: E402 - likewise
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
+from instrumented_calc.errors import ModelError  # noqa: E402 - after importorskip
+from instrumented_calc.integration import GROUP  # noqa: E402 - after importorskip
+from instrumented_calc_orb import OrbCalculator, integration, random_weights  # noqa: E402 - after importorskip
 
 VERSION = f"orb-models {metadata.version('orb-models')}"
 pytestmark = [
@@ -148,9 +148,9 @@ def test_a_profiled_orb_computes_and_is_recorded_as_the_bare_one(silicon, tmp_pa
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("orb-v4", {}, "orb-models offers no model 'orb-v4': try .*orb-v2"),
+        ("orb-v4", {}, "orb-models has no model 'orb-v4': try .*orb-v2"),
         ("orb-v3-conservative", {}, "try .*orb-v3-conservative-"),
-        ("orb-v1", {}, "orb-models offers no model 'orb-v1': try orb-v2"),
+        ("orb-v1", {}, "orb-models has no model 'orb-v1': try orb-v2"),
         ("orb-v2", {"precision": "float16"}, "precision='float16': use one of float32-high, "),
         ("orb-v2", {"weights_path": "gone.ckpt"}, "no weights at gone.ckpt .*: give weights_path="),
         (42, {}, "model= takes a name or a loaded Orb model, not int"),
@@ -212,7 +212,7 @@ def test_a_missing_gpu_is_told_with_its_cure(device):
 
 @pytest.mark.parametrize("device", ["gpu", ["cpu"]])
 def test_a_device_that_torch_does_not_know_is_reported_in_one_line(device):
-    with pytest.raises(ModelError, match=r"torch knows no such device .*: use 'cpu' or 'cuda'") as caught:
+    with pytest.raises(ModelError, match=r"torch has no such device .*: use 'cpu' or 'cuda'") as caught:
         OrbCalculator("orb-v2", device=device)
     assert "\n" not in str(caught.value)
 

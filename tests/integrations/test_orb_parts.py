@@ -17,11 +17,11 @@ with warnings.catch_warnings():
     pytest.importorskip("orb_models.forcefield.pretrained")
 
 from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
-from tests.support import read_records  # noqa: E402 - likewise
+from tests.support import read_records  # noqa: E402 - after importorskip
 
-from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - likewise
-from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - likewise
-from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - likewise
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
+from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - after importorskip
+from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - after importorskip
 
 pytestmark = [
     # orb-models' own: it hands tensors to numpy functions, and tells what its loader does.

@@ -223,10 +223,10 @@ def test_a_journal_without_calls_is_a_journal(tmp_path):
         (b"step energy\n1 2\n", "begins with 'step energy'"),
         (b'{"event":"call","index":0}\n', "JSON of another kind"),
         (b"[1, 2]\n", "JSON of another kind"),
-        (b'{"event":"run_start","sche', "its `run_start` cannot be used"),
+        (b'{"event":"run_start","sche', "its `run_start` is not usable"),
         (b'{"event":"run_start","schema":"instrumented-calc/2"}\n', "newer instrumented-calc"),
-        (b'{"event":"run_start","schema":"other/1"}\n', "none of ours"),
-        (b'{"event":"run_start","schema":"instrumented-calc/1"}\n', "its `run_start` cannot be used"),
+        (b'{"event":"run_start","schema":"other/1"}\n', "is unknown"),
+        (b'{"event":"run_start","schema":"instrumented-calc/1"}\n', "its `run_start` is not usable"),
     ],
 )
 def test_what_is_no_journal_is_refused_in_one_line(tmp_path, content, told):

@@ -55,7 +55,7 @@ step(atoms)
     )
     assert child.returncode == 0, child.stderr
     assert float(child.stdout) < 15
-    assert "does not answer" in child.stderr
+    assert "does not respond" in child.stderr
 
 
 def test_the_interpreters_exit_waits_once_for_all_runs() -> None:
@@ -136,7 +136,7 @@ os._exit(0)
 """
     )
     assert child.returncode == 0, child.stderr
-    assert "does not answer" in child.stderr
+    assert "does not respond" in child.stderr
     assert int(child.stdout) < 2500
 
 

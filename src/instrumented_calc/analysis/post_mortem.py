@@ -31,7 +31,7 @@ class Cause:
     """A possible cause of a run's end.
 
     Attributes:
-        kind: Kind of cause.
+        kind: Kind of content.
         likely: Whether the evidence is strong; otherwise the cause is only possible.
         amount: Bytes, descriptors or processes; for a time limit or a clock: seconds.
         limit: The limit for the amount, if there is one.

@@ -72,7 +72,7 @@ def load_command(name: str) -> Any:
 
 
 def build_app() -> typer.Typer:
-    """Return the command line with all its commands."""
+    """Build the command line with all commands."""
     app = typer.Typer(
         name="instrumented-calc",
         cls=LazyGroup,
@@ -80,7 +80,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        # Plain help: it is quick, and reads the same in a pipe.
+        # Plain help is quicker and reads the same in a pipe.
         rich_markup_mode=None,
     )
     app.callback()(_options)

@@ -67,7 +67,7 @@ class Script:
         code = _code(path)
         loader = SourcelessFileLoader if _is_compiled(path) else SourceFileLoader
         main.__loader__ = loader("__main__", path)
-        exec(code, main.__dict__)  # noqa: S102 - this is what the command is for
+        exec(code, main.__dict__)  # noqa: S102 - the purpose of the command
 
     def _run_container(self) -> None:
         path = absolute(self._words[0])

@@ -43,12 +43,12 @@ def build_calculator(spec: str) -> Any:
     """Build a calculator from its name.
 
     Args:
-        spec: One of `KNOWN`; what an integration knows (`orb-v2`, `fennol:FILE.fnx`, `anisoap`); or
+        spec: One of `KNOWN`; a spec of an integration (`orb-v2`, `fennol:FILE.fnx`, `anisoap`); or
             `package.module:factory`, whose factory is called without arguments; the working directory is
             searched as well.
 
     Raises:
-        ModelError: The name is not known, or the factory cannot be imported or fails.
+        ModelError: The name is unknown, or the factory cannot be imported or fails.
     """
     if spec in KNOWN:
         return KNOWN[spec]()
@@ -66,7 +66,7 @@ def build_calculator(spec: str) -> Any:
 
 
 def offered_specs() -> list[str]:
-    """Return what the installed integrations say that they can build."""
+    """Return the calculators that the installed integrations can build."""
     return [spec for each in integration.installed() for spec in getattr(each.load(), "SPECS", ())]
 
 

@@ -1,4 +1,4 @@
-"""Profiles several models on the same system, each in a fresh process, so that none sees another's memory."""
+"""Profile several models on the same system, each in a new process, so that none sees another's memory."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Compared:
     """One model of a comparison.
 
     Attributes:
-        spec: What `--calc` was.
-        failure: Why there is no result, in one line; empty where there is one.
-        summary: The journal in numbers, None after a failure.
+        spec: The `--calc` option.
+        failure: Reason for a missing result, in one line; empty if there is one.
+        summary: The journal in numbers, or None after a failure.
     """
 
     spec: str
@@ -38,12 +38,12 @@ class Compared:
 
     @property
     def last_phase(self) -> PhaseSummary | None:
-        """The dynamics that was asked for, without the equilibration before; None for frames."""
+        """The requested dynamics, without the preceding equilibration; None for frames."""
         return self.summary.phases[-1] if self.summary is not None and self.summary.phases else None
 
 
 def known_specs() -> list[str]:
-    """Return the models that integrations of this environment offer, and what ASE always has."""
+    """Return the models offered by the installed integrations, and those of ASE."""
     return [*ALWAYS, *offered_specs()]
 
 
@@ -51,7 +51,7 @@ def profile_one(spec: str, options: Sequence[str], journal: Path) -> Compared:
     """Profile one model by the `profile` command in a process of its own.
 
     Args:
-        spec: Its `--calc`.
+        spec: The `--calc` option.
         options: Further options of the command.
         journal: Journal to write.
     """

@@ -23,9 +23,9 @@ def run_demo(
 
     Args:
         spec: Calculator, see `build_calculator`.
-        n_atoms: Number of atoms that is wanted; the nearest that whole cells allow is taken.
+        n_atoms: Requested number of atoms; rounded to the nearest number of whole cells.
         steps: Number of steps of 5 fs.
-        journal: Journal to make; numbered if the name is taken.
+        journal: Journal to create; a number is added if the name is taken.
         on_step: Called after each step with the steps done.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Molecular dynamics by the name of its ensemble, and whether what it should conserve was conserved."""
+"""Molecular dynamics by ensemble name, and checks of conserved quantities."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ FRICTION_PER_FS = 0.01
 EQUILIBRATION_FRICTION_PER_FS = 0.02
 MOST_SAMPLES = 1000
 FEWEST_SAMPLES = 10
-# A total energy that strays by more than this share of the thermal energy, 3/2 kT an atom, is not conserved.
-# Judgement: a good time step of velocity Verlet strays by less than a tenth of it.
+# A total energy that deviates by more than this share of the thermal energy, 3/2 kT per atom, is not
+# conserved. Uncalibrated: a good time step of velocity Verlet deviates by less than a tenth of it.
 MOST_STRAYING = 0.02
 EV_TO_MEV = 1e3
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How dynamics is run.
+    """Settings of a dynamics run.
 
     Attributes:
         ensemble: One of `ENSEMBLES`.
         steps: Steps after the equilibration.
         timestep_fs: Time step, fs.
         temperature_k: Temperature of start, thermostat and equilibration, K.
-        equilibration: Langevin steps before.
-        seed: Of all random forces.
+        equilibration: Preceding Langevin steps.
+        seed: Seed of all random forces.
     """
 
     ensemble: str
@@ -51,10 +51,10 @@ class Protocol:
     seed: int
 
     def __post_init__(self) -> None:
-        """Refuse what no dynamics can do.
+        """Check the settings.
 
         Raises:
-            ExperimentError: The ensemble is not known, or a number is out of range.
+            ExperimentError: The ensemble is unknown, or a number is out of range.
         """
         if self.ensemble not in ENSEMBLES:
             message = f"unknown ensemble {self.ensemble[:LONGEST_SHOWN]!r}; known: {', '.join(ENSEMBLES)}"
@@ -70,12 +70,12 @@ class Protocol:
 
 
 def equilibration(atoms: Any, protocol: Protocol) -> Any:
-    """Return the Langevin dynamics that comes before."""
+    """Return the preceding Langevin dynamics."""
     return _langevin(atoms, protocol, EQUILIBRATION_FRICTION_PER_FS)
 
 
 def production(atoms: Any, protocol: Protocol) -> Any:
-    """Return the dynamics that a protocol asks for, by ASE's own integrators."""
+    """Return the dynamics of a protocol, using ASE's own integrators."""
     from ase import units  # noqa: PLC0415 - ASE is slow to import
 
     if protocol.ensemble == "langevin":
@@ -112,15 +112,15 @@ def _langevin(atoms: Any, protocol: Protocol, friction_per_fs: float) -> Any:
 
 
 class ConservationCheck:
-    """Follows what an ensemble conserves, without ever making the calculator compute anything.
+    """Follows the conserved quantity of an ensemble, without making the calculator compute anything.
 
-    The potential energy is what the calculator left beside the forces of the same step. One that leaves none,
-    or only on a device, is not asked: that would change the calls that are being profiled.
+    The potential energy is the one the calculator stored with the forces of the same step. If it stores
+    none, or only on a device, it is not requested: that would change the profiled calls.
 
     Args:
-        atoms: The atoms that move.
+        atoms: The moving atoms.
         dynamics: Their integrator.
-        protocol: How it is run.
+        protocol: The settings.
     """
 
     def __init__(self, atoms: Any, dynamics: Any, protocol: Protocol) -> None:
@@ -131,15 +131,15 @@ class ConservationCheck:
         dynamics.attach(self._sample, interval=max(protocol.steps // MOST_SAMPLES, 1))
 
     def words(self) -> str:
-        """Return one line: what was checked, with its figures, or why nothing was."""
+        """Return one line: the check with its figures, or the reason why there is none."""
         ensemble = self._protocol.ensemble
         if ensemble == "langevin":
-            return f"not checked: a Langevin thermostat trades energy with its bath; {self._temperature()}"
+            return f"not checked: a Langevin thermostat exchanges energy with its bath; {self._temperature()}"
         times, energies, _ = np.array(self._samples).T
         quantity = "total energy" if ensemble == "nve" else "extended energy of the MTK equations"
         if np.isnan(energies).any():
             lacking = "energy" if ensemble == "nve" else "free_energy"
-            return f"{quantity} not checked: the calculator leaves no {lacking} with the forces"
+            return f"{quantity} not checked: the calculator stores no {lacking} with the forces"
         if len(times) < FEWEST_SAMPLES:
             return f"{quantity} not checked: {len(times)} samples are too few"
         energies = energies * EV_TO_MEV / len(self._atoms)
@@ -171,7 +171,7 @@ class ConservationCheck:
     def _thermal_mev(self) -> float:
         from ase import units  # noqa: PLC0415 - ASE is slow to import
 
-        # What was asked for: a run that heats up is no better for it.
+        # The requested temperature, so that heating does not loosen the limit.
         temperature = self._protocol.temperature_k or self._mean_temperature()
         return float(1.5 * units.kB * EV_TO_MEV * temperature)
 

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
-KEPT = "; what was done until then is in "
+KEPT = "; the results so far are in "
 NEEDED = {"nve": ("forces",), "langevin": ("forces",), "npt": ("forces", "stress")}
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What was profiled.
+    """Result of profiling.
 
     Attributes:
         path: The journal.
-        n_atoms: How many atoms, as words: frames may differ.
-        conservation: One line on what the ensemble conserves; empty for frames.
+        n_atoms: Number of atoms, in words, since frames may differ.
+        conservation: One line on the conserved quantity; empty for frames.
         notes: Further notes for the user.
     """
 
@@ -51,28 +51,28 @@ class Profile:
 def profile_dynamics(
     calc: Any, atoms: Any, protocol: Protocol, *, journal: Path, on_step: Progress, **options: Any
 ) -> Profile:
-    """Run dynamics with a profiled calculator: a Langevin equilibration, then what is asked for.
+    """Run dynamics with a profiled calculator: a Langevin equilibration, then the requested dynamics.
 
-    Both are in the journal, as phases of their own: so are the first call, and whatever is compiled.
+    Both are in the journal, as separate phases, as are the first call and any compilation.
 
     Args:
         calc: Any ASE calculator.
-        atoms: What moves; it is changed.
-        protocol: How.
-        journal: Journal to make; numbered if the name is taken.
+        atoms: The atoms to move; modified in place.
+        protocol: The settings.
+        journal: Journal to create; a number is added if the name is taken.
         on_step: Called after each step with the phase's name, the steps done and the steps of the phase.
         **options: As for `ProfiledCalculator`.
 
     Raises:
-        ExperimentError: The calculator lacks what the ensemble needs, or failed; what it did until then is
-            in the journal, which the message names.
+        ExperimentError: The calculator lacks a property that the ensemble needs, or failed; the message
+            names the journal with the results so far.
     """
     check_properties(calc, NEEDED[protocol.ensemble])
     _check_recording()
     with profiled(calc, journal, **options) as atoms.calc:
         run = recording(atoms.calc).run
         with _failures_told(atoms, run, "equilibration"):
-            # No reference to its dynamics is left behind: the recorder then knows that a new one began.
+            # Drop all references to its dynamics, so that the recorder detects the new one.
             _advance(equilibration(atoms, protocol), protocol.equilibration, "equilibration", on_step)
         name = protocol.ensemble.upper()
         with _failures_told(atoms, run, name):
@@ -87,12 +87,12 @@ def profile_dynamics(
 def profile_frames(
     calc: Any, frames: Sequence[Any], *, journal: Path, on_step: Progress, **options: Any
 ) -> Profile:
-    """Ask a profiled calculator for the forces of each frame, else for what it has.
+    """Request the forces of each frame from a profiled calculator, or else another property.
 
     Args:
         calc: Any ASE calculator.
         frames: ASE atoms, of any sizes that the calculator takes.
-        journal: Journal to make; numbered if the name is taken.
+        journal: Journal to create; a number is added if the name is taken.
         on_step: Called after each frame with `frames`, the frames done and their number.
         **options: As for `ProfiledCalculator`.
 
@@ -103,7 +103,7 @@ def profile_frames(
     check_frames(frames, "the trajectory")
     _check_recording()
     asked = forces_or_energy(calc)
-    notes = [] if asked == ["forces"] else [f"{type(calc).__name__} has no forces: asked for {asked[0]}"]
+    notes = [] if asked == ["forces"] else [f"{type(calc).__name__} has no forces: requested {asked[0]}"]
     sizes = size_words(frames)
     if " to " in sizes:
         notes.append(f"frames differ in size: {sizes}; us/atom counts the atoms of each")

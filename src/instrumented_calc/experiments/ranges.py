@@ -22,24 +22,24 @@ LONGEST_SHOWN = 40
 
 
 def check_whole(name: str, value: Any, least: int, most: int) -> None:
-    """Refuse what is not a whole number in a range.
+    """Check that a value is an integer in a range.
 
     Args:
         name: The option's name, with its unit.
-        value: What the user gave.
-        least: Smallest value that is allowed.
-        most: Largest value that is allowed.
+        value: The user's value.
+        least: Smallest allowed value.
+        most: Largest allowed value.
 
     Raises:
         ExperimentError: It is not such a number.
     """
     if not _is_within(value, Integral, least, most):
-        message = f"{name}={_shown(value)}: use a whole number from {least:,} to {most:,}"
+        message = f"{name}={_shown(value)}: use an integer from {least:,} to {most:,}"
         raise ExperimentError(message)
 
 
 def check_number(name: str, value: Any, least: float, most: float) -> None:
-    """Refuse what is not a number in a range; arguments as for `check_whole`.
+    """Check that a value is a number in a range; arguments as for `check_whole`.
 
     Raises:
         ExperimentError: It is not such a number.
@@ -50,7 +50,7 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
 
 
 def check_atoms(n_atoms: Any) -> None:
-    """Refuse a number of atoms that no system can have.
+    """Check a number of atoms.
 
     Raises:
         ExperimentError: It is out of range.
@@ -59,7 +59,7 @@ def check_atoms(n_atoms: Any) -> None:
 
 
 def check_seed(seed: Any) -> None:
-    """Refuse a seed that a random generator does not take.
+    """Check a seed for numpy's random generator.
 
     Raises:
         ExperimentError: It is out of range.
@@ -68,7 +68,7 @@ def check_seed(seed: Any) -> None:
 
 
 def check_temperature(temperature_k: Any) -> None:
-    """Refuse a temperature that no system has.
+    """Check a temperature.
 
     Raises:
         ExperimentError: It is out of range.

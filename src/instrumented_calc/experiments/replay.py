@@ -1,4 +1,4 @@
-"""Replays saved frames through a calculator: one question a frame, as dynamics asks."""
+"""Replays saved frames through a calculator: one request per frame, as in dynamics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-# Who computes stress computes forces on the way, and who computes forces the energy: asked for in this order,
-# a calculator that computes only what it must is called once a frame.
+# A calculator that computes stress also computes forces, and one that computes forces the energy: requested
+# in this order, a calculator that computes only the necessary properties is called once per frame.
 HARDEST_FIRST = ("stress", "forces", "energy")
 GETTERS = {"stress": "get_stress", "forces": "get_forces", "energy": "get_potential_energy"}
 
 
 def read_frames(path: Path, most: int | None = None) -> list[Any]:
-    """Read a trajectory of any format that ASE knows.
+    """Read a trajectory in any format supported by ASE.
 
     Args:
         path: The file.
-        most: Read no more frames than this.
+        most: Maximum number of frames to read.
 
     Raises:
         ExperimentError: There is no such file, ASE cannot read it, it has no frames, or `most` is out of
@@ -38,7 +38,7 @@ def read_frames(path: Path, most: int | None = None) -> list[Any]:
         raise ExperimentError(message)
     try:
         frames: Any = read(path, index=slice(None, most))
-    except Exception as error:  # whatever a format's reader stumbles over
+    except Exception as error:  # the reader of a format may raise anything
         message = f"{path}: ASE cannot read it ({type(error).__name__}: {error})".partition("\n")[0]
         raise ExperimentError(message) from error
     check_frames(frames, str(path))
@@ -46,10 +46,10 @@ def read_frames(path: Path, most: int | None = None) -> list[Any]:
 
 
 def check_frames(frames: Sequence[Any], source: str) -> None:
-    """Refuse a trajectory without frames, or with empty ones.
+    """Check that a trajectory has frames, and none is empty.
 
     Raises:
-        ExperimentError: That is so.
+        ExperimentError: It has none, or one is empty.
     """
     if not len(frames):
         message = f"{source} has no frames: give at least one"
@@ -61,10 +61,10 @@ def check_frames(frames: Sequence[Any], source: str) -> None:
 
 
 def check_properties(calc: Any, properties: Sequence[str]) -> list[str]:
-    """Return the properties in the order in which to ask for them.
+    """Return the properties in the order of the requests.
 
     Raises:
-        ExperimentError: There are none, or the calculator says that it cannot compute one.
+        ExperimentError: There are none, or the calculator does not list one as implemented.
     """
     known = getattr(calc, "implemented_properties", None)
     lacking = [name for name in properties if known is not None and name not in known]
@@ -77,13 +77,13 @@ def check_properties(calc: Any, properties: Sequence[str]) -> list[str]:
 
 
 def forces_or_energy(calc: Any) -> list[str]:
-    """Return what to ask of a calculator: forces, as dynamics does, else what it has."""
+    """Return the property to request: forces, as in dynamics, else an available one."""
     known = list(getattr(calc, "implemented_properties", None) or ["forces"])
     return [next((name for name in ("forces", "energy") if name in known), known[0])]
 
 
 def size_words(frames: Sequence[Any]) -> str:
-    """Return how many atoms the frames have: `32 atoms`, or `8 to 64 atoms`."""
+    """Return the number of atoms of the frames: `32 atoms`, or `8 to 64 atoms`."""
     sizes = {len(frame) for frame in frames}
     low, high = min(sizes), max(sizes)
     return f"{low} atoms" if low == high else f"{low} to {high} atoms"
@@ -92,11 +92,11 @@ def size_words(frames: Sequence[Any]) -> str:
 def replay(
     frames: Sequence[Any], calc: Any, properties: Sequence[str], on_frame: Callable[[int], None]
 ) -> None:
-    """Ask a calculator about each frame in turn; frames are neither copied nor changed.
+    """Calculate each frame in turn; frames are neither copied nor changed.
 
     Args:
         frames: ASE atoms.
-        calc: The calculator, of which frames of any size are asked.
+        calc: The calculator, used for frames of any size.
         properties: In order, as `check_properties` returns them.
         on_frame: Called after each frame with the number of frames done.
 

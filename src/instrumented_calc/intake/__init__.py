@@ -1,1 +1,1 @@
-"""Foreign bundles -> our tables: earlier studies are read, kept with their provenance, and judged."""
+"""Foreign bundles to our tables: earlier studies are read, kept with their provenance, and judged."""

@@ -1,4 +1,4 @@
-"""Bundles of earlier studies -> results laid out, tables, and what they can and cannot support."""
+"""From bundles of earlier studies to sorted results, tables, and supported and unsupported conclusions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from instrumented_calc.intake.archives.limits import Limits
 
-# Our own tables stand apart from the study's files.
+# Our own tables are kept apart from the study's files.
 OURS = "ingested"
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle, and where its logs come from: `chtc`, `local`, or empty."""
+    """A bundle, and the origin of its logs: `chtc`, `local`, or empty."""
 
     path: Path
     site: str = ""
@@ -41,20 +41,20 @@ class Bundle:
 
 @dataclass(slots=True)
 class Ingested:
-    """What came out of bundles.
+    """Result of an ingest.
 
     Attributes:
-        output: The results' folder.
+        output: The results folder.
         bundles: SHA-256 of each archive, by name.
         placed: Every content in its place.
-        refusals: What was not taken.
-        notes: What could not be read.
-        evidence: What could.
+        refusals: Refused members.
+        notes: Content that could not be read.
+        evidence: Content that could be read.
         hotspots: Functions of marshalled profiles.
-        rulings: What every check says.
-        ratios: Modes beside their baselines.
-        supported: What the data can support.
-        not_supported: What it cannot.
+        rulings: Results of all checks.
+        ratios: Modes compared with their baselines.
+        supported: Supported conclusions.
+        not_supported: Unsupported conclusions.
         tables: Tables that we wrote, relative to the output.
     """
 
@@ -75,13 +75,13 @@ class Ingested:
 def ingest(
     bundles: Sequence[Bundle], output: Path, *, marshalled: bool = False, limits: Limits | None = None
 ) -> Ingested:
-    """Take bundles in.
+    """Ingest bundles.
 
     Args:
         bundles: Archives, folders or single files.
-        output: The results' folder; what is in there is not overwritten, but for our own tables.
+        output: The results folder; existing files are not overwritten, except for our own tables.
         marshalled: Whether to load `.prof` files.
-        limits: How much may come out of a bundle.
+        limits: Limits on the output of a bundle.
 
     Raises:
         IntakeError: If a bundle cannot be read or the results cannot be written.

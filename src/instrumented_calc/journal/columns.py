@@ -1,7 +1,7 @@
-"""The calls of a journal as columns: what analysis computes on.
+"""The calls of a journal as columns, the input of the analysis.
 
-One million rows take about 30 MB as columns and ten times that as objects, so rows are decoded a
-chunk at a time and their fields appended here. Fields that most rows lack are kept sparse.
+One million rows take about 30 MB as columns and ten times that as objects, so rows are decoded a chunk at a
+time and their fields appended here. Fields that most rows lack are stored sparsely.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-# A field that has no value in a row: all measured values are at least 0.
+# Marks a missing value: all measured values are at least 0.
 ABSENT = -1
-# Rows to handle at once where a computation on a whole column would need another column.
+# Number of rows processed at a time where a whole column would need a second one.
 BLOCK_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Sparse:
-    """The values of a field that few rows have.
+    """Values of a field that few rows have.
 
     Attributes:
         rows: Row numbers, ascending.
@@ -38,36 +38,36 @@ class Sparse:
     values: Any
 
     def __len__(self) -> int:
-        """Return how many rows have the field."""
+        """Return the number of rows that have the field."""
         return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """One entry a `call` row, in the order of the file.
+    """One entry per `call` row, in file order.
 
-    Integer columns hold -1 where a field was not measured; carried fields are filled forward. To
-    spare memory the integers are as narrow as 8 bits where that suffices: sums are safe with
-    `.sum(dtype=np.int64)`, other arithmetic after `.astype(np.int64)`.
+    Integer columns are -1 where a field was not measured; carried fields are filled forward. To save memory
+    the integers are as narrow as 8 bits if possible: sums are safe with `.sum(dtype=np.int64)`, other
+    arithmetic after `.astype(np.int64)`.
 
     Attributes:
         index: Number of the call in its run.
         start_ns: Start, ns on the run's clock.
         wall_ns: Duration, ns.
         gap_ns: Time since the run's previous call ended, ns.
-        step: Steps the driver had completed.
+        step: Steps completed by the driver.
         lane: Wrapped calculator.
         phase: Driver, see `Journal.phases`.
         n_atoms: Atoms.
         properties: Entry of `property_sets`.
         changes: Entry of `change_sets`.
-        property_sets: The combinations of properties that were asked for.
-        change_sets: The combinations of changes; `()` means that nothing had moved.
-        components: Exclusive time in each named part, ns; 0 where a call spent nothing there.
-        split: True where a row has components.
-        counts: What the integration counted, by name; -1 where a row lacks it.
-        device: Busy time of the device in each named part, ns; -1 where a row lacks it.
-        compiled: Time in just-in-time compilation by function, ns: one dict a row that has any.
+        property_sets: The combinations of requested properties.
+        change_sets: The combinations of changes; `()` means no changes.
+        components: Exclusive time per component, ns; 0 if a call spent nothing there.
+        split: Whether a row has components.
+        counts: Counts of the integration, by name; -1 if a row lacks one.
+        device: Device busy time per component, ns; -1 if a row lacks it.
+        compiled: Just-in-time compilation time by function, ns: one dict per row that has any.
         sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...), all integers.
         failures: Class of the exception of failed calls.
     """
@@ -110,7 +110,7 @@ class Calls:
 
     @property
     def sliced(self) -> Mask:
-        """Rows that a `slice` record counts too."""
+        """Rows that are also counted in a `slice` record."""
         return self.has("sliced")
 
     @property
@@ -127,7 +127,7 @@ class Calls:
 
     @property
     def compiling(self) -> Mask:
-        """Rows of calls in which something was compiled, be it in a call inside of them."""
+        """Rows of calls in which something was compiled, in nested calls too."""
         mask = np.zeros(len(self), dtype=np.bool_)
         mask[self.compiled.rows] = True
         nested = self.sparse.get("parent")
@@ -140,12 +140,12 @@ class Calls:
 
 
 class Column:
-    """An integer column that grows, and turns from 32 to 64 bits when a value needs it."""
+    """An integer column that grows, and changes from 32 to 64 bits when needed."""
 
     __slots__ = ("_fill", "_used", "_values")
 
     def __init__(self, capacity: int, dtype: type = np.int32, fill: int = ABSENT) -> None:
-        """Reserve room; memory is taken only as values arrive."""
+        """Reserve room; memory is only used as values arrive."""
         self._values: Any = np.empty(capacity, dtype=dtype)
         self._used = 0
         self._fill = fill
@@ -156,7 +156,7 @@ class Column:
         self._reserve(self._used)
         stored = self._values[begin : self._used]
         stored[:] = values
-        # Cheaper than asking for the extremes of every block first.
+        # Cheaper than computing the extremes of every block first.
         if not (stored == values).all():
             wide = np.empty(len(self._values), np.int64)
             wide[:begin] = self._values[:begin]
@@ -164,14 +164,14 @@ class Column:
             self._values = wide
 
     def put(self, rows: Sequence[int], values: Sequence[int]) -> None:
-        """Append values at some rows, ascending and beyond the end, and the fill value between them."""
+        """Append values at some rows, ascending and beyond the end, with the fill value in between."""
         self.fill_to(rows[0])
         stretch = np.full(rows[-1] - rows[0] + 1, self._fill, np.int64)
         stretch[np.array(rows) - rows[0]] = values
         self.extend(stretch)
 
     def fill_to(self, length: int) -> None:
-        """Append the column's fill value until the column is that long."""
+        """Append the fill value until the column has this length."""
         if self._used < length:
             self._reserve(length)
             self._values[self._used : length] = self._fill
@@ -190,7 +190,7 @@ class Column:
 
 
 def narrowed(values: Integers) -> Integers:
-    """Return integers in the narrowest type that holds them."""
+    """Return integers in the narrowest type that fits them."""
     fitting = (kind for kind in (np.int8, np.int16, np.int32) if not len(values) or _fits(values, kind))
     return values.astype(next(fitting, np.int64))
 

@@ -1,8 +1,8 @@
-"""Typed decoders that several threads may make at once.
+"""Typed decoders that several threads may create concurrently.
 
-msgspec resolves the fields of a Struct when it first meets the class, and until it is done a second thread
-that meets the same class crashes the process (seen with msgspec 0.22: 39 of 60 processes with eight threads
-that decoded for the first time). Whoever decodes into a type therefore goes through this module.
+msgspec resolves the fields of a Struct when it first sees the class, and a second thread that uses the same
+class meanwhile crashes the process (seen with msgspec 0.22: 39 of 60 processes with eight threads that
+decoded for the first time). Therefore all typed decoding goes through this module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 def converted(found: Any, kind: type[Kind]) -> Kind:
-    """Return what JSON held as an object of this type.
+    """Convert a decoded JSON value to an object of this type.
 
     Raises:
         msgspec.ValidationError: It does not fit.

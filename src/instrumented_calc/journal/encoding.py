@@ -1,7 +1,7 @@
-"""Encodes records as JSON lines, such that an odd one costs itself at most, and never another.
+"""Encode records as JSON lines, so that an invalid record affects no other record.
 
-What users and systems hand over may be anything: file names that are not UTF-8, arrays where names are
-expected, numbers too large for JSON. What JSON cannot hold is replaced or left out, field by field.
+Values from users and systems may be anything: file names that are not UTF-8, arrays instead of names,
+numbers too large for JSON. Values that JSON cannot represent are replaced or dropped, field by field.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from instrumented_calc.foreign import is_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-DEEPEST = 20  # levels of nesting that are looked into
-LARGEST_INTEGER = 2**63 - 1  # what every reader can take
+DEEPEST = 20  # levels of nesting that are processed
+LARGEST_INTEGER = 2**63 - 1  # limit of all readers
 LONGEST_RECORD = 1_000_000  # bytes: readers skip lines of more than 2^20
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _encode = msgspec.json.Encoder().encode
-_NOTHING: Any = object()  # stands for a value that JSON cannot hold, and cannot be encoded itself
+_NOTHING: Any = object()  # marks a value that JSON cannot represent
 
 
 def lines_of(records: Sequence[Struct]) -> tuple[bytes, int]:
-    """Encode records, one a line.
+    """Encode records, one per line.
 
     Args:
         records: The records.
 
     Returns:
-        The lines, and how many records could not be encoded at all.
+        The lines, and the number of records that could not be encoded at all.
     """
     try:
         lines = _encode_lines(records)
@@ -48,14 +48,14 @@ def lines_of(records: Sequence[Struct]) -> tuple[bytes, int]:
 
 
 def shortened(record: Struct, longest: int) -> bytes:
-    """Encode a record with its texts, lists and dictionaries cut, so that its line is not too long.
+    """Encode a record with shortened texts, lists and dictionaries, so that its line is not too long.
 
     Args:
         record: The record.
-        longest: Bytes that the line may have.
+        longest: Maximum number of bytes of the line.
 
     Returns:
-        The line; nothing if the record cannot be encoded or is too long even then.
+        The line; empty if the record cannot be encoded or is too long even then.
     """
     line = _encoded(lambda: record) or _encoded(lambda: _fields_of(record, 0))
     for most in (1000, 100, 10):
@@ -78,7 +78,7 @@ def _cut(value: Any, most: int) -> Any:
 
 
 def valid_text(text: str) -> str:
-    r"""Return a text that UTF-8 can hold: bytes that were none become `\udcff` and the like."""
+    r"""Return a text that UTF-8 can represent: undecodable bytes become `\udcff` and the like."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -92,7 +92,7 @@ def _encoded(form: Callable[[], Any]) -> bytes:
 
 
 def _fields_of(record: Struct, depth: int) -> Any:
-    """Return what JSON can hold of a record; nothing if that lacks what every such record has."""
+    """Return the parts of a record that JSON can represent, or nothing if a required field is lost."""
     config = record.__struct_config__
     fields: dict[str, Any] = {} if config.tag_field is None else {config.tag_field: config.tag}
     for field in msgspec.structs.fields(record):
@@ -105,7 +105,7 @@ def _fields_of(record: Struct, depth: int) -> Any:
 
 
 def _valid(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one case a line
-    """Return what JSON can hold of a value."""
+    """Return the parts of a value that JSON can represent."""
     kind = type(value)
     if depth > DEEPEST or value is UNSET:
         return _NOTHING

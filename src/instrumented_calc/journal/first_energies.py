@@ -1,6 +1,6 @@
-"""The energies of a run's first geometries, which analysis of time has no use for.
+"""Energies of a run's first geometries, which the timing analysis does not need.
 
-They tell whether two runs computed the same before their speeds are compared. Only the beginning of a
+They show whether two runs computed the same before their speeds are compared. Only the beginning of a
 journal is read.
 """
 
@@ -28,14 +28,14 @@ UNKNOWN = -2  # lane and phase after lines were lost
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One geometry that was computed.
+    """One computed geometry.
 
     Attributes:
-        place: Which one it is in its run: lane, phase, step and, where several geometries belong to one step
-            or no driver counts steps, which of them. The very first is `FIRST`, whoever asked for it.
-        step: Steps that the driver had completed; None where no driver counts them.
-        n_atoms: Atoms; None where that was not recorded.
-        energy_ev: Potential energy, eV; None where it was not finite.
+        place: Its place in the run: lane, phase, step and, if several geometries belong to one step or no
+            driver counts steps, a counter. The very first is `FIRST`, whatever requested it.
+        step: Steps completed by the driver; None if no driver counts them.
+        n_atoms: Atoms; None if not recorded.
+        energy_ev: Potential energy, eV; None if it was not finite.
     """
 
     place: tuple[int, int, int, int]
@@ -59,12 +59,11 @@ class _Row(Struct, gc=False):
 def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Frame, ...]:
     """Read the energies of a run's first geometries.
 
-    Calls inside others, failed ones, those for which nothing had moved, and those whose energy was not
-    recorded give no frame.
+    Nested calls, failed ones, those without changes and those without a recorded energy give no frame.
 
     Args:
         path: A journal.
-        most: How many to read at most.
+        most: Maximum number to read.
 
     Raises:
         JournalReadError: If the file cannot be read.
@@ -86,7 +85,7 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
 
 
 class _Reading:
-    """Rows as they come: carried fields hold until a row changes them."""
+    """Rows in order: carried fields apply until a row changes them."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -117,7 +116,7 @@ class _Reading:
         self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev))
 
     def forget(self) -> None:
-        """Say that lines are missing: carried fields are unknown until a row has them again."""
+        """Note that lines are missing: carried fields are unknown until a row has them again."""
         self._from_the_start = False
         self._lane = self._phase = UNKNOWN
         self._n_atoms = self._changes = None

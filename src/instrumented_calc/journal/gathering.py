@@ -1,8 +1,8 @@
-"""Gather the records of one run from the lines of files, as fsck would: every intact one counts.
+"""Collect the records of one run from the lines of files, like fsck: every intact line counts.
 
-What a crash, a full disk or a copy can do to a file is told apart from its records: lines cut or overwritten,
-runs of NUL bytes, blocks that are there twice or in another place, another run's lines. Wherever lines are
-missing the carried fields of later rows are unknown until a row has them again.
+Damage by a crash, a full disk or a copy is separated from the records: lines cut or overwritten, runs of NUL
+bytes, blocks repeated or moved, another run's lines. Wherever lines are missing the carried fields of later
+rows are unknown until a row has them again.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.lines import Lines
     from instrumented_calc.journal.newest_calls import NewestCalls
 
-# How a `call` line begins when the recorder wrote it; any other spelling works too, slowly.
+# Start of a `call` line as the recorder writes it; any other spelling works too, slowly.
 CALL = b'{"event":"call",'
 _RECORD = re.compile(rb'\{"event":"')
-# A short row without optional fields; more rows than a file can hold this way still fit.
+# A short row without optional fields; files with even shorter rows still fit.
 SHORT_ROW_BYTES = 80
-# Room is reserved for no more rows than this: the size of a sparse file says nothing.
+# Room is reserved for at most this many rows: the size of a sparse file is not informative.
 MOST_RESERVED = 4_000_000
 BAD_LINES_KEPT = 5
 UNKNOWN_KEPT, LONGEST_EVENT = 20, 40
@@ -46,7 +46,7 @@ OTHER_EVENTS = "(others)"
 
 KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind for kind in records.RECORDS}
 
-# Records that are kept as they are, in the order of the file.
+# Records kept unchanged, in file order.
 LISTED: dict[str, type[msgspec.Struct]] = {
     "slices": records.Slice,
     "contractions": records.Contractions,
@@ -61,14 +61,14 @@ LISTED: dict[str, type[msgspec.Struct]] = {
 
 
 class Kind(msgspec.Struct):
-    """The key that all records share."""
+    """The key common to all records."""
 
     event: str
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is no record of the format."""
+    """A line that is not a record of the format."""
 
     number: int
     reason: str
@@ -76,16 +76,16 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What is wrong with a file besides bad lines.
+    """Damage of a file besides bad lines.
 
     Attributes:
-        empty_bytes: NUL bytes, as a crash of the machine leaves them.
+        empty_bytes: NUL bytes, as left by a crash of the machine.
         long_lines: Lines too long to be a record.
-        repeated: Records that stand in the file more than once and are counted once.
-        conflicting: Rows left out because another row has the same number but other times.
+        repeated: Records that occur more than once in the file and are counted once.
+        conflicting: Rows dropped because another row has the same number but different times.
         misplaced: Rows that ended long before the row above them: blocks are out of order.
         other_run_lines: Lines of another run, which are not read.
-        other_run_from: The first of them; None without any.
+        other_run_from: The first of these lines; None if there are none.
     """
 
     empty_bytes: int = 0
@@ -98,23 +98,23 @@ class Damage:
 
 
 class Gathering:
-    """The records of one run while files are being read, the first file first.
+    """The records of one run while files are being read, in order of the files.
 
     Attributes:
-        start: The run's first record; None while it has not been found.
-        lists: Records that are kept as they are, by kind.
+        start: The run's first record; None until it is found.
+        lists: Records kept unchanged, by kind.
         lanes: Wrapped calculators by number.
         phases: Drivers by number.
         counters: The last totals.
         end: The run's last record.
-        torn: The last line is cut in the middle.
+        torn: Whether the last line is cut short.
         bad: The first few bad lines.
-        bad_count: Number of bad lines, the torn one apart.
-        unknown: Records of unknown kinds, by event.
+        bad_count: Number of bad lines, excluding the torn one.
+        unknown: Records of unknown kind, by event.
     """
 
     def __init__(self, size: int) -> None:
-        """Prepare for files of that many bytes."""
+        """Prepare for files of this size in bytes."""
         self.start: records.RunStart | None = None
         self.lists: dict[type[msgspec.Struct], list[Any]] = {kind: [] for kind in LISTED.values()}
         self.lanes: dict[int, records.Lane] = {}
@@ -140,7 +140,7 @@ class Gathering:
         return not self._known and not self.rows.count
 
     def finished(self) -> tuple[Calls, Damage]:
-        """Return the rows as columns, and what is wrong with the files."""
+        """Return the rows as columns, and the damage of the files."""
         calls, rows = self.rows.finished(), self.rows
         damage = replace(
             self._damage,
@@ -156,10 +156,10 @@ class Gathering:
         Args:
             lines: Its lines.
             name: Its path, for messages.
-            newest: The black box, whose calls are left out here: `add_newest` adds them.
+            newest: The black box, whose calls are skipped here: `add_newest` adds them.
 
         Raises:
-            JournalReadError: If it is of a newer major version or of another program.
+            JournalReadError: If it has a newer major version or belongs to another program.
         """
         self._where = shown_path(name)
         self._elsewhere = False
@@ -174,7 +174,7 @@ class Gathering:
         )
 
     def add_newest(self, newest: NewestCalls) -> None:
-        """Add what the black box holds, after the journal: its calls are the newest."""
+        """Add the calls of the black box, after the journal: they are the newest."""
         counted = max((each.passed or 0 for each in self.lists[records.Slice]), default=0)
         since = max((each.time_ns for each in self.lists[records.Machine]), default=-1)
         self._elsewhere = False
@@ -182,20 +182,20 @@ class Gathering:
             self._add_mixed(chunk, 0)
 
     def _add(self, chunk: bytes, number: int) -> None:
-        """Add a chunk that begins at the start of a line; only the last may end within one."""
+        """Add a chunk that starts at the beginning of a line; only the last may end within one."""
         whole = chunk.startswith(CALL) and chunk.endswith(b"\n") and not self._elsewhere
         if not (whole and self._add_rows(chunk)):
             self._add_mixed(chunk, number)
 
     def _add_rows(self, block: bytes) -> int:
-        """Add rows, all or none; return how many."""
+        """Add rows, all or none; return their number."""
         try:
             return self.rows.add(block)
         except UNDECODABLE:
             return 0
 
     def _add_mixed(self, chunk: bytes, number: int) -> None:
-        """Add rows in blocks between the other records, so that the order of the file is kept."""
+        """Add rows in blocks between the other records, to keep the order of the file."""
         lines = chunk.split(b"\n")
         begin = 0
         for place, line in enumerate(lines):
@@ -206,7 +206,7 @@ class Gathering:
                 begin = place + 1
 
     def _add_block(self, lines: list[bytes], begin: int, end: int, number: int) -> None:
-        """Add rows; halve a block with bad lines until those are alone."""
+        """Add rows; halve a block with bad lines until these are alone."""
         if begin == end:
             return
         if self._elsewhere:
@@ -243,7 +243,7 @@ class Gathering:
             self.bad.append(bad)
 
     def _salvage(self, line: bytes, number: int) -> None:
-        """Add whole records within a bad line: a cut one runs into the next, which is intact."""
+        """Add whole records within a bad line: a cut line runs into the next, intact one."""
         for fragment in _fragments(line):
             with suppress(*UNDECODABLE):
                 self._add_record(fragment, number)
@@ -264,7 +264,7 @@ class Gathering:
             self.unknown[name if known else OTHER_EVENTS] += 1
 
     def _begin(self, line: bytes, number: int) -> None:
-        """Take a `run_start` as this run's, or as the beginning of another one's lines."""
+        """Treat a `run_start` as this run's, or as the start of another run's lines."""
         try:
             found = decode_start(line, f"{self._where}:{number}")
         except JournalReadError:
@@ -273,8 +273,8 @@ class Gathering:
             self._elsewhere = True
             self._leave_out(1, number)
             return
-        # A block with the beginning of the run may have come behind later ones; a row 0 that came
-        # before is of another run, whose own beginning is lost.
+        # The block with the start of the run may follow later ones; a row 0 before it belongs to another
+        # run, whose own start is lost.
         if self.start is None and not self.rows.has_first:
             self.start = found
             self._known += 1
@@ -326,13 +326,13 @@ class Gathering:
         return self.start is not None and isinstance(run_id, str) and run_id != self.start.run_id
 
     def _count(self, counters: records.Counters) -> None:
-        """Keep the latest totals, which only rise: blocks can be out of order."""
+        """Keep the largest totals, since they only increase and blocks can be out of order."""
         if self.counters is None or counters.calls >= self.counters.calls:
             self.counters = counters
 
 
 def _tamed(record: Any) -> Any:
-    """Cut down the fields of a record that can hold anything."""
+    """Limit the free-form fields of a record."""
     match record:
         case records.Lane(model=dict()):
             record.model = tame(record.model)
@@ -344,12 +344,12 @@ def _tamed(record: Any) -> Any:
 
 
 def _fragments(line: bytes) -> Iterator[bytes]:
-    """Yield what looks like a record within a line, apart from the whole line."""
+    """Yield possible records within a line, other than the whole line."""
     starts = [found.start() for found in _RECORD.finditer(line)]
     for begin, end in pairwise([*starts, len(line)]):
         piece = line[begin:end]
         try:
-            # Latin-1 gives a character a byte, so that the end is a place in the bytes.
+            # In Latin-1 each character is one byte, so the end is a byte position.
             _, length = json.JSONDecoder().raw_decode(piece.decode("latin-1"))
         except (ValueError, RecursionError):
             continue

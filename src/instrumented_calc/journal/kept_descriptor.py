@@ -1,7 +1,7 @@
-"""A descriptor that is kept open in somebody else's process.
+"""A descriptor kept open in a process that belongs to the user.
 
-A program that turns itself into a daemon closes all descriptors, and their numbers are then given to files of
-its own: those must be neither written nor closed.
+A program that turns itself into a daemon closes all descriptors, and their numbers are then reused for its
+own files, which must be neither written nor closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class KeptDescriptor:
-    """A descriptor, and the identity of the file that it was opened for.
+    """A descriptor, and the identity of the file it was opened for.
 
     Args:
         number: The open descriptor; it is closed if the file's status cannot be read.
@@ -43,10 +43,10 @@ class KeptDescriptor:
             raise
 
     def status(self) -> os.stat_result | None:
-        """Return the file's status, or None if the number is another file's or nobody's by now.
+        """Return the file's status, or None if the number is closed or belongs to another file.
 
         Raises:
-            OSError: The descriptor is open, but its file system does not answer properly.
+            OSError: The descriptor is open, but its file system reports an error.
         """
         try:
             status = os.fstat(self.number)
@@ -56,7 +56,7 @@ class KeptDescriptor:
             return None
         if _identity(status) != self._identity:
             return None
-        # The program may have opened the same file itself, to read it, after closing all descriptors.
+        # The program may have opened the same file itself for reading, after closing all descriptors.
         return status if _mode(self.number) == self._mode else None
 
     @property
@@ -74,7 +74,7 @@ class KeptDescriptor:
         return self._identity == other._identity
 
     def leads_to(self, path: str | os.PathLike[str]) -> bool:
-        """Return whether a path still names the file.
+        """Return whether a path still refers to the file.
 
         Raises:
             OSError: The path's status cannot be read.
@@ -95,11 +95,11 @@ def create_kept(path: Path, flags: int) -> tuple[KeptDescriptor, Path]:
     """Create a file under the first free name of `run.jsonl`, `run-2.jsonl`, ..., to be kept open.
 
     Args:
-        path: The wanted name.
-        flags: How it is opened, beside being new.
+        path: The requested name.
+        flags: Open flags, in addition to those for a new file.
 
     Returns:
-        The descriptor, and the name that was free.
+        The descriptor, and the free name.
 
     Raises:
         OSError: No file can be created there; none is left behind.

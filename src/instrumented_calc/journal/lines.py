@@ -1,8 +1,8 @@
-"""Whole lines of a file in bounded memory and time, whatever the file holds.
+"""Whole lines of a file in bounded memory and time, whatever the file contains.
 
-A journal can come back from a crash with blocks of NUL bytes in it, or be no journal at all. Runs of NUL
-separate lines here just as newlines do, holes of a sparse file are skipped without reading them, and a line
-that is too long to be a record is skipped without being held in memory.
+After a crash a journal can contain blocks of NUL bytes, or a file may not be a journal at all. Runs of NUL
+separate lines just as newlines do, holes of a sparse file are skipped without reading them, and a line that
+is too long to be a record is skipped without being held in memory.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-# Arrays of 128 KiB and more would make malloc ask the kernel for fresh pages each time.
+# For arrays of 128 KiB and more malloc would request new pages from the kernel each time.
 CHUNK_BYTES = 120 * 1024
 LONGEST_LINE = 1024 * 1024
-# Lines that stand for what was left out. No other line holds a NUL byte.
+# Lines that mark omitted content. No other line contains a NUL byte.
 HOLE = b"\0hole"
 TOO_LONG = b"\0long"
 
 _NOTHING = bytes(CHUNK_BYTES)
 _NUL_RUN = re.compile(rb"\0+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# What other formats begin with, and what to do about it.
+# Signatures of other formats, and how to convert them.
 _FOREIGN = {
     b"\x1f\x8b": "compressed with gzip: run gunzip on it first",
     b"BZh": "compressed with bzip2: run bunzip2 on it first",
@@ -76,12 +76,12 @@ def _check_regular(mode: int) -> None:
 
 
 class Lines:
-    """The lines of a file, up to the size that it had when it was opened.
+    """The lines of a file, up to its size at opening.
 
     Attributes:
         size: That size in bytes.
-        empty_bytes: NUL bytes met so far.
-        long_lines: Lines of more than about `LONGEST_LINE` bytes that were skipped so far.
+        empty_bytes: NUL bytes found so far.
+        long_lines: Skipped lines of more than about `LONGEST_LINE` bytes so far.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -93,10 +93,10 @@ class Lines:
         self._in_hole = False
 
     def head(self) -> bytes:
-        """Return the first bytes of the file and stay at its beginning.
+        """Return the first bytes of the file, leaving the position at its beginning.
 
         Raises:
-            OSError: The file is compressed or is not UTF-8; the error tells how to convert it.
+            OSError: The file is compressed or is not UTF-8; the error states how to convert it.
         """
         found = self._file.read(64)
         self._file.seek(0)
@@ -108,8 +108,8 @@ class Lines:
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         """Yield blocks of whole lines, each with the number of its first line.
 
-        Only the last block of the file can end within a line. `HOLE` and `TOO_LONG` stand in lines of their
-        own for what was left out.
+        Only the last block of the file can end within a line. `HOLE` and `TOO_LONG` are separate lines that
+        mark omitted content.
         """
         if self.head().startswith(_BYTE_ORDER_MARK):
             self._file.seek(len(_BYTE_ORDER_MARK))
@@ -136,7 +136,7 @@ class Lines:
             number += data.count(b"\n")
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield single lines with their newline, and their numbers; the file's last may have none."""
+        """Yield single lines with their newline, and their numbers; the file's last may lack one."""
         for first, chunk in self.chunks():
             *whole, rest = chunk.split(b"\n")
             for number, line in enumerate(whole, first):
@@ -159,7 +159,7 @@ class Lines:
         return data[:cut]
 
     def _skip_line(self) -> None:
-        """Go to the end of the line, or to the NUL bytes within it."""
+        """Skip to the end of the line, or to the NUL bytes within it."""
         while (left := self.size - self._file.tell()) > 0:
             data = self._file.read(min(CHUNK_BYTES, left))
             if not data:
@@ -170,7 +170,7 @@ class Lines:
                 return
 
     def _skip_hole(self) -> int:
-        """Go to the next data of a sparse file; return how many bytes that skipped."""
+        """Skip to the next data of a sparse file; return the number of skipped bytes."""
         if not hasattr(os, "SEEK_DATA"):
             return 0
         here, descriptor = self._file.tell(), self._file.fileno()
@@ -179,7 +179,7 @@ class Lines:
             there = os.lseek(descriptor, here, os.SEEK_DATA)
         except OSError:  # no data up to the end, or a file system that does not know holes
             there = self.size if _no_data_after(descriptor, here) else here
-        # The buffered file relies on the descriptor's offset.
+        # The buffered file depends on the descriptor's offset.
         os.lseek(descriptor, offset, os.SEEK_SET)
         there = min(there, self.size)
         self._file.seek(there)

@@ -1,9 +1,9 @@
 """Mask secrets in values: command-line arguments, environment variables, JSON, text.
 
 Values are masked, never encoded text: a record is decoded, its strings are masked one by one, and it is
-encoded again. So what comes out is as well-formed as what went in, and whatever is no secret is unchanged.
-The shapes of tokens are those that their issuers publish; a library of detectors (detect-secrets) would
-add its own dependencies to every simulation, and masks files, not arguments.
+encoded again. So the output is as well-formed as the input, and other values are unchanged. The token
+patterns are those published by their issuers; a library of detectors (detect-secrets) would add its own
+dependencies to every simulation, and masks files, not arguments.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MASKED = "***"
-JSON_DEPTH = 50  # of strings of JSON and of values within; what lies deeper is masked whole
+JSON_DEPTH = 50  # of JSON strings and values within; deeper ones are masked entirely
 PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
     r"(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
-# user:password@ in a URL; the user alone too, because a token is often written there.
+# user:password@ in a URL; also a user alone, because a token is often written there.
 URL_USER = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^/?#\s"']+@""")
 SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token)(\s+)[A-Za-z0-9+/=._~-]{6,}")
 HEADER = re.compile(
     r"""\b((?:Proxy-)?Authorization["']?\s*[:=,]\s*["']?(?:(?:Bearer|Basic|Digest|Token)\s+)?)[^\s"',;]+""",
     re.IGNORECASE,
 )
-# Google, GitHub, GitLab, Hugging Face, OpenAI and its like, Slack, Stripe, PyPI, npm, AWS, JSON web tokens.
+# Google, GitHub, GitLab, Hugging Face, OpenAI and similar, Slack, Stripe, PyPI, npm, AWS, JSON web tokens.
 TOKEN_SHAPES = re.compile(
     r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_\w{16,}"
     r"|sk-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|[rsp]k_(?:live|test)_\w{10,}|pypi-[\w-]{16,}|npm_\w{16,}"
     r"|(?:AKIA|ASIA)[0-9A-Z]{12,}|eyJ[\w-]{8,400}\.[\w-]{8,}\.[\w-]*)"
 )
-# Where a value begins: `name=value`, `"name": "value"`, `x["name"] = 'value'`, `name: str = "value"`; and
+# Start of a value: `name=value`, `"name": "value"`, `x["name"] = 'value'`, `name: str = "value"`; and
 # `"name", "value"` of pairs and lists of arguments; and `--name value`.
 _NAME = r"(?P<name>[A-Za-z_][\w.-]{0,100})"
 NAMED = (
@@ -49,7 +49,7 @@ NAMED = (
     re.compile(rf"""["']-{{0,2}}{_NAME}["']\s{{0,8}},\s{{0,8}}(?=["'])"""),
     re.compile(rf"(?<![\w-])--?{_NAME}\s{{1,8}}(?!-)"),
 )
-# In quotes, in quotes that are escaped, or up to a space; a quote that never ends lasts to the end.
+# In quotes, in escaped quotes, or up to a space; an unterminated quote extends to the end.
 VALUE = re.compile(
     r"""(?!(?:Bearer|Basic|Digest|Token)\s)(?:(?P<quote>\\?["'])(?P<quoted>.*?)(?P<end>(?<!\\)(?P=quote)|\Z)"""
     r"""|[^\s&"']*[^\s&"',;:)\]}.])""",
@@ -60,13 +60,13 @@ NAMED_ARGUMENT = re.compile(
 )
 NEXT_IS_VALUE = re.compile(r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:|bearer", re.IGNORECASE)
 NESTED_ARGUMENTS = 5
-SHORT = 300  # characters of a text whose masked form is worth keeping
+SHORT = 300  # characters up to which a masked text is cached
 
 
 def mask_arguments(arguments: Iterable[str]) -> list[str]:
     """Return a command line with its secrets masked, argument by argument.
 
-    Short options such as `-p` are not masked: what they mean differs from program to program.
+    Short options such as `-p` are not masked: their meaning differs from program to program.
 
     Args:
         arguments: As in `sys.argv`.
@@ -83,7 +83,7 @@ def mask_arguments(arguments: Iterable[str]) -> list[str]:
 
 
 def mask_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables, sorted, with secrets masked: by their name, and in their value."""
+    """Return environment variables, sorted, with secrets masked: by name, and within values."""
     return {
         name: MASKED if value and is_secret_name(name) else mask_secrets(value)
         for name, value in sorted(variables.items())
@@ -106,7 +106,7 @@ def _masked(text: str) -> str:
             masked = mask_values(value, numbers=True)
             return text if masked == value else json.dumps(masked, ensure_ascii=False)
         except (ValueError, RecursionError):
-            pass  # it only looked like JSON
+            pass  # not JSON after all
     text = PRIVATE_KEY.sub(MASKED, text)
     text = URL_USER.sub(rf"\1{MASKED}@", text)
     text = HEADER.sub(rf"\1{MASKED}", text)
@@ -125,10 +125,10 @@ def mask_values(value: Any, *, numbers: bool = False, depth: int = JSON_DEPTH) -
     """Return decoded JSON with its secrets masked; its shape and all other values are unchanged.
 
     Args:
-        value: What `json.loads` returns.
-        numbers: Whether a number under the name of a secret is masked too. Not in our own records, where
-            a user's component may be called `key`, as in every attention layer, and the number is its time.
-        depth: How deep values may lie; deeper ones are masked whole.
+        value: A value returned by `json.loads`.
+        numbers: Whether a number under a secret name is masked too. Not in our own records, where a user's
+            component may be called `key`, as in every attention layer, and the number is its time.
+        depth: Maximum nesting of values; deeper ones are masked entirely.
     """
     if isinstance(value, str):
         return mask_secrets(value)
@@ -154,7 +154,7 @@ def _masked_list(values: list[Any], *, numbers: bool, depth: int) -> list[Any]:
 
 
 def _hidden(value: Any, *, numbers: bool, depth: int) -> Any:
-    """Return what stands for a value under the name of a secret."""
+    """Return the replacement for a value under a secret name."""
     if isinstance(value, str):
         return MASKED if value else value
     if isinstance(value, (dict, list)) and depth <= 0:
@@ -179,7 +179,7 @@ def _argument(text: str, nested: int = NESTED_ARGUMENTS) -> str:
 
 
 def _mask_named(pattern: re.Pattern[str], text: str) -> str:
-    """Mask the values after all names of secrets that the pattern finds."""
+    """Mask the values after all secret names that the pattern finds."""
     parts, done, place = [], 0, 0
     while found := pattern.search(text, place):
         place = found.end()

@@ -1,4 +1,4 @@
-"""Tells whether a file lies on a file system whose server may stop answering."""
+"""Check whether a file is on a file system whose server may stop responding."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ NETWORK_FILE_SYSTEMS = frozenset(
         b"wekafs",
     ]
 )
-MOUNT_POINT = 4  # its place in a line of mountinfo, see proc(5)
-ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # how the kernel writes spaces and the like
+MOUNT_POINT = 4  # field number in a line of mountinfo, see proc(5)
+ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # the kernel's escapes of spaces and the like
 
 
 def on_network_file_system(path: Path) -> bool:
-    """Tell whether a file lies on a file system whose server may stop answering.
+    """Return whether a file is on a file system whose server may stop responding.
 
     Names of mount points are bytes: other users' mounts may have any name.
 

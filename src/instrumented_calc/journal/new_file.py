@@ -1,8 +1,8 @@
-"""Create files safely: never through a link, never over a file that exists.
+"""Create files safely: never through a link, never over an existing file.
 
 Every file that the package creates goes through here: journals, their side files, reports, bundles and
 tables. A name in a folder that others can write may be a planted link, and an earlier run's file may have
-the wanted name; neither is ever opened for writing.
+the requested name; neither is ever opened for writing.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def create(path: str | Path, flags: int = os.O_WRONLY, *, folder: int | None = N
 
     Args:
         path: The file.
-        flags: How it is opened, beside being new: `os.O_WRONLY | os.O_APPEND`, `os.O_RDWR`, ...
+        flags: Open flags, in addition to those for a new file: `os.O_WRONLY | os.O_APPEND`, `os.O_RDWR`, ...
         folder: Descriptor of the folder that a relative path starts from.
 
     Raises:
-        FileExistsError: The name is taken, even by a link that leads nowhere.
+        FileExistsError: The name is taken, even by a dangling link.
         OSError: The file cannot be created for another reason.
     """
     return beyond_streams(os.open(path, NEW | flags, MODE, dir_fd=folder))
@@ -46,11 +46,11 @@ def create_numbered(path: Path, flags: int = os.O_WRONLY) -> tuple[int, Path]:
     """Create a file under the first free name of `run.jsonl`, `run-2.jsonl`, ...
 
     Args:
-        path: The wanted name.
-        flags: How it is opened, beside being new.
+        path: The requested name.
+        flags: Open flags, in addition to those for a new file.
 
     Returns:
-        The descriptor, and the name that was free.
+        The descriptor, and the free name.
 
     Raises:
         OSError: No file can be created there.
@@ -67,14 +67,14 @@ def create_numbered(path: Path, flags: int = os.O_WRONLY) -> tuple[int, Path]:
 
 
 def write_numbered(path: Path, content: bytes) -> Path:
-    """Write a new file under the first free name; what could not be written whole is removed.
+    """Write a new file under the first free name; an incomplete file is removed.
 
     Args:
-        path: The wanted name; `name-2.json`, `name-3.json`, ... if it is taken.
-        content: All of the file.
+        path: The requested name; `name-2.json`, `name-3.json`, ... if it is taken.
+        content: The whole content.
 
     Returns:
-        The name that was free.
+        The free name.
 
     Raises:
         OSError: The file cannot be created or written.
@@ -85,14 +85,14 @@ def write_numbered(path: Path, content: bytes) -> Path:
 
 
 def replace(path: str | Path, content: bytes, *, folder: int | None = None) -> None:
-    """Write a file whole under exactly this name, in place of an earlier version.
+    """Write a whole file under exactly this name, replacing an earlier version.
 
-    A reader sees the old content or the new, never half of it. A link of this name is replaced by the
-    file: what the link leads to stays as it was.
+    A reader sees the old content or the new, never half of it. A link of this name is replaced by the file;
+    the link's target stays unchanged.
 
     Args:
         path: The file.
-        content: All of it.
+        content: The whole content.
         folder: Descriptor of the folder that a relative path starts from.
 
     Raises:
@@ -117,7 +117,7 @@ def _fill(descriptor: int, path: str | Path, content: bytes, folder: int | None 
 
 
 def beyond_streams(fd: int) -> int:
-    """Keep clear of 0, 1 and 2: where stderr is closed, what is written to it would end up in the file."""
+    """Avoid 0, 1 and 2: if stderr is closed, its output would end up in the file."""
     if fd > LAST_STREAM:
         return fd
     try:

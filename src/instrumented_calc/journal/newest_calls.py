@@ -1,7 +1,7 @@
-"""Read the black box beside a thinned journal: the newest calls in full.
+"""Read the black box next to a thinned journal: the newest calls in full.
 
-The journal's slices say how many calls of the run they have counted. A call of the black box that came later
-is in no slice; all others are, and are marked `sliced` so that nothing counts them twice.
+The journal's slices record how many calls of the run they include. A later call in the black box is in no
+slice; all others are, and are marked `sliced` so that nothing counts them twice.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 SLICED = b'"sliced":true'
 MOST_FILES = 16  # of one run: it writes two
-LARGEST_FILE = (
-    150_000_000  # bytes: a run writes 64 MB and one batch to each; what is larger is none of its own
-)
+LARGEST_FILE = 150_000_000  # bytes: a run writes 64 MB and one batch to each; larger files are not its own
 LONGEST_START = 1024 * 1024
 
 
@@ -39,7 +37,7 @@ _Number = Annotated[int, msgspec.Meta(ge=-1, le=LARGEST)]
 
 
 class _Known(msgspec.Struct):
-    """What is looked at of a line."""
+    """The fields of a line needed here."""
 
     event: str
     index: _Number = -1
@@ -55,7 +53,7 @@ class NewestCalls:
     """The black box of one journal.
 
     Args:
-        journal: The journal; its black box is looked for beside it.
+        journal: The journal; its black box is searched in the same folder.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -69,11 +67,11 @@ class NewestCalls:
         self._indices: Integers = np.unique(np.frombuffer(indices, np.int64))
 
     def __bool__(self) -> bool:
-        """Tell whether the run has a black box."""
+        """Return whether the run has a black box."""
         return bool(self._files)
 
     def has(self, line: bytes) -> bool:
-        """Tell whether the call of a journal's line is in the black box, too."""
+        """Return whether the call of a journal line is also in the black box."""
         try:
             index = _decode(line).index
         except UNDECODABLE:
@@ -82,7 +80,7 @@ class NewestCalls:
         return place < len(self._indices) and int(self._indices[place]) == index
 
     def without(self, chunk: bytes) -> bytes:
-        """Return lines of a journal, blank where the black box has the same call."""
+        """Return lines of a journal, blanking those whose call is in the black box."""
         if SLICED not in chunk:
             return chunk
         lines = chunk.split(b"\n")
@@ -104,8 +102,8 @@ class NewestCalls:
         """Yield the records in order, in blocks of whole lines.
 
         Args:
-            counted: How many calls of the run the journal's slices have counted.
-            since_ns: Time of the journal's last record of the machine: the black box repeats those.
+            counted: Number of calls of the run included in the journal's slices.
+            since_ns: Time of the journal's last machine record: the black box repeats these.
         """
         for number, (first, path) in enumerate(self._files):
             block: list[bytes] = []
@@ -117,7 +115,7 @@ class NewestCalls:
                     block.append(line if place >= counted else b'%s,"sliced":true}' % line[:-1])
                     place += 1
                 elif known.event == "slice":
-                    # The sums of a slice that was open when the file was begun, and never written.
+                    # The sums of a slice that was open when the file was started, and never written.
                     if number == 0 and place == first and known.passed > counted:
                         block.append(line)
                 elif known.event != "machine" or known.time_ns > since_ns:
@@ -129,7 +127,7 @@ class NewestCalls:
 
 
 def _files_beside(journal: Path) -> list[Path]:
-    """Return the black boxes that this journal and earlier ones of the same name have left."""
+    """Return the black boxes left by this journal and by earlier ones of the same name."""
     wanted = black_box_path(journal)
     name = re.compile(rf"{re.escape(wanted.stem)}(?:-\d{{1,9}})?{re.escape(wanted.suffix)}")
     try:
@@ -140,7 +138,7 @@ def _files_beside(journal: Path) -> list[Path]:
 
 
 def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
-    """Yield the intact lines of a file and what is known of each."""
+    """Yield the intact lines of a file and the known fields of each."""
     with ExitStack() as opened:
         try:
             lines = opened.enter_context(open_lines(path))
@@ -157,7 +155,7 @@ def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
 
 
 def _run_id_of(journal: Path) -> str:
-    """Return the run's id from the first line, or nothing where that is damaged."""
+    """Return the run id from the first line, or nothing if that is damaged."""
     try:
         with journal.open("rb") as file:
             return _decode(file.readline(LONGEST_START)).run_id

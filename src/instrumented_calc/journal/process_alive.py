@@ -1,4 +1,4 @@
-"""Whether the process that writes a journal is still there."""
+"""Check whether the process that writes a journal is still running."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TOLERANCE_S = 2.0  # process start times are known to 0.01 s, wall clocks get ad
 
 
 def writer_is_alive(start: RunStart | None) -> bool | None:
-    """Tell whether the process that writes a journal without `run_end` is running.
+    """Return whether the process that writes a journal without `run_end` is running.
 
     Args:
         start: The journal's first record.
 
     Returns:
-        None where that cannot be known: on another machine, or where the first record is lost.
+        None if this is unknown: on another machine, or if the first record is lost.
     """
     if start is None or not start.environment.host or start.environment.host != socket.gethostname():
         return None
@@ -29,6 +29,6 @@ def writer_is_alive(start: RunStart | None) -> bool | None:
     with suppress(psutil.Error, ValueError, OverflowError, OSError):
         process = psutil.Process(start.pid)
         began = datetime.fromisoformat(start.started).timestamp()
-        # A later process may have been given the same number.
+        # The process id may have been reused by a later process.
         return bool(process.create_time() <= began + TOLERANCE_S and process.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -1,7 +1,7 @@
-"""Read a journal, fast and forgivingly.
+"""Read a journal, fast and tolerant of damage.
 
-A journal may be growing, cut short, or damaged: every good record is used, every bad line is
-counted. Only a file without a single record of the format is refused.
+A journal may be growing, truncated or damaged: every good record is used, every bad line is counted. Only a
+file without a single record of the format is refused.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ class Journal:
 
     Attributes:
         path: The file.
-        size_bytes: How much of it was read: its size when it was opened.
-        start: Its first record; None where that is lost.
+        size_bytes: Number of bytes read: the file's size at opening.
+        start: Its first record; None if lost.
         calls: The `call` rows as columns.
         lanes: Wrapped calculators by number.
         phases: Drivers by number.
-        slices: Exact sums of thinned stretches.
+        slices: Exact sums of thinned intervals.
         contractions: Contractions inside calls, a record about every second.
         conversions: Conversions and copies inside calls, a record about every second.
         traces: Trace windows.
-        states: Samples of the simulation.
-        machines: Samples of the machine, every few seconds.
-        open_calls: Calls that had not ended, written from beside them.
+        states: Samples of the simulation state.
+        machines: Samples of the machine state, every few seconds.
+        open_calls: Calls that had not ended, recorded by the journal's thread.
         findings: Findings reported during the run.
         notices: Events of the recording, and the user's marks.
-        counters: The last totals written, by `run_end` or before; None when there were none.
-        end: The last record; None in a journal that was cut short or is still growing.
-        running: Whether the process that writes a journal without an end is there; None: not known.
-        torn: The last line is cut in the middle.
-        bad_lines: Number of unusable lines, the torn one apart.
+        counters: The last totals written, by `run_end` or before; None if there are none.
+        end: The last record; None in a journal that was truncated or is still growing.
+        running: Whether the process that writes a journal without an end is running; None if unknown.
+        torn: Whether the last line is cut short.
+        bad_lines: Number of unusable lines, excluding the torn one.
         first_bad: The first few of them.
-        damage: What else is wrong with the file.
+        damage: Other damage of the file.
         unknown_events: Records of unknown kinds, by event.
     """
 
@@ -86,12 +86,12 @@ class Journal:
 
     @property
     def environment(self) -> records.Environment:
-        """The machine and its software; empty where the first record is lost."""
+        """The machine and its software; empty if the first record is lost."""
         return records.Environment() if self.start is None else self.start.environment
 
     @property
     def parent_run_id(self) -> str | None:
-        """The run of the process that forked this one, None where there is none or it is not known."""
+        """The run of the process that forked this one, or None if there is none or it is unknown."""
         return None if self.start is None else self.start.parent_run_id or None
 
 
@@ -99,13 +99,13 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
     """Read a journal.
 
     Args:
-        path: The file, finished, cut short or still growing.
+        path: The file, finished, truncated or still growing.
 
     Returns:
-        The journal: calls as columns, all other records as they are.
+        The journal: calls as columns, all other records unchanged.
 
     Raises:
-        JournalReadError: If there is no such file, or it holds no record of a journal.
+        JournalReadError: If there is no such file, or it has no record of a journal.
     """
     with open_lines(path) as lines:
         head = lines.head()
@@ -119,7 +119,7 @@ def read_journal(path: str | os.PathLike[str]) -> Journal:
 
 
 def no_journal(path: str | os.PathLike[str], head: bytes) -> str:
-    """Return the message on a file without any record of a journal.
+    """Return the error message for a file without any journal record.
 
     Args:
         path: The file.
@@ -127,8 +127,8 @@ def no_journal(path: str | os.PathLike[str], head: bytes) -> str:
     """
     where = shown_path(path)
     if not head.strip():
-        return f"{where}: empty, no call has been recorded; give a journal such as run.jsonl"
-    return f"{where}:1: no journal, {looks_like(head)}; give a journal such as run.jsonl"
+        return f"{where}: empty, no calls were recorded; give a journal such as run.jsonl"
+    return f"{where}:1: not a journal, {looks_like(head)}; give a journal such as run.jsonl"
 
 
 def _journal(path: Path, size: int, found: Gathering) -> Journal:

@@ -1,4 +1,4 @@
-"""Gather decoded rows into columns, a block at a time."""
+"""Collect decoded rows into columns, a block at a time."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _SPARSE = (
     "window",
     "sliced",
 )
-# Integers by name.
+# Integer fields by name.
 _NAMED = ("counts", "device_ns")
-# Kept as they are.
+# Fields kept unchanged.
 _WHOLE = ("failure", "compile_ns")
 _OPTIONAL = (*_CARRIED, *_SPARSE, *_NAMED, *_WHOLE)
 _optional = attrgetter(*_OPTIONAL)
@@ -47,17 +47,17 @@ _NULL_ENERGY = b'"energy_ev":null'
 
 
 class RowCollector:
-    """Turns the bytes of `call` lines into columns.
+    """Converts the bytes of `call` lines into columns.
 
     Attributes:
         count: Rows added so far.
-        repeated: Rows left out because their call has a row already; known once the columns are finished.
-        conflicting: Those of them that contradict the row that is kept.
+        repeated: Rows dropped because their call already has a row; known once the columns are finished.
+        conflicting: Number of these that contradict the kept row.
         misplaced: Rows in blocks that are out of order.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Reserve room for a number of rows; more are possible."""
+        """Reserve room for a number of rows; more may follow."""
         self._decoder = RowDecoder()
         self._capacity = capacity
         self.count = 0
@@ -72,16 +72,16 @@ class RowCollector:
         self._whole: dict[str, tuple[list[int], list[Any]]] = {field: ([], []) for field in _WHOLE}
 
     def add(self, lines: bytes) -> int:
-        """Add a block of complete lines, or nothing when one of them is bad.
+        """Add a block of complete lines, or nothing if one of them is bad.
 
         Args:
-            lines: One row a line, without blank lines; each line ends with a newline.
+            lines: One row per line, without blank lines; each line ends with a newline.
 
         Returns:
             The number of rows.
 
         Raises:
-            msgspec.DecodeError: If a line is no usable row; no row has been added then.
+            msgspec.DecodeError: If a line is not a usable row; no row has been added then.
         """
         block = self._decoder.decode(lines)
         first, self.count = self.count, self.count + len(block)
@@ -96,17 +96,17 @@ class RowCollector:
         return len(block)
 
     def _add_null_energies(self, first: int, lines: bytes) -> None:
-        """Note the rows whose energy is NaN or infinite; no other energy is kept."""
+        """Note the rows whose energy is NaN or infinite; other energies are not kept."""
         rows = [place for place, line in enumerate(lines.split(b"\n")) if _NULL_ENERGY in line]
         self._add_sparse("energy_not_finite", [first + place for place in rows], [1] * len(rows))
 
     @property
     def has_first(self) -> bool:
-        """Whether the run's first call has a row so far."""
+        """Whether the run's first call already has a row."""
         return bool((self._plain["index"].finished() == 0).any())
 
     def forget(self) -> None:
-        """Say that lines are missing here: carried fields are unknown until a row has them again."""
+        """Note that lines are missing here: carried fields are unknown until a row has them again."""
         for name in _CARRIED:
             self._add_sparse(name, [self.count], [ABSENT])
 
@@ -120,10 +120,10 @@ class RowCollector:
         self._split.extend((block.times != ABSENT).any(axis=0))
 
     def _add_optional(self, numbers: list[int], rows: list[Row]) -> None:
-        """Add what some rows have beyond the plain fields."""
+        """Add the fields of some rows beyond the plain ones."""
         by_field = zip(*map(_optional, rows), strict=True)
         for name, values, nothing in zip(_OPTIONAL, by_field, _NOTHING, strict=True):
-            # Most fields are in no row of a block, and to count takes a seventh of the time of a search.
+            # Most fields are in no row of a block, and counting takes a seventh of the time of a search.
             if values.count(nothing) < len(values):
                 # UNSET and None are single objects
                 places = [place for place, value in enumerate(values) if value is not nothing]
@@ -150,7 +150,7 @@ class RowCollector:
     def _add_named(
         self, columns: dict[str, Column], numbers: list[int], values: Sequence[dict[str, int]]
     ) -> None:
-        """Add what rows have under names of their own; names beyond the limit are left out."""
+        """Add named values of the rows; names beyond the limit are dropped."""
         new = sorted(set().union(*values) - columns.keys())
         for name in new[: MOST_COMPONENTS - len(columns)]:
             columns[name] = Column(self._capacity)
@@ -197,12 +197,12 @@ class RowCollector:
         )
 
     def _filled_forward(self, name: str, breaks: Integers) -> Integers:
-        """Repeat a carried field's values until the rows that change them, or where the order breaks off."""
+        """Repeat a carried field's values up to the next row that changes them, or a break in order."""
         numbers, codes = self._sparse.get(name, ((), ()))
         changes = np.concatenate([breaks, np.array(numbers, np.int64)])
         values = np.concatenate([np.full(len(breaks), ABSENT), np.array(codes, np.int64)])
         if len(breaks):
-            # At the same row what the row has comes last.
+            # At the same row the row's own value comes last.
             order = np.argsort(changes, kind="stable")
             changes, values = changes[order], values[order]
         edges = np.concatenate([[0], changes, [self.count]])

@@ -1,8 +1,8 @@
 """Decode blocks of `call` lines, quickly.
 
-Nearly all rows are lean: five numbers, perhaps an energy and components, always with the same
-names. Small Structs decode those, and a row with more commas than they explain is decoded again in
-full. A block in which something does not fit (a new component, an odd type) is decoded in full.
+Nearly all rows are lean: five numbers, perhaps an energy and components, always with the same names. Small
+Structs decode these, and a row with more commas than that is decoded again in full. A block in which
+something does not fit (a new component, an unexpected type) is decoded in full.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from instrumented_calc.journal.columns import Integers, Mask
 
-# What numpy can hold; a larger number makes the row a bad one.
+# Largest number for numpy; a larger one makes the row invalid.
 LARGEST = 2**62
 _Measured = Annotated[int, Meta(ge=0, le=LARGEST)]
 _Signed = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 
-# Names beyond this many share one column, so that invented span names cannot exhaust the memory.
+# Names beyond this number share one column, so that generated span names cannot exhaust the memory.
 MOST_COMPONENTS = 256
 REMAINING_COMPONENTS = "(remaining names)"
 
 
 class Row(Struct, tag="call", tag_field="event", gc=False):
-    """What is kept of a `call`: `records.Call`, forgiving about all but the essentials."""
+    """The parts of a `call` that are kept: `records.Call`, tolerant except for the essential fields."""
 
     index: _Measured
     start_ns: _Measured
@@ -72,7 +72,7 @@ class Row(Struct, tag="call", tag_field="event", gc=False):
 
 
 class LeanRow(Struct, tag="call", tag_field="event", gc=False):
-    """What nearly all rows consist of."""
+    """The fields of nearly all rows."""
 
     index: _Measured
     start_ns: _Measured
@@ -85,12 +85,12 @@ PLAIN = ("index", "start_ns", "wall_ns", "gap_ns", "step")
 _plain = attrgetter(*PLAIN)
 _components = attrgetter("components")
 
-# Packing tuples and viewing the bytes as an array takes 80 ns a row, filling an array 110 ns.
+# Packing tuples and viewing the bytes as an array takes 80 ns per row, filling an array 110 ns.
 _pack_plain = struct.Struct("=5q").pack
-# The one field that is not kept although nearly all rows have it; the recorder writes it last.
+# The one field that is dropped although nearly all rows have it; the recorder writes it last.
 _ENERGY = np.frombuffer(b'"energy_ev":', np.uint8)
 _ENERGY_PLACES = np.arange(1, len(_ENERGY) + 1)
-# Commas of a row with its event, index, start_ns and wall_ns.
+# Commas of a row with event, index, start_ns and wall_ns.
 _LEAST_COMMAS = 3
 
 
@@ -99,11 +99,11 @@ class Block:
     """Some `call` rows.
 
     Attributes:
-        plain: The fields of `PLAIN`, one a line of the array; -1 where a row lacks one.
+        plain: The fields of `PLAIN`, one per line of the array; -1 if a row lacks one.
         names: Components that rows may have.
-        times: Time in each of them, ns, one a line of the array; -1 where a row lacks one.
-        places: Places in the block of the rows that may have other fields.
-        rows: Those rows.
+        times: Time in each component, ns, one per line of the array; -1 if a row lacks one.
+        places: Positions in the block of rows that may have other fields.
+        rows: These rows.
     """
 
     plain: Integers
@@ -118,13 +118,13 @@ class Block:
 
 
 class RowDecoder:
-    """Turns the bytes of `call` lines into blocks, and learns the names of components."""
+    """Converts the bytes of `call` lines into blocks, and learns the names of components."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._decode_full = decoder(Row).decode_lines
         self._decode_lean: Any = decoder(LeanRow).decode_lines
-        # The names that lean rows have, and what packs their times.
+        # The names of lean rows, and the packer of their times.
         self._lean_names: list[str] = []
         self._pack_times = struct.Struct("").pack
 
@@ -132,10 +132,10 @@ class RowDecoder:
         """Decode a block of complete lines.
 
         Args:
-            lines: One row a line, without blank lines; each line ends with a newline.
+            lines: One row per line, without blank lines; each line ends with a newline.
 
         Raises:
-            msgspec.DecodeError: If a line is no usable row.
+            msgspec.DecodeError: If a line is not a usable row.
         """
         try:
             block = self._lean_block(lines)
@@ -154,7 +154,7 @@ class RowDecoder:
         plain = np.maximum(np.frombuffer(packed, np.int64).reshape(-1, len(PLAIN)).T, ABSENT)
         times = self._lean_times(rows)
         explained = _LEAST_COMMAS + (plain[3:] != ABSENT).sum(axis=0) + (times != ABSENT).sum(axis=0)
-        # Where that is no component's name, a last key so called is the row's own.
+        # Unless a component is called `energy_ev`, a trailing `energy_ev` is the row's own field.
         if "energy_ev" not in self._lean_names:
             explained += energies
         places = np.flatnonzero(commas > explained).tolist()
@@ -162,7 +162,7 @@ class RowDecoder:
         return Block(plain, self._lean_names, times, places, self._decode_full(b"".join(rich)))
 
     def _lean_times(self, rows: list[Any]) -> Integers:
-        """Return the times in components, one name a line of the array."""
+        """Return the times in components, one name per line of the array."""
         if not self._lean_names:
             return np.empty((0, len(rows)), np.int64)
         packed = b"".join(starmap(self._pack_times, map(astuple, map(_components, rows))))
@@ -178,7 +178,7 @@ class RowDecoder:
         return Block(np.maximum(plain, ABSENT), names, table, range(len(rows)), rows)
 
     def _learn(self, seen: set[str]) -> None:
-        """Make room for new names, and let lean rows have those that a Struct can."""
+        """Make room for new names, and allow lean rows to have those that a Struct can represent."""
         new = sorted(seen.difference(self._names))[: MOST_COMPONENTS - len(self._names)]
         if not new:
             return
@@ -190,7 +190,7 @@ class RowDecoder:
         self._decode_lean = decoder(_lean_type(names)).decode_lines
 
     def _table(self, times: list[dict[str, int]]) -> tuple[list[str], Integers]:
-        """Return all names with the times of each, those of names beyond the limit in one sum."""
+        """Return all names with their times; names beyond the limit are summed."""
         names, known = self._names, set(self._names)
         table = [[row.get(name, ABSENT) for name in names] for row in times]
         if any(row.keys() - known for row in times):
@@ -202,7 +202,7 @@ class RowDecoder:
 
 
 def _lean_type(names: list[str]) -> type[Struct]:
-    """Return `LeanRow` with components of these names, and of no others."""
+    """Return `LeanRow` with exactly these component names."""
     if not names:
         return LeanRow
     fields = [
@@ -221,7 +221,7 @@ def _lean_type(names: list[str]) -> type[Struct]:
 
 
 def _punctuation(lines: bytes) -> tuple[Integers, Integers, Mask]:
-    """Return where each line ends, how many commas it has, and whether an energy is its last field."""
+    """Return each line's end, its number of commas, and whether an energy is its last field."""
     text = np.frombuffer(lines, np.uint8)
     marks = np.flatnonzero((text == ord("\n")) | (text == ord(",")))
     newlines = np.flatnonzero(text[marks] == ord("\n"))

@@ -1,4 +1,4 @@
-"""Rows that stand in a file twice, or in another place than they were written."""
+"""Rows that occur twice in a file, or in the wrong place."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from instrumented_calc.journal.columns import BLOCK_ROWS, Sparse
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
-# Rows are written when their calls end, threads within some milliseconds of each other: a row that ended so
-# much earlier than one above it is in a block that was moved or repeated.
+# Rows are written when their calls end, threads within some milliseconds of each other: a row that ended
+# this much earlier than one above it is in a moved or repeated block.
 MISPLACED_NS = 1_000_000_000
-# A step in the number of the call from one row to the next beyond which it is no mere matter of threads and
-# nested calls.
+# A difference of the call numbers of neighbouring rows above this is not explained by threads and nested
+# calls.
 FAR = 64
 
 
@@ -29,8 +29,8 @@ def misplaced(index: Integers, start_ns: Integers, wall_ns: Integers) -> tuple[i
         wall_ns: Their durations, ns.
 
     Returns:
-        How many rows ended long before one above them, and at which rows, if there are any such, the order
-        breaks off: what earlier rows say does not hold for those.
+        The number of rows that ended long before one above them, and the rows, if any, at which the order
+        breaks: values carried from earlier rows do not apply to these.
     """
     latest, late = 0, 0
     for at in range(0, len(index), BLOCK_ROWS):
@@ -46,11 +46,11 @@ def misplaced(index: Integers, start_ns: Integers, wall_ns: Integers) -> tuple[i
 
 
 def repeats(calls: Calls) -> tuple[Mask | None, int]:
-    """Find rows whose call stands in a row above already.
+    """Find rows whose call already has a row above.
 
     Returns:
-        A mask of the rows to keep, None where that is all of them, and how many of the others contradict the
-        row that is kept.
+        A mask of the rows to keep, or None to keep all, and the number of the others that contradict the
+        kept row.
     """
     index = calls.index
     if bool((index[1:] > index[:-1]).all()):

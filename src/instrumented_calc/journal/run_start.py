@@ -1,4 +1,4 @@
-"""The first record of a journal: which run it is, and whether this version can read it."""
+"""The first record of a journal: its run, and whether this version can read it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from instrumented_calc.plain_text import plain, shown_path
 if TYPE_CHECKING:
     import os
 
-# What msgspec raises for bytes that are no record: JSON, UTF-8, or nested too deeply.
+# Exceptions of msgspec for invalid records: bad JSON or UTF-8, or nested too deeply.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-# How a recorder begins a journal.
+# Start of a journal as the recorder writes it.
 BEGINNING = b'{"event":"run_start"'
 
 
 def first_start(path: str | os.PathLike[str]) -> records.RunStart:
-    """Return the record with which a journal begins.
+    """Return the first record of a journal.
 
     Args:
         path: The file.
 
     Raises:
-        JournalReadError: If it cannot be read, or does not begin with a `run_start` of this major version.
+        JournalReadError: If it cannot be read, or does not start with a `run_start` of this major version.
     """
     with open_lines(path) as lines:
         _, line = next(lines.lines(), (1, b""))
@@ -37,20 +37,20 @@ def first_start(path: str | os.PathLike[str]) -> records.RunStart:
     try:
         return decode_start(line, where)
     except UNDECODABLE as error:
-        message = f"{where}: no journal, {looks_like(line)}; give a journal such as run.jsonl"
+        message = f"{where}: not a journal, {looks_like(line)}; give a journal such as run.jsonl"
         raise JournalReadError(message) from error
 
 
 def decode_start(line: bytes, where: str) -> records.RunStart:
-    """Decode a `run_start`, without those of its optional fields that are of an unexpected type.
+    """Decode a `run_start`, dropping optional fields of an unexpected type.
 
     Args:
         line: The line.
         where: File and line, for messages.
 
     Raises:
-        JournalReadError: It is of a newer major version, or of another program.
-        msgspec.DecodeError: It is no usable `run_start`.
+        JournalReadError: It has a newer major version, or belongs to another program.
+        msgspec.DecodeError: It is not a usable `run_start`.
     """
     found = msgspec.json.decode(line)
     if not isinstance(found, dict) or found.get("event") != "run_start":
@@ -80,7 +80,7 @@ def _environment(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def usable(found: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return those entries of a decoded object that fit the fields of a Struct."""
+    """Return the entries of a decoded object that fit the fields of a Struct."""
     kept = {}
     for field in msgspec.structs.fields(kind):
         if field.encode_name in found:
@@ -93,15 +93,15 @@ def usable(found: dict[str, Any], kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def check_version(schema: Any, where: str) -> None:
-    """Check that a journal's schema is one that this version reads.
+    """Check that this version can read a journal's schema.
 
     Raises:
-        JournalReadError: If it is not.
+        JournalReadError: If it cannot.
     """
     name, _, major = str(schema).partition("/")
     shown = plain(repr(schema), longest=60)
     if name != records.SCHEMA.partition("/")[0] or not major.isdecimal() or len(major) > 9:  # noqa: PLR2004
-        message = f"{where}: schema {shown} is none of ours; expected {records.SCHEMA!r}"
+        message = f"{where}: schema {shown} is unknown; expected {records.SCHEMA!r}"
         raise JournalReadError(message)
     if int(major) > records.MAJOR_VERSION:
         message = f"{where}: schema {shown} needs a newer instrumented-calc; pip install -U instrumented-calc"
@@ -109,11 +109,11 @@ def check_version(schema: Any, where: str) -> None:
 
 
 def looks_like(head: bytes) -> str:
-    """Describe the first bytes of a file that is no journal."""
+    """Describe the first bytes of a file that is not a journal."""
     if b"\0" in head or not head.isascii():
         return "binary data"
     if head.startswith(BEGINNING):
-        return "its `run_start` cannot be used"
+        return "its `run_start` is not usable"
     first_line = head.lstrip().partition(b"\n")[0].decode("ascii")
     begins = f"begins with {plain(first_line[:24].strip())!r}"
     return f"JSON of another kind: {begins}" if head.startswith((b"{", b"[")) else begins

@@ -1,7 +1,7 @@
-"""Which names are names of secrets: `WANDB_API_KEY`, `--hf-token`, `db.password`, but not `--key-frames`.
+"""Recognise names of secrets: `WANDB_API_KEY`, `--hf-token`, `db.password`, but not `--key-frames`.
 
-A name is split into words. What its last word says counts, because that is what the value is: a
-`password_policy` is a policy. Numbers and words such as `prod` at the end are passed over.
+A name is split into words. Its last word decides, because that describes the value: a `password_policy` is a
+policy. Numbers and words such as `prod` at the end are skipped.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from functools import lru_cache
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 SECRETS = re.compile(
     "auth|authorization|bearer|cookie|credentials?|creds|passcode|pw|sig|signature|secrets"
-    # Ends of words that are written as one: PGPASSWORD, apikey, authtoken.
+    # Endings of joined words: PGPASSWORD, apikey, authtoken.
     "|.*(?:password|passwd|passphrase|pwd|secret|token|apikey|accesskey|secretkey)"
 )
-# Words before a key, token or pass that is no secret: `energy_key=REF_energy`, `pad_token=<pad>`.
+# Words before a key, token or pass that is not a secret: `energy_key=REF_energy`, `pad_token=<pad>`.
 HARMLESS_BEFORE = {
     "key": re.compile(
         "arrays|atoms?|cache|charges?|column|config|data|dataset|dict|dipole|energy|energies|field|forces?|foreign"
@@ -31,7 +31,7 @@ WORKING_DIRECTORIES = frozenset(["PWD", "OLDPWD"])
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Tell whether the value under a name is likely to be a secret.
+    """Return whether the value under a name is likely to be a secret.
 
     Args:
         name: An option, a variable, a key: `--api-key`, `wandb.api_key`, `PGPASSWORD`, `dbPassword`.

@@ -1,4 +1,4 @@
-"""Values of any kind from a file, cut down to what readers can rely on."""
+"""Values of any kind from a file, reduced to what readers can rely on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DEEPEST = 6
 
 
 def tame(value: Any, depth: int = DEEPEST) -> Any:
-    """Return a decoded JSON value without what overflows arithmetic or recursion.
+    """Return a decoded JSON value without parts that overflow arithmetic or recursion.
 
     Args:
         value: The value.
-        depth: How deeply containers may be nested; what lies deeper becomes None.
+        depth: Maximum nesting of containers; deeper ones become None.
 
     Returns:
-        The same value, but None in the place of integers beyond 2^62 and of containers nested too deeply.
+        The same value, but with None for integers beyond 2^62 and for containers nested too deeply.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value if -LARGEST <= value <= LARGEST else None

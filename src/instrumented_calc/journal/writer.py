@@ -1,8 +1,8 @@
 """Appends whole lines to a journal's file, whatever happens to the disk, the file or the descriptor.
 
 Lines are first accepted, which touches no file, and then pushed to the kernel in one `os.write` on a
-descriptor opened with `O_APPEND`: a killed process leaves at most one torn line, and what `os.write` has
-taken survives it. Nothing is ever fsynced.
+descriptor opened with `O_APPEND`: a killed process leaves at most one torn line, and anything `os.write` has
+accepted survives it. Nothing is ever fsynced.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# What may wait in memory while the disk does not take it; newer rows are then counted as lost.
+# Limit of data queued in memory while the disk does not accept it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
-# What says that a file was removed; other errors say that its file system is in trouble.
+# Errors that mean that a file was removed; others mean that its file system has a problem.
 NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
 
 
 class JournalWriter:
     """One journal's file, open for appending.
 
-    One thread at a time accepts lines and one at a time pushes them; these may be two, so that a write
-    that hangs holds up nobody who accepts.
+    One thread at a time accepts lines and one at a time pushes them; these may be different, so that a
+    hanging write never blocks the one that accepts.
 
     Args:
-        path: File to make. If it exists, `name-2.jsonl`, `name-3.jsonl`, ... are tried: no journal is
-            ever overwritten.
-        on_trouble: Called with a text when rows begin to be refused.
+        path: File to create. If it exists, `name-2.jsonl`, `name-3.jsonl`, ... are tried: no journal is ever
+            overwritten.
+        on_trouble: Called with a message when rows start to be dropped.
 
     Raises:
-        JournalPathError: The file cannot be made.
+        JournalPathError: The file cannot be created.
 
     Attributes:
-        path: The file that is written.
+        path: The written file.
         size: Bytes accepted so far.
-        direct: Whether a calculating thread may write; on a network file system, which may stop
-            answering, only the journal's own thread does.
+        direct: Whether a calculating thread may write; on a network file system, which may stop responding,
+            only the journal's own thread does.
         gone: Why the file can no longer be written, or None.
-        refusing: Whether the last lines were dropped because too much was waiting.
+        refusing: Whether the last lines were dropped because too much was queued.
     """
 
     def __init__(self, path: Path, *, on_trouble: Callable[[str], None]) -> None:
@@ -63,11 +63,11 @@ class JournalWriter:
             raise
         self._on_trouble = on_trouble
         self._chunks: list[bytes] = []  # accepted, not yet written
-        self._done = 0  # bytes of the first one that are written
-        self._pushed = 0  # bytes that were written or given up
+        self._done = 0  # written bytes of the first one
+        self._pushed = 0  # bytes written or dropped
         self.refusing = False
         self._dropped = 0  # rows that were not accepted
-        self._vanished = 0  # rows that were accepted, and are not in the file
+        self._vanished = 0  # rows that were accepted, but are not in the file
         self._failing = False
         self._interrupted = False
         self._bytes_in_file = 0
@@ -82,11 +82,11 @@ class JournalWriter:
 
     @property
     def waiting(self) -> int:
-        """Bytes that were accepted and have not been written."""
+        """Bytes that were accepted but not yet written."""
         return self.size - self._pushed
 
     def write(self, lines: bytes) -> bool:
-        """Push what is waiting, then accept and push lines.
+        """Push queued lines, then accept and push new ones.
 
         Args:
             lines: Encoded records, each with its newline.
@@ -100,17 +100,17 @@ class JournalWriter:
         return accepted
 
     def accept(self, lines: bytes, rows: list[Any] | None = None, missing: int = 0) -> bool:
-        """Take lines over, to be pushed later.
+        """Accept lines, to be pushed later.
 
         Args:
             lines: Encoded records, each with its newline.
-            rows: What they were made from: emptied in the same moment, so that a Ctrl-C finds each row
-                either here or there.
+            rows: The rows they were made from: emptied at the same moment, so that a Ctrl-C finds each row
+                in exactly one place.
             missing: Rows that could not be encoded; they count as lost.
 
         Returns:
-            False if the lines were dropped, because too much was waiting already; then what later
-            rows take from earlier ones has to be written again.
+            False if the lines were dropped because too much was queued; then fields that later
+            rows carry over from earlier ones have to be written again.
         """
         rows = [] if rows is None else rows
         if self._file is None or self.size - self._pushed > WAITING_LIMIT:
@@ -130,7 +130,7 @@ class JournalWriter:
         return True
 
     def lose(self, number: int) -> None:
-        """Count rows that were given up before they came here."""
+        """Count rows that were dropped before they arrived here."""
         self._dropped += number
 
     def _report_refusal(self) -> None:
@@ -138,18 +138,18 @@ class JournalWriter:
             self.refusing = True
             if not self._failing and self._file is not None:
                 self._on_trouble(
-                    f"{self.path}: the file system does not answer; the run goes on, "
+                    f"{self.path}: the file system does not respond; the run continues, "
                     "rows are counted and dropped until it does"
                 )
 
     def look(self) -> bool:
-        """Find out whether the descriptor still is the journal's and the journal as long as it was.
+        """Check that the descriptor still belongs to the journal and the journal was not truncated.
 
-        A process that turns itself into a daemon closes all descriptors; their numbers are then given to
-        files of its own.
+        A process that turns itself into a daemon closes all descriptors; their numbers are then reused for
+        its own files.
 
         Returns:
-            Whether lines may be pushed; if not, `gone` says why.
+            Whether lines may be pushed; if not, `gone` states the reason.
         """
         if self.gone is None and self._file is not None:
             try:
@@ -157,7 +157,7 @@ class JournalWriter:
             except OSError as error:
                 if is_foreign(error):
                     raise
-                return True  # its file system is in trouble: the write will tell
+                return True  # its file system has a problem: the write will report it
             if status is None and not self._open_again(self._file):
                 self.gone = "closed by the program and removed"
             elif status is not None and status.st_size < self._bytes_in_file:
@@ -165,7 +165,7 @@ class JournalWriter:
         return self.gone is None
 
     def _open_again(self, file: KeptDescriptor) -> bool:
-        # Without waiting for a reader, should it be a pipe by now.
+        # Without waiting for a reader, in case it is now a pipe.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             opened = KeptDescriptor(beyond_streams(os.open(self.path, flags)))
@@ -177,11 +177,11 @@ class JournalWriter:
                 raise
             return False
         self._file = opened
-        self._on_trouble(f"{self.path}: the program closed the journal's descriptor; it was opened again")
+        self._on_trouble(f"{self.path}: the program closed the journal's descriptor; it was reopened")
         return True
 
     def push(self) -> None:
-        """Hand what is waiting to the kernel, as far as it takes it."""
+        """Pass the queued lines to the kernel, as far as it accepts them."""
         file = self._file
         if not self._chunks or file is None or self.gone is not None:
             return
@@ -201,11 +201,11 @@ class JournalWriter:
             if not self._failing:
                 self._failing = True
                 self._on_trouble(
-                    f"{self.path}: {reason_of(error)}; the run goes on, rows are lost until there is room"
+                    f"{self.path}: {reason_of(error)}; the run continues, rows are lost until there is space"
                 )
 
     def _room(self) -> int:
-        """Return how many bytes the process may add: past its limit the system kills it by SIGXFSZ."""
+        """Return how many bytes the process may add: beyond its limit the kernel would send SIGXFSZ."""
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit == resource.RLIM_INFINITY:
             return sys.maxsize
@@ -221,7 +221,7 @@ class JournalWriter:
             size -= part
             rows = chunk.count(b"\n", done, done + part)
             whole = done + part == len(chunk)
-            # No function is called from here on: Ctrl-C finds all of it done or nothing.
+            # No function is called from here on: a Ctrl-C finds all of it done or nothing.
             self._rows_in_file += rows
             self._bytes_in_file += part
             self._pushed += part
@@ -232,7 +232,7 @@ class JournalWriter:
                 self._done = done + part
 
     def vanished(self) -> bool:
-        """Return whether the journal's name no longer leads to the file that is written."""
+        """Return whether the journal's name no longer refers to the written file."""
         try:
             return self._file is None or not self._file.leads_to(self.path)
         except (OSError, MemoryError) as error:
@@ -241,10 +241,10 @@ class JournalWriter:
             return getattr(error, "errno", None) in NO_SUCH_FILE
 
     def reopen(self) -> None:
-        """Go on in a new file, because the old one is gone; its rows count as lost.
+        """Continue in a new file, because the old one is gone; its rows count as lost.
 
         Raises:
-            JournalPathError: No file can be made there either.
+            JournalPathError: No file can be created there either.
         """
         file, path = _create(self.path)
         self._close()
@@ -256,7 +256,7 @@ class JournalWriter:
         self.gone = None
 
     def resume(self) -> None:
-        """Go on in the file as it is, because no new one can be made; what it has lost counts as lost."""
+        """Continue in the same file, because no new one can be created; its lost rows are counted."""
         self.gone = None
         status = None if self._file is None else self._file.status()
         if status is None:
@@ -266,64 +266,60 @@ class JournalWriter:
             self._rows_in_file, self._bytes_in_file = 0, status.st_size
 
     def close(self) -> None:
-        """Close the file; what is still waiting, or comes later, is counted as lost."""
+        """Close the file; lines still queued, or arriving later, are counted as lost."""
         self._give_up_waiting()
         self._close()
 
     def discard(self) -> None:
-        """Close the file and remove it: the run could not begin, and nothing has been written."""
+        """Close and remove the file: the run could not start, and nothing has been written."""
         if not self._bytes_in_file and not self.vanished():
             self.path.unlink()
         self.close()
 
     def abandon(self) -> None:
-        """Forget the file in a forked child: the parent goes on with it."""
+        """Drop the file in a forked child: the parent continues with it."""
         if self.direct:
             self._close()
-        self._file = (
-            None  # to close it on a network file system may hang; the child has it open until it ends
-        )
+        self._file = None  # closing may block on a network file system; the child keeps it open until it ends
 
     def _give_up_waiting(self) -> None:
         chunks, self._chunks = self._chunks, []
         self._vanished += sum(chunk.count(b"\n") for chunk in chunks)
         if chunks:
-            self._vanished -= chunks[0].count(b"\n", 0, self._done)  # those are in the file
+            self._vanished -= chunks[0].count(b"\n", 0, self._done)  # these are in the file
         self._done = 0
         self._pushed = self.size
 
     def _close(self) -> None:
-        file, self._file = self._file, None  # its number may soon be another file's
+        file, self._file = self._file, None  # its number may be reused for another file
         if file is None:
             return
         try:
             file.close()
-        except (OSError, MemoryError) as error:  # a network file system's late answer; it is closed
+        except (OSError, MemoryError) as error:  # a late error of a network file system; the file is closed
             if is_foreign(error):
                 raise
-            self._on_trouble(
-                f"{self.path}: {reason_of(error)} as it was closed; its last rows may be missing"
-            )
+            self._on_trouble(f"{self.path}: {reason_of(error)} while closing; the last rows may be missing")
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the system's words for an error, without the path that it names."""
+    """Return the system's error message, without the path."""
     return getattr(error, "strerror", None) or str(error) or "out of memory"
 
 
 def check_directory(path: Path) -> None:
-    """Fail early where no journal could be written later.
+    """Fail early if no journal could be written later.
 
     Args:
-        path: The journal's path; nothing is made.
+        path: The journal's path; nothing is created.
 
     Raises:
-        JournalPathError: The directory is missing, no directory, or not writable.
+        JournalPathError: The directory is missing, not a directory, or not writable.
     """
     directory = path.parent
     try:
         found = directory.is_dir()
-    except PermissionError:  # one of those above it may not be searched
+    except PermissionError:  # a parent directory is not searchable
         found, writable = True, False
     except OSError as error:
         if is_foreign(error):
@@ -333,10 +329,10 @@ def check_directory(path: Path) -> None:
     else:
         writable = os.access(directory, os.W_OK | os.X_OK)
     if not found:
-        message = f"{directory}: no such directory; make it, or pass journal= with another path"
+        message = f"{directory}: no such directory; create it, or pass journal= with another path"
         raise JournalPathError(message)
     if not writable:
-        message = f"{directory}: not writable; pass journal= with a path that you may write"
+        message = f"{directory}: not writable; pass journal= with a writable path"
         raise JournalPathError(message)
 
 
@@ -347,5 +343,5 @@ def _create(path: Path) -> tuple[KeptDescriptor, Path]:
         if is_foreign(error):
             raise
         where = error.filename or path
-        message = f"{where}: {error.strerror}; pass journal= with a path that can be written"
+        message = f"{where}: {error.strerror}; pass journal= with a writable path"
         raise JournalPathError(message) from error

@@ -140,7 +140,7 @@ def _gates(comparison: Comparison) -> Section:
         sides = [" and ".join(side) or "unknown" for side in (each.before, each.after)]
         state = "under test" if each.allowed else "UNEQUAL"
         pairs.append((each.key, one_line(f"{each.name}: {sides[0]} -> {sides[1]}, {state}")))
-    return Section("Equal except for what is under test", (Facts(tuple(pairs)),))
+    return Section("Equal except for the keys under test", (Facts(tuple(pairs)),))
 
 
 def _times(comparison: Comparison) -> Section:

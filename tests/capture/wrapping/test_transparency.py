@@ -331,10 +331,10 @@ class TestWrapping:
         ("thing", "message"),
         [
             (EMT, r"EMT is a class; pass a calculator: ProfiledCalculator\(EMT\(...\)\)"),
-            (None, "NoneType object is no calculator"),
-            ("emt", "str object is no calculator"),
-            (Atoms("H"), "Atoms object is no calculator"),
-            (copper, "function object is no calculator"),
+            (None, "NoneType object is not a calculator"),
+            ("emt", "str object is not a calculator"),
+            (Atoms("H"), "Atoms object is not a calculator"),
+            (copper, "function object is not a calculator"),
         ],
     )
     def test_what_is_no_calculator_is_refused(self, thing, message):

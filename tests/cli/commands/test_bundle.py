@@ -14,8 +14,8 @@ def test_a_run_is_bundled_and_taken_in_elsewhere(tmp_path, capsys):
     assert "next: instrumented-calc ingest mine.tar.gz" in seen.err
     assert main(["ingest", "mine.tar.gz"]) == 0
     text = capsys.readouterr().out
-    assert "latencies, call by call, of what is recorded: journals/run.jsonl" in text
-    assert "members are as their bundle lists them" in text
+    assert "latencies, call by call, of the recorded runs: journals/run.jsonl" in text
+    assert "members match the list in their bundle" in text
     assert main(["report", "results/journals/run.jsonl"]) == 0
     assert main(["validate", "results/journals/run.jsonl"]) == 0
 

@@ -30,7 +30,7 @@ def test_a_study_is_taken_in_and_judged(bundles, tmp_path, capsys):
     text = capsys.readouterr().out
     assert text.startswith("Intake of 2 bundles: 21 files in out")
     assert (
-        text.index("What the data can support") < text.index("What it cannot support") < text.index("Checks")
+        text.index("Supported by the data") < text.index("Not supported by the data") < text.index("Checks")
     )
     assert "rss-too-small-for-torch" in text
     assert (tmp_path / "out/logs/chtc/cluster_123.log").exists()
@@ -88,7 +88,7 @@ def test_errors_are_one_line_on_stderr(bundles, capsys, arguments, code, said):
 def test_an_archive_without_anything_usable_ends_with_1(tmp_path, capsys):
     write_tgz(tmp_path / "b.tgz", {"../up.csv": b"x"})
     assert main(["ingest", "b.tgz"]) == 1
-    assert "its name points out of the bundle" in capsys.readouterr().out
+    assert "its name points outside the bundle" in capsys.readouterr().out
 
 
 def same_size_bundle(tmp_path, **beside):

@@ -45,7 +45,7 @@ def test_other_ensembles_and_settings(ensemble, capsys):
 
 def test_a_size_that_a_system_has_not_is_told(capsys):
     assert main(["profile", "--calc", "lj", "--system", "silicon", "--n-atoms", "7", "--steps", "1"]) == 0
-    assert "note: 7 atoms were asked for; silicon has 8" in capsys.readouterr().err
+    assert "note: 7 atoms requested; silicon has 8" in capsys.readouterr().err
     assert read_records().calls[0]["n_atoms"] == 8
 
 

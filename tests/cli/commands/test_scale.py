@@ -141,7 +141,7 @@ def test_cells_of_other_settings_are_not_mixed(capsys):
     capsys.readouterr()
     assert scale("--sizes", "4", "--replicates", "1", "--steps", "3") == 5
     assert capsys.readouterr().err == (
-        "error: out holds cells with steps 2, not 3: give another --output, or the same settings\n"
+        "error: out contains cells with steps 2, not 3: give another --output, or the same settings\n"
     )
     # More sizes and replicates are no other settings.
     assert scale("--sizes", "4,8", "--replicates", "1", "--steps", "2") == 0
@@ -167,7 +167,7 @@ def test_bad_input_is_one_line(capsys, arguments, code, words):
 def test_the_true_number_of_atoms_is_told_and_used(capsys):
     assert scale("--system", "silicon", "--calc", "factories:Constant", "--sizes", "9", "--steps", "2") == 0
     seen = capsys.readouterr()
-    assert "note: 9 atoms were asked for; silicon has 8" in seen.err
+    assert "note: 9 atoms requested; silicon has 8" in seen.err
     assert journals() == ["n000008-r1.jsonl", "n000008-r2.jsonl", "n000008-r3.jsonl"]
 
 

@@ -130,7 +130,7 @@ class TestBenchmarks:
 
     @pytest.mark.parametrize("n_calls", [0, -1])
     def test_no_calls_are_refused_in_one_line(self, n_calls):
-        with pytest.raises(ExperimentError, match=f"n_calls={n_calls}: use a whole number from 1 to "):
+        with pytest.raises(ExperimentError, match=f"n_calls={n_calls}: use an integer from 1 to "):
             benchmark_function(int, n_calls=n_calls)
         with pytest.raises(ExperimentError, match="number of inputs=0: use"):
             benchmark_md_trajectory(int, [])

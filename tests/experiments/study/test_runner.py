@@ -232,7 +232,7 @@ def test_what_a_device_cannot_do_is_left_out_and_told():
     }
     assert set(notes) == {
         "left out: torch has no cuda here",
-        "left out: mps has no float64",
+        "skipped: mps has no float64",
         "left out: cpu has no float16",
     }
 

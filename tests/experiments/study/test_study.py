@@ -340,7 +340,7 @@ def test_a_problem_that_is_told_twice_is_one():
         Problem(
             "backend-label-unverified",
             "planted.xyz",
-            "torch_full: no record of what was executed",
+            "torch_full: no record of the executed backend",
         )
     ]
 

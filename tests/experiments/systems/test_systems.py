@@ -45,7 +45,7 @@ def test_every_size_is_the_nearest_and_the_note_tells_when_it_is_another(name, n
     assert abs(len(system.atoms) - n_atoms) <= max(unit / 2, fewest - n_atoms)
     assert (system.note == "") == (len(system.atoms) == n_atoms)
     if system.note:
-        assert f"{n_atoms} atoms were asked for" in system.note
+        assert f"{n_atoms} atoms requested" in system.note
         assert str(len(system.atoms)) in system.note
 
 
@@ -138,5 +138,5 @@ def test_aluminium_is_aluminum():
 
 
 def test_no_atoms_are_no_system():
-    with pytest.raises(ExperimentError, match="use a whole number from 1 to 1,000,000"):
+    with pytest.raises(ExperimentError, match="use an integer from 1 to 1,000,000"):
         build_system("copper", 0)

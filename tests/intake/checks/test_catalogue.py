@@ -74,7 +74,7 @@ def test_a_study_in_which_all_holds_is_clear_and_supports_its_speed():
         ("finite-values", "numpy_only", {"conv_in_s": -1.0}, "conv_in_s is -1.0"),
         ("parts-within-wall", "torch_full", {"compute_s": 9.0}, "parts of 9 s"),
         ("backend-label-unverified", "torch_full", {"executed": ""}, "5 of 5 runs have no record"),
-        ("backend-label-unverified", "torch_full", {"executed": "numpy"}, "really ran numpy"),
+        ("backend-label-unverified", "torch_full", {"executed": "numpy"}, "actually ran numpy"),
         ("rss-too-small-for-torch", "torch_full", {"max_rss_kb": 43_000}, "had 43 MB at most"),
         ("cold-cache-pair", "numpy_only", {"inblock": 32_000}, "numpy_only read 32,000 blocks, torch_full 0"),
         ("unaccounted-time", "torch_full", {"compute_s": 1.0}, "1 of 2 above 10 %"),
@@ -130,10 +130,11 @@ def test_a_label_that_is_doubted_is_not_used():
     evidence = change(good(), "torch_full", executed="")
     rulings = validate(evidence)
     assert (
-        "whatever ran under the label torch_full took 2" in supported(evidence, ratios(evidence), rulings)[0]
+        "the code run under the label torch_full took 2" in supported(evidence, ratios(evidence), rulings)[0]
     )
     assert (
-        "any statement on what the label torch_full" in not_supported(evidence, ratios(evidence), rulings)[0]
+        "any statement about the backend named by label torch_full"
+        in not_supported(evidence, ratios(evidence), rulings)[0]
     )
 
 
@@ -142,7 +143,7 @@ def test_logs_and_environments_speak_for_and_against_a_label_of_their_own_bundle
     evidence.lines.append(LogLine("b.tgz/y.out", "a.xyz", "torch_full", {"backend": "torch"}))
     assert verdict(evidence, "backend-label-unverified").verdict == "clear"
     evidence.environments["b.tgz/env_report.json"] = {"error": "No module named 'torch'"}
-    assert "says that torch is not there" in verdict(evidence, "backend-label-unverified").said
+    assert "says that torch is missing" in verdict(evidence, "backend-label-unverified").said
     evidence.environments["other.tgz/env_report.json"] = evidence.environments.pop("b.tgz/env_report.json")
     assert verdict(evidence, "backend-label-unverified").verdict == "clear"
     evidence.lines[-1].values["backend"] = ""
@@ -215,7 +216,7 @@ def test_a_split_that_timed_the_cache_of_ase_is_not_believed():
         "latencies_ms": [17.75],
     }
     evidence = Evidence(profiles={"b/p.json": stored})
-    assert "99 % in the property that was asked first" in verdict(evidence, "component-split-cached").said
+    assert "99 % in the property requested first" in verdict(evidence, "component-split-cached").said
     assert verdict(evidence, "summary-recomputed").verdict == "clear"
     stored["mean_latency_ms"] = 12.0
     assert "its latencies give 17.75" in verdict(evidence, "summary-recomputed").said

@@ -80,7 +80,7 @@ def test_a_member_that_was_changed_on_the_way_is_noticed(tmp_path):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     found = ingest([Bundle(folder)], tmp_path / "results")
-    assert "journals/run.jsonl is not what was listed" in found.evidence.wrong_sums
+    assert "journals/run.jsonl differs from the list" in found.evidence.wrong_sums
 
 
 def test_the_same_runs_give_the_same_archive(tmp_path):

@@ -108,7 +108,7 @@ def time_outside(evidence: Evidence) -> Observation:
     needed = summary.evaluations.calls * (INTEGRATOR_NS + INTEGRATOR_NS_PER_ATOM * atoms)
     saving = float(periodic) if period else max(float(outside - paused) - needed, 0.0)
     if not saving:
-        text += ": what an integrator needs with such a fast calculator"
+        text += ": normal for an integrator with such a fast calculator"
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=saving)
 
 

@@ -200,7 +200,7 @@ RULES = (
     Rule(
         "device-growth",
         "wrong",
-        "detach() stored tensors; look for results that hold their graph.",
+        "detach() stored tensors; find results that hold their graph.",
         "Run twice as long: the growth doubles.",
         device_growth,
     ),

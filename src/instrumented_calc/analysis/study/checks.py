@@ -75,7 +75,7 @@ def backend_doubt(cell: Cell) -> str:
     """
     seen = cell.executed
     if seen is None:
-        return "no record of what was executed"
+        return "no record of the executed backend"
     operations = seen.torch_contractions + (seen.torch_operations or 0)
     if cell.mode == NUMPY:
         return f"{operations} torch operations were recorded" if operations else ""

@@ -58,7 +58,7 @@ class CodeSwap:
             self._users += 1
 
     def release(self) -> None:
-        """Restore the old code, if this was its last user and nobody else has replaced it since."""
+        """Restore the old code, if this was its last user and it was not replaced by others since."""
         with _lock:
             self._users -= 1
             if not self._users and self._function.__code__ is self._new:

@@ -79,7 +79,7 @@ def explain(table: SignatureTable) -> None:
         found = table.unexplained.pop()
         try:
             if isinstance(found, Exception):
-                raise found  # noqa: TRY301 - it was caught where it could not be told
+                raise found  # noqa: TRY301 - it was caught where it could not be reported
             found.explain(table.has_room)
         except Exception as error:
             if is_foreign(error):

@@ -209,7 +209,7 @@ class Replaced:
 def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
     """Return torch's functions with their replacements, which are registered in the tables of torch.jit."""
     devices = importlib.import_module("torch.utils._device")
-    devices._device_constructors()  # noqa: SLF001 - made now, of torch's own: what has a default device
+    devices._device_constructors()  # noqa: SLF001 - built now, from torch's own functions
     torch.overrides._get_overridable_functions()  # noqa: SLF001 - the same for functions that can be overridden
     scripted = torch.jit._builtins._get_builtin_table()  # noqa: SLF001 - what torch.jit.script knows, by id
     made = {name: (getattr(torch, name), _function(torch, getattr(torch, name))) for name in FUNCTIONS}
@@ -236,7 +236,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
     overrides are called from here.
     """
     has_override = torch._C._has_torch_function_unary  # noqa: SLF001 - as torch's own Python does
-    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - no mode may see that we look at tensors
+    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - modes must not see that we inspect tensors
     handle = torch.overrides.handle_torch_function
     waits = note is note_sync
 
@@ -276,7 +276,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
 
 def _function(torch: Any, own: Any) -> Any:
     tensor = torch.Tensor
-    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - no mode may see that we look at tensors
+    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - modes must not see that we inspect tensors
     is_compiling = torch.compiler.is_compiling
 
     def function(*args: Any, **kwargs: Any) -> Any:

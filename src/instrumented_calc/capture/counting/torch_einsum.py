@@ -92,8 +92,8 @@ def _use(torch: Any) -> None:
         if code is None or not {"_VF", "einsum"} <= {*code.co_names}:
             message = "torch.einsum is not implemented as expected"
             raise TypeError(message)
-        if "einsum" not in vars(torch._VF):  # noqa: SLF001 - else somebody else has replaced it
-            vars(torch._VF)["einsum"] = _counting(torch)  # noqa: SLF001 - where torch.einsum looks it up
+        if "einsum" not in vars(torch._VF):  # noqa: SLF001 - otherwise others have replaced it
+            vars(torch._VF)["einsum"] = _counting(torch)  # noqa: SLF001 - where torch.einsum finds it
     _users += 1
 
 

@@ -257,7 +257,7 @@ class RowMaker:
                 if (
                     end >= lane.look_after
                     or lane.calls == lane.look_at
-                    or (energy is not unset and energy - energy)  # 0.0, or NaN of what is not finite
+                    or (energy is not unset and energy - energy)  # 0.0, or NaN if not finite
                 ):
                     self._look_at_results(lane, entry.index, results, end, energy)
                 else:
@@ -405,7 +405,7 @@ class RowMaker:
         waiting = len(self._outbox.rows)
         if waiting > CROWDED and self.direct and self._outbox.drain(timeout=0):
             pass  # calls come faster than the journal's thread can run
-        elif waiting > CROWD:  # the file system does not answer
+        elif waiting > CROWD:  # the file system does not respond
             self._outbox.relieve()
         else:
             pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)

@@ -1,1 +1,1 @@
-"""A run from its first call to its end: the recorder, its thread and what it does periodically."""
+"""A run from its first call to its end: the recorder, its thread and its periodic work."""

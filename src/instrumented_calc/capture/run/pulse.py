@@ -1,6 +1,6 @@
 """The journal's thread: periodic work next to a run, and everything that may hang with the file system.
 
-Nobody waits for it without a limit. Work interrupted by such a limit continues as soon as the file system
+No thread waits for it without a limit. Work interrupted by such a limit continues as soon as the file system
 responds; the thread is a daemon, so an interpreter's exit does not wait either.
 """
 
@@ -89,7 +89,7 @@ class Pulse:
             if self._thread is thread:
                 self._stop.clear()
                 return False
-        # Python forgets the thread a moment before the system does, and warns if it still exists at a fork.
+        # Python drops the thread a moment before the system does, and warns if it still exists at a fork.
         for _ in range(50):
             if not os.path.exists(f"/proc/self/task/{thread.native_id}"):  # noqa: PTH110 - quicker
                 break

@@ -202,7 +202,7 @@ class Recorder:
 
     def _start_pulse(self) -> None:
         if not self._pulse.start() and self.recording is not None:
-            self.recording.maker.direct = True  # the calls do all writing
+            self.recording.maker.direct = True  # the calls write themselves
 
     def _beat_or_fault(self) -> None:
         began = time.thread_time_ns()
@@ -269,14 +269,16 @@ class Recorder:
             self._ended.set()
         if not complete:
             recording.report_trouble(
-                f"{self.path}: the file system does not answer; the end of the journal may be missing"
+                f"{self.path}: the file system does not respond; the end of the journal may be missing"
             )
         elif self.on_end is not None:
             self._guarded("summary", lambda: self.on_end and self.on_end(self))
 
     @property
     def answers(self) -> int:
-        """How often a calculator of the run was asked for a property and gave it, calculated or not."""
+        """Return how often a calculator of the run was asked for a property and gave it, calculated or
+        not.
+        """
         counters = self._totals()
         return counters.get_property - counters.not_implemented
 

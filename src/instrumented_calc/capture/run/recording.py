@@ -250,7 +250,7 @@ class Recording:
             self._take_no_more()
 
     def _take_no_more(self) -> None:
-        self.maker.append = _drop  # calls that are open in other threads end too late to be counted
+        self.maker.append = _drop  # calls still open in other threads end too late to be counted
 
     def write_end(self, reason: str, failure: tuple[str, str] | None) -> None:
         """Write what is left and the last record, and close all files.
@@ -292,7 +292,7 @@ class Recording:
     def leave_to_parent(self) -> None:
         """Let go of everything in a forked child, where the recording is the parent's."""
         self.writer.abandon()
-        if self.writer.direct:  # closing may hang on a network file system
+        if self.writer.direct:  # closing may block on a network file system
             self._black_box.close()
         self._close_probes()
         self._stop_listening()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.touch_files import Touched
 
 FIRST_USE_NS = 2_000_000_000  # start-up of a profiler on a slow disk
-SAFETY = 1.5  # windows are not all alike
+SAFETY = 1.5  # windows vary
 WARM_CALLS = 10  # no automatic window before
 LOOK_EVERY_NS = 500_000_000  # for the file that requests a window
 
@@ -50,7 +50,7 @@ class Schedule:
         self._budget = budget
         self._request = request
         self._libraries = libraries
-        self._idle: set[str] = set()  # libraries that calls were seen not to use
+        self._idle: set[str] = set()  # libraries that the calls did not use
         self._regular = 0  # windows that were not requested
         self._spent_ns = self._last_cost_ns = 0
         self._last_at_ns = 0  # start of the last window, since the start of the run

@@ -140,7 +140,7 @@ class InstancePatch:
         lane: The lane of the calculator.
 
     Attributes:
-        lane: Likewise.
+        lane: The lane of the calculator.
         own: A `calculate` that others patched on the instance, and that is run here.
     """
 

@@ -32,11 +32,11 @@ def benchmark_function(  # noqa: D417 - args and kwargs are described together
     name: str = "Function",
     **kwargs: Any,
 ) -> BenchmarkResult:
-    """Time a number of equal calls.
+    """Time a number of identical calls.
 
     Args:
-        func: What to call with `*args` and `**kwargs`.
-        n_warmup: Number of calls before, not timed.
+        func: Function to call with `*args` and `**kwargs`.
+        n_warmup: Number of preceding calls, not timed.
         n_calls: Number of timed calls, at least 1.
         device: `torch.device` or its name; by default CUDA if torch is loaded and has it, else the CPU.
         name: Name of the result.
@@ -60,12 +60,12 @@ def benchmark_md_trajectory(  # noqa: PLR0913, PLR0917 - the other profiler's si
     check_memory_leak: bool = True,
     leak_tolerance_mb: float = 10.0,
 ) -> BenchmarkResult:
-    """Time a call for each of many inputs, and warn with a RuntimeWarning if memory grows all along.
+    """Time one call per input, and warn with a RuntimeWarning if memory keeps growing.
 
     Args:
         model_func: Function of one input.
         inputs: At least one.
-        n_warmup: Number of inputs, the first ones, that are also used before, not timed.
+        n_warmup: Number of inputs, the first ones, that are also run before, not timed.
         device: `torch.device` or its name; by default CUDA if torch is loaded and has it, else the CPU.
         name: Name of the result.
         check_memory_leak: Whether to warn.
@@ -81,7 +81,7 @@ def benchmark_md_trajectory(  # noqa: PLR0913, PLR0917 - the other profiler's si
     result, memory = _measure(lambda index: model_func(inputs[index]), len(inputs), device, name)
     increase = result.memory_delta_gb * GIB / MIB
     if check_memory_leak and increase > leak_tolerance_mb:
-        # Two samples cannot tell a leak from a cache that fills once: the whole series is judged.
+        # Two samples cannot distinguish a leak from a cache that fills once: the whole series is judged.
         growth = judge_growth(np.arange(len(memory), dtype=np.float64), memory)
         if growth.verdict == "flagged":
             warnings.warn(
@@ -123,7 +123,7 @@ def _measure(
 ) -> tuple[BenchmarkResult, NDArray[np.float64]]:
     """Time calls; return the result, and the memory before all and after each, bytes, (n_calls + 1,)."""
     cuda = cuda_of(device)
-    # Labelled by where it is timed: without torch's CUDA that is the host, whatever was asked for.
+    # Labelled by where it is timed: without torch's CUDA that is the host, whatever was requested.
     device = "cpu" if cuda is None else device or "cuda"
     process = psutil.Process()
 
@@ -134,7 +134,7 @@ def _measure(
         cuda.synchronize(device)
         cuda.reset_peak_memory_stats(device)
     timer = CUDATimer(device)
-    # Filled in advance: growing lists would look like a leak of the function.
+    # Allocated in advance: growing lists would look like a leak of the function.
     times, memory = np.full(n_calls, np.nan), np.full(n_calls + 1, np.nan)
     memory[0] = memory_now()
     for index in range(n_calls):

@@ -73,7 +73,7 @@ class BenchmarkResult:
 
     @property
     def calls_per_second(self) -> float:
-        """Calls per second of that; 0.0 if no time passed."""
+        """Calls per second of total time; 0.0 if no time passed."""
         return self.n_calls / self.total_time_s if self.total_time_s else 0.0
 
     def summary(self) -> str:

@@ -1,4 +1,4 @@
-"""Reads a profile from a journal: every figure is recorded there or follows from its analysis."""
+"""Reads a profile from a journal: every figure is recorded there or derived by its analysis."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 NS_PER_MS = 1e6
-# By this `ingest` tells our saved results, whose components were timed, from those of the other profiler.
+# This lets `ingest` distinguish our saved results, whose components were timed, from those of the other
+# profiler.
 RECORDED_HERE = "recorded by instrumented-calc"
-# The first of them that is in use.
+# The first of these that is in use.
 SOURCES = {DEVICE: "device allocated", HOST: "host resident"}
 
 
@@ -44,7 +45,7 @@ def result_from_journal(
         path: The journal.
         name: Name of the result; the model's name by default.
         ends: Number of outermost calls after each frame, warm-up included; by default each call is a frame.
-        warmup: Number of frames at the beginning that are kept out of the figures.
+        warmup: Number of initial frames excluded from the figures.
         memory: Whether to read the memory as well.
 
     Raises:
@@ -63,7 +64,7 @@ def result_from_journal(
     kept = np.flatnonzero(usable & measured)
     if not len(kept):
         message = (
-            f"{path}: no frame to count: all failed, compiled, were traced or equal the frame before; give "
+            f"{path}: no usable frame: all failed, compiled, were traced or equal the previous frame; give "
             "more frames"
         )
         raise ExperimentError(message)
@@ -109,7 +110,7 @@ def result_from_journal(
 
 
 class _Frames:
-    """Which rows belong to which frame."""
+    """Assigns rows to frames."""
 
     def __init__(self, rows: NDArray[Any], ends: NDArray[Any], warmup: int) -> None:
         self.rows = rows
@@ -126,7 +127,7 @@ class _Frames:
 
 
 def _parts(journal: Journal, frames: _Frames, kept: NDArray[Any], mean_ms: float) -> dict[str, float]:
-    """Return the mean time in each timed part, the longest first, and what is left."""
+    """Return the mean time in each timed part, longest first, and the rest."""
     sums = {name: frames.sums(column)[kept].mean() for name, column in journal.calls.components.items()}
     parts = {
         name: float(time) / NS_PER_MS
@@ -137,9 +138,9 @@ def _parts(journal: Journal, frames: _Frames, kept: NDArray[Any], mean_ms: float
 
 
 def _separable(journal: Journal, parts: dict[str, float], device: str) -> dict[str, float]:
-    """Return the times of energy, forces and stress where parts are wholly theirs.
+    """Return the times of energy, forces and stress, if parts belong only to them.
 
-    On a device the host's time is mostly that of waiting, and says nothing about a part.
+    On a device the host's time is mostly waiting, and does not describe a part.
     """
     if device.partition(":")[0] != "cpu":
         return {}
@@ -174,7 +175,7 @@ def _memory(journal: Journal, rows: NDArray[Any]) -> dict[str, Any]:
 
 
 def _is_used(sparse: Any) -> bool:
-    """Tell whether a kind of memory was sampled and is in use: on the CPU nothing is held on the device."""
+    """Return whether a kind of memory was sampled and is in use: on the CPU no device memory is used."""
     return sparse is not None and bool(sparse.values.any())
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a profiled trajectory went, by the rules of the MLFF-Distiller profiler."""
+"""Hotspots of a profiled trajectory, by the rules of the MLFF-Distiller profiler."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
 
-# Thresholds that the documents of that profiler promise.
+# Thresholds documented by that profiler.
 MOST_GROWTH_MIB = 10.0
 MOST_CV_PCT = 20.0
 MOST_TAIL = 2.0
-# From a journal, spread and tail are judged only with this many latencies: fewer say nothing about them.
+# From a journal, spread and tail are judged only with this many latencies: fewer are not significant.
 FEWEST_LATENCIES = 20
 
 
 def identify_hotspots(result: MDProfileResult, threshold_pct: float = 10.0) -> dict[str, Any]:
-    """Return the components that take more than a share of the mean latency, and what to look at.
+    """Return the components above a share of the mean latency, and recommendations.
 
     A result made by hand or loaded from JSON is judged by its totals: each component above the threshold,
     a memory increase above 10 MiB, a coefficient of variation above 20 %, P99 above twice the mean. A result
@@ -33,7 +33,7 @@ def identify_hotspots(result: MDProfileResult, threshold_pct: float = 10.0) -> d
         threshold_pct: Share of the mean latency, in percent, above which a component is a hotspot.
 
     Returns:
-        `summary`; `total_time_ms`; `components` (energy, forces and stress where they are known) and `parts`
+        `summary`; `total_time_ms`; `components` (energy, forces and stress where known) and `parts`
         (all timed parts of a recording), each with `time_ms`, `percentage` and `is_hotspot`;
         `recommendations`, lines of text; and `verdicts`, those of our own analysis.
     """
@@ -83,7 +83,7 @@ def _component_advice(components: dict[str, dict[str, Any]], threshold_pct: floa
 
 def _memory_advice(result: MDProfileResult, judged: str) -> Iterator[str]:
     if judged.startswith("flagged"):
-        yield f"Memory leak: growth {judged}; run instrumented-calc report on the journal to see since when"
+        yield f"Memory leak: growth {judged}; run instrumented-calc report on the journal to find its start"
         return
     increase = result.memory_delta_gb * MIB_PER_GIB
     if increase > MOST_GROWTH_MIB and not judged.startswith("clear"):
@@ -101,7 +101,7 @@ def _latency_advice(result: MDProfileResult, recorded: RecordedProfile | None) -
     if spread > MOST_CV_PCT:
         yield (
             f"High latency variance: standard deviation {spread:.1f} % of the mean (threshold "
-            f"{MOST_CV_PCT:g} %); look at the slowest steps"
+            f"{MOST_CV_PCT:g} %); check the slowest steps"
         )
     tail = result.p99_latency_ms / result.mean_latency_ms
     if tail > MOST_TAIL:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
 
 ENERGY_AND_FORCES = ("energy", "forces")
-UNLIMITED = 10**15  # bytes: a trajectory in memory has not so many frames that its rows had to be thinned
+UNLIMITED = 10**15  # bytes: a trajectory in memory never has enough frames for thinning
 
 
 class MDProfiler:
@@ -37,8 +37,8 @@ class MDProfiler:
         device: The device on which the model is expected, as a `torch.device` or its name. Nothing is moved;
             the notes of a result say if the model was elsewhere.
         profile_memory: Whether results have memory figures.
-        warmup_steps: Number of frames run first and kept out of the figures: those after the first frame,
-            backwards, so that the trajectory then begins where they end. At most as many as there are.
+        warmup_steps: Number of frames run first and excluded from the figures: those after the first frame,
+            backwards, so that the trajectory then starts where they end. At most the number of frames.
         journal_dir: Folder for the journals; by default a new temporary folder, which is not removed.
 
     Raises:
@@ -107,14 +107,14 @@ class MDProfiler:
     ) -> dict[str, RecordedProfile]:
         """Profile several calculators on one trajectory; `comparison_table` shows the results.
 
-        One that fails is left out with a RuntimeWarning.
+        A failing one is skipped with a RuntimeWarning.
         """
         results = {}
         for name, calculator in calculators.items():
             try:
                 results[name] = self.profile_calculator(calculator, trajectory, properties, name=name)
-            except ExperimentError as error:  # noqa: PERF203 - one that fails must not end the others
-                warnings.warn(f"{name} is left out: {error}", RuntimeWarning, stacklevel=2)
+            except ExperimentError as error:  # noqa: PERF203 - one failure must not end the others
+                warnings.warn(f"{name} was skipped: {error}", RuntimeWarning, stacklevel=2)
         return results
 
     def _record(self, calculator: Any, frames: list[Any], asked: list[str]) -> tuple[Path, list[int]]:
@@ -127,11 +127,11 @@ class MDProfiler:
             try:
                 replay(frames, wrapped, asked, lambda _: ends.append(handle.calls))
             except ExperimentError as error:
-                message = f"{error}; what was measured until then is in {handle.run.path}"
+                message = f"{error}; the measurements so far are in {handle.run.path}"
                 raise ExperimentError(message) from error
             path = handle.run.path
         if path is None:
-            message = f"{type(calculator).__name__} made no calculation that could be recorded"
+            message = f"{type(calculator).__name__} made no recordable calculation"
             raise ExperimentError(message)
         return path, ends
 

@@ -1,4 +1,4 @@
-"""A profile that was read from a journal: the plain result, and what only a recording knows."""
+"""A profile read from a journal: the plain result, and figures that only a recording has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecordedProfile(MDProfileResult):
         memory_source: Which memory was sampled: `host resident` or `device allocated`.
         memory_verdict: Whether memory grows: `flagged`, `clear` or `not enough evidence`, with the reason.
         calculations: Calculations made for the frames.
-        cache_hits: Requests that were answered without a calculation.
+        cache_hits: Requests answered without a calculation.
         first_call_ms: Duration of the very first calculation, ms.
         warmup_frames: Frames run before the trajectory; no figure above includes them.
         warmup_ms: Duration of the warm-up frames, ms.

@@ -198,9 +198,7 @@ def _identity(result: MDProfileResult) -> Iterator[str]:
     yield f"Model: {result.model_name}"
     yield f"Device: {result.device}"
     yield f"Trajectory steps: {result.n_steps}"
-    atoms = (
-        "not known, or not the same in all frames" if result.n_atoms is None else f"{result.n_atoms} atoms"
-    )
+    atoms = "unknown, or different between frames" if result.n_atoms is None else f"{result.n_atoms} atoms"
     yield f"System size: {atoms}{f', {result.system_size}' if result.system_size else ''}"
 
 

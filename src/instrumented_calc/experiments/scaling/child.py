@@ -1,6 +1,6 @@
 """One cell of a scaling, in its own process: `python -m instrumented_calc.experiments.scaling.child JSON`.
 
-A fresh process, so that no size inherits another's memory, caches or compiled programs, and so that thread
+A new process, so that no size inherits another's memory, caches or compiled programs, and so that thread
 variables are set before any library reads them.
 """
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
 
-# The exit code where no other cell would fare better: the calculator cannot be built, nothing is recorded.
+# The exit code if other cells would fail too: the calculator cannot be built, or nothing is recorded.
 UNUSABLE = 3
 MODULE = "instrumented_calc.experiments.scaling.child"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one process runs: NVE dynamics without equilibration.
+    """The task of one process: NVE dynamics without equilibration.
 
     Attributes:
         calc: The calculator's spec.
@@ -29,8 +29,8 @@ class Cell:
         n_atoms: The number of atoms.
         steps: Steps of dynamics.
         temperature_k: Temperature of the velocities, K.
-        seed: Of the system and its velocities.
-        journal: The journal to make.
+        seed: Seed of the system and its velocities.
+        journal: The journal to create.
     """
 
     calc: str
@@ -47,7 +47,7 @@ class Cell:
 
 
 def run_cell(cell: Cell) -> None:
-    """Run a cell; end at once when the process that asked for it is gone."""
+    """Run a cell; exit when the parent process has ended."""
     from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415 - likewise
     from instrumented_calc.experiments.profile import profile_dynamics  # noqa: PLC0415 - likewise
@@ -57,7 +57,7 @@ def run_cell(cell: Cell) -> None:
 
     def watch(*_: object) -> None:
         if os.getppid() != parent:
-            sys.exit("error: the scaling that asked for this is gone")
+            sys.exit("error: the parent process of this cell has ended")
 
     system = build_system(cell.system, cell.n_atoms, temperature_k=cell.temperature_k, seed=cell.seed)
     protocol = Protocol(
@@ -69,20 +69,20 @@ def run_cell(cell: Cell) -> None:
         seed=cell.seed,
     )
     calc = build_calculator(cell.calc)
-    # Traced calls are slower; a summary of every cell would drown the table.
+    # Traced calls are slower; a summary of every cell would clutter the table.
     options = {"trace": "off", "summary": False}
     profile_dynamics(calc, system.atoms, protocol, journal=Path(cell.journal), on_step=watch, **options)
 
 
 def main() -> int:
-    """Run the cell that the command line describes; an error is one line on stderr."""
+    """Run the cell described by the command line; an error is one line on stderr."""
     try:
         run_cell(Cell(**json.loads(sys.argv[1])))
     except InstrumentedCalcError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
         return 1 if isinstance(error, ExperimentError) else UNUSABLE
-    except Exception as error:  # noqa: BLE001 - a calculator may raise anything: its last words are kept
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - likewise
+    except Exception as error:  # noqa: BLE001 - a calculator may raise anything: its message is kept
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
         return 1
     return 0
 

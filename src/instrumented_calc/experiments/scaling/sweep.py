@@ -1,4 +1,4 @@
-"""A calculator over sizes and replicates: cells that a later start takes up where an earlier one stopped."""
+"""A calculator over sizes and replicates: interrupted studies resume with the unfinished cells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST = "scale.json"
-# Read by the libraries when they are loaded, so to be set before.
+# Read by the libraries when they are loaded, so they must be set before.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -47,15 +47,15 @@ PARTIAL = re.compile(r"\.n\d+-r\d+\.(\d+)\.partial(-\d+)?\.jsonl")
 
 @dataclass(frozen=True)
 class ScaleSettings:
-    """What all cells of a folder have in common, so that others are not mixed with them.
+    """Settings common to all cells of a folder, so that cells of other settings are not mixed with them.
 
     Attributes:
         calc: The calculator's spec.
         system: The system's name.
         steps: Steps of dynamics in each cell.
-        threads: Threads of every library.
+        threads: Threads per library.
         temperature_k: Temperature of the velocities, K.
-        seed: Of the system, its velocities and the order of the cells.
+        seed: Seed of the system, its velocities and the order of the cells.
     """
 
     calc: str
@@ -66,10 +66,10 @@ class ScaleSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range.
+        """Check the ranges of the numbers.
 
         Raises:
-            ExperimentError: That is so.
+            ExperimentError: A number is out of range.
         """
         check_whole("steps", self.steps, 1, MOST_STEPS)
         check_whole("threads", self.threads, 1, MOST_THREADS)
@@ -79,12 +79,12 @@ class ScaleSettings:
 
 @dataclass
 class ScaleRun:
-    """What came of a scaling.
+    """Result of a scaling study.
 
     Attributes:
-        journals: Journals of the finished cells, those of earlier starts too.
-        reused: How many of them are of earlier starts.
-        failures: What failed, a line each.
+        journals: Journals of the finished cells, including those of earlier starts.
+        reused: Number of cells from earlier starts.
+        failures: Failures, one line each.
         notes: Further notes for the user.
     """
 
@@ -95,10 +95,10 @@ class ScaleRun:
 
 
 def true_sizes(system: str, wanted: Iterable[int], seed: int) -> tuple[list[int], list[str]]:
-    """Return the numbers of atoms that a system comes in, ascending, and notes on what is not as asked.
+    """Return the possible numbers of atoms of a system, ascending, and notes on deviations.
 
     Raises:
-        ExperimentError: The system is not known, or a number is out of range.
+        ExperimentError: The system is unknown, or a number is out of range.
     """
     from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - `--help` stays light
 
@@ -120,15 +120,15 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
 ) -> ScaleRun:
     """Run the cells that are not finished yet, in shuffled order, one at a time.
 
-    Each cell writes a journal of a temporary name, which gets its own when the cell is complete: whatever is
-    killed leaves no cell that only looks finished.
+    Each cell writes a journal under a temporary name and renames it when the cell is complete: a killed
+    process leaves no cell that only looks finished.
 
     Args:
         settings: Settings common to all cells.
         sizes: True numbers of atoms.
         replicates: Cells of each size.
-        output: Folder of the journals; made where it does not exist.
-        time_limit_s: Longest time of a cell, s.
+        output: Folder of the journals; created if needed.
+        time_limit_s: Time limit for a cell, s.
         on_cell: Called before each cell, and at the end, with its name, the cells done and their number.
 
     Raises:
@@ -143,7 +143,7 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
     run = ScaleRun(journals=[path for cell in cells if (path := output / _name(*cell)).is_file()])
     run.reused = len(run.journals)
     missing = [cell for cell in cells if not (output / _name(*cell)).is_file()]
-    # So that a slow drift of the machine is not taken for an effect of size.
+    # Shuffled so that a slow drift of the machine does not look like an effect of size.
     random.Random(settings.seed).shuffle(missing)  # noqa: S311 - no secret
     failed: set[int] = set()
     for done, (size, replicate) in enumerate(missing, start=run.reused):
@@ -155,7 +155,7 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
         if trouble is None:
             run.journals.append(path)
         else:
-            # What failed once fails again: its other replicates wait for the next start.
+            # A failure would repeat: the other replicates wait for the next start.
             failed.add(size)
             run.failures.append(f"{size} atoms, replicate {replicate}: {trouble}")
     on_cell("", len(cells), len(cells))
@@ -167,7 +167,7 @@ def _name(size: int, replicate: int) -> str:
 
 
 def _check_folder(output: Path, settings: ScaleSettings) -> None:
-    """Make the folder, or see that it is of the same settings; clear away what killed cells left."""
+    """Create the folder, or check that it has the same settings; remove the remains of killed cells."""
     manifest = output / MANIFEST
     wanted = asdict(settings)
     try:
@@ -191,7 +191,7 @@ def _check_folder(output: Path, settings: ScaleSettings) -> None:
         )
         held = found.get(other) if isinstance(found, dict) else None
         message = (
-            f"{output} holds cells with {other} {held!r}, not {wanted.get(other)!r}: give another --output,"
+            f"{output} has cells with {other} {held!r}, not {wanted.get(other)!r}: give another --output,"
             " or the same settings"
         )
         raise ExperimentError(message)
@@ -208,7 +208,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: float | None) -> str | None:
-    """Run a cell in a process of its own; return what went wrong, None if nothing did."""
+    """Run a cell in a process of its own; return the error, or None."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.jsonl")
     partial.unlink(missing_ok=True)
     cell = Cell(
@@ -234,7 +234,7 @@ def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: floa
             partial.replace(path)
             return None
     except subprocess.TimeoutExpired:
-        return f"stopped at the time limit of {time_limit_s:g} s; give a longer --time-limit or fewer --steps"
+        return f"stopped at the time limit of {time_limit_s:g} s; raise --time-limit or lower --steps"
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -247,9 +247,9 @@ def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: floa
 def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        hint = ", as the kernel does when memory is short" if name == "SIGKILL" else ""
+        hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
         return f"ended by {name}{hint}"
     lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
     words = lines[-1].strip().removeprefix("error: ") if lines else f"exit code {done.returncode}"
-    # The partial journal that it names is cleared away.
-    return words.partition("; what was done until then is in ")[0]
+    # The partial journal that the message names is removed.
+    return words.partition("; the results so far are in ")[0]

@@ -1,1 +1,1 @@
-"""The controlled experiment: NumPy, NumPy with torch's einsum, and torch, in fresh and pinned processes."""
+"""The controlled experiment: NumPy, NumPy with torch's einsum, and torch, in new, pinned processes."""

@@ -1,9 +1,8 @@
 """One cell in a process of its own: `python -m instrumented_calc.experiments.study.child TASK`.
 
-The thread variables were set by whoever started it, before any library; torch's own pools are set as soon as
-it is loaded. Import, start-up and warm-up are outside of the figures. The figures come first, from our own
-clocks and without a recorder; then the same is done a few times more in a recorded run,
-for the evidence.
+The parent process set the thread variables before any library was loaded; torch's own pools are set as soon
+as it is loaded. Import, start-up and warm-up are not timed. The timing comes first, with our own clocks and
+without a recorder; then the same is repeated a few times in a recorded run, for the evidence.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     """Run a cell.
 
     Args:
-        task: What is asked.
-        threads: Thread variables as the process found them.
+        task: The task.
+        threads: Thread variables at the start of the process.
 
     Returns:
-        The cell as JSON has it; of one under cProfile, what that saw.
+        The cell as JSON; under cProfile, its result.
     """
     from instrumented_calc.analysis.study.cells import Cell, products_of  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - likewise
@@ -75,7 +74,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     case = next(each for each in find_workload(task.workload).cases if each.file == task.file)
     setting = Setting(task.mode, task.dtype, task.device, task.compiled)
     built = case.build(setting)
-    pin_torch(task.threads)  # where the workload was the first to load it
+    pin_torch(task.threads)  # if the workload loaded it first
     calc = built if hasattr(built, "calculate") else Calls(built)
     asked = getattr(case, "atoms", None), list(getattr(case, "properties", ())), list(_changes(case))
 
@@ -92,7 +91,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     _save_values(calc, task)
     journal = _recorded(calc, asked, task)
     pairs = getattr(case, "pairs", None)
-    # Where the einsums were seen already, no slower look is needed.
+    # If einsums were already seen, no slower check is needed.
     operations = None if _has_einsum(journal) else count_torch_operations(evaluate, compiled=task.compiled)
     cell = Cell(
         file=task.file,
@@ -128,7 +127,7 @@ def _changes(case: CaseLike) -> list[str]:
 
 
 def _timed(evaluate: Callable[[], None], setting: Setting) -> tuple[int, int, int, int]:
-    """Return the times of one evaluation: wall, computing, conversion in and out, ns."""
+    """Return the times of one evaluation: wall, computation, conversion in and out, ns."""
     setting.into_ns = setting.compute_ns = setting.out_ns = 0
     wait = _waiter(setting)
     start = perf_counter_ns()
@@ -145,7 +144,7 @@ def _waiter(setting: Setting) -> Callable[[], None]:
 
 
 def _measure(evaluate: Callable[[], None], setting: Setting, seconds: float) -> tuple[dict[str, Any], int]:
-    """Time about so long, and return the evaluation of median duration, so that its parts fit together."""
+    """Time for about this long; return the evaluation of median duration, whose parts are consistent."""
     once = _timed(evaluate, setting)[0]
     number = min(max(int(seconds * 1e9 / max(once, 1)), FEWEST), MOST) | 1
     gc.collect()
@@ -155,7 +154,7 @@ def _measure(evaluate: Callable[[], None], setting: Setting, seconds: float) -> 
     elapsed, busy = perf_counter_ns() - start, process_time_ns() - busy
     blocks = resource.getrusage(resource.RUSAGE_SELF).ru_inblock - before
     wall, compute, into, out = sorted(rows)[number // 2]
-    # Of a mode that times nothing itself nothing is known: absent, not 0.
+    # A mode without its own timing has unknown parts: absent, not 0.
     marked = bool(compute or into or out)
     figures = {
         "wall_s": wall / 1e9,
@@ -178,7 +177,7 @@ def _save_values(calc: Any, task: Task) -> None:
 
 
 def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
-    """Evaluate a few times more in a recorded run, and return its journal."""
+    """Evaluate a few more times in a recorded run, and return its journal."""
     from instrumented_calc.api import profiled, recording  # noqa: PLC0415 - likewise
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - after the pins
 
@@ -190,7 +189,7 @@ def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
                 break
         path = recording(recorded).run.path
     if path is None:
-        message = "nothing was recorded (INSTRUMENTED_CALC=off?): a study needs the evidence"
+        message = "nothing was recorded (INSTRUMENTED_CALC=off?): a study needs this evidence"
         raise ExperimentError(message)
     return read_journal(path)
 
@@ -209,9 +208,9 @@ def _stages(journal: Any) -> dict[str, float]:
 
 
 def main() -> int:
-    """Do what the command line asks, and write the answer; an error is one line on stderr."""
+    """Run the task of the command line and write the result; an error is one line on stderr."""
     threads = thread_variables()
-    with suppress(AttributeError):  # not on every platform; where a cell stalls, its stack is asked for
+    with suppress(AttributeError):  # not on every platform; the stack of a stalled cell is requested
         faulthandler.register(signal.SIGUSR1, all_threads=False)
     try:
         if sys.argv[1] == PROBE:
@@ -225,8 +224,8 @@ def main() -> int:
     except InstrumentedCalcError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
         return 1
-    except Exception as error:  # noqa: BLE001 - a workload may raise anything: its last words are kept
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - likewise
+    except Exception as error:  # noqa: BLE001 - a workload may raise anything: its message is kept
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""The bare contraction `mnpqr,pqr->mn` at several sizes: what AniSOAP does for each pair and channel."""
+"""The bare contraction `mnpqr,pqr->mn` at several sizes: AniSOAP's contraction for each pair and channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.study.workload import Setting
 
 EQUATION = "mnpqr,pqr->mn"
-EDGES = (4, 8, 12, 16)  # of the cube p, q, r
+EDGES = (4, 8, 12, 16)  # edge lengths of the cube p, q, r
 COMPONENTS, RADIAL = 7, 4  # m of l = 3, n
 REPEATS = 64  # contractions an evaluation, all with the same first operand
 
@@ -37,11 +37,11 @@ def einsum_workload() -> Workload:
 
 
 def build(edge: int, setting: Setting) -> Callable[[], Any]:
-    """Return what does all contractions of one size in a mode.
+    """Return the function that runs all contractions of one size in a mode.
 
     Args:
         edge: Length of p, q and r.
-        setting: How.
+        setting: The mode and its settings.
     """
     rng = np.random.default_rng(edge)
     first = rng.normal(size=(COMPONENTS, RADIAL, edge, edge, edge)).astype(setting.dtype)
@@ -91,7 +91,7 @@ def _torch_full(first: Any, others: list[Any], setting: Setting) -> Callable[[],
 
     def evaluate() -> Any:
         start = perf_counter_ns()
-        # What CUDA graphs return is overwritten by the next call.
+        # The output buffers of CUDA graphs are overwritten by the next call.
         found = [keep(einsum(EQUATION, on_device, each)) for each in tensors]
         wait()
         setting.compute_ns += perf_counter_ns() - start
@@ -101,7 +101,7 @@ def _torch_full(first: Any, others: list[Any], setting: Setting) -> Callable[[],
 
 
 def _torch(setting: Setting) -> tuple[Any, Callable[..., Any], Callable[[], None]]:
-    """Return torch, its einsum and what waits for the device."""
+    """Return torch, its einsum and a function that waits for the device."""
     torch = import_module("torch")
     einsum = torch.einsum
     if setting.compiled:

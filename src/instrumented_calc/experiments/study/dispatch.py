@@ -1,4 +1,4 @@
-"""Counts torch's operations as its dispatcher sees them, whatever the callers' names for them are."""
+"""Counts torch's operations in its dispatcher, whatever names the callers use."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ VIEWS = frozenset(
 
 
 def operations_of(evaluate: Callable[[], Any]) -> int:
-    """Return how many operations an evaluation does, views apart.
+    """Return the number of operations of an evaluation, without views.
 
     Args:
-        evaluate: Does it once; 11 us an operation are added.
+        evaluate: Runs one evaluation; 11 us per operation are added.
     """
     base = import_module("torch.utils._python_dispatch").TorchDispatchMode
     seen: list[int] = []
@@ -48,10 +48,10 @@ def operations_of(evaluate: Callable[[], Any]) -> int:
 
 
 def profiled_operations_of(evaluate: Callable[[], Any]) -> int:
-    """Return how many operations and compiled regions torch's profiler sees in an evaluation, views apart.
+    """Return the number of operations and compiled regions that torch's profiler records, without views.
 
     Args:
-        evaluate: Does it once.
+        evaluate: Runs one evaluation.
     """
     profiler = import_module("torch.profiler")
     with profiler.profile(activities=[profiler.ProfilerActivity.CPU]) as seen:

@@ -27,13 +27,13 @@ KIB = 1024
 def testify(
     journal: Journal, torch_operations: int | None, blocks_read: int, threads: dict[str, str]
 ) -> Executed:
-    """Return what was seen of the backend.
+    """Return the evidence of the backend.
 
     Args:
-        journal: Of the recorded evaluations.
-        torch_operations: Those of one evaluation that were seen; None: not looked.
-        blocks_read: Blocks read from disk while the cell was timed.
-        threads: Thread variables as the process found them.
+        journal: Journal of the recorded evaluations.
+        torch_operations: Number of torch operations in one evaluation; None if not counted.
+        blocks_read: Blocks read from disk during timing.
+        threads: Thread variables at the start of the process.
     """
     from instrumented_calc.analysis.contractions.contractions import measure_contractions  # noqa: PLC0415 - after the pins
 
@@ -74,17 +74,17 @@ def thread_variables() -> dict[str, str]:
 
 
 def pin_torch(threads: int) -> None:
-    """Set torch's own pools, as far as torch is loaded; inter-op can be set once only."""
+    """Set torch's own pools, if torch is loaded; inter-op can be set only once."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return
     torch.set_num_threads(threads)
-    with suppress(RuntimeError):  # it has been set, or used, before: what is in effect is recorded
+    with suppress(RuntimeError):  # already set or used: the effective value is recorded
         torch.set_num_interop_threads(1)
 
 
 def effective_threads() -> dict[str, int]:
-    """Return the sizes of the pools that are loaded now."""
+    """Return the sizes of the loaded pools."""
     import threadpoolctl  # noqa: PLC0415 - after the libraries whose pools it finds
 
     found = {
@@ -99,8 +99,8 @@ def effective_threads() -> dict[str, int]:
 
 
 def peak_rss_bytes() -> int:
-    """Return the largest resident memory that this process has had."""
-    # Linux keeps the figure of the process that started this one over exec: its own is in /proc.
+    """Return the peak resident memory of this process."""
+    # Linux keeps the parent's figure across exec: the process's own is in /proc.
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return KIB * int(next(each for each in lines if each.startswith("VmHWM:")).split()[1])
@@ -108,11 +108,11 @@ def peak_rss_bytes() -> int:
 
 
 def count_torch_operations(evaluate: Callable[[], Any], *, compiled: bool) -> int | None:
-    """Return how many operations of torch an evaluation does, views apart; None without torch.
+    """Return the number of torch operations of an evaluation, without views; None without torch.
 
     Args:
-        evaluate: Does it once.
-        compiled: Whether torch.compile made it, so that no dispatcher sees what is inside.
+        evaluate: Runs one evaluation.
+        compiled: Whether torch.compile made it, so that no dispatcher sees its inside.
     """
     if "torch" not in sys.modules:
         return None

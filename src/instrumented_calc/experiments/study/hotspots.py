@@ -1,4 +1,4 @@
-"""Where a mode spends its time, by cProfile, in cells of their own: none of the figures comes from them."""
+"""Hotspots of a mode, by cProfile, in separate cells that are not used for timing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 MOST_EVALUATIONS = 20
 FUNCTIONS = 50
-PARTS_KEPT = 3  # of a path: where things are installed is nobody's business
+PARTS_KEPT = 3  # of a path: installation folders are private
 
 
 def profiled_tasks(tasks: Sequence[Task], plan: Plan, workload: WorkloadLike) -> list[Task]:
-    """Return one cell a mode that runs under cProfile: of the largest input, and as asked for first.
+    """Return one cell per mode for cProfile: the largest input, with the first requested settings.
 
     Args:
-        tasks: The cells that figures come from.
-        plan: What is wanted.
+        tasks: The timed cells.
+        plan: The plan.
         workload: Its inputs.
     """
     largest = max(workload.cases, key=lambda case: case.n_atoms).file
@@ -49,7 +49,7 @@ def profile(evaluate: Callable[[], None], task: Task) -> ProfiledMode:
 
     Args:
         evaluate: One evaluation, warmed up.
-        task: What is asked.
+        task: The task.
     """
     profiler = cProfile.Profile()
     evaluations, start = 0, perf_counter_ns()
@@ -60,7 +60,7 @@ def profile(evaluate: Callable[[], None], task: Task) -> ProfiledMode:
         evaluations += 1
         if perf_counter_ns() - start > task.seconds * 1e9:
             break
-    # Its entries, not a file of it: what is marshalled can crash who loads it.
+    # Its entries, not its file: unmarshalling can crash the reader.
     seen = [each for each in profiler.getstats() if "_lsprof.Profiler" not in str(each.code)]
     total = sum(each.inlinetime for each in seen) or 1.0
     seen.sort(key=lambda each: -each.inlinetime)

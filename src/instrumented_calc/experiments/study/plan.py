@@ -1,4 +1,4 @@
-"""Which cells an experiment has, and in which order."""
+"""The cells of an experiment, and their order."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ BYTES = {"float64": 8, "float32": 4, HALF: 2}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is wanted.
+    """The requested experiment.
 
     Attributes:
         workload: As the user types it.
-        modes: Of `MODES`.
-        dtypes: Of the torch modes, and of `numpy_only` where it can.
-        devices: Of torch.
+        modes: Modes from `MODES`.
+        dtypes: Dtypes of the torch modes, and of `numpy_only` where supported.
+        devices: Devices of torch.
         engines: `eager`, `compiled` or both.
         reps: Replicates of each cell.
-        threads: Threads of every library.
+        threads: Threads per library.
         warmups: Evaluations before the timed ones.
-        seconds: About how long a cell is timed.
-        seed: Of the order.
+        seconds: Approximate timed duration of a cell.
+        seed: Seed of the order.
         cprofile: Whether each mode runs once more, under cProfile.
     """
 
@@ -61,10 +61,10 @@ class Plan:
     cprofile: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range.
+        """Check the ranges of the numbers.
 
         Raises:
-            ExperimentError: That is so.
+            ExperimentError: A number is out of range.
         """
         check_whole("reps", self.reps, 1, MOST_REPLICATES)
         check_whole("threads", self.threads, 1, MOST_THREADS)
@@ -76,24 +76,24 @@ class Plan:
 def tasks_of(
     plan: Plan, workload: WorkloadLike, machine: Machine, output: Path
 ) -> tuple[list[Task], list[str]]:
-    """Return the cells in the order in which they are run, and what is left out.
+    """Return the cells in order of execution, and notes on skipped ones.
 
-    All cells of a replicate come before those of the next, in an order of their own: whatever drifts slowly
-    meets all modes alike.
+    All cells of a replicate run before those of the next, each replicate in a different order: a slow drift
+    affects all modes equally.
 
     Args:
-        plan: What is wanted.
+        plan: The plan.
         workload: Its inputs.
-        machine: What is there.
-        output: Folder of what they write.
+        machine: The machine's capabilities.
+        output: Folder of their files.
 
     Raises:
-        ExperimentError: Nothing would be left, a mode or dtype is not known, or torch is missing.
+        ExperimentError: No cells remain, a mode or dtype is unknown, or torch is missing.
     """
     _check(plan, machine)
     kinds, notes = _kinds(plan, workload, machine)
     if not kinds:
-        message = f"nothing of this can be run here: {'; '.join(notes)}"
+        message = f"no cell can run here:  {'; '.join(notes)}"
         raise ExperimentError(message)
     shuffled = random.Random(plan.seed)  # noqa: S311 - no secret
     tasks = []
@@ -122,7 +122,7 @@ def _check(plan: Plan, machine: Machine) -> None:
 def _kinds(
     plan: Plan, workload: WorkloadLike, machine: Machine
 ) -> tuple[list[tuple[str, str, str, bool]], list[str]]:
-    """Return mode, dtype, device and whether compiled of all cells that can be, and why others cannot."""
+    """Return mode, dtype, device and compilation of all possible cells, and why others are skipped."""
     notes: dict[str, None] = {}
     kinds: dict[tuple[str, str, str, bool], None] = {}
     in_numpy = getattr(workload, "numpy_dtypes", tuple(BYTES))
@@ -145,13 +145,13 @@ def _kinds(
 
 def _cannot(dtype: str, device: str, in_torch: tuple[str, ...], machine: Machine) -> str:
     if device not in machine.devices:
-        return f"left out: torch has no {device} here"
+        return f"skipped: torch has no {device} here"
     if dtype not in in_torch:
-        return f"left out: the workload has no {dtype} in torch"
+        return f"skipped: the workload has no {dtype} in torch"
     if device == "mps" and dtype == "float64":
-        return "left out: mps has no float64"
+        return "skipped: mps has no float64"
     if dtype == HALF and device not in machine.half:
-        return f"left out: {device} has no float16"
+        return f"skipped: {device} has no float16"
     return ""
 
 

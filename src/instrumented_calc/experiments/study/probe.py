@@ -1,4 +1,4 @@
-"""What torch takes and can do on this machine, in a process that does nothing else."""
+"""Torch's memory, speed and capabilities on this machine, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WARM = 200
 
 
 def probe() -> Machine:
-    """Return what there is."""
+    """Return the machine's capabilities."""
     try:
         torch: Any = import_module("torch")
     except ImportError:

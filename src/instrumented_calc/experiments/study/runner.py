@@ -40,19 +40,19 @@ CELLS = "cells"
 LOCK = ".lock"
 PROBE_LIMIT_S = 300.0
 Answer = TypeVar("Answer", Cell, ProfiledMode)
-LAST_MOMENT_S = 1.0  # for a process that stalled to say where
+LAST_MOMENT_S = 1.0  # for a stalled process to report its stack
 
 
 @dataclass
 class StudyRun:
-    """What came of an experiment.
+    """Result of an experiment.
 
     Attributes:
-        cells: All cells, with those that stalled or failed.
-        machine: What the machine has.
-        differing: What was found when values were compared.
+        cells: All cells, including those that stalled or failed.
+        machine: The machine's capabilities.
+        differing: Differences found between values.
         notes: Further notes for the user.
-        hotspots: What cProfile saw of each mode, where that was asked for.
+        hotspots: cProfile result of each mode, if requested.
     """
 
     cells: list[Cell] = field(default_factory=list)
@@ -70,17 +70,17 @@ def run_study(
     tolerance: float | None = None,
     on_cell: Callable[[str, int, int], None] = lambda *_: None,
 ) -> StudyRun:
-    """Run all cells of an experiment, and compare what they computed.
+    """Run all cells of an experiment, and compare their values.
 
     Args:
-        plan: What is wanted.
-        output: Folder of journals and values; made where it does not exist, emptied of earlier cells.
-        time_limit_s: Longest time of a cell, s; one that takes longer has stalled.
+        plan: The plan.
+        output: Folder of journals and values; created if needed, earlier cells are removed.
+        time_limit_s: Time limit for a cell, s; a cell that takes longer has stalled.
         tolerance: Largest difference between values, relative to the largest one; by dtype where None.
         on_cell: Called before each cell, and at the end, with its name, the cells done and their number.
 
     Raises:
-        ExperimentError: The experiment cannot be done as asked.
+        ExperimentError: The experiment cannot run as requested.
         ModelError: The workload cannot be built.
     """
     check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
@@ -99,7 +99,7 @@ def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
     tolerance: float | None,
     on_cell: Callable[[str, int, int], None],
 ) -> StudyRun:
-    on_cell("what the machine has", 0, 0)
+    on_cell("capabilities of the machine", 0, 0)
     machine = ask_machine(plan.threads)
     tasks, notes = tasks_of(plan, workload, machine, folder)
     run = StudyRun(machine=machine, notes=notes)
@@ -110,7 +110,7 @@ def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
         on_cell(f"{task.file} {task.mode} {task.tag}, replicate {task.rep}", done, len(tasks))
         cell = run_task(task, time_limit_s)
         if cell.status in (STALLED, FAILED):
-            lost.add(task.key)  # what stalled once takes the time limit each time
+            lost.add(task.key)  # a workload that stalled once would take the time limit each time
         run.cells.append(cell)
     if plan.cprofile:
         whole = [each for each in tasks if each.key not in lost]
@@ -123,7 +123,7 @@ def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
 def _profile(
     tasks: Sequence[Task], run: StudyRun, time_limit_s: float, on_cell: Callable[[str, int, int], None]
 ) -> None:
-    """Run cells under cProfile, after all others; what fails there is a note, for no figure is missing."""
+    """Run cells under cProfile, after all others; a failure there is a note, since no figure is missing."""
     for done, task in enumerate(tasks):
         on_cell(f"{task.file} {task.mode} {task.tag}, under cProfile", done, len(tasks))
         found = _run_child(task, time_limit_s, ProfiledMode)
@@ -135,11 +135,11 @@ def _profile(
 
 @contextmanager
 def _own(folder: Path) -> Iterator[Path]:
-    """Make the folder of cells and empty it; old cells, and those of others, would be taken for our own."""
+    """Create the folder of cells and empty it; old cells would be mistaken for new ones."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if folder.is_symlink():
-            message = f"{folder} is a link, and old cells there would be removed: give another --output"
+            message = f"{folder} is a link, and old cells there would be deleted: give another --output"
             raise ExperimentError(message)
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         lock = os.fdopen(os.open(folder / LOCK, flags, 0o666), "wb")
@@ -152,7 +152,7 @@ def _own(folder: Path) -> Iterator[Path]:
         except BlockingIOError as error:
             message = f"another study is writing to {folder}: wait for it, or give another --output"
             raise ExperimentError(message) from error
-        except OSError:  # file systems without locks are as good without this one
+        except OSError:  # not essential on file systems without locks
             pass
         for path in folder.iterdir():
             if path.suffix in (".jsonl", ".json", ".npz"):
@@ -164,16 +164,16 @@ def pinned(threads: int) -> dict[str, str]:
     """Return the environment of a cell.
 
     Args:
-        threads: Of every library.
+        threads: Threads per library.
     """
     return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "INSTRUMENTED_CALC": "on"}
 
 
 def ask_machine(threads: int) -> Machine:
-    """Return what torch takes and can do here, found out in a process of its own.
+    """Return torch's capabilities on this machine, measured in a separate process.
 
     Args:
-        threads: Of every library.
+        threads: Threads per library.
     """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "machine.json"
@@ -193,17 +193,17 @@ def ask_machine(threads: int) -> Machine:
 
 
 def run_task(task: Task, time_limit_s: float) -> Cell:
-    """Run one cell; one that fails or stalls has no times.
+    """Run one cell; if it fails or stalls it has no times.
 
     Args:
-        task: What is asked.
-        time_limit_s: Its longest time, s.
+        task: The task.
+        time_limit_s: Its time limit, s.
     """
     return _run_child(task, time_limit_s, Cell)
 
 
 def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | Cell:
-    """Return what a cell answers, or a cell without times where it failed or stalled."""
+    """Return the result of a cell, or a cell without times if it failed or stalled."""
     with subprocess.Popen(
         task.command(),
         env=pinned(task.threads),
@@ -218,7 +218,7 @@ def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | 
             where = _last_place(process)
             return _without_times(task, STALLED, f"no end after {time_limit_s:g} s{where}")
         finally:
-            # Whatever the cell has started goes with it: compilers, workers.
+            # Child processes of the cell, such as compilers and workers, are killed with it.
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
@@ -235,7 +235,7 @@ def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | 
 
 
 def _last_place(process: subprocess.Popen[bytes]) -> str:
-    """Return where a process that stalled was, as it says itself when it is asked."""
+    """Return where a stalled process was, from the stack it prints on request."""
     with suppress(OSError, AttributeError):
         process.send_signal(signal.SIGUSR1)
     with suppress(subprocess.TimeoutExpired):
@@ -264,11 +264,11 @@ def _without_times(task: Task, status: str, why: str) -> Cell:
 
 
 def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float | None) -> list[Problem]:
-    """Return where values differ from those of NumPy or, without, of the first cell of the same input.
+    """Return where values differ from those of NumPy or, without NumPy, of the first cell of the same input.
 
     Args:
         cells: The cells.
-        tasks: What they were asked.
+        tasks: Their tasks.
         tolerance: Largest difference, relative to the largest value; by dtype where None.
     """
     stems = {(*task.key, task.rep): task.stem for task in tasks}
@@ -286,7 +286,7 @@ def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float
             problem = compare(file, reference, _values(stems[(*cell.key, cell.rep)]), who, allowed)
             if problem is not None:
                 told.add(cell.key)
-                # NumPy is what all torch modes of its dtype are compared with.
+                # NumPy is the reference of all torch modes of its dtype.
                 tag = cell.tag.partition(" ")[0] if cell.mode == NUMPY else cell.tag
                 found.append(replace(problem, tag=tag))
     return found

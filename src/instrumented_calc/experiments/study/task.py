@@ -1,4 +1,4 @@
-"""What a process of a study is asked to do, and what it answers."""
+"""The task of a study process, and its result."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Task:
 
     Attributes:
         workload: As the user types it.
-        file: Which of its cases.
+        file: Name of the case.
         mode: `numpy_only`, `torch_mixed` or `torch_full`.
-        dtype: What is computed in.
-        device: Of torch.
-        compiled: Whether torch.compile is to be used.
+        dtype: Dtype of the computation.
+        device: Device of torch.
+        compiled: Whether torch.compile is used.
         rep: Number of the replicate.
-        threads: Threads of every library.
+        threads: Threads per library.
         warmups: Evaluations before the timed ones.
-        seconds: About how long is timed.
-        stem: Path of what it writes, without endings: `.jsonl` journal, `.npz` values, `.json` answer.
+        seconds: Approximate timed duration.
+        stem: Path of its files, without suffixes: `.jsonl` journal, `.npz` values, `.json` result.
         cprofile: Whether it runs under cProfile, for its hotspots only.
     """
 
@@ -59,13 +59,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine has, asked of a process of its own.
+    """Capabilities of the machine, measured in a separate process.
 
     Attributes:
-        torch: Version of torch; empty: not installed.
-        floor_bytes: Largest resident memory of a process that imports numpy and torch and no more.
+        torch: Version of torch; empty if not installed.
+        floor_bytes: Largest resident memory of a process that only imports numpy and torch.
         dispatch_s: Median time of torch's smallest contraction, s.
-        devices: cpu, and what torch has besides.
+        devices: cpu, and torch's other devices.
         half: Devices that contract in half precision.
     """
 
@@ -77,9 +77,9 @@ class Machine:
 
     @staticmethod
     def command(answer: str) -> list[str]:
-        """Return the command that finds out.
+        """Return the command that measures them.
 
         Args:
-            answer: File for it.
+            answer: File for the result.
         """
         return [sys.executable, "-m", MODULE, PROBE, answer]

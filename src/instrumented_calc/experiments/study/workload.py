@@ -1,4 +1,4 @@
-"""What is measured, and how a mode is told what to do: workloads, their cases, settings."""
+"""Types of workloads: their cases and settings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Setting:
-    """How a case is to be computed; the case adds to the times while it computes.
+    """Settings of a case; the case adds to the times while it computes.
 
     Attributes:
         mode: `numpy_only`, `torch_mixed` or `torch_full`.
         dtype: `float64`, `float32` or `float16`.
         device: Name of the torch device: `cpu`, `cuda` or `mps`; a `torch.device` is replaced by its name.
-        compiled: Whether torch.compile is to be used (`reduce-overhead`).
-        into_ns: Time in which arrays became tensors, ns, to be added to.
-        compute_ns: Time in which was computed, without conversions, ns, to be added to.
-        out_ns: Time in which tensors became arrays, ns, to be added to.
+        compiled: Whether torch.compile is used (`reduce-overhead`).
+        into_ns: Accumulated array-to-tensor conversion time in ns; the case adds to it.
+        compute_ns: Accumulated computation time without conversions in ns; the case adds to it.
+        out_ns: Accumulated tensor-to-array conversion time in ns; the case adds to it.
     """
 
     mode: str
@@ -34,17 +34,17 @@ class Setting:
     out_ns: int = 0
 
     def __post_init__(self) -> None:
-        """Keep the device's name."""
+        """Store the device's name."""
         self.device = str(self.device)
 
     @property
     def tag(self) -> str:
-        """How torch is used, in three words."""
+        """Key of dtype, device and engine."""
         return f"{self.dtype} {self.device} {'compiled' if self.compiled else 'eager'}"
 
 
 class CaseLike(Protocol):
-    """One input. What it has besides, and why: see `Case`."""
+    """One input. For its optional attributes see `Case`."""
 
     @property
     def file(self) -> str:
@@ -53,17 +53,17 @@ class CaseLike(Protocol):
 
     @property
     def n_atoms(self) -> int:
-        """Particles of a frame."""
+        """Particles per frame."""
         ...
 
     @property
     def build(self) -> Callable[[Setting], Any]:
-        """What makes it ready in a mode."""
+        """Prepares it for a mode."""
         ...
 
 
 class WorkloadLike(Protocol):
-    """Some inputs; an integration has a class of its own for it."""
+    """A set of inputs; an integration may have a class of its own for it."""
 
     @property
     def name(self) -> str:
@@ -83,13 +83,13 @@ class Case:
     Attributes:
         file: Its name.
         n_atoms: Particles per frame.
-        build: Given the setting, returns what is timed: a callable without arguments that returns what it
-            computed (an array, a number, or several by name), or a calculator, whose results are taken.
+        build: Given the setting, returns the timed object: a callable without arguments that returns its
+            values (an array, a number, or several by name), or a calculator, whose results are used.
         species: Number of species.
-        symbols: Species of each particle of a frame; empty where there are none.
-        pairs: Given what was built, after a call, returns the number of neighbour pairs.
-        atoms: What a calculator is to compute; None for one that knows it.
-        properties: Properties that it is asked for.
+        symbols: Species of each particle of a frame; empty if there are none.
+        pairs: Given the built object, after a call, returns the number of neighbour pairs.
+        atoms: The atoms for a calculator; None if it has its own.
+        properties: Properties to request from it.
     """
 
     file: str
@@ -104,13 +104,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Workload:
-    """Some inputs.
+    """A set of inputs.
 
     Attributes:
         name: As a user types it.
         cases: The inputs.
-        numpy_dtypes: What `numpy_only` can compute in.
-        torch_dtypes: What the torch modes can.
+        numpy_dtypes: Dtypes supported by `numpy_only`.
+        torch_dtypes: Dtypes supported by the torch modes.
     """
 
     name: str
@@ -120,7 +120,7 @@ class Workload:
 
 
 def as_arrays(computed: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """Return what a case computed as arrays by name, tensors from any device among it.
+    """Return the values of a case as arrays by name, including tensors from any device.
 
     Args:
         computed: An array, a number, a tensor, a sequence of them, or a mapping of names to any of these.

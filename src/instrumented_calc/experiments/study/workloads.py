@@ -20,12 +20,13 @@ def find_workload(spec: str) -> WorkloadLike:
     """Return a workload.
 
     Args:
-        spec: `einsum`; what an integration offers, such as `anisoap:ellipsoids`; or `package.module:factory`,
-            whose factory returns a `Workload`; the working directory is searched as well.
+        spec: `einsum`; a workload of an integration, such as `anisoap:ellipsoids`; or
+            `package.module:factory`, whose factory returns a `Workload`; the working directory is searched
+            as well.
 
     Raises:
-        ExperimentError: There is none of that name, or its factory failed.
-        ModelError: An integration knows it, and cannot build it.
+        ExperimentError: There is none of this name, or its factory failed.
+        ModelError: An integration recognises it, but cannot build it.
     """
     if spec == "einsum":
         from instrumented_calc.experiments.study.contraction import (  # noqa: PLC0415 - loads numpy
@@ -47,7 +48,7 @@ def find_workload(spec: str) -> WorkloadLike:
 
 
 def known_workloads() -> list[str]:
-    """Return the workloads that are built in, and those that the installed integrations offer."""
+    """Return the built-in workloads, and those offered by the installed integrations."""
     offered = (getattr(each.load(), "STUDIES", ()) for each in integration.installed())
     return [*BUILT_IN, *(name for names in offered for name in names)]
 

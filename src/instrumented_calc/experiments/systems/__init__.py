@@ -1,7 +1,7 @@
-"""Systems to calculate, by name: physical geometry, seeded, of the number of atoms that is asked for.
+"""Systems by name: physical geometry, seeded, with the requested number of atoms.
 
-All are periodic repetitions of one small cell, which any number of repetitions gives: as a box of whole cells
-where that is nearly a cube, else as an oblique cell that keeps periodic images as far apart as it can.
+All are periodic repetitions of one small cell, for any number of repetitions: a box of whole cells if that
+is nearly a cube, else an oblique cell with periodic images as far apart as possible.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MOST_SPECIES = 4
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a system is built.
+    """Recipe of a system.
 
     Attributes:
         build: Given a number of units and a random generator, returns ASE atoms.
         unit: Atoms in a unit: numbers of atoms are multiples of it.
-        unit_name: What a unit is, for people.
+        unit_name: Name of a unit, for people.
         fewest: The smallest number of units.
-        timestep_fs: A time step that its fastest vibration allows, fs.
+        timestep_fs: A suitable time step for its fastest vibration, fs.
     """
 
     build: Callable[[int, np.random.Generator], Any]
@@ -55,13 +55,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class System:
-    """A system that was built.
+    """A built system.
 
     Attributes:
         name: Its name in the registry.
         atoms: Periodic ASE atoms with thermal velocities; `len(atoms)` is the true number.
-        note: What is not as it was asked for; empty where all is.
-        timestep_fs: A time step that suits it, fs.
+        note: Difference from the request; empty if there is none.
+        timestep_fs: A suitable time step, fs.
     """
 
     name: str
@@ -81,16 +81,16 @@ KNOWN: dict[str, Recipe] = {
 
 
 def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> System:
-    """Build a system of a number of atoms, or of the nearest number that it comes in.
+    """Build a system with a number of atoms, or the nearest possible number.
 
     Args:
         name: One of `KNOWN`.
-        n_atoms: Number of atoms that is wanted.
+        n_atoms: Requested number of atoms.
         temperature_k: Temperature of the velocities, K.
-        seed: Of the velocities and of whatever is placed at random.
+        seed: Seed of the velocities and of random positions.
 
     Raises:
-        ExperimentError: The name is not known, or a number is out of range.
+        ExperimentError: The name is unknown, or a number is out of range.
     """
     import numpy as np  # noqa: PLC0415 - the command line's `--help` stays light
 
@@ -105,16 +105,16 @@ def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed:
     set_velocities(atoms, temperature_k, rng)
     note = ""
     if len(atoms) != n_atoms:
-        step = f"{recipe.unit} atoms a {recipe.unit_name}" if recipe.unit > 1 else "one atom a species"
-        note = f"{n_atoms} atoms were asked for; {name} has {len(atoms)}: {step}"
+        step = f"{recipe.unit} atoms per {recipe.unit_name}" if recipe.unit > 1 else "one atom per species"
+        note = f"{n_atoms} atoms requested; {name} has {len(atoms)}: {step}"
     return System(name=name, atoms=atoms, note=note, timestep_fs=recipe.timestep_fs)
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return how a system is built.
+    """Return the recipe of a system.
 
     Raises:
-        ExperimentError: The name is not known.
+        ExperimentError: The name is unknown.
     """
     name = ALIASES.get(name, name)
     if name not in KNOWN:

@@ -20,7 +20,7 @@ METALS = {
     "copper": ("Cu", "fcc", 3.615),
 }
 SILICON = ("Si", "diamond", 5.431)
-# What the species of a solution are, in order, with their lattice constants: those that mix on one lattice.
+# The species of a solution, in order, with their lattice constants: those that mix on one lattice.
 SOLUTES = {"Cu": 3.615, "Ni": 3.524, "Pd": 3.891, "Pt": 3.924}
 
 
@@ -56,8 +56,8 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
     """Build face-centred copper of whole cubic cells with thermal velocities.
 
     Args:
-        n_atoms: Number of atoms that is wanted; the nearest that whole cells of four allow is taken, as near
-            to a cube as that number permits.
+        n_atoms: Requested number of atoms; rounded to the nearest number of whole cells of four, as near to
+            a cube as that number permits.
         temperature_k: Temperature of the velocities, in K.
         seed: Seed of the velocities.
 

@@ -1,4 +1,4 @@
-"""Repeats a small cell exactly as often as is asked for, with periodic images as far apart as possible."""
+"""Repeats a small cell exactly as often as requested, with periodic images as far apart as possible."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ATOMS_PER_CELL = 4  # of the cubic cell of a face-centred lattice
-LONGEST_EDGE = 130  # cells: a cube of more than the most atoms that are built
-LONGEST_BOX = 1.5  # times its width: longer ones give way to oblique cells
+LONGEST_EDGE = 130  # cells: a cube with more than the largest number of atoms
+LONGEST_BOX = 1.5  # times its width: longer boxes are replaced by oblique cells
 MOST_CANDIDATES = 256
 MOST_COMPARISONS = 20_000_000
 
@@ -53,7 +53,7 @@ def cells_for(n_atoms: int) -> tuple[int, int, int]:
 def compact_supercell(cell: NDArray[Any], n: int) -> NDArray[Any]:
     """Return the supercell of `n` cells with the longest shortest vector among some hundreds.
 
-    Looked at are the lattices of all (x, y, z) with x + g y + h z a multiple of n, for many g and h: each has
+    It tries the lattices of all (x, y, z) with x + g y + h z a multiple of n, for many g and h: each has
     exactly n points in its cell.
 
     Args:
@@ -95,7 +95,7 @@ def _near_points(cell: NDArray[Any], n: int) -> NDArray[Any]:
 
 
 def _candidates(n: int, most: int) -> NDArray[Any]:
-    """Return (1, g, h): all of the pairs where they are few, else some of them, the same each time."""
+    """Return (1, g, h): all of the pairs if they are few, else a fixed selection."""
     most = min(most, MOST_CANDIDATES)
     if n * n <= most:
         g, h = np.divmod(np.arange(n * n), n)

@@ -10,7 +10,7 @@ from instrumented_calc.experiments.systems.lattices import FACE_CENTRED, repeate
 
 MOLECULES_PER_CELL = 4
 WATER_DENSITY, WATER_MASS = 0.997, 18.015  # g/cm^3 at 25 C; g/mol
-# Pbca at 270 K; edges in A, and where three of a molecule's carbons are, as fractions of them, from its
+# Pbca at 270 K; edges in A, and fractional positions of three of a molecule's carbons relative to its
 # centre, which is a centre of inversion. Cox, Cruickshank and Smith, Proc. R. Soc. A 247, 1 (1958).
 BENZENE_EDGES = (7.460, 9.666, 7.034)
 BENZENE_CARBONS = ((-0.0569, 0.1387, -0.0054), (-0.1335, 0.0460, 0.1264), (0.0774, 0.0925, -0.1295))
@@ -25,15 +25,15 @@ OPERATIONS = (
 
 
 def water(n_molecules: int, rng: np.random.Generator) -> Any:
-    """Build water at the liquid's density: turned at random, on the places of a face-centred lattice.
+    """Build water at the liquid's density: random orientations on the sites of a face-centred lattice.
 
-    Neighbouring molecules are 3.5 A apart there, so that however they are turned nothing overlaps; a few
-    hundred steps of dynamics make it a liquid.
+    Neighbouring molecules are 3.5 A apart there, so nothing overlaps in any orientation; a few hundred steps
+    of dynamics make it a liquid.
     """
     from ase import Atoms, units  # noqa: PLC0415 - ASE is slow to import
     from ase.build import molecule  # noqa: PLC0415 - likewise
 
-    volume = WATER_MASS / WATER_DENSITY * 1e24 / units.mol  # A^3 a molecule
+    volume = WATER_MASS / WATER_DENSITY * 1e24 / units.mol  # A^3 per molecule
     edge = (MOLECULES_PER_CELL * volume) ** (1 / 3)
     primitive = Atoms("X", cell=edge * FACE_CENTRED, pbc=True)
     cell = Atoms("X4", np.vstack([np.zeros(3), FACE_CENTRED * edge]), cell=[edge] * 3, pbc=True)

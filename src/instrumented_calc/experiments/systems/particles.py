@@ -1,4 +1,4 @@
-"""Flat ellipsoids with an orientation, as models of anisotropic particles take them."""
+"""Flat ellipsoids with an orientation, the usual models of anisotropic particles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from instrumented_calc.experiments.systems.lattices import repeated
 
 SPACING = 5.0  # A between particles of a simple cubic lattice
 DIAMETERS = (4.0, 4.0, 0.5)  # A
-SHAKEN = 0.1  # A, the spread of each coordinate: in a symmetric place a particle feels no force
+SHAKEN = 0.1  # A, the spread of each coordinate: at a symmetric site the force is zero
 MASS = 78.11  # of benzene, u
 
 

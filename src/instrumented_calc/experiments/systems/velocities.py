@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def set_velocities(atoms: Any, temperature_k: float, rng: np.random.Generator) -> None:
-    """Give atoms Maxwell and Boltzmann's velocities of exactly a temperature, at rest as a whole.
+    """Give atoms Maxwell-Boltzmann velocities of exactly a temperature, with zero total momentum.
 
     Args:
         atoms: ASE atoms; a single one stays at rest.
         temperature_k: Temperature, K.
-        rng: Where the random numbers come from.
+        rng: Source of the random numbers.
     """
     masses: Sequence[float] = atoms.get_masses()
     momenta = rng.normal(size=(len(atoms), 3)) * np.sqrt(masses)[:, None]

@@ -1,1 +1,1 @@
-"""Unpacking bundles that nobody vouches for: bounded, and never through a link."""
+"""Unpacking untrusted bundles: bounded, and never through a link."""

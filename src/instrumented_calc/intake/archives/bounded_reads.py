@@ -1,6 +1,6 @@
-"""Files as archive readers see them: they only go forward, count what comes out, and bound every header.
+"""Files for archive readers: they only go forward, count the output, and bound every header.
 
-Python's archive readers believe the sizes that a header states, and read a header of any length into memory.
+Python's archive readers trust the sizes in a header, and read a header of any length into memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class ForwardStream:
     """A decompressed stream, for `tarfile`.
 
     Args:
-        source: Where the bytes come from.
+        source: Source of the bytes.
         archive_bytes: Size of the archive.
-        budget: What is charged for them.
+        budget: Charged for the members.
     """
 
     def __init__(self, source: BinaryIO, archive_bytes: int, budget: Budget) -> None:
@@ -40,23 +40,23 @@ class ForwardStream:
 
     @property
     def ended_well(self) -> bool:
-        """Whether what was read last for a header is what ends a tar: zeros, or nothing."""
+        """Whether the last header block was a proper end-of-archive marker."""
         return not self._header.strip(b"\0")
 
     def begin_header(self) -> None:
-        """Tell that what is read next is the header of another member."""
+        """Note that the next read is the header of another member."""
         self.in_data = False
         self._header_bytes = 0
 
     def tell(self) -> int:
-        """Return how far the stream was read."""
+        """Return the position in the stream."""
         return self._position
 
     def read(self, size: int) -> bytes:
         """Return the next bytes.
 
         Raises:
-            LimitError: If they are too many, for a header or at all.
+            LimitError: If there are too many, for a header or in total.
         """
         if not self.in_data:
             self._header_bytes += size
@@ -71,7 +71,7 @@ class ForwardStream:
         """Go forward.
 
         Raises:
-            LimitError: If the archive wants to go back, as only a forged one does.
+            LimitError: If the archive seeks backwards, as only a forged one does.
         """
         if position < self._position:
             message = "a member's header points backwards"
@@ -89,11 +89,12 @@ class ForwardStream:
 
 
 class BoundedReads:
-    """A seekable file none of whose reads is long, for `zipfile`: it reads the whole directory at once.
+    """A seekable file with bounded reads, for `zipfile`, which reads the whole directory at once.
 
     Args:
         source: The archive.
-        members: How many entries its directory may have; `zipfile` makes an object of 600 bytes of each.
+        members: Maximum number of entries in its directory; `zipfile` creates an object of 600 bytes for
+            each.
     """
 
     def __init__(self, source: BinaryIO, members: int) -> None:
@@ -103,14 +104,14 @@ class BoundedReads:
         self.tell = source.tell
 
     def seekable(self) -> bool:
-        """Tell that it can be sought in."""
+        """Return that it is seekable."""
         return True
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes.
 
         Raises:
-            LimitError: If a header asks for too many.
+            LimitError: If a header requests too many.
         """
         data = self._source.read(LARGEST_READ + 1 if size < 0 else size) if size <= LARGEST_READ else b""
         if max(size, len(data)) > LARGEST_READ:
@@ -126,10 +127,10 @@ class Charged:
     """A member's bytes, charged as they are read; those of a tar are charged by their stream.
 
     Args:
-        source: Where they come from.
-        budget: What is charged.
-        archive_bytes: Size of the archive, None where there is none.
-        before: What the budget had counted before the archive.
+        source: Source of the bytes.
+        budget: Charged for the bytes.
+        archive_bytes: Size of the archive, or None if there is none.
+        before: The budget's count before the archive.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class Charged:
         """Return the next bytes.
 
         Raises:
-            LimitError: If they are too many.
+            LimitError: If there are too many.
         """
         data = self._source.read(size)
         self._budget.count_bytes(len(data))

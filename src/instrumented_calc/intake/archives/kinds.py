@@ -1,4 +1,4 @@
-"""What a member is, by what is in it where that tells, else by its name."""
+"""Classify members by content where possible, else by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG_SUFFIXES = (".out", ".err", ".log", ".wall")
 
 
 class Kind(str, Enum):
-    """What a member is."""
+    """Kind of a member."""
 
     journal = "journal"
     table = "table"
@@ -44,7 +44,7 @@ class Kind(str, Enum):
 
 
 def recognize(content: Content) -> tuple[Kind, Any]:
-    """Return what a content is, and its JSON where it is one object."""
+    """Return the kind of a content, and its JSON if it is one object."""
     name = content.name.lower()
     with content.path.open("rb") as file:
         start = file.read(START_BYTES)
@@ -62,9 +62,9 @@ def _by_start(start: bytes, name: str) -> Kind | None:
     if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
         return Kind.journal
     if name.endswith(".jsonl") and b'\n{"event":"' in start:
-        return Kind.journal  # its first line is damaged, others may be whole
+        return Kind.journal  # its first line is damaged, others may be intact
     if name.endswith(".json") and start.lstrip()[:1] == b"{" and b'"traceEvents"' in start:
-        return Kind.trace  # by far the largest files of a study, of which nothing is read
+        return Kind.trace  # by far the largest files of a study; not read
     if any(start.startswith(magic) for magic, _ in FIGURES) or (name.endswith(".svg") and b"<svg" in start):
         return Kind.figure
     return None
@@ -92,7 +92,7 @@ def _json(content: Content) -> Any:
 
 
 def is_too_large(content: Content) -> bool:
-    """Tell whether a member that is JSON by its name would take too much memory to be read."""
+    """Return whether a member that is JSON by its name would take too much memory to read."""
     if content.size_bytes > LARGEST_PARSED:
         return True
     return json_bytes(content.path.read_bytes()) > LARGEST_IN_MEMORY
@@ -113,10 +113,10 @@ def _of_json(found: dict[str, Any], name: str) -> Kind:
 
 
 def _loose_json(name: str, found: Any) -> Kind:
-    """Place JSON that is no object, or too large: older tools write a trace as a list of events."""
+    """Classify JSON that is not an object, or too large: older tools write a trace as a list of events."""
     return Kind.trace if isinstance(found, list) and "trace" in name else Kind.other
 
 
 def as_json(value: Any) -> bytes:
-    """Return anything that was read as indented JSON."""
+    """Return parsed content as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -1,4 +1,4 @@
-"""Where members go under `results/`: as the study had them, under names that no member can choose."""
+"""Places of members under `results/`: the study's structure, with names that members cannot choose."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ FOLDERS = {
     Kind.marshalled: LOGS,
     Kind.figure: "figures",
 }
-# Scripts and the rest: kept to show where figures come from, never run.
+# Scripts and others: kept to show the origin of figures, never run.
 REST = "other"
 LONGEST_NAME = 100
 PLAIN_MODE = 0o644
-# Names that mean devices on Windows, where a colleague may open the results.
+# Device names on Windows, where a colleague may open the results.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -45,8 +45,8 @@ class Placed:
 
     Attributes:
         path: The file, relative to the results.
-        kind: Kind of cause.
-        content: What was found, and where.
+        kind: Kind of content.
+        content: The content and its origins.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Placed:
 
 
 def safe_name(name: str) -> str:
-    """Return a member's name as one that is plain everywhere: letters, digits, `.`, `_`, `+`, `-`."""
+    """Return a member's name using only portable characters: letters, digits, `.`, `_`, `+`, `-`."""
     text = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip("._-") or "unnamed"
     if RESERVED.fullmatch(text):
         text = f"_{text}"
@@ -67,10 +67,10 @@ def safe_name(name: str) -> str:
 
 
 class Results:
-    """The results' folder.
+    """The results folder.
 
     Args:
-        output: Where it is.
+        output: Its path.
     """
 
     def __init__(self, output: Path) -> None:
@@ -78,11 +78,11 @@ class Results:
         self._taken: dict[str, dict[str, str]] = {}
 
     def place(self, content: Content, kind: Kind) -> Placed:
-        """Move a content into the results; nothing that is there is ever overwritten.
+        """Move a content into the results; existing files are never overwritten.
 
         Args:
-            content: What was found; its path becomes the new one.
-            kind: What it is.
+            content: The content; its path becomes the new one.
+            kind: Its kind.
         """
         folder = FOLDERS.get(kind, REST)
         site = content.origins[0].site
@@ -99,7 +99,7 @@ class Results:
         return Placed(f"{folder}/{name}", kind, content)
 
     def _free(self, folder: str, opened: int, name: str, sha256: str) -> str:
-        """Return where a content goes: the name if it is free or holds just that, else one with its hash."""
+        """Return the path of a content: the name if free or equal, else with the content's hash."""
         if folder not in self._taken:
             self._taken[folder] = {each.lower(): each for each in os.listdir(opened)}
         taken = self._taken[folder]

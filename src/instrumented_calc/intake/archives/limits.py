@@ -1,4 +1,4 @@
-"""How much a bundle may hold before it is taken for a bomb."""
+"""Limits above which a bundle is taken for a bomb."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ GIB = 2**30
 
 
 class LimitError(IntakeError):
-    """Raised where a bundle holds more than it may: nothing further of it is read."""
+    """Raised if a bundle exceeds a limit: nothing further of it is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may come out of one bundle, archives within it included.
+    """Limits on the output of one bundle, including nested archives.
 
     Attributes:
-        members: Members, folders and refused ones too.
-        total_bytes: Bytes out of all members, those of headers and skipped ones too.
+        members: Members, including folders and refused ones.
+        total_bytes: Bytes out of all members, including headers and skipped ones.
         member_bytes: Bytes of one member.
         ratio: Bytes out over bytes of the archive, above `free_bytes`. Text of logs shrinks to a twentieth,
             deflate's best is a thousandth.
-        free_bytes: So much may come out of any archive, however small.
+        free_bytes: Allowed output of any archive, however small.
         header_bytes: Bytes of the headers of one member: names, extended attributes, maps of holes.
-        nesting: How deep archives lie in archives.
-        depth: How deep folders lie in folders.
+        nesting: Nesting of archives.
+        depth: Nesting of folders.
     """
 
     members: int = 20_000
@@ -42,7 +42,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Budget:
-    """What one bundle has used of its limits.
+    """Use of the limits by one bundle.
 
     Attributes:
         limits: The limits.
@@ -58,7 +58,7 @@ class Budget:
         """Count one more member.
 
         Raises:
-            LimitError: If that is one too many.
+            LimitError: If there are too many.
         """
         self.members += 1
         if self.members > self.limits.members:
@@ -66,10 +66,10 @@ class Budget:
             raise LimitError(message)
 
     def count_bytes(self, number: int) -> None:
-        """Count bytes that came out.
+        """Count output bytes.
 
         Raises:
-            LimitError: If they are too many.
+            LimitError: If there are too many.
         """
         self.total_bytes += number
         if self.total_bytes > self.limits.total_bytes:
@@ -77,7 +77,7 @@ class Budget:
             raise LimitError(message)
 
     def check_member(self, size_bytes: int) -> None:
-        """Compare the size of one member with what it may have.
+        """Check the size of one member.
 
         Raises:
             LimitError: If it is too large.
@@ -87,11 +87,11 @@ class Budget:
             raise LimitError(message)
 
     def check_ratio(self, came_out: int, archive_bytes: int) -> None:
-        """Compare what came out of an archive with its size.
+        """Compare the output of an archive with its size.
 
         Raises:
-            LimitError: If it grew like a bomb.
+            LimitError: If it expands like a bomb.
         """
         if came_out > self.limits.free_bytes and came_out > self.limits.ratio * max(archive_bytes, 1):
-            message = f"it holds more than {self.limits.ratio:g} times its own size, as a bomb does"
+            message = f"it expands to more than {self.limits.ratio:g} times its size, like a zip bomb"
             raise LimitError(message)

@@ -1,7 +1,7 @@
-"""What a bundle holds, member by member, whether it is a folder, a tar or a zip archive.
+"""The members of a bundle, whether it is a folder, a tar or a zip archive.
 
 Nothing here writes: a member is a name, which is only ever shown, and a stream of bytes. Links, devices and
-names that point out of the bundle are refused, each with its reason; nothing is ever executed.
+names that point outside the bundle are refused, each with a reason; nothing is ever executed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 ENCRYPTED = 0x1
-LONGEST_NAME = 1024  # of 20,000 members, which are all remembered
+LONGEST_NAME = 1024  # of 20,000 members, whose names are all kept
 ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
@@ -37,8 +37,8 @@ class Entry:
     """One member.
 
     Attributes:
-        name: Its name, as text that can be shown.
-        stream: Its bytes, only until the next member is asked for; None where it is refused.
+        name: Its name, as printable text.
+        stream: Its bytes, valid only until the next member is requested; None if refused.
         refusal: Why it is refused.
     """
 
@@ -48,7 +48,7 @@ class Entry:
 
 
 def is_archive_name(name: str) -> bool:
-    """Tell whether a member's name is that of an archive we read."""
+    """Return whether a member's name is that of a readable archive."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
@@ -57,11 +57,11 @@ def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> I
 
     Args:
         path: A folder, a .tgz, .tar.gz, .tar or .zip archive, or any other file, which is its own member.
-        budget: What is charged for them.
-        leave_out: A folder within that is none of its members: where the results go.
+        budget: Charged for the members.
+        leave_out: A subfolder to skip: the results folder.
 
     Raises:
-        LimitError: Once the bundle is seen to be a bomb.
+        LimitError: Once the bundle is recognised as a bomb.
     """
     if path.is_dir():
         yield from _folder(path, budget, leave_out.resolve() if leave_out else None)
@@ -79,12 +79,12 @@ def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> I
                 yield Entry(path.name, file)
         except LimitError:
             raise
-        except Exception as error:  # noqa: BLE001 - what a forged archive makes a reader raise is anybody's guess
+        except Exception as error:  # noqa: BLE001 - a forged archive can make a reader raise anything
             yield Entry("", None, f"the archive is damaged from here on: {_reason(error)}")
 
 
 def shown(name: str) -> str:
-    """Return a name as text that any file can hold: not too long, bytes that are no UTF-8 as escapes."""
+    """Return a name as text for any file: not too long, with bytes that are not UTF-8 as escapes."""
     text = name if len(name) <= LONGEST_NAME else f"{name[:100]}..{name[-100:]}"
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -94,7 +94,7 @@ def _reason(error: Exception) -> str:
 
 
 def _refusal(name: str) -> str:
-    """Return why a name cannot be that of a member of a bundle, empty where it can."""
+    """Return why a name is invalid for a member of a bundle, empty if it is valid."""
     path = PurePosixPath(name.replace("\\", "/"))
     if not path.parts:
         return "it has no name"
@@ -103,15 +103,15 @@ def _refusal(name: str) -> str:
     if len(name) > LONGEST_NAME:
         return "its name is too long"
     if ".." in path.parts:
-        return "its name points out of the bundle"
-    return "its name holds a NUL" if "\0" in name else ""
+        return "its name points outside the bundle"
+    return "its name contains a NUL" if "\0" in name else ""
 
 
 def _folder(
     root: Path, budget: Budget, leave_out: Path | None, inside: str = "", depth: int = 0
 ) -> Iterator[Entry]:
     if depth > budget.limits.depth:
-        yield Entry(inside, None, "folders lie too deep")
+        yield Entry(inside, None, "folders are nested too deeply")
         return
     try:
         found = sorted(os.scandir(root / inside), key=lambda each: each.name)
@@ -132,7 +132,7 @@ def _folder(
 
 def _file(path: Path, name: str, budget: Budget) -> Iterator[Entry]:
     try:
-        # A pipe without a writer would be waited for, and a link could have been put in its place.
+        # Opening a pipe without a writer would block, and a link could have been put in its place.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         yield Entry(name, None, f"cannot be read: {error.strerror}")
@@ -142,7 +142,7 @@ def _file(path: Path, name: str, budget: Budget) -> Iterator[Entry]:
         if stat.S_ISREG(status.st_mode):
             yield Entry(name, cast("IO[bytes]", Charged(file, budget)))
         else:
-            yield Entry(name, None, "it is no plain file")
+            yield Entry(name, None, "it is not a regular file")
 
 
 def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
@@ -168,7 +168,7 @@ def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
             continue
         stream.in_data = True
         yield Entry(name, archive.extractfile(member))
-        # `tarfile` keeps every member that it has seen.
+        # `tarfile` keeps every member that it has read.
         archive.members.clear()  # type: ignore[attr-defined]  # not in its stub
         archive.pax_headers = {}
 
@@ -177,9 +177,9 @@ def _refused_kind(member: tarfile.TarInfo) -> str:
     if member.issym() or member.islnk():
         return "it is a link"
     if member.issparse():
-        return "it is a file with holes"
+        return "it is a sparse file"
     if not member.isreg() or member.size < 0:
-        return "it is no plain file"
+        return "it is not a regular file"
     return ""
 
 
@@ -199,7 +199,7 @@ def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
             try:
                 stream = archive.open(member)
             except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
-                # Others may be whole: each is found on its own.
+                # Others may be intact: each is found on its own.
                 yield Entry(name, None, f"it is damaged: {_reason(error)}")
                 continue
             with stream:
@@ -211,10 +211,10 @@ def _refused_in_zip(member: zipfile.ZipInfo) -> str:
     if kind == stat.S_IFLNK:
         return "it is a link"
     if kind not in {0, stat.S_IFREG}:
-        return "it is no plain file"
+        return "it is not a regular file"
     if member.flag_bits & ENCRYPTED:
         return "it is encrypted"
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        # LZMA's header says how much memory is taken: 4 GB for ten bytes.
-        return "it is compressed otherwise than by deflate"
+        # LZMA's header determines the allocated memory: 4 GB for ten bytes.
+        return "it is not compressed with deflate"
     return ""

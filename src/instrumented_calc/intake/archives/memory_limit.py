@@ -1,4 +1,4 @@
-"""How much memory what is read may take: compressed bundles are small, and what they hold may be endless."""
+"""Bounds memory while reading: compressed bundles are small, but their contents may be unlimited."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MIB = 2**20
-# Of all that is kept of bundles until the report is written. A row of a table costs 1 to 2 kB with what is
-# made of it, so that these are some 20,000 runs.
+# For all content kept until the report is written. A row of a table takes 1 to 2 kB with derived data, so
+# this is some 20,000 runs.
 KEPT_BYTES = 40 * MIB
 ROW_BYTES = 2_000
 LONGEST_LINE = 64 * 1024
-# Sizes of CPython 3.10 to 3.13 on 64 bits: a small dict, a list, a reference with a number, a string's head.
+# Sizes of CPython 3.10 to 3.13 on 64 bits: a small dict, a list, a reference with a number, a string header.
 DICT_BYTES, LIST_BYTES, ITEM_BYTES, TEXT_BYTES = 240, 64, 40, 56
 
 
 class Room:
-    """The memory that may still be taken.
+    """The remaining memory budget.
 
     Args:
-        size_bytes: How much there is.
+        size_bytes: Size of the budget.
     """
 
     def __init__(self, size_bytes: int = KEPT_BYTES) -> None:
         self._left = size_bytes
 
     def take(self, size_bytes: int) -> bool:
-        """Take some, if so much is left; return whether it was."""
+        """Reserve memory if available; return whether it was."""
         if size_bytes > self._left:
             return False
         self._left -= size_bytes
@@ -39,7 +39,7 @@ class Room:
 
 
 def json_bytes(content: bytes) -> int:
-    """Return an upper estimate of the memory that JSON takes once it is decoded.
+    """Return an upper estimate of the memory of decoded JSON.
 
     Args:
         content: The JSON. A text with one character beyond the basic plane takes four bytes for each.
@@ -54,11 +54,11 @@ def json_bytes(content: bytes) -> int:
 
 
 def bounded_lines(file: BinaryIO, most: int = LONGEST_LINE) -> Iterator[bytes]:
-    """Yield a file's lines, none of them longer than `most` bytes.
+    """Yield a file's lines, each at most `most` bytes long.
 
     Args:
         file: Opened for reading, binary.
-        most: Length past which a line ends the reading.
+        most: Line length that ends the reading.
 
     Raises:
         IntakeError: A line is longer.

@@ -1,8 +1,8 @@
-"""The results' folder, entered step by step: whatever lies in it, nothing is written through a link.
+"""The results folder, opened level by level so that nothing is written through a link.
 
-The folder itself may be a link, which is the user's own. A link below it was put there by somebody, perhaps
-to have a file written elsewhere; each folder is opened relative to the one above it, so that none can be
-swapped for a link in between.
+The folder itself may be a link, which is the user's own. A link below it may have been planted to have a
+file written elsewhere; each folder is opened relative to its parent, so that none can be swapped for a link
+in between.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @contextmanager
 def folder_in(output: Path, relative: str) -> Iterator[int]:
-    """Open a folder of the results, made where it is missing; give its descriptor.
+    """Open a folder of the results, creating it if needed; return its descriptor.
 
     Args:
-        output: The results' folder, made where it is missing.
+        output: The results folder, created if needed.
         relative: The folder below it: `logs/chtc`.
 
     Raises:
-        IntakeError: A link, or what is no folder, is in the way.
+        IntakeError: A link, or something other than a folder, is in the way.
     """
     output.mkdir(parents=True, exist_ok=True)
     descriptor, seen = os.open(output, FOLDER), output
@@ -60,12 +60,12 @@ def folder_in(output: Path, relative: str) -> Iterator[int]:
 
 
 def write_ours(output: Path, relative: str, content: bytes) -> None:
-    """Write one of our own files into the results, in place of an earlier version of it.
+    """Write one of our own files into the results, replacing an earlier version.
 
     Args:
-        output: The results' folder.
+        output: The results folder.
         relative: The file below it: `ingested/report.md`.
-        content: All of it.
+        content: The whole content.
 
     Raises:
         IntakeError: A link is in the way of its folder.
@@ -77,14 +77,14 @@ def write_ours(output: Path, relative: str, content: bytes) -> None:
 
 
 def sha256_in(folder: int, name: str) -> str:
-    """Return the hash of a plain file in a folder; empty where there is none, or a link.
+    """Return the hash of a regular file in a folder; empty if there is none, or a link.
 
     Args:
         folder: The folder's descriptor.
         name: The file in it.
     """
     try:
-        # Non-blocking: a pipe without a writer would be waited for.
+        # Non-blocking: opening a pipe without a writer would block.
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return ""

@@ -1,4 +1,4 @@
-"""Where members lie while they are looked at: each content once, under its SHA-256, whatever its name."""
+"""Staging area of members: each content once, under its SHA-256, whatever its name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a content was found.
+    """Origin of a content.
 
     Attributes:
         bundle: Name of the bundle's file or folder.
-        member: Its name in there; `inner.tgz!name` in an archive within.
-        site: `chtc`, `local` or empty, as the user said.
+        member: Its name in the bundle; `inner.tgz!name` in a nested archive.
+        site: `chtc`, `local` or empty, as given by the user.
     """
 
     bundle: str
@@ -38,10 +38,10 @@ class Content:
     """One content.
 
     Attributes:
-        path: The file that holds it.
+        path: The file that stores it.
         sha256: Its hash.
-        size_bytes: Its length.
-        origins: Where it was found, the first place first.
+        size_bytes: Its size.
+        origins: Where it was found, in order.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A member that was not taken, or a bundle of which nothing further was."""
+    """A refused member, or a bundle that is not read further."""
 
     bundle: str
     member: str
@@ -66,12 +66,12 @@ class Refusal:
 
 @dataclass(slots=True)
 class Staged:
-    """All that was taken out of bundles, and all that was not.
+    """The accepted and the refused members of all bundles.
 
     Attributes:
         contents: By SHA-256, in the order in which they were found.
-        refusals: What was not taken.
-        bundles: SHA-256 of each archive by its name; of a folder, nothing.
+        refusals: Refused members.
+        bundles: SHA-256 of each archive by its name; empty for a folder.
     """
 
     contents: dict[str, Content] = field(default_factory=dict)
@@ -88,18 +88,18 @@ def stage(  # noqa: PLR0913 - keyword-only from the fourth
     limits: Limits | None = None,
     leave_out: Path | None = None,
 ) -> None:
-    """Take the members of one bundle.
+    """Extract the members of one bundle.
 
     Args:
         path: The bundle: a folder or a file.
         into: An empty folder of ours.
-        staged: What is added to.
+        staged: Receives the members.
         site: `chtc`, `local` or empty.
-        limits: How much may come out.
-        leave_out: A folder that is no part of the bundle: where the results go.
+        limits: Limits on the output.
+        leave_out: A subfolder that is not part of the bundle: the results folder.
 
     Raises:
-        IntakeError: If the bundle cannot be read, or what is taken cannot be written.
+        IntakeError: If the bundle cannot be read, or its members cannot be written.
     """
     if not path.exists():
         message = f"{path}: no such file or folder; give a .tgz, .tar.gz or .zip archive, or a folder"
@@ -128,7 +128,7 @@ def sha256_of(file: BinaryIO) -> str:
 
 
 class _DamagedError(Exception):
-    """Raised where a member cannot be read to its end."""
+    """Raised if a member cannot be read to its end."""
 
 
 def _read(stream: IO[bytes]) -> bytes:
@@ -137,12 +137,12 @@ def _read(stream: IO[bytes]) -> bytes:
     except LimitError:
         raise
     except Exception as error:
-        # A forged archive makes its reader raise anything.
+        # A forged archive can make its reader raise anything.
         raise _DamagedError(str(error) or type(error).__name__) from error
 
 
 class _Staging:
-    """One bundle that is being taken."""
+    """One bundle during extraction."""
 
     def __init__(self, into: Path, staged: Staged, budget: Budget, site: str, leave_out: Path | None) -> None:
         self._into = into
@@ -152,7 +152,7 @@ class _Staging:
         self._leave_out = leave_out
 
     def take(self, path: Path, bundle: str, prefix: str, level: int) -> None:
-        """Take every member, and those of archives within."""
+        """Extract every member, and those of nested archives."""
         try:
             for entry in read_entries(path, self._budget, self._leave_out):
                 if entry.stream is None:
@@ -172,14 +172,14 @@ class _Staging:
         if level < self._budget.limits.nesting:
             self.take(content.path, bundle, f"{member}!", level + 1)
         else:
-            self._refuse(bundle, member, "archives lie too deep in each other: kept, not opened")
+            self._refuse(bundle, member, "archives are nested too deeply: kept, not opened")
 
     def _refuse(self, bundle: str, member: str, reason: str) -> None:
         self._staged.refusals.append(Refusal(bundle, member, reason))
 
     def _write(self, entry: Entry, origin: Origin) -> Content | None:
-        """Copy a member to a file whose name it cannot choose; return it if it is new."""
-        assert entry.stream is not None  # noqa: S101 - told by the caller
+        """Copy a member to a file with a name of our choice; return it if it is new."""
+        assert entry.stream is not None  # noqa: S101 - ensured by the caller
         digest, size = hashlib.sha256(), 0
         file_path = self._into / "incoming"
         try:

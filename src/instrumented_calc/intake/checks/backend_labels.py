@@ -1,4 +1,4 @@
-"""Whether what ran is what the label says: a label alone is never believed."""
+"""Verify that the executed backend matches its label: labels alone are not trusted."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.checks.ruling import Evidence
     from instrumented_calc.intake.reading.measurements import LogLine, Measurement
 
-# What a label calls its backend, and what the report of its environment calls the library.
+# Backend names in labels, and the names of the libraries in reports of environments.
 BACKENDS = {"torch": ("torch", "pytorch"), "jax": ("jax",), "cuda": ("cuda",), "mps": ("mps",)}
 # Measured: importing numpy takes 25-30 MB, torch for the CPU 220 MB with it.
 LEAST_TORCH_KB = 150_000
 TORCH_WORDS = "numpy alone needs about 25-30 MB, with torch for the CPU about 220 MB"
-REMEDY = "record the operations seen, the modules loaded and the environment of each process"
+REMEDY = "record the executed operations, the loaded modules and the environment of each process"
 
 
 def backend_of(mode: str) -> str:
-    """Return which backend a label claims; empty for numpy, which needs no evidence."""
+    """Return the backend claimed by a label; empty for numpy, which needs no evidence."""
     words = mode.lower()
     return next((name for name in BACKENDS if name in words), "")
 
 
 def unverified(evidence: Evidence) -> dict[tuple[str, str], str]:
-    """Return why labels that claim a backend are not believed, by bundle and label."""
+    """Return why labels that claim a backend are not trusted, by bundle and label."""
     found = {}
     for bundle, mode in dict.fromkeys((each.bundle, each.mode) for each in evidence.originals()):
         backend = backend_of(mode)
@@ -36,12 +36,12 @@ def unverified(evidence: Evidence) -> dict[tuple[str, str], str]:
 
 
 def backend_labels(evidence: Evidence) -> Ruling:
-    """Judge whether every label that claims a backend is shown to be right."""
+    """Judge whether every label that claims a backend is confirmed by evidence."""
     claims = {each.mode for each in evidence.originals() if backend_of(each.mode)}
     if not claims:
         return Ruling("backend-label-unverified", "clear", "no label claims another backend than NumPy")
     wrong = [f"{mode} in {bundle}: {reason}" for (bundle, mode), reason in unverified(evidence).items()]
-    clear = "what ran is recorded for every label"
+    clear = "the executed backend is recorded for every label"
     return ruling("backend-label-unverified", wrong, clear, remedy=REMEDY)
 
 
@@ -58,18 +58,18 @@ def _reason(bundle: str, mode: str, backend: str, evidence: Evidence) -> str:
         for name, report in evidence.environments.items()
         if name.partition("/")[0] == bundle and _lacks(report, backend)
     ]
-    against += [f"{name} says that {backend} is not there" for name in lacking[:1]]
+    against += [f"{name} says that {backend} is missing" for name in lacking[:1]]
     if against:
         return "; ".join(against)
     told = {line.system for line in lines if backend in line.values["backend"].lower()}
     silent = [each for each in runs if backend not in each.executed.lower() and each.system not in told]
-    return f"{len(silent)} of {len(runs)} runs have no record of what ran" if silent else ""
+    return f"{len(silent)} of {len(runs)} runs have no record of the executed backend" if silent else ""
 
 
 def _against(runs: list[Measurement], lines: list[LogLine], backend: str) -> list[str]:
-    """Return what speaks against a label: the first of each kind, they repeat themselves by system."""
+    """Return the evidence against a label: the first of each kind, since they repeat by system."""
     ran = [
-        f"{each.system} really ran {each.executed[:40]}"
+        f"{each.system} actually ran {each.executed[:40]}"
         for each in runs
         if each.executed and backend not in each.executed.lower()
     ]
@@ -82,7 +82,7 @@ def _against(runs: list[Measurement], lines: list[LogLine], backend: str) -> lis
 
 
 def _lacks(report: dict[str, Any], backend: str) -> bool:
-    """Tell whether a report on an environment says that the backend is not there."""
+    """Return whether a report on an environment says that the backend is missing."""
     names = BACKENDS[backend]
     error = str(report.get("error", ""))
     if "No module named" in error and any(f"'{name}'" in error for name in names):
@@ -97,19 +97,19 @@ def _lacks(report: dict[str, Any], backend: str) -> bool:
 
 
 def resident_memory(evidence: Evidence) -> Ruling:
-    """Judge whether processes were large enough to have loaded what their label claims."""
+    """Judge whether processes used enough memory to have loaded the library that their label claims."""
     told = [
         each
         for each in evidence.originals()
         if each.max_rss_kb is not None and backend_of(each.mode) in {"torch", "cuda", "mps"}
     ]
     wrong = [
-        f"{each.system} {each.mode} had {each.max_rss_kb / 1e3:.0f} MB at most"
+        f"{each.system} {each.mode} used at most {each.max_rss_kb / 1e3:.0f} MB"
         for each in told
         if each.max_rss_kb is not None and each.max_rss_kb < LEAST_TORCH_KB
     ]
     missing = "" if told else "no run with a torch label stores its resident memory"
-    found = ruling("rss-too-small-for-torch", wrong, f"{len(told)} runs were large enough", missing, REMEDY)
+    found = ruling("rss-too-small-for-torch", wrong, f"{len(told)} runs used enough memory", missing, REMEDY)
     if found.flagged:
         return Ruling(found.rule, found.verdict, f"{found.said}; {TORCH_WORDS}", found.remedy)
     return found

@@ -30,5 +30,5 @@ CHECKS = (
 
 
 def validate(evidence: Evidence) -> list[Ruling]:
-    """Return what every check says."""
+    """Return the results of all checks."""
     return [check(evidence) for check in CHECKS]

@@ -1,4 +1,4 @@
-"""Whether times may be compared: replicates, warm-up, caches, threads, values, time that is accounted for."""
+"""Checks before comparing times: replicates, warm-up, caches, threads, values, unaccounted time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.reading.measurements import Measurement
 
 COLD_RATIO = 10.0
-# Fewer blocks than these say nothing: half a megabyte.
+# Fewer blocks than this are not significant: half a megabyte.
 FEW_BLOCKS = 1000
 WARMUP_RATIO = 1.5
 UNACCOUNTED_INFO, UNACCOUNTED_FLAG = 0.05, 0.10
-# Logs print seven figures.
+# Logs print seven digits.
 SAME_VALUE = 1e-5
 
 
@@ -30,11 +30,11 @@ def single_runs(evidence: Evidence) -> Ruling:
     wrong = [label(group) for group, runs in groups.items() if len(runs) == 1]
     missing = "" if groups else "no runs are stored"
     clear = f"{len(groups)} modes of systems have at least {min(map(len, groups.values()), default=0)} runs"
-    return ruling("n-runs-1", wrong, clear, missing, "repeat each, interleaved, five times or more")
+    return ruling("n-runs-1", wrong, clear, missing, "repeat each five times or more, interleaved")
 
 
 def cold_groups(evidence: Evidence) -> dict[Group, str]:
-    """Return the first runs that are to be set aside, with the reason."""
+    """Return the first runs to exclude, with the reason."""
     found = {}
     for group, runs in evidence.groups().items():
         walls = [each.wall_s for each in in_order(runs) if usable(each.wall_s)]
@@ -53,30 +53,30 @@ def in_order(runs: list[Measurement]) -> list[Measurement]:
 
 
 def warmup(evidence: Evidence) -> Ruling:
-    """Judge whether the first run of each mode is like the others."""
+    """Judge whether the first run of each mode is similar to the others."""
     several = [runs for runs in evidence.groups().values() if len(runs) > 1]
     missing = "" if several else "nothing was run more than once"
     clear = f"no first run of {len(several)} is {WARMUP_RATIO} times the fastest"
     wrong = list(cold_groups(evidence).values())
     return ruling(
-        "warmup-missing", wrong, clear, missing, "these first runs are set aside below; warm up first"
+        "warmup-missing", wrong, clear, missing, "these first runs are excluded below; warm up first"
     )
 
 
 def cold_caches(evidence: Evidence) -> Ruling:
-    """Judge whether compared runs read about as much from disk."""
+    """Judge whether compared runs read about the same amount from disk."""
     pairs = list(_pairs(evidence))
     wrong = [
         f"{one.system}: {one.mode} read {one.inblock:,} blocks, {other.mode} {other.inblock:,}"
         for one, other in _cold_pairs(evidence)
     ]
     missing = "" if pairs else "blocks read from disk are not stored"
-    remedy = "do not compare their wall times; run again with a warm cache"
-    return ruling("cold-cache-pair", wrong, f"{len(pairs)} pairs read alike", missing, remedy)
+    remedy = "do not compare their wall times; repeat with a warm cache"
+    return ruling("cold-cache-pair", wrong, f"{len(pairs)} pairs read about the same", missing, remedy)
 
 
 def cold_tables(evidence: Evidence) -> set[str]:
-    """Return the tables whose wall times are not compared."""
+    """Return the tables whose wall times must not be compared."""
     return {one.table for one, _ in _cold_pairs(evidence)}
 
 
@@ -100,22 +100,22 @@ def _more(one: Measurement, other: Measurement) -> bool:
 
 
 def unaccounted_time(evidence: Evidence) -> Ruling:
-    """Judge how much of the wall time is neither computing nor converting."""
+    """Judge how much of the wall time is neither computation nor conversion."""
     rule, shares = "unaccounted-time", unaccounted(evidence)
     if not shares:
         return Ruling(rule, "not enough evidence", "no table splits its wall times")
     over = {group: share for group, share in shares.items() if share > UNACCOUNTED_FLAG}
     worst = max(shares, key=lambda group: shares[group])
-    said = f"{label(worst)} leaves {100 * shares[worst]:.1f} % of its wall time open"
+    said = f"{label(worst)} leaves {100 * shares[worst]:.1f} % of its wall time unaccounted for"
     if over:
-        remedy = "conversions may hide there: give their share as a range; time the inputs' making too"
+        remedy = "it may contain conversions: give their share as a range; also time the creation of inputs"
         return Ruling(rule, "flagged", f"{len(over)} of {len(shares)} above 10 %: {said}", remedy)
     note = ", more than 5 %" if shares[worst] > UNACCOUNTED_INFO else ""
     return Ruling(rule, "clear", f"at most: {said}{note}")
 
 
 def unaccounted(evidence: Evidence) -> dict[Group, float]:
-    """Return the share of the wall time that is in no part, by mode of a system."""
+    """Return the share of unaccounted wall time, by mode of a system."""
     found = {}
     for group, runs in evidence.groups().items():
         told = [each for each in runs if usable(each.compute_s) and usable(each.wall_s) and each.wall_s]
@@ -145,7 +145,7 @@ def _threads_missing(evidence: Evidence) -> str:
         "thread_environment" in report or "env_vars" in report for report in evidence.environments.values()
     )
     if wanted:
-        return "the threads that were wanted are stored, those in effect are not"
+        return "the requested threads are stored, but not those in effect"
     return "threads in effect are not stored"
 
 
@@ -153,9 +153,9 @@ def hardware(evidence: Evidence) -> Ruling:
     """Judge whether all journals come from equal machines and software."""
     keys = ("cpu", "processors", "gpu", "driver", "dtype", "python", "libraries")
     wrong = _unequal_journals(evidence, keys)
-    missing = "" if len(evidence.journals) > 1 else "fewer than two runs tell what they ran on"
-    clear = f"{len(evidence.journals)} journals name the same machine and software"
-    return ruling("hardware-unequal", wrong, clear, missing, "compare only what ran on equal machines")
+    missing = "" if len(evidence.journals) > 1 else "fewer than two runs record their machine and software"
+    clear = f"{len(evidence.journals)} journals have the same machine and software"
+    return ruling("hardware-unequal", wrong, clear, missing, "compare only runs on equal machines")
 
 
 def _unequal_journals(evidence: Evidence, keys: tuple[str, ...]) -> list[str]:
@@ -168,7 +168,7 @@ def _unequal_journals(evidence: Evidence, keys: tuple[str, ...]) -> list[str]:
 
 
 def values(evidence: Evidence) -> Ruling:
-    """Judge whether modes compute the same, from the values that logs print."""
+    """Judge whether modes compute the same, from the values printed in logs."""
     several = _values(evidence)
     wrong = [
         f"{system}: {', '.join(f'{mode} {value:.7g}' for mode, value in by_mode.items())}"
@@ -176,19 +176,17 @@ def values(evidence: Evidence) -> Ruling:
         if not _alike(list(by_mode.values()))
     ]
     wrong += [text for _, text in _differing(evidence)]
-    missing = (
-        "" if several or evidence.studies else "results of the modes are not stored, so that they may differ"
-    )
-    clear = f"the one value that logs print is equal in {len(several)} systems, to five figures"
+    missing = "" if several or evidence.studies else "results of the modes are not stored, so they may differ"
+    clear = f"the value printed in logs is equal in {len(several)} systems, to five figures"
     if evidence.studies:
-        clear = "the experiment compared them itself, on the same frames"
+        clear = "the experiment compared the values itself, on the same frames"
     return ruling(
-        "values-differ", wrong, clear, missing, "compare results on the same frames before any speed"
+        "values-differ", wrong, clear, missing, "compare results on the same frames before comparing speed"
     )
 
 
 def bundles_with_other_values(evidence: Evidence) -> set[str]:
-    """Return the bundles of which no speed is given, because their modes compute different things."""
+    """Return the bundles for which no speeds are given, because their modes compute different values."""
     logged = {
         bundle for (bundle, _), by_mode in _values(evidence).items() if not _alike(list(by_mode.values()))
     }
@@ -196,7 +194,7 @@ def bundles_with_other_values(evidence: Evidence) -> set[str]:
 
 
 def _differing(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """Yield what an experiment of ours found when it compared values: bundle and text."""
+    """Yield the value differences found by our own experiments: bundle and text."""
     for name, study in evidence.studies.items():
         problems = study.get("problems")
         for each in problems if isinstance(problems, list) else ():
@@ -205,7 +203,7 @@ def _differing(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def _values(evidence: Evidence) -> dict[tuple[str, str], dict[str, float]]:
-    """Return what several modes printed for a system of a bundle."""
+    """Return the values that several modes printed for a system of a bundle."""
     told: dict[tuple[str, str], dict[str, float]] = {}
     for line in evidence.lines:
         number = _number(line.values.get("value"))

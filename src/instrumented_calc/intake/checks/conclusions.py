@@ -1,4 +1,4 @@
-"""What stored results can and cannot support, in sentences with their figures."""
+"""Supported and unsupported conclusions from stored results, in sentences with figures."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ MANY_ATOMS = 3
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How long one mode takes beside another, on one system of one table.
+    """Relative time of one mode to another, on one system of one table.
 
     Attributes:
         table: The table.
         system: The system.
-        baseline: The mode it is compared with.
+        baseline: The mode used as the reference.
         mode: The mode.
-        tag: What else tells the runs apart.
+        tag: Further key of the runs.
         value: Mean time over the baseline's (of logarithms).
-        low: Lower end of its 95 % interval, None where there are no replicates.
+        low: Lower end of its 95 % interval, or None without replicates.
         high: Upper end of the interval.
-        runs: Runs of the baseline and the mode, those set aside apart.
+        runs: Runs of the baseline and the mode, without excluded ones.
     """
 
     table: str
@@ -88,7 +88,7 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
     if not len(before) or not len(after):
         return None
     runs = (len(before), len(after))
-    # A single run on one side borrows the other's scatter: not for a verdict on somebody else's data.
+    # A single run on one side borrows the other's scatter: not enough for a verdict on other people's data.
     found = difference_of_means(before, after) if min(runs) > 1 else None
     value = float(np.exp(after.mean() - before.mean()))
     if found is None:
@@ -98,18 +98,18 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
 
 
 def supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
-    """Return what the data can support."""
+    """Return the supported conclusions."""
     lines = [*_speed_sentences(found, evidence), *_conversions(evidence)]
     journals = [name for name, summary in evidence.journals.items() if summary.latency is not None]
     if journals:
-        lines.append(f"latencies, call by call, of what is recorded: {some(journals)}")
+        lines.append(f"latencies, call by call, of the recorded runs: {some(journals)}")
     if any(row.rule == "summary-recomputed" and row.verdict == "clear" for row in rulings):
-        lines.append("the published summaries, as far as their own runs go: they can be recomputed")
+        lines.append("the published summaries, as far as their runs are stored: they can be recomputed")
     return lines
 
 
 def _conversions(evidence: Evidence) -> Iterator[str]:
-    """Give the share of conversions of each mode, as a range where time is in no part."""
+    """Give the share of conversions of each mode, as a range if some time is unaccounted for."""
     shares: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (table, _, mode, _), runs in evidence.groups().items():
         told = [each for each in runs if usable(each.conv_in_s) and usable(each.wall_s) and each.wall_s]
@@ -134,7 +134,7 @@ def _speed_sentences(found: Sequence[Ratio], evidence: Evidence) -> Iterator[str
             continue
         low, high = (f"{end([each.value for each in clear]):.3g}" for end in (min, max))
         extent = low if low == high else f"{low} to {high}"
-        what = f"whatever ran under the label {mode}" if (bundle, mode) in doubted else mode
+        what = f"the code run under the label {mode}" if (bundle, mode) in doubted else mode
         yield (
             f"{table}: {what} took {extent} times as long as {clear[0].baseline}, beyond the scatter of its"
             f" runs in {len(clear)} of {len(ours)} systems"
@@ -142,17 +142,17 @@ def _speed_sentences(found: Sequence[Ratio], evidence: Evidence) -> Iterator[str
 
 
 def not_supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
-    """Return what the data cannot support, with the reason."""
+    """Return the unsupported conclusions, with the reason."""
     verdicts = {each.rule: each for each in rulings}
     lines = [
-        f"any statement on what the label {mode} of {bundle} names: {reason}"
+        f"any statement about the backend named by label {mode} of {bundle}: {reason}"
         for (bundle, mode), reason in unverified(evidence).items()
     ]
     values = verdicts["values-differ"]
     if values.verdict != "clear" and evidence.measurements:
         lines.append(f"that the modes compute the same: {values.said}")
     if verdicts["n-runs-1"].flagged:
-        lines.append(f"an interval, and so a verdict, where there is one run ({verdicts['n-runs-1'].said})")
+        lines.append(f"an interval, and so a verdict, from a single run ({verdicts['n-runs-1'].said})")
     unclear = [f"{each.system} {each.mode}" for each in found if each.low is not None and not each.clear]
     if unclear:
         lines.append(f"a difference in {some(unclear)}: the intervals include equal times")
@@ -166,11 +166,11 @@ def not_supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[
             rule == "threads-unequal" and evidence.measurements and _open(verdicts[rule])
         ):
             lines.append(f"{what}: {verdicts[rule].said}")
-    open_shares = [share for share in unaccounted(evidence).values() if share > 0.1]  # noqa: PLR2004 - rule's limit
+    open_shares = [share for share in unaccounted(evidence).values() if share > 0.1]  # noqa: PLR2004 - the limit of the rule
     if open_shares:
         lines.append(
             f"a share of conversions as one number: up to {100 * max(open_shares):.0f} % of the wall time is"
-            " in no part"
+            " unaccounted for"
         )
     tables = {each.table for each in evidence.originals()}
     if len(tables) > 1:
@@ -184,7 +184,7 @@ def _open(found: Ruling) -> bool:
 
 
 def _species(evidence: Evidence) -> Iterator[str]:
-    """Say where a scaling is claimed from systems that do not show one."""
+    """Note a scaling claim from systems that do not support one."""
     told = [each for each in evidence.measurements if each.time_per_n2 is not None and each.n_atoms]
     sizes = {each.n_atoms for each in told if each.n_atoms}
     if told and len(sizes) < MANY_ATOMS:

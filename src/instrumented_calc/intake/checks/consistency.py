@@ -1,4 +1,4 @@
-"""Whether stored figures hold in themselves: processes ended well, times are times, sums are sums."""
+"""Consistency checks of stored figures: processes ended well, times are valid, sums add up."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 # Recomputed from the same decimals, only the last bits can differ: 2.4e-12 in a published study.
 SAME = 1e-9
-# Tables for people round to milliseconds.
+# Tables for people are rounded to milliseconds.
 ROUNDED_S = 0.50001e-3
 
 
 def checksums(evidence: Evidence) -> Ruling:
-    """Judge whether members are what their bundle lists."""
+    """Judge whether members match the checksums listed in their bundle."""
     missing = "" if evidence.right_sums else "no bundle lists the checksums of its members"
-    clear = f"{evidence.right_sums} members are as their bundle lists them"
+    clear = f"{evidence.right_sums} members match the list in their bundle"
     return ruling("checksums", evidence.wrong_sums, clear, missing, "get the bundle again from its author")
 
 
 def return_codes(evidence: Evidence) -> Ruling:
-    """Judge whether every process ended well."""
+    """Judge whether every process ended normally."""
     told = [each for each in evidence.measurements if each.returncode is not None]
     wrong = [f"{each.system} {each.mode} ended with {each.returncode}" for each in told if each.returncode]
     jobs = [line for line in evidence.lines if ENDED in line.values]
-    wrong += [f"{line.log} tells of {line.values[ENDED]}" for line in jobs if line.values[ENDED] != GOOD_END]
+    wrong += [f"{line.log} reports {line.values[ENDED]}" for line in jobs if line.values[ENDED] != GOOD_END]
     missing = "" if told or jobs else "no return code is stored"
     clear = f"{len(told)} processes ended with 0"
-    clear += f", as do the jobs of {len(jobs)} logs of the batch system" if jobs else ""
-    return ruling("return-codes", wrong, clear, missing, "run these again")
+    clear += f", as did the jobs of {len(jobs)} batch system logs" if jobs else ""
+    return ruling("return-codes", wrong, clear, missing, "repeat these runs")
 
 
 def finite_values(evidence: Evidence) -> Ruling:
-    """Judge whether every time is one."""
+    """Judge whether every time is valid."""
     wrong = [
         f"{each.system} {each.mode}: {name} is {value}"
         for each in evidence.measurements
@@ -51,7 +51,7 @@ def finite_values(evidence: Evidence) -> Ruling:
     ]
     missing = "" if evidence.measurements else "no times are stored"
     clear = f"{len(evidence.measurements)} runs have finite times above 0"
-    return ruling("finite-values", wrong, clear, missing, "leave these out, or run them again")
+    return ruling("finite-values", wrong, clear, missing, "omit these, or repeat the runs")
 
 
 def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
@@ -63,7 +63,7 @@ def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
 
 
 def parts_within_wall(evidence: Evidence) -> Ruling:
-    """Judge whether what is inside the wall time is no longer than it."""
+    """Judge whether the parts of the wall time are no longer than the whole."""
     told = [each for each in evidence.measurements if usable(each.wall_s) and usable(each.compute_s)]
     wrong = [
         f"{each.system} {each.mode}: parts of {known(each):.6g} s in {each.wall_s:.6g} s"
@@ -72,23 +72,23 @@ def parts_within_wall(evidence: Evidence) -> Ruling:
     ]
     missing = "" if told else "no table splits its wall times"
     return ruling(
-        "parts-within-wall", wrong, f"true of {len(told)} runs", missing, "find what is timed twice"
+        "parts-within-wall", wrong, f"true of {len(told)} runs", missing, "find the part that is timed twice"
     )
 
 
 def usable(value: float | None) -> bool:
-    """Tell whether a time can be computed with."""
+    """Return whether a time is usable in computations."""
     return value is not None and math.isfinite(value) and value >= 0
 
 
 def known(each: Measurement) -> float:
-    """Return the time that is accounted for, s."""
+    """Return the accounted time, s."""
     parts = (each.compute_s, each.conv_in_s, each.conv_out_s)
     return sum(part for part in parts if part is not None and math.isfinite(part))
 
 
 def summary_recomputed(evidence: Evidence) -> Ruling:
-    """Judge whether summaries follow from the runs that are stored beside them."""
+    """Judge whether summaries agree with the runs stored with them."""
     wrong, largest, compared = [], 0.0, 0
     for row in evidence.summaries:
         runs = _runs_of(row, evidence)
@@ -98,18 +98,18 @@ def summary_recomputed(evidence: Evidence) -> Ruling:
         for name, stored, computed in _recomputed(row, runs):
             off = abs(stored - computed) / max(abs(stored), abs(computed), 1e-300)
             largest = max(largest, off)
-            # A standard deviation of equal times is all rounding.
+            # A standard deviation of equal times is only rounding.
             if not (off <= SAME or abs(stored - computed) <= SAME * abs(row.wall_mean or 0.0)):
                 wrong.append(f"{row.system} {row.mode}: {name} is {stored:.6g}, its runs give {computed:.6g}")
     wrong += [text for name, stored in evidence.profiles.items() for text in _profile(name, stored)]
     compared += len(evidence.profiles)
-    missing = "" if compared else "no summary stands beside the runs that it sums up"
-    clear = f"{compared} summaries follow from their runs (n - 1 in the deviation), to {largest:.1e}"
-    return ruling("summary-recomputed", wrong, clear, missing, "believe the runs, not the summary")
+    missing = "" if compared else "no summary is stored with its runs"
+    clear = f"{compared} summaries agree with their runs (n - 1 in the deviation), to {largest:.1e}"
+    return ruling("summary-recomputed", wrong, clear, missing, "use the runs, not the summary")
 
 
 def _runs_of(row: Summarized, evidence: Evidence) -> list[Measurement]:
-    """Return the runs that a row sums up: those of the table with just so many."""
+    """Return the runs summed up in a row: those of the table with the same count."""
     bundle = row.table.partition("/")[0]
     tables: dict[str, list[Measurement]] = {}
     for each in evidence.measurements:
@@ -139,7 +139,7 @@ def _recomputed(row: Summarized, runs: list[Measurement]) -> Iterator[tuple[str,
 
 
 def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
-    """Compare what a result of the MLFF-Distiller profiler says with its own latencies."""
+    """Compare the summary in a result of the MLFF-Distiller profiler with its own latencies."""
     times = stored.get("latencies_ms")
     if not isinstance(times, list) or not times:
         return
@@ -150,7 +150,7 @@ def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
             "median_latency_ms": [np.median(values)],
             "min_latency_ms": [values.min()],
             "max_latency_ms": [values.max()],
-            # That profiler takes all n, ours n - 1.
+            # That profiler divides by n, ours by n - 1.
             "std_latency_ms": [values.std(), values.std(ddof=1) if len(values) > 1 else 0.0],
         }
         for key, candidates in computed.items():
@@ -159,11 +159,11 @@ def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
             ):
                 yield f"{name}: {key} is {stored[key]:.6g}, its latencies give {candidates[0]:.6g}"
     except (TypeError, ValueError):
-        yield f"{name}: its latencies are no numbers"
+        yield f"{name}: its latencies are not numbers"
 
 
 def tables_agree(evidence: Evidence) -> Ruling:
-    """Judge whether tables that repeat recorded runs repeat them as they are."""
+    """Judge whether tables that repeat recorded runs have the same values."""
     records = evidence.records()
     wrong, compared = [], 0
     for each in evidence.measurements:
@@ -177,4 +177,4 @@ def tables_agree(evidence: Evidence) -> Ruling:
             seen = f"{each.wall_s:.6g} s in {each.table}, {record.wall_s:.6g} s as measured"
             wrong.append(f"{each.system} {each.mode}: {seen}")
     missing = "" if compared else "no table repeats recorded runs"
-    return ruling("tables-agree", wrong, f"{compared} repeated times agree", missing, "believe the records")
+    return ruling("tables-agree", wrong, f"{compared} repeated times agree", missing, "use the records")

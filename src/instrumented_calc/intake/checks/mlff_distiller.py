@@ -1,4 +1,4 @@
-"""Results of the MLFF-Distiller profiler: their figures as a table, and what they cannot tell."""
+"""Results of the MLFF-Distiller profiler: their figures as a table, and their limits."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ COLUMNS = {
 }
 PARTS = ("energy_time_ms", "forces_time_ms", "stress_time_ms")
 RECORDED_HERE = "recorded by instrumented-calc"  # in the notes of our own results
-# One part with nearly all: the first question is calculated, the others are answered from ASE's cache.
+# One part with nearly all the time: the first request is calculated, the others are answered from ASE's
+# cache.
 NEARLY_ALL = 0.9
 
 
 def profile_row(source: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one result as a row of our table; what it does not tell is None.
+    """Return one result as a row of our table; missing values are None.
 
     Args:
         source: Where it was found.
@@ -60,10 +61,10 @@ def _plain(value: Any) -> bool:
 
 
 def component_split(evidence: Evidence) -> Ruling:
-    """Judge whether a split into energy and forces can be believed."""
+    """Judge whether a split into energy and forces is credible."""
     wrong, split = [], 0
     for name, stored in evidence.profiles.items():
-        # Ours times the components themselves; that profiler asked for one property after another.
+        # Ours times the components themselves; that profiler requested one property after another.
         if stored.get("parts_ms") or RECORDED_HERE in str(stored.get("notes", "")):
             continue
         parts = [stored[key] for key in PARTS if isinstance(stored.get(key), (int, float))]
@@ -72,7 +73,7 @@ def component_split(evidence: Evidence) -> Ruling:
             continue
         split += 1
         if max(parts) > NEARLY_ALL * mean and math.isclose(sum(parts), mean, rel_tol=0.05):
-            wrong.append(f"{name}: {100 * max(parts) / mean:.0f} % in the property that was asked first")
+            wrong.append(f"{name}: {100 * max(parts) / mean:.0f} % in the property requested first")
     missing = "" if split else "no result is split into energy and forces"
-    remedy = "asking for one property after another times ASE's cache: believe the total, not the split"
+    remedy = "requesting properties one after another times ASE's cache: use the total, not the split"
     return ruling("component-split-cached", wrong, f"{split} splits", missing, remedy)

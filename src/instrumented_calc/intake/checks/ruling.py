@@ -1,4 +1,4 @@
-"""What a check of stored results says, and what it judges."""
+"""Results of the checks of stored data, and their input."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
 
 EXAMPLES = 3
-# Table, system, mode, tag: runs that have these in common are replicates.
+# Table, system, mode, tag: runs that share these are replicates.
 Group = tuple[str, str, str, str]
-# Bundle, system, mode, tag and repetition: one run, in whatever table.
+# Bundle, system, mode, tag and repetition: one run, in any table.
 Key = tuple[str, str, str, str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What one check says.
+    """Result of one check.
 
     Attributes:
         rule: Its name, kebab-case.
         verdict: `flagged`, `clear` or `not enough evidence`.
-        said: What was seen, with figures.
-        remedy: What to do about it; empty where nothing is to be done.
+        said: The observation, with figures.
+        remedy: What to do about it; empty if nothing is to be done.
     """
 
     rule: str
@@ -35,24 +35,24 @@ class Ruling:
 
     @property
     def flagged(self) -> bool:
-        """Whether something does not hold."""
+        """Whether the check failed."""
         return self.verdict == "flagged"
 
 
 @dataclass(slots=True)
 class Evidence:
-    """All that bundles hold, as far as it could be read.
+    """Everything that could be read from the bundles.
 
     Attributes:
         measurements: Timed runs.
-        summaries: Summed-up rows.
-        lines: What logs say.
+        summaries: Summary rows.
+        lines: Lines of logs.
         environments: Reports on the environment, by name.
         journals: Our journals' figures, by name.
         profiles: Results of the MLFF-Distiller profiler, by name.
-        studies: What controlled experiments of ours made of their cells, by name.
-        wrong_sums: Members whose SHA-256 is not the one in the bundle's list.
-        right_sums: How many are as listed.
+        studies: Results of our own controlled experiments, by name.
+        wrong_sums: Members whose SHA-256 differs from the bundle's list.
+        right_sums: Number of members that match.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -66,30 +66,30 @@ class Evidence:
     right_sums: int = 0
 
     def originals(self) -> list[Measurement]:
-        """Return the runs without those of tables that only repeat what is recorded of single processes."""
+        """Return the runs without those of tables that only repeat records of single processes."""
         records = self.records()
         own = {each.table for each in self.measurements if each.recorded or key(each) not in records}
         return [each for each in self.measurements if each.table in own]
 
     def groups(self) -> dict[Group, list[Measurement]]:
-        """Return the original runs by table, system, mode and tag: what is a replicate of what."""
+        """Return the original runs by table, system, mode and tag, which identify replicates."""
         found: dict[Group, list[Measurement]] = {}
         for each in self.originals():
             found.setdefault((each.table, each.system, each.mode, each.tag), []).append(each)
         return found
 
     def records(self) -> dict[Key, Measurement]:
-        """Return the runs of which the process's own record is there."""
+        """Return the runs that have the process's own record."""
         return {key(each): each for each in self.measurements if each.recorded}
 
 
 def key(each: Measurement) -> Key:
-    """Return what a run is known by in all tables of a bundle."""
+    """Return the key of a run in all tables of a bundle."""
     return each.bundle, each.system, each.mode, each.tag, each.rep
 
 
 def some(names: list[str], between: str = ", ") -> str:
-    """Name a few of many."""
+    """Name the first few of many."""
     more = f" and {len(names) - EXAMPLES} more" if len(names) > EXAMPLES else ""
     return between.join(names[:EXAMPLES]) + more
 
@@ -100,14 +100,14 @@ def label(group: Group) -> str:
 
 
 def ruling(rule: str, wrong: list[str], clear: str, missing: str = "", remedy: str = "") -> Ruling:
-    """Return what follows from a list of what is wrong.
+    """Build a ruling from a list of violations.
 
     Args:
         rule: The rule's name.
-        wrong: What is wrong, each in words; nothing is wrong where it is empty.
-        clear: What shows that nothing is.
-        missing: What is missing to tell; empty where it can be told.
-        remedy: What to do where something is wrong or missing.
+        wrong: The violations in words; empty if there are none.
+        clear: Evidence that there are none.
+        missing: Missing evidence; empty if the check is possible.
+        remedy: What to do if the check fails or evidence is missing.
     """
     if wrong:
         cases = f"{len(wrong)} cases: " if len(wrong) > 1 else ""

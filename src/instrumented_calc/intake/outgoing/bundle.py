@@ -1,6 +1,6 @@
-"""Write one archive with what a colleague needs to look at runs: what `ingest` reads.
+"""Write one archive with the files that a colleague needs to inspect runs: the input of `ingest`.
 
-The same runs give the same archive, byte for byte: members are sorted and carry no time, no owner.
+The same runs give the same archive, byte for byte: members are sorted and have no time and no owner.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FOLDER_OF = {
     **dict.fromkeys((".csv", ".json"), "tables"),
     **dict.fromkeys((".out", ".err", ".log", ".wall"), "logs"),
 }
-# Tables that `ingest` made: it makes them again.
+# Tables made by `ingest`, which makes them again.
 DERIVED = "ingested"
 ENVIRONMENT_SCHEMA = "instrumented-calc-environments/1"
 LARGEST_BESIDE = 64 * 2**20
@@ -46,12 +46,12 @@ LARGEST_BESIDE = 64 * 2**20
 
 @dataclass(slots=True)
 class Bundled:
-    """What was written.
+    """Result of writing a bundle.
 
     Attributes:
         path: The archive.
         members: Their sizes, by name.
-        left_out: What was not taken, with the reason.
+        left_out: Omitted files, with the reason.
     """
 
     path: Path
@@ -67,8 +67,8 @@ def write_bundle(runs: Sequence[Path], output: Path) -> Bundled:
         output: The archive, `.tar.gz` or `.tgz`, which must not exist.
 
     Raises:
-        IntakeError: If there is no journal nor table, or the archive cannot be written.
-        JournalReadError: If a file is no journal.
+        IntakeError: If there is neither a journal nor a table, or the archive cannot be written.
+        JournalReadError: If a file is not a journal.
     """
     if not output.name.endswith((".tar.gz", ".tgz")):
         message = f"{output}: a bundle is a .tar.gz; give --output {output.name.partition('.')[0]}.tar.gz"
@@ -78,7 +78,7 @@ def write_bundle(runs: Sequence[Path], output: Path) -> Bundled:
     for path in runs:
         files.add(path)
     if not files.journals and not files.beside:
-        message = "no journal, no table and no figure there; give run.jsonl or a folder of such"
+        message = "no journal, table or figure found; give run.jsonl or a folder with journals"
         raise IntakeError(message)
     try:
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".bundle-") as folder:
@@ -90,7 +90,7 @@ def write_bundle(runs: Sequence[Path], output: Path) -> Bundled:
 
 
 class _Files:
-    """Which files go into a bundle, under which names."""
+    """Selects the files of a bundle and their names."""
 
     def __init__(self, bundled: Bundled) -> None:
         self.bundled = bundled
@@ -99,7 +99,7 @@ class _Files:
         self._seen: set[Path] = set()
 
     def add(self, path: Path) -> None:
-        """Add a journal with the figures beside it, or a folder."""
+        """Add a journal with the figures next to it, or a folder."""
         if path.is_dir():
             self._add_folder(path)
         elif path.is_file():
@@ -109,7 +109,7 @@ class _Files:
                 if each.name.startswith((f"{path.stem}.", f"{path.stem}-", f"{path.stem}_")):
                     self._add_beside(each, "figures")
         else:
-            message = f"{path}: no such file or folder; give run.jsonl or a folder of such"
+            message = f"{path}: no such file or folder; give run.jsonl or a folder with journals"
             raise IntakeError(message)
 
     def _add_folder(self, folder: Path) -> None:
@@ -125,7 +125,7 @@ class _Files:
                     self._add_beside(path, FOLDER_OF[path.suffix])
 
     def _add_found(self, path: Path) -> None:
-        """Add a journal that was not named: lines of JSON may be anything else."""
+        """Add a journal found in a folder: JSON lines may be anything else."""
         try:
             self._add_journal(path)
         except JournalReadError as error:
@@ -141,7 +141,7 @@ class _Files:
             return
         size = path.stat().st_size
         if size > LARGEST_BESIDE:
-            self.bundled.left_out.append(f"{path}: {size:,} bytes, more than a table or figure has")
+            self.bundled.left_out.append(f"{path}: {size:,} bytes, too large for a table or figure")
             return
         self.beside[_free(folder, path.name, self.beside)] = path
 
@@ -153,7 +153,7 @@ class _Files:
 
 
 def _free(folder: str, name: str, taken: Iterable[str]) -> str:
-    """Return a member's name: numbered where two files have the same."""
+    """Return a member's name, with a number if two files have the same."""
     known = {each.lower() for each in taken}
     name = safe_name(name)
     stem, dot, suffix = name.partition(".")
@@ -176,7 +176,7 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
         members[name] = folder / f"journal-{place}"
         lines = mask_journal(path, members[name])
         if lines:
-            files.bundled.left_out.append(f"{path}: {lines} lines, longer than any record")
+            files.bundled.left_out.append(f"{path}: {lines} lines are longer than any record")
         journal = read_journal(members[name])
         rows.append(journal_row(name, summarize(journal)))
         environments[name] = msgspec.to_builtins(journal.environment)

@@ -1,7 +1,7 @@
-"""Files as others may have them: the figures whole, home directories and secrets masked.
+"""Files for sharing: complete figures, with home directories and secrets masked.
 
-Structured files are decoded, their values masked, and encoded again; what holds nothing to mask is copied
-byte for byte.
+Structured files are decoded, masked and encoded again; files without anything to mask are copied byte for
+byte.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from instrumented_calc.journal.masking import JSON_DEPTH, mask_secrets, mask_val
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What of a journal's first record names folders.
+# Fields of a journal's first record that name folders.
 FOLDERS_IN = ("command", "directory", "settings")
-# Longer lines are no records of ours, and are left out: their end cannot be masked without all of them.
+# Longer lines are not our records, and are omitted: masking their end would require all of them.
 LONGEST_LINE = 16 * 2**20
 
 
@@ -31,7 +31,7 @@ def masked(content: bytes, suffix: str) -> bytes:
 
     Args:
         content: The file.
-        suffix: Of its name: `.json` and `.csv` are masked value by value, others as text.
+        suffix: Suffix of its name: `.json` and `.csv` are masked value by value, others as text.
     """
     text = content.decode("utf-8", "surrogateescape")
     if suffix == ".json":
@@ -44,12 +44,12 @@ def masked(content: bytes, suffix: str) -> bytes:
 
 
 def mask_journal(source: Path, target: Path) -> int:
-    """Copy a journal, record by record, without home directories, secrets and the folders that it names.
+    """Copy a journal, record by record, without home directories, secrets and folder names.
 
     A torn last line stays torn.
 
     Returns:
-        How many lines were left out, because they are longer than any record.
+        The number of lines omitted because they are longer than any record.
     """
     left_out = 0
     with source.open("rb") as read, target.open("wb") as written:
@@ -82,7 +82,7 @@ def _decoded(line: bytes) -> Any:
 
 
 def _masked_line(line: bytes, record: Any, folder: str) -> bytes:
-    if record is None:  # torn or damaged: no structure to go by
+    if record is None:  # torn or damaged: no usable structure
         text = line.decode("utf-8", "surrogateescape")
         return _masked_text(_within(text, folder)).encode("utf-8", "surrogateescape")
     found = _record(record, folder)
@@ -126,7 +126,7 @@ def _masked_csv(text: str) -> str:
 def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     """Return decoded JSON with every string and every key changed."""
     if isinstance(value, str):
-        return change(value) if "/" in value else value  # most are names without any path
+        return change(value) if "/" in value else value  # most are names without a path
     if isinstance(value, list):
         return [_each_text(each, change) for each in value]
     if isinstance(value, dict):
@@ -135,8 +135,8 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _without_folders(value: Any, depth: int = JSON_DEPTH) -> Any:
-    """Keep the last part of every absolute path: what was run is evidence, where it lay is not."""
-    # What lies deeper than `depth` stays as it is: `mask_values` masks it whole.
+    """Keep the last part of every absolute path: the program is evidence, its folder is not."""
+    # Values deeper than `depth` are kept here: `mask_values` masks them entirely.
     if isinstance(value, list) and depth:
         return [_without_folders(each, depth - 1) for each in value]
     if isinstance(value, dict) and depth:

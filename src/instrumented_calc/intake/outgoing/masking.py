@@ -13,7 +13,7 @@ SYSTEM_USERS = {"root", "user", "nobody", ""}
 
 
 def mask_paths(text: str, home: str | None = None, user: str | None = None) -> str:
-    """Replace home directories by `~` and the user's name as a part of paths by `user`.
+    """Replace home directories by `~` and the user's name within paths by `user`.
 
     Args:
         text: Any text.

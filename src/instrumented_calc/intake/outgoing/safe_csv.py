@@ -1,4 +1,4 @@
-"""Rows as CSV that neither a spreadsheet nor a terminal can be led astray by."""
+"""Rows as CSV that is safe for spreadsheets and terminals."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Return rows as CSV with a header; None is an empty cell.
 
-    Characters that cannot be printed are written as escapes, and a cell that a spreadsheet would take for a
-    formula begins with an apostrophe.
+    Unprintable characters are written as escapes, and a cell that a spreadsheet would interpret as a formula
+    gets a leading apostrophe.
 
     Args:
         rows: At least one, all with the same keys.

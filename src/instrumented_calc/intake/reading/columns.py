@@ -1,4 +1,4 @@
-"""The names under which studies have the same quantity, and how their cells are read."""
+"""Column names of studies for the same quantity, and how their cells are read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAMES = {
 KNOWN = {alias: name for name, aliases in NAMES.items() for alias in aliases}
 WHOLE = {"rep", "n_atoms", "species", "returncode", "max_rss_kb", "inblock", "runs"}
 WORDS = {"file", "mode", "tag", "executed", "threads"}
-# Headerless tables, by number of columns: the compact export, and the timings without their first line.
+# Headerless tables, by number of columns: the compact export, and the timings without their header.
 HEADERLESS = {
     4: ("", "file", "mode", "wall_s"),
     10: (
@@ -59,7 +59,7 @@ YES, NO = {"1", "true", "yes"}, {"0", "false", "no"}
 
 
 def header_of(cells: list[str]) -> tuple[str, ...] | None:
-    """Return our names of a header's columns, empty for unknown ones; None if the row is no header."""
+    """Return our names of a header's columns, empty for unknown ones; None if the row is not a header."""
     names = tuple(KNOWN.get(cell.strip().lstrip("\ufeff").lower(), "") for cell in cells)
     return names if "mode" in names and len(set(names) - {""}) > 1 else None
 
@@ -68,11 +68,11 @@ def measurement(table: str, cells: Mapping[str, Any]) -> Measurement:
     """Return the measurement of one row.
 
     Args:
-        table: Where it stands.
-        cells: Its cells, by our names.
+        table: Name of the table.
+        cells: Its cells, by our column names.
 
     Raises:
-        ValueError: If a cell is no number where one belongs, or there is no mode.
+        ValueError: If a cell is not a number as required, or there is no mode.
     """
     return Measurement(table=table, **_read(cells, Measurement.__dataclass_fields__))
 
@@ -102,6 +102,6 @@ def _cell(name: str, cell: Any) -> Any:
     if name not in WHOLE:
         return number
     if number != int(number):
-        message = f"{name} is {text[:20]!r}, no whole number"
+        message = f"{name} is {text[:20]!r}, not an integer"
         raise ValueError(message)
     return int(number)

@@ -1,6 +1,6 @@
-"""cProfile's files, on demand only: they are marshalled data, which can crash what loads them.
+"""cProfile's files, on request only: they are marshalled data, which can crash the process that loads them.
 
-So another interpreter loads them, with little memory and little time.
+Therefore another interpreter loads them, with limited memory and time.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ print(json.dumps([sum(row[4] for row in rows), rows[:{FUNCTIONS}]]))
 
 
 def hotspots(path: Path, source: str) -> list[dict[str, Any]]:
-    """Return the functions of a profile with the most time of their own.
+    """Return the functions of a profile with the largest own time.
 
     Args:
-        path: A file that cProfile wrote.
-        source: What to call it.
+        path: A file written by cProfile.
+        source: Its name in the table.
 
     Raises:
-        IntakeError: If it is no such file.
+        IntakeError: If it is not such a file.
     """
-    message = f"{source}: no profile that cProfile wrote"
+    message = f"{source}: not a cProfile file"
     try:
         run = subprocess.run(
             [sys.executable, "-I", "-c", LOADER, str(path)],

@@ -1,4 +1,4 @@
-"""What a cell of our own experiment was seen to execute, in the words of a table."""
+"""The execution evidence of a cell of our own experiment, in the columns of a table."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BYTES_PER_KB = 1024
 
 
 def executed_words(seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns that the evidence of a cell fills; what it does not tell is absent.
+    """Return the columns filled by the evidence of a cell; unknown ones are absent.
 
-    That a library was loaded is no evidence that it ran: operations are.
+    A loaded library is no proof that it ran: operations are.
 
     Args:
         seen: Counts of contractions and operations, memory, threads in effect, blocks read.
@@ -24,7 +24,7 @@ def executed_words(seen: Mapping[str, Any]) -> dict[str, Any]:
     rss, pools = seen.get("peak_rss_bytes"), seen.get("effective")
     sizes = sorted({str(size) for size in pools.values()}) if isinstance(pools, dict) else []
     return {
-        "executed": " and ".join(ran) or "nothing that was seen",
+        "executed": " and ".join(ran) or "nothing that was recorded",
         "max_rss_kb": int(rss / BYTES_PER_KB) if isinstance(rss, (int, float)) else None,
         "threads": "/".join(sizes),
         "inblock": seen.get("blocks_read"),

@@ -1,4 +1,4 @@
-"""One row a journal: the figures that a colleague wants before opening it."""
+"""One row per journal: the figures a colleague wants before opening it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ NS_PER_MS, NS_PER_S = 1e6, 1e9
 
 
 def journal_row(name: str, summary: Summary) -> dict[str, Any]:
-    """Return the figures of one journal; what was not measured is None.
+    """Return the figures of one journal; None for values that were not measured.
 
     Args:
-        name: What to call it.
+        name: Name in the table.
         summary: Its figures.
     """
     journal, latency, speed = summary.journal, summary.latency, summary.speed

@@ -1,22 +1,22 @@
-"""What every table of a study is read into."""
+"""The common form of every table of a study."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a log says of how a batch system saw a process end, among the words of a `LogLine`.
+# Words of a `LogLine` for how a batch system saw a process end.
 ENDED = "ended with"
 GOOD_END = "return value 0"
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One timed run of one mode on one file; None is what the table does not tell.
+    """One timed run of one mode on one file; None for values missing in the table.
 
     Attributes:
-        table: Where it stands: bundle and name of the table. Only what stands in one table is compared.
-        file: The system, as the study calls it.
-        mode: What the study says was run; a label, no evidence.
+        table: Bundle and name of the table. Only runs of the same table are compared.
+        file: The system, as named by the study.
+        mode: The mode claimed by the study; a label, not evidence.
         rep: Number of the repetition, from 1.
         n_atoms: Atoms.
         species: Distinct elements.
@@ -24,15 +24,15 @@ class Measurement:
         compute_s: The part in the calculation.
         conv_in_s: The part in conversions before it.
         conv_out_s: The part in conversions after it.
-        time_per_n2: Wall time over n_atoms squared, s, as the table has it.
-        tag: What else tells runs apart: before and after, dtype and device.
-        util: Utilisation, as the table has it.
+        time_per_n2: Wall time over n_atoms squared, s, as given in the table.
+        tag: Further key of runs: before and after, dtype and device.
+        util: Utilisation, as given in the table.
         returncode: How the process ended.
         max_rss_kb: Its largest resident memory, kB.
-        inblock: Blocks that it read from disk.
-        executed: What the table tells of the backend that really ran.
-        threads: Threads that were really used, likewise.
-        warmed_up: Whether a warm-up before is recorded.
+        inblock: Blocks read from disk.
+        executed: Backend that actually ran, according to the table.
+        threads: Threads actually used, according to the table.
+        warmed_up: Whether a preceding warm-up is recorded.
     """
 
     table: str
@@ -62,18 +62,18 @@ class Measurement:
 
     @property
     def recorded(self) -> bool:
-        """Whether this is what a process was recorded to do, no line of a table made afterwards."""
+        """Whether the row comes from the process's own record, not from a table written later."""
         return self.returncode is not None or bool(self.executed)
 
     @property
     def system(self) -> str:
-        """The file without its suffix: tables of one study differ in that."""
+        """The file without its suffix, since tables of one study differ in that."""
         return self.file.removesuffix(".xyz")
 
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """Several runs of one mode on one file, as a table of a study sums them up."""
+    """Summary of several runs of one mode on one file, from a table of a study."""
 
     table: str
     file: str
@@ -96,13 +96,13 @@ class Summarized:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """What a log says of one run in `key=value` words.
+    """Contents of a log line about one run, as `key=value` words.
 
     Attributes:
         log: The log: bundle and name.
         file: The system.
-        mode: The mode that was asked for.
-        values: The words; an empty value is one too.
+        mode: The requested mode.
+        values: The words; values may be empty.
     """
 
     log: str

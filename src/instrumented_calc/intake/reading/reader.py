@@ -1,4 +1,4 @@
-"""What laid-out members hold: runs, summaries, logs, environments, journals."""
+"""Read the sorted members: runs, summaries, logs, environments, journals."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.archives.staging import Content
 
 
-# What a call's row takes in memory is about what it takes in a file.
+# A call's row takes about as much memory as it takes in a file.
 JOURNAL_BYTES = 48 * 2**20
 LONGEST_SUM = 1_200  # bytes of a line of checksums: 64 digits and a name
-LISTED = 20_000  # checksums: as many as a bundle may have members
+LISTED = 20_000  # checksums: the limit on members of a bundle
 
 
 @dataclass(slots=True)
 class Reading:
-    """What the members hold.
+    """Contents of the members.
 
     Attributes:
-        evidence: What could be read.
+        evidence: Content that could be read.
         hotspots: Functions of marshalled profiles.
-        notes: What could not be read.
+        notes: Content that could not be read.
     """
 
     evidence: Evidence = field(default_factory=Evidence)
@@ -68,7 +68,7 @@ def read_all(contents: Sequence[Placed], *, marshalled: bool) -> Reading:
 
 def _read_journal(placed: Placed, found: Reading, room: Room) -> None:
     if not room.take(placed.content.size_bytes):
-        why = f"{JOURNAL_BYTES // 2**20} MB of journals are read; instrumented-calc report reads it"
+        why = f"{JOURNAL_BYTES // 2**20} MB of journals are read here; use instrumented-calc report for it"
         found.notes.append(f"{placed.path}: kept, not read: {why}")
         return
     try:
@@ -78,11 +78,11 @@ def _read_journal(placed: Placed, found: Reading, room: Room) -> None:
 
 
 def _has_room(content: Content, kind: Kind, name: str, found: Reading, room: Room) -> bool:
-    """Tell whether a member that is JSON may be kept in memory; note it where it may not."""
+    """Return whether a JSON member may be kept in memory; add a note if not."""
     if not content.name.lower().endswith(".json") or kind is Kind.trace:
         return True
     if is_too_large(content):
-        found.notes.append(f"{name}: too large to be read; kept as it is")
+        found.notes.append(f"{name}: too large to read; kept unchanged")
         return False
     if not room.take(json_bytes(content.path.read_bytes())):
         found.notes.append(f"{name}: {tables.FULL}")
@@ -108,7 +108,7 @@ def _read(placed: Placed, found: Reading, room: Room) -> None:
         evidence.summaries += read.summaries
         evidence.lines += read.lines
         if read.bad_rows:
-            found.notes.append(f"{name}: {read.bad_rows} rows cannot be read; {read.problems[0]}")
+            found.notes.append(f"{name}: {read.bad_rows} unreadable rows; {read.problems[0]}")
 
 
 def _rows(placed: Placed, stored: Any, name: str, room: Room) -> tables.Read | None:
@@ -116,7 +116,7 @@ def _rows(placed: Placed, stored: Any, name: str, room: Room) -> tables.Read | N
     if placed.kind is Kind.table:
         return tables.read_table(content.path, name, room)
     if placed.kind is Kind.metrics:
-        # Each run has a file of its own: together they are one table.
+        # Each run has its own file: together they form one table.
         return tables.read_metrics(stored, f"{content.origins[0].bundle}/records of processes", content.name)
     if placed.kind is Kind.workloads:
         return tables.read_workloads(stored, name)
@@ -126,7 +126,7 @@ def _rows(placed: Placed, stored: Any, name: str, room: Room) -> tables.Read | N
 def _read_marshalled(placed: Placed, found: Reading, *, wanted: bool) -> None:
     if not wanted:
         found.notes.append(
-            f"{placed.path}: marshalled data, not loaded; if its author is trusted: --load-marshalled"
+            f"{placed.path}: marshalled data, not loaded; if you trust its author: --load-marshalled"
         )
         return
     try:
@@ -148,13 +148,13 @@ def _check_sums(lists: Sequence[Content], contents: Sequence[Placed], found: Rea
             with content.path.open("rb") as file:
                 lines = list(islice(bounded_lines(file, LONGEST_SUM), LISTED))
         except IntakeError as error:
-            found.notes.append(f"{content.name}: {error}; no checksum is compared")
+            found.notes.append(f"{content.name}: {error}; no checksums were compared")
             continue
         for line in lines:
             wanted, _, member = line.decode("utf-8", "replace").strip().partition("  ")
             there = hashes.get((origin.bundle, prefix + member))
             if there is None or there != wanted:
-                reason = "is missing" if there is None else "is not what was listed"
+                reason = "is missing" if there is None else "differs from the list"
                 found.evidence.wrong_sums.append(f"{member} {reason}")
             else:
                 found.evidence.right_sums += 1

@@ -1,4 +1,4 @@
-"""Timed runs summed up, in the columns of the study's own summary and with its deviation (n - 1)."""
+"""Summaries of timed runs, in the columns of the study's own summary and with its deviation (n - 1)."""
 
 from __future__ import annotations
 

@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.archives.memory_limit import Room
 
 PROBLEMS_KEPT = 5
-LONGEST_ROW = 128 * 1024  # of several lines, where cells hold line breaks
+LONGEST_ROW = 128 * 1024  # may have several lines, if cells contain line breaks
 LOG_BYTES = 4 * 2**20
 WORDS_KEPT = 1_000
-FULL = "not read from here on: there is more than is kept in memory"
+FULL = "not read from here on: the memory limit is reached"
 LOG_WORDS = re.compile(r"(?<![\w.])(\w{1,40})=(\S{0,200})")
 # HTCondor's own log of a job.
 CONDOR_END = re.compile(r"ormal termination \((return value|signal) (\d{1,9})\)")
-# First headings of tables that we write beside journals and results: what they hold is read from those.
+# First headings of tables that we write next to journals and results, whose data are read from those.
 OURS = {"journal", "stored", "source"}
 SECONDS = re.compile(r"^(\d[\d.eE+-]*)s?$")
 
 
 @dataclass(slots=True)
 class Read:
-    """What one member holds.
+    """Contents of one member.
 
     Attributes:
         measurements: Its timed runs.
-        summaries: Its summed-up rows.
-        lines: What a log says.
-        problems: Rows that cannot be read, the first few, each with its line.
-        bad_rows: How many there are.
+        summaries: Its summary rows.
+        lines: Lines of a log.
+        problems: The first few unreadable rows, with their lines.
+        bad_rows: Number of unreadable rows.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
@@ -59,14 +59,14 @@ class Read:
     bad_rows: int = 0
 
     def add_problem(self, text: str) -> None:
-        """Note what cannot be read."""
+        """Add an unreadable row."""
         self.bad_rows += 1
         if len(self.problems) < PROBLEMS_KEPT:
             self.problems.append(text)
 
 
 class _Rows:
-    """A table's rows; `csv.reader` alone would read a line, or a row of many lines, of any length."""
+    """A table's rows with bounded length, which `csv.reader` alone does not ensure."""
 
     def __init__(self, file: BinaryIO, read: Read) -> None:
         self._lines = bounded_lines(file)
@@ -76,7 +76,7 @@ class _Rows:
 
     @property
     def line(self) -> int:
-        """Number of the last line that was read."""
+        """Number of the last line read."""
         return self._rows.line_num
 
     def _text(self) -> Iterator[str]:
@@ -105,12 +105,12 @@ class _Rows:
 
 
 def read_table(path: Path, table: str, room: Room) -> Read:
-    """Read a CSV table of any of the known shapes.
+    """Read a CSV table of any known shape.
 
     Args:
         path: The file.
-        table: What to call it.
-        room: What its rows may take.
+        table: Name of the table.
+        room: Memory budget of its rows.
     """
     read = Read()
     with path.open("rb") as file:
@@ -135,7 +135,7 @@ def read_table(path: Path, table: str, room: Room) -> Read:
 
 
 def _add_row(read: Read, table: str, names: tuple[str, ...], cells: list[str], line: int) -> None:
-    # A row cut short lacks its last cells; what is missing was not measured.
+    # A truncated row lacks its last cells; missing values were not measured.
     found = {name: cell for name, cell in zip(names, cells, strict=False) if name}
     try:
         if "wall_mean" in names:
@@ -184,8 +184,8 @@ def read_log(path: Path, log: str, room: Room) -> Read:
 
     Args:
         path: The file.
-        log: What to call it.
-        room: What its words may take.
+        log: Name of the log.
+        room: Memory budget of its words.
     """
     read = Read()
     with path.open("rb") as file:
@@ -195,7 +195,7 @@ def read_log(path: Path, log: str, room: Room) -> Read:
         if wall:
             read.lines.append(LogLine(log, PurePosixPath(log).stem, "", {"wall": wall[1]}))
         return read
-    # A word that is told again with another value is the same run going on: the last one holds.
+    # A word repeated with another value belongs to the same run: the last value is used.
     values: dict[str, str] = {}
     for word in LOG_WORDS.finditer(text):
         if word[1] not in values and len(values) >= WORDS_KEPT:
@@ -207,7 +207,7 @@ def read_log(path: Path, log: str, room: Room) -> Read:
     ends = (f"{end[1]} {end[2]}" for end in CONDOR_END.finditer(text))
     first = next(ends, "")
     if first:
-        # One process of a cluster that ended badly is what matters.
+        # A single failed process of a cluster matters more than the others.
         values[ENDED] = (
             first if first != GOOD_END else next((end for end in ends if end != GOOD_END), GOOD_END)
         )

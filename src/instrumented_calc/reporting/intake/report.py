@@ -30,8 +30,8 @@ def build_intake(found: Ingested) -> Document:
     )
     title = f"Intake of {bundles}: {plural(len(found.placed), 'file')} in {one_line(found.output)}"
     sections = (
-        _lines("What the data can support", found.supported or ["nothing: see the failed checks"]),
-        _lines("What it cannot support", found.not_supported),
+        _lines("Supported by the data", found.supported or ["nothing: see the failed checks"]),
+        _lines("Not supported by the data", found.not_supported),
         _rulings(found.rulings),
         _ratios(found.ratios),
         _files(found),
