@@ -24,7 +24,7 @@ from instrumented_calc.journal import writer as writer_module
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TROUBLE = "the run goes on, rows are lost until there is room"
+TROUBLE = "the run continues, rows are lost until there is space"
 
 FULL_DISK = """
 from stage import *
