@@ -33,7 +33,18 @@ SIGNALS = tuple(signal.valid_signals())  # computing it each time takes longer t
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Return whether a caught exception came from outside: it did not start in our code or its callees."""
+    """Return whether a caught exception came from outside: it did not start in our code or its callees.
+
+    Call it in the `except` block that has caught the exception, or in `__exit__`.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        True for every exception that is not an `Exception`, for those raised by a signal handler or a trace
+        function between our instructions, and for an exception of the user's own class raised where no
+        user code ran.
+    """
     if not isinstance(error, Exception):
         return True
     frames = [*_frames(error.__traceback__)]

@@ -88,7 +88,14 @@ def memory_groups(physical_bytes: int, root: Path = ROOT) -> list[MemoryGroup]:
 
 
 def oom_kills(root: Path = ROOT) -> int | None:
-    """Return how many processes of the groups were killed so far because memory ran out."""
+    """Return how many processes of the groups were killed so far because memory ran out.
+
+    Args:
+        root: Root of the file system.
+
+    Returns:
+        The largest count of all groups around the process; None if it is not counted.
+    """
     counts = []
     for folder in _folders("memory", root):
         events = _pairs(folder / "memory.events") or _pairs(folder / "memory.oom_control")

@@ -1,4 +1,8 @@
-"""Effects of the machine on a run: throttling, shared memory, the GPU and its other users."""
+"""Effects of the machine on a run: throttling, shared memory, the GPU and its other users.
+
+Read by the journal's thread, so calculations pay nothing. GPUs are read through nvidia-ml-py, if it is
+installed and a CUDA device is in use.
+"""
 
 from __future__ import annotations
 

@@ -269,7 +269,10 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
 def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
     fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
 ) -> bool:
-    """Return whether the exception at the end of a call is the user's; the call is counted in any case."""
+    """Return whether the exception at the end of a call is the user's; the call is counted in any case.
+
+    The call itself has ended, and its row has the certain facts: start, duration and failure.
+    """
     if entry.start:  # its row is not in the outbox yet
         try:
             entry.maker.finish_plainly(lane, entry, active.stack, start, end, failure)
