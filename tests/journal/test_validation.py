@@ -62,5 +62,5 @@ def test_rubbish_after_the_end_is_a_problem(tmp_path):
 
 
 def test_what_is_no_journal_is_refused(tmp_path):
-    with pytest.raises(JournalReadError, match="no journal"):
+    with pytest.raises(JournalReadError, match="not a journal"):
         validate(tmp_path, b"hello\n")
