@@ -178,4 +178,4 @@ def test_a_calculator_without_forces_is_asked_for_what_it_has(tmp_path):
 
     frames = [build_system("copper", 8).atoms]
     found = profile_frames(Energy(), frames, journal=tmp_path / "run.jsonl", on_step=lambda *_: None)
-    assert found.notes == ["Energy has no forces: asked for energy"]
+    assert found.notes == ["Energy has no forces: requested energy"]

@@ -79,7 +79,9 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize(("name", "attempt"), OUT_OF_RANGE)
 def test_what_is_out_of_range_is_refused_before_anything_is_done(tmp_path, name, attempt):
-    with pytest.raises(ExperimentError, match=rf"^{name}=.*: use a (whole )?number from .* to ") as caught:
+    with pytest.raises(
+        ExperimentError, match=rf"^{name}=.*: use (an integer|a number) from .* to "
+    ) as caught:
         attempt(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
     assert len(str(caught.value)) < 150
