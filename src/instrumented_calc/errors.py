@@ -5,8 +5,8 @@ InstrumentedCalcError
 ├── NotACalculatorError   (also TypeError)   the wrapped object cannot be profiled
 ├── AlreadyProfiledError  (also ValueError)  the calculator already records elsewhere
 ├── NotADriverError       (also TypeError)   the attached object is not a dynamics or an optimizer
-├── JournalPathError      (also OSError)     no journal can be written there
-├── JournalReadError      (also ValueError)  the file is no journal that can be used
+├── JournalPathError      (also OSError)     the journal cannot be written there
+├── JournalReadError      (also ValueError)  the file is not a usable journal
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read
 ├── SettingsError         (also ValueError)  a setting is of another type or out of its range
 │   └── TraceSettingsError                   a `trace=` setting cannot be understood

@@ -126,7 +126,7 @@ NOTHING = {
     "has to be wrapped in the script": RECORDS.replace("atoms.calc = EMT()", "").replace(
         "atoms.get_potential_energy()", "EMT().get_potential_energy(atoms)"
     ),
-    "none was called": RECORDS.replace("atoms.get_potential_energy()", ""),
+    "was never called": RECORDS.replace("atoms.get_potential_energy()", ""),
     "torch-sim is loaded": "import torch_sim\n",
     "nvalchemi is loaded": "import nvalchemi\n",
 }

@@ -141,7 +141,7 @@ def test_cells_of_other_settings_are_not_mixed(capsys):
     capsys.readouterr()
     assert scale("--sizes", "4", "--replicates", "1", "--steps", "3") == 5
     assert capsys.readouterr().err == (
-        "error: out contains cells with steps 2, not 3: give another --output, or the same settings\n"
+        "error: out has cells with steps 2, not 3: give another --output, or the same settings\n"
     )
     # More sizes and replicates are no other settings.
     assert scale("--sizes", "4,8", "--replicates", "1", "--steps", "2") == 0

@@ -75,7 +75,7 @@ def test_a_study_in_which_all_holds_is_clear_and_supports_its_speed():
         ("parts-within-wall", "torch_full", {"compute_s": 9.0}, "parts of 9 s"),
         ("backend-label-unverified", "torch_full", {"executed": ""}, "5 of 5 runs have no record"),
         ("backend-label-unverified", "torch_full", {"executed": "numpy"}, "actually ran numpy"),
-        ("rss-too-small-for-torch", "torch_full", {"max_rss_kb": 43_000}, "had 43 MB at most"),
+        ("rss-too-small-for-torch", "torch_full", {"max_rss_kb": 43_000}, "used at most 43 MB"),
         ("cold-cache-pair", "numpy_only", {"inblock": 32_000}, "numpy_only read 32,000 blocks, torch_full 0"),
         ("unaccounted-time", "torch_full", {"compute_s": 1.0}, "1 of 2 above 10 %"),
         ("threads-unequal", "torch_full", {"threads": "2"}, "1 and 2 threads"),
@@ -91,7 +91,7 @@ def test_a_planted_fault_is_flagged(rule, mode, changes, said):
 def test_a_job_that_the_batch_system_saw_fail_is_flagged():
     evidence = good()
     evidence.lines.append(LogLine("b.tgz/cluster.log", "", "", {"ended with": "signal 9"}))
-    assert "b.tgz/cluster.log tells of signal 9" in verdict(evidence, "return-codes").said
+    assert "b.tgz/cluster.log reports signal 9" in verdict(evidence, "return-codes").said
 
 
 def test_a_first_run_without_warm_up_is_set_aside():

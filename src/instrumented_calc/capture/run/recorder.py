@@ -276,9 +276,7 @@ class Recorder:
 
     @property
     def answers(self) -> int:
-        """Return how often a calculator of the run was asked for a property and gave it, calculated or
-        not.
-        """
+        """Return how often calculators of the run returned a property, calculated or cached."""
         counters = self._totals()
         return counters.get_property - counters.not_implemented
 
