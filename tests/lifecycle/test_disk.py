@@ -147,9 +147,9 @@ def test_a_journal_that_is_removed_goes_on_if_it_can(removing: str) -> None:
     child = run_script(f"""
 from stage import *
 import shutil
-from instrumented_calc.capture.run import recorder
+from instrumented_calc.capture.run import recording as recording_module
 
-recorder.TALLY_EVERY_NS = 0  # look after the file at every beat
+recording_module.TALLY_EVERY_NS = 0  # look after the file at every beat
 os.mkdir("here")
 bare = pair(Spring())
 atoms = pair(ProfiledCalculator(Spring(), journal="here/run.jsonl", summary=False))

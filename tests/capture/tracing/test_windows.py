@@ -17,7 +17,6 @@ from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, Trace, span
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.capture.rows.row_maker import NEVER
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
 from instrumented_calc.capture.tracing import window_files, windows
@@ -414,7 +413,7 @@ class TestByItself:
         call(20)
         recorder.windows.beat(recorder.recording._origin + 10_000 * SECOND)
         call(1)
-        assert recorder.maker.trace_at == NEVER
+        assert recorder.maker.trace_at is None
         recorder.end("closed")
         assert read_records().notices == []
 

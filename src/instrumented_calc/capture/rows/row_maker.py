@@ -1,8 +1,12 @@
-"""Makes one row of every real `calculate()`: the hot path, and its periodic work.
+"""Makes one row per real `calculate()`: the hot path, and its periodic work.
 
-A row is made after the call has ended and is appended to the outbox; everything else (carried fields,
-thinning, encoding, writing) is done there, in batches. Cold code is slow code: work that most calls do not
-need is in separate methods.
+The contract of `RowMaker.finish`: it runs in the calling thread after the call has ended, with the call's
+entry off the stack. It reads the driver's step, the results and the atoms; it runs no code of the calculator
+and never waits for a device. It counts the call, clears `entry.start` and appends one `Call` to the outbox,
+in this order; while `entry.start` is set, `finish_plainly` can still make the row in its place. All other
+work (carried fields, thinning, encoding, writing) is done by the outbox, in batches.
+
+Cold code is slow code: work that most calls do not need is in separate methods.
 """
 
 from __future__ import annotations
@@ -46,7 +50,6 @@ STATE_EVERY_NS = 1_000_000_000
 STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
 MOST_BROKEN_TOLD = 10  # reported calls with a non-finite energy
 CROWDED = 1000  # waiting rows
-NEVER = 2**63  # no call has this number
 DESCRIBED_LIMIT = 10_000  # lanes and phases beyond this number are recorded, but not described
 LONGEST_ROW_NS = 20_000  # upper limit of a plain row's cost; beyond it the thread waited for the interpreter
 LOOK_SHARE = 1000  # the same limit for inspecting the forces
@@ -77,7 +80,7 @@ class RowMaker:
         descriptions: The `lane` and `phase` records so far.
         signatures: Counts of contractions inside calls.
         live: Evidence for findings during the run.
-        trace_at: Number of the call from which on a trace window is due or open.
+        trace_at: Number of the call from which on a trace window is due or open; None if none is.
     """
 
     # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
@@ -137,7 +140,7 @@ class RowMaker:
         self.descriptions: list[Any] = []
         self.signatures = SignatureTable()
         self.live = LiveEvidence()
-        self.trace_at = NEVER
+        self.trace_at: int | None = None
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
@@ -269,9 +272,11 @@ class RowMaker:
             parent = self._inside(stack, wall)
         if parent is unset:
             before = self.last_end
-            if before and start >= before:
-                gap = start - before
-            if end > before:  # max() would be a call
+            if start >= before:
+                if before:
+                    gap = start - before
+                self.last_end = end
+            elif end > before:
                 self.last_end = end
             self.calculated_ns += wall
         row = Call(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from instrumented_calc.capture.rows.row_maker import NEVER
 from instrumented_calc.capture.trace_settings import AUTO, Trace
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Schedule:
         if isinstance(setting, Trace) and self._regular < setting.max_windows and not self._stopped:
             self._maker.trace_at = (index // setting.every_calls + 1) * setting.every_calls
         else:
-            self._maker.trace_at = NEVER
+            self._maker.trace_at = None
 
     def check(self, now: int) -> None:
         """Look for a request, and whether the budget allows an automatic window; no window is open.
@@ -88,7 +87,7 @@ class Schedule:
                 self._idle.clear()
                 self._maker.trace_at = 0
                 return
-        if self._setting == AUTO and self._maker.trace_at == NEVER and self._is_affordable(now):
+        if self._setting == AUTO and self._maker.trace_at is None and self._is_affordable(now):
             self._maker.trace_at = WARM_CALLS
 
     def _is_affordable(self, now: int) -> bool:
@@ -150,10 +149,10 @@ class Schedule:
             self._maker.trace_at = 0
             return False
         if wanted:
-            self._maker.trace_at = NEVER
+            self._maker.trace_at = None
         return wanted
 
     def stop(self) -> None:
         """Open no more windows."""
         self._stopped = True
-        self._maker.trace_at = NEVER
+        self._maker.trace_at = None

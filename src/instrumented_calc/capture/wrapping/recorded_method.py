@@ -1,4 +1,16 @@
-"""Turns a calculator's own method into a recorded one; shared by twins and proxies."""
+"""Turns a calculator's own method into a recorded one; shared by twins and proxies.
+
+The contract that `recorded` (any signature), `_as_ase_calls` (ASE's three arguments, the hot path) and
+`_traced` (trace windows) share:
+
+1. Before the call, timed parts are put in place and an `Entry` is pushed on the thread's stack. If the run
+   does not record, the real method runs and nothing else happens.
+2. Arguments, result and exceptions are those of the real method, untouched. The clock is read directly before
+   and after it.
+3. After the call, whatever was raised and wherever, the entry is off the stack and the parts are put back;
+   then `RowMaker.finish` makes the row. Internal errors there are counted and dropped, and the row is made
+   from what is certain; exceptions that did not start in our own code pass.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +103,8 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         next_index = maker.next_index  # what is in a slot is called more quickly from a local
         index = next_index()
         entry = Entry(index, maker)
-        if index >= maker.trace_at:
+        trace_at = maker.trace_at
+        if trace_at is not None and index >= trace_at:
             return _traced(lane, entry, real, self, args, kwargs)
         components = None
         stack = active.stack
@@ -139,7 +152,8 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
         next_index = maker.next_index  # what is in a slot is called more quickly from a local
         index = next_index()
         entry = Entry(index, maker)
-        if index >= maker.trace_at:
+        trace_at = maker.trace_at
+        if trace_at is not None and index >= trace_at:
             return _traced(lane, entry, calculate, self, (atoms, properties, system_changes), {})
         components = None
         stack = active.stack
