@@ -5,10 +5,10 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from instrumented_calc.errors import TargetError
+from instrumented_calc.naming import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,9 +128,8 @@ def parse_target(text: str) -> Target:
 def _check_name(name: str, text: str, known: dict[str, Callable[[Summary], float | None]]) -> None:
     if name in known:
         return
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    message = f"target {text!r}: unknown quantity {name!r}; {hint}known: {', '.join(known)}"
+    hint = f"{did_you_mean(name, known)} known: {', '.join(known)}".lstrip()
+    message = f"target {text!r}: unknown quantity {name!r}; {hint}"
     raise TargetError(message)
 
 

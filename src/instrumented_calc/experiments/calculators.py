@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc import integration
 from instrumented_calc.errors import ModelError
 from instrumented_calc.experiments.ranges import LONGEST_SHOWN
+from instrumented_calc.naming import did_you_mean, import_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +54,8 @@ def build_calculator(spec: str) -> Any:
         return built
     if ":" not in spec:
         known = [*KNOWN, *offered_specs()]
-        near = difflib.get_close_matches(spec, known, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        offered = f"known: {', '.join(known)}, or package.module:factory"
-        message = f"unknown calculator {spec[:LONGEST_SHOWN]!r}; {hint}{offered}"
+        hint = f"{did_you_mean(spec, known)} known: {', '.join(known)}, or package.module:factory".lstrip()
+        message = f"unknown calculator {spec[:LONGEST_SHOWN]!r}; {hint}"
         raise ModelError(message)
     return _from_factory(spec)
 
@@ -71,13 +66,8 @@ def offered_specs() -> list[str]:
 
 
 def _from_factory(spec: str) -> Any:
-    module_name, _, name = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
-        factory = getattr(import_module(module_name), name)
-        return factory()
+        return import_object(spec)()
     except Exception as error:
         message = f"calculator {spec!r} cannot be built: {type(error).__name__}: {error}"
         raise ModelError(message) from error

@@ -16,16 +16,17 @@ from instrumented_calc.intake.checks.catalogue import validate
 from instrumented_calc.intake.checks.conclusions import Ratio, not_supported, ratios, supported
 from instrumented_calc.intake.checks.consistency import usable
 from instrumented_calc.intake.checks.mlff_distiller import profile_row
-from instrumented_calc.intake.checks.ruling import Evidence, Ruling
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.intake.reading.reader import read_all
+from instrumented_calc.intake.reading.study_data import StudyData
 from instrumented_calc.intake.reading.summary_table import sum_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.intake.archives.limits import Limits
+    from instrumented_calc.intake.checks.ruling import Ruling
 
 # Our own tables are kept apart from the study's files.
 OURS = "ingested"
@@ -63,7 +64,7 @@ class Ingested:
     placed: list[Placed] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: StudyData = field(default_factory=StudyData)
     hotspots: list[dict[str, Any]] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)

@@ -11,7 +11,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from instrumented_calc import MDProfiler, MDProfileResult, identify_hotspots, profile_md_trajectory
 from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
 from instrumented_calc.intake.checks.mlff_distiller import component_split
-from instrumented_calc.intake.checks.ruling import Evidence
+from instrumented_calc.intake.reading.study_data import StudyData
 
 REQUIRED = {
     "name": "by hand",
@@ -279,5 +279,5 @@ class TestHotspotsOfTotals:
 def test_our_saved_components_are_not_taken_for_those_of_cached_requests(tmp_path):
     split = {"energy_time_ms": 0.03, "forces_time_ms": 0.95}
     ours, theirs = by_hand(notes="recorded by instrumented-calc in run.jsonl", **split), by_hand(**split)
-    evidence = Evidence(profiles={"ours": ours.to_dict(), "theirs": theirs.to_dict()})
+    evidence = StudyData(profiles={"ours": ours.to_dict(), "theirs": theirs.to_dict()})
     assert str(component_split(evidence)).count("95 %") == 1

@@ -8,13 +8,13 @@ import pytest
 
 from instrumented_calc.intake.checks.catalogue import CHECKS, validate
 from instrumented_calc.intake.checks.conclusions import not_supported, ratios, supported
-from instrumented_calc.intake.checks.ruling import Evidence
 from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
+from instrumented_calc.intake.reading.study_data import StudyData
 
 WALLS = {"numpy_only": 1.0, "torch_full": 2.0}
 
 
-def good(**changes) -> Evidence:
+def good(**changes) -> StudyData:
     """Return a study in which nothing is wrong, with changes to all of its runs."""
     runs = [
         Measurement(
@@ -38,17 +38,17 @@ def good(**changes) -> Evidence:
         for rep in (1, 2, 3, 4, 5)
     ]
     lines = [LogLine("b.tgz/x.out", "a.xyz", mode, {"value": "1.25"}) for mode in WALLS]
-    return Evidence([dataclasses.replace(each, **changes) for each in runs], lines=lines)
+    return StudyData([dataclasses.replace(each, **changes) for each in runs], lines=lines)
 
 
-def change(evidence: Evidence, mode: str, **changes) -> Evidence:
+def change(evidence: StudyData, mode: str, **changes) -> StudyData:
     evidence.measurements = [
         dataclasses.replace(each, **changes) if each.mode == mode else each for each in evidence.measurements
     ]
     return evidence
 
 
-def verdict(evidence: Evidence, rule: str):
+def verdict(evidence: StudyData, rule: str):
     return {each.rule: each for each in validate(evidence)}[rule]
 
 
@@ -177,7 +177,7 @@ def test_a_summary_is_recomputed_with_n_minus_one():
 def test_a_table_that_repeats_records_is_compared_with_them_and_is_no_replicate():
     record = dataclasses.replace(good().measurements[0], rep=None)
     repeat = Measurement(table="b.tgz/timings_all.csv", file="a", mode="numpy_only", wall_s=1.0104)
-    evidence = Evidence([dataclasses.replace(record, table="b.tgz/records of processes"), repeat])
+    evidence = StudyData([dataclasses.replace(record, table="b.tgz/records of processes"), repeat])
     assert verdict(evidence, "tables-agree").verdict == "clear"
     assert len(evidence.groups()) == 1
     evidence.measurements[1] = dataclasses.replace(repeat, wall_s=1.2)
@@ -215,7 +215,7 @@ def test_a_split_that_timed_the_cache_of_ase_is_not_believed():
         "forces_time_ms": 0.25,
         "latencies_ms": [17.75],
     }
-    evidence = Evidence(profiles={"b/p.json": stored})
+    evidence = StudyData(profiles={"b/p.json": stored})
     assert "99 % in the property requested first" in verdict(evidence, "component-split-cached").said
     assert verdict(evidence, "summary-recomputed").verdict == "clear"
     stored["mean_latency_ms"] = 12.0
@@ -230,7 +230,7 @@ def test_runs_that_differ_in_dtype_are_no_replicates_and_are_not_compared():
 
 
 def test_nothing_at_all_is_never_clear_by_silence():
-    rulings = validate(Evidence())
+    rulings = validate(StudyData())
     assert len(rulings) == len(CHECKS)
     assert {each.verdict for each in rulings if each.rule != "backend-label-unverified"} == {
         "not enough evidence"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.intake.checks.ruling import Evidence
 from instrumented_calc.intake.reading.measurements import LogLine, Measurement
+from instrumented_calc.intake.reading.study_data import StudyData
 from instrumented_calc.reporting.intake.figures import figures_of_intake
 
 TABLE = "b.zip/timings.csv"
@@ -19,7 +19,7 @@ def runs(system="one.xyz", mode="numpy_only", species=1, table=TABLE, walls=(1.0
 
 
 def drawn(*measurements, **other):
-    found, notes = figures_of_intake(Evidence(measurements=[*measurements], **other))
+    found, notes = figures_of_intake(StudyData(measurements=[*measurements], **other))
     return {each.name: each for each in found}, notes
 
 

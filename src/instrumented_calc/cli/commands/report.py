@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
 from instrumented_calc.reporting.forms.chrome import render_chrome
 from instrumented_calc.reporting.forms.markdown import render_markdown
@@ -86,9 +86,8 @@ def _rules(given: list[str] | None, option: str) -> set[str]:
     """Parse the rule names of an option; unknown names are an error."""
     names = {name.strip() for text in given or [] for name in text.split(",") if name.strip()}
     for name in sorted(names.difference(NAMES)):
-        near = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "the report lists the rule names"
-        message = f"unknown rule {name!r};  {hint}"
+        hint = did_you_mean(name, NAMES) or "the report lists the rule names"
+        message = f"unknown rule {name!r}; {hint}"
         raise typer.BadParameter(message, param_hint=option)
     return names
 

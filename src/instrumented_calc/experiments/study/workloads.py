@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc import integration
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.naming import import_object
 
 if TYPE_CHECKING:
     from instrumented_calc.experiments.study.workload import WorkloadLike
@@ -54,12 +52,8 @@ def known_workloads() -> list[str]:
 
 
 def _from_factory(spec: str) -> WorkloadLike:
-    module_name, _, name = spec.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
     try:
-        found: WorkloadLike = getattr(import_module(module_name), name)()
+        found: WorkloadLike = import_object(spec)()
     except Exception as error:
         message = f"workload {spec!r} cannot be built: {type(error).__name__}: {error}"
         raise ExperimentError(message) from error

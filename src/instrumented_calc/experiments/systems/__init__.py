@@ -6,7 +6,6 @@ is nearly a cube, else an oblique cell with periodic images as far apart as poss
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from instrumented_calc.experiments.systems.lattices import cells_for
 from instrumented_calc.experiments.systems.molecules import benzene, water
 from instrumented_calc.experiments.systems.particles import ellipsoids
 from instrumented_calc.experiments.systems.velocities import set_velocities
+from instrumented_calc.naming import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +118,7 @@ def find_recipe(name: str) -> Recipe:
     """
     name = ALIASES.get(name, name)
     if name not in KNOWN:
-        near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}? " if near else ""
-        message = f"unknown system {name[:LONGEST_SHOWN]!r}; {hint}known: {', '.join(KNOWN)}"
+        hint = f"{did_you_mean(name, KNOWN, cutoff=0.5)} known: {', '.join(KNOWN)}".lstrip()
+        message = f"unknown system {name[:LONGEST_SHOWN]!r}; {hint}"
         raise ExperimentError(message)
     return KNOWN[name]

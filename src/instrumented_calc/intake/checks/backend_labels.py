@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.intake.checks.ruling import Ruling, ruling
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.checks.ruling import Evidence
     from instrumented_calc.intake.reading.measurements import LogLine, Measurement
+    from instrumented_calc.intake.reading.study_data import StudyData
 
 # Backend names in labels, and the names of the libraries in reports of environments.
 BACKENDS = {"torch": ("torch", "pytorch"), "jax": ("jax",), "cuda": ("cuda",), "mps": ("mps",)}
@@ -24,7 +24,7 @@ def backend_of(mode: str) -> str:
     return next((name for name in BACKENDS if name in words), "")
 
 
-def unverified(evidence: Evidence) -> dict[tuple[str, str], str]:
+def unverified(evidence: StudyData) -> dict[tuple[str, str], str]:
     """Return why labels that claim a backend are not trusted, by bundle and label."""
     found = {}
     for bundle, mode in dict.fromkeys((each.bundle, each.mode) for each in evidence.originals()):
@@ -35,7 +35,7 @@ def unverified(evidence: Evidence) -> dict[tuple[str, str], str]:
     return found
 
 
-def backend_labels(evidence: Evidence) -> Ruling:
+def backend_labels(evidence: StudyData) -> Ruling:
     """Judge whether every label that claims a backend is confirmed by evidence."""
     claims = {each.mode for each in evidence.originals() if backend_of(each.mode)}
     if not claims:
@@ -45,7 +45,7 @@ def backend_labels(evidence: Evidence) -> Ruling:
     return ruling("backend-label-unverified", wrong, clear, remedy=REMEDY)
 
 
-def _reason(bundle: str, mode: str, backend: str, evidence: Evidence) -> str:
+def _reason(bundle: str, mode: str, backend: str, evidence: StudyData) -> str:
     runs = [each for each in evidence.originals() if (each.bundle, each.mode) == (bundle, mode)]
     lines = [
         line
@@ -96,7 +96,7 @@ def _lacks(report: dict[str, Any], backend: str) -> bool:
     return any(name in report and report[name] is None for name in names)
 
 
-def resident_memory(evidence: Evidence) -> Ruling:
+def resident_memory(evidence: StudyData) -> Ruling:
     """Judge whether processes used enough memory to have loaded the library that their label claims."""
     told = [
         each

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from instrumented_calc.intake.checks import backend_labels, comparability, consistency, mlff_distiller
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.checks.ruling import Evidence, Ruling
+    from instrumented_calc.intake.checks.ruling import Ruling
+    from instrumented_calc.intake.reading.study_data import StudyData
 
 CHECKS = (
     consistency.checksums,
@@ -29,6 +30,6 @@ CHECKS = (
 )
 
 
-def validate(evidence: Evidence) -> list[Ruling]:
+def validate(evidence: StudyData) -> list[Ruling]:
     """Return the results of all checks."""
     return [check(evidence) for check in CHECKS]

@@ -12,8 +12,8 @@ from instrumented_calc.intake.checks.ruling import Ruling, label, ruling
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.intake.checks.ruling import Evidence, Group
     from instrumented_calc.intake.reading.measurements import Measurement
+    from instrumented_calc.intake.reading.study_data import Group, StudyData
 
 COLD_RATIO = 10.0
 # Fewer blocks than this are not significant: half a megabyte.
@@ -24,7 +24,7 @@ UNACCOUNTED_INFO, UNACCOUNTED_FLAG = 0.05, 0.10
 SAME_VALUE = 1e-5
 
 
-def single_runs(evidence: Evidence) -> Ruling:
+def single_runs(evidence: StudyData) -> Ruling:
     """Judge whether every mode was run more than once."""
     groups = evidence.groups()
     wrong = [label(group) for group, runs in groups.items() if len(runs) == 1]
@@ -33,7 +33,7 @@ def single_runs(evidence: Evidence) -> Ruling:
     return ruling("n-runs-1", wrong, clear, missing, "repeat each five times or more, interleaved")
 
 
-def cold_groups(evidence: Evidence) -> dict[Group, str]:
+def cold_groups(evidence: StudyData) -> dict[Group, str]:
     """Return the first runs to exclude, with the reason."""
     found = {}
     for group, runs in evidence.groups().items():
@@ -52,7 +52,7 @@ def in_order(runs: list[Measurement]) -> list[Measurement]:
     return sorted(runs, key=lambda each: each.rep or 0)
 
 
-def warmup(evidence: Evidence) -> Ruling:
+def warmup(evidence: StudyData) -> Ruling:
     """Judge whether the first run of each mode is similar to the others."""
     several = [runs for runs in evidence.groups().values() if len(runs) > 1]
     missing = "" if several else "nothing was run more than once"
@@ -63,7 +63,7 @@ def warmup(evidence: Evidence) -> Ruling:
     )
 
 
-def cold_caches(evidence: Evidence) -> Ruling:
+def cold_caches(evidence: StudyData) -> Ruling:
     """Judge whether compared runs read about the same amount from disk."""
     pairs = list(_pairs(evidence))
     wrong = [
@@ -75,16 +75,16 @@ def cold_caches(evidence: Evidence) -> Ruling:
     return ruling("cold-cache-pair", wrong, f"{len(pairs)} pairs read about the same", missing, remedy)
 
 
-def cold_tables(evidence: Evidence) -> set[str]:
+def cold_tables(evidence: StudyData) -> set[str]:
     """Return the tables whose wall times must not be compared."""
     return {one.table for one, _ in _cold_pairs(evidence)}
 
 
-def _cold_pairs(evidence: Evidence) -> list[tuple[Measurement, Measurement]]:
+def _cold_pairs(evidence: StudyData) -> list[tuple[Measurement, Measurement]]:
     return [pair for pair in _pairs(evidence) if _more(*pair) or _more(*reversed(pair))]
 
 
-def _pairs(evidence: Evidence) -> Iterator[tuple[Measurement, Measurement]]:
+def _pairs(evidence: StudyData) -> Iterator[tuple[Measurement, Measurement]]:
     told: dict[tuple[str, str], list[Measurement]] = {}
     for each in evidence.originals():
         if each.inblock is not None:
@@ -99,7 +99,7 @@ def _more(one: Measurement, other: Measurement) -> bool:
     return ours > FEW_BLOCKS and ours > COLD_RATIO * theirs
 
 
-def unaccounted_time(evidence: Evidence) -> Ruling:
+def unaccounted_time(evidence: StudyData) -> Ruling:
     """Judge how much of the wall time is neither computation nor conversion."""
     rule, shares = "unaccounted-time", unaccounted(evidence)
     if not shares:
@@ -114,7 +114,7 @@ def unaccounted_time(evidence: Evidence) -> Ruling:
     return Ruling(rule, "clear", f"at most: {said}{note}")
 
 
-def unaccounted(evidence: Evidence) -> dict[Group, float]:
+def unaccounted(evidence: StudyData) -> dict[Group, float]:
     """Return the share of unaccounted wall time, by mode of a system."""
     found = {}
     for group, runs in evidence.groups().items():
@@ -125,7 +125,7 @@ def unaccounted(evidence: Evidence) -> dict[Group, float]:
     return found
 
 
-def threads(evidence: Evidence) -> Ruling:
+def threads(evidence: StudyData) -> Ruling:
     """Judge whether all modes had the same threads in effect."""
     told: dict[str, set[str]] = {}
     for each in evidence.originals():
@@ -140,7 +140,7 @@ def threads(evidence: Evidence) -> Ruling:
     return ruling("threads-unequal", wrong, "threads in effect are the same", missing, remedy)
 
 
-def _threads_missing(evidence: Evidence) -> str:
+def _threads_missing(evidence: StudyData) -> str:
     wanted = any(
         "thread_environment" in report or "env_vars" in report for report in evidence.environments.values()
     )
@@ -149,7 +149,7 @@ def _threads_missing(evidence: Evidence) -> str:
     return "threads in effect are not stored"
 
 
-def hardware(evidence: Evidence) -> Ruling:
+def hardware(evidence: StudyData) -> Ruling:
     """Judge whether all journals come from equal machines and software."""
     keys = ("cpu", "processors", "gpu", "driver", "dtype", "python", "libraries")
     wrong = _unequal_journals(evidence, keys)
@@ -158,7 +158,7 @@ def hardware(evidence: Evidence) -> Ruling:
     return ruling("hardware-unequal", wrong, clear, missing, "compare only runs on equal machines")
 
 
-def _unequal_journals(evidence: Evidence, keys: tuple[str, ...]) -> list[str]:
+def _unequal_journals(evidence: StudyData, keys: tuple[str, ...]) -> list[str]:
     told = [evidence_of(summary.journal) for summary in evidence.journals.values()]
     return [
         f"{each.name}: {' and '.join(dict.fromkeys((*each.before, *each.after)))}"
@@ -167,7 +167,7 @@ def _unequal_journals(evidence: Evidence, keys: tuple[str, ...]) -> list[str]:
     ]
 
 
-def values(evidence: Evidence) -> Ruling:
+def values(evidence: StudyData) -> Ruling:
     """Judge whether modes compute the same, from the values printed in logs."""
     several = _values(evidence)
     wrong = [
@@ -185,7 +185,7 @@ def values(evidence: Evidence) -> Ruling:
     )
 
 
-def bundles_with_other_values(evidence: Evidence) -> set[str]:
+def bundles_with_other_values(evidence: StudyData) -> set[str]:
     """Return the bundles for which no speeds are given, because their modes compute different values."""
     logged = {
         bundle for (bundle, _), by_mode in _values(evidence).items() if not _alike(list(by_mode.values()))
@@ -193,7 +193,7 @@ def bundles_with_other_values(evidence: Evidence) -> set[str]:
     return logged | {bundle for bundle, _ in _differing(evidence)}
 
 
-def _differing(evidence: Evidence) -> Iterator[tuple[str, str]]:
+def _differing(evidence: StudyData) -> Iterator[tuple[str, str]]:
     """Yield the value differences found by our own experiments: bundle and text."""
     for name, study in evidence.studies.items():
         problems = study.get("problems")
@@ -202,7 +202,7 @@ def _differing(evidence: Evidence) -> Iterator[tuple[str, str]]:
                 yield name.partition("/")[0], f"{each.get('file')}: {each.get('text')}"
 
 
-def _values(evidence: Evidence) -> dict[tuple[str, str], dict[str, float]]:
+def _values(evidence: StudyData) -> dict[tuple[str, str], dict[str, float]]:
     """Return the values that several modes printed for a system of a bundle."""
     told: dict[tuple[str, str], dict[str, float]] = {}
     for line in evidence.lines:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from instrumented_calc.intake.checks.ruling import Evidence, Group, Ruling
+    from instrumented_calc.intake.checks.ruling import Ruling
+    from instrumented_calc.intake.reading.study_data import Group, StudyData
 
 BASELINES = ("numpy_only", "numpy", "upstream")
 MANY_ATOMS = 3
@@ -62,7 +63,7 @@ class Ratio:
         return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
 
 
-def ratios(evidence: Evidence) -> list[Ratio]:
+def ratios(evidence: StudyData) -> list[Ratio]:
     """Compare every mode with the baseline of its table."""
     groups, cold = evidence.groups(), cold_groups(evidence)
     times = {
@@ -97,7 +98,7 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
     return Ratio(table, system, baseline, mode, tag, value, interval.low, interval.high, runs)
 
 
-def supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+def supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
     """Return the supported conclusions."""
     lines = [*_speed_sentences(found, evidence), *_conversions(evidence)]
     journals = [name for name, summary in evidence.journals.items() if summary.latency is not None]
@@ -108,7 +109,7 @@ def supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruli
     return lines
 
 
-def _conversions(evidence: Evidence) -> Iterator[str]:
+def _conversions(evidence: StudyData) -> Iterator[str]:
     """Give the share of conversions of each mode, as a range if some time is unaccounted for."""
     shares: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (table, _, mode, _), runs in evidence.groups().items():
@@ -123,7 +124,7 @@ def _conversions(evidence: Evidence) -> Iterator[str]:
         yield f"{table}: conversions take {100 * low:.1f} to {100 * high:.1f} % of the wall time of {mode}"
 
 
-def _speed_sentences(found: Sequence[Ratio], evidence: Evidence) -> Iterator[str]:
+def _speed_sentences(found: Sequence[Ratio], evidence: StudyData) -> Iterator[str]:
     doubted, cold = unverified(evidence), cold_tables(evidence)
     wrong = bundles_with_other_values(evidence)
     for table, mode in dict.fromkeys((each.table, each.mode) for each in found):
@@ -141,7 +142,7 @@ def _speed_sentences(found: Sequence[Ratio], evidence: Evidence) -> Iterator[str
         )
 
 
-def not_supported(evidence: Evidence, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+def not_supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
     """Return the unsupported conclusions, with the reason."""
     verdicts = {each.rule: each for each in rulings}
     lines = [
@@ -183,7 +184,7 @@ def _open(found: Ruling) -> bool:
     return found.verdict == "not enough evidence"
 
 
-def _species(evidence: Evidence) -> Iterator[str]:
+def _species(evidence: StudyData) -> Iterator[str]:
     """Note a scaling claim from systems that do not support one."""
     told = [each for each in evidence.measurements if each.time_per_n2 is not None and each.n_atoms]
     sizes = {each.n_atoms for each in told if each.n_atoms}

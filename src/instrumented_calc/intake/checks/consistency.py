@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.intake.checks.ruling import Ruling, key, ruling
+from instrumented_calc.intake.checks.ruling import Ruling, ruling
 from instrumented_calc.intake.reading.measurements import ENDED, GOOD_END
+from instrumented_calc.intake.reading.study_data import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.intake.checks.ruling import Evidence
     from instrumented_calc.intake.reading.measurements import Measurement, Summarized
+    from instrumented_calc.intake.reading.study_data import StudyData
 
 # Recomputed from the same decimals, only the last bits can differ: 2.4e-12 in a published study.
 SAME = 1e-9
@@ -22,14 +23,14 @@ SAME = 1e-9
 ROUNDED_S = 0.50001e-3
 
 
-def checksums(evidence: Evidence) -> Ruling:
+def checksums(evidence: StudyData) -> Ruling:
     """Judge whether members match the checksums listed in their bundle."""
     missing = "" if evidence.right_sums else "no bundle lists the checksums of its members"
     clear = f"{evidence.right_sums} members match the list in their bundle"
     return ruling("checksums", evidence.wrong_sums, clear, missing, "get the bundle again from its author")
 
 
-def return_codes(evidence: Evidence) -> Ruling:
+def return_codes(evidence: StudyData) -> Ruling:
     """Judge whether every process ended normally."""
     told = [each for each in evidence.measurements if each.returncode is not None]
     wrong = [f"{each.system} {each.mode} ended with {each.returncode}" for each in told if each.returncode]
@@ -41,7 +42,7 @@ def return_codes(evidence: Evidence) -> Ruling:
     return ruling("return-codes", wrong, clear, missing, "repeat these runs")
 
 
-def finite_values(evidence: Evidence) -> Ruling:
+def finite_values(evidence: StudyData) -> Ruling:
     """Judge whether every time is valid."""
     wrong = [
         f"{each.system} {each.mode}: {name} is {value}"
@@ -62,7 +63,7 @@ def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
             yield name, value
 
 
-def parts_within_wall(evidence: Evidence) -> Ruling:
+def parts_within_wall(evidence: StudyData) -> Ruling:
     """Judge whether the parts of the wall time are no longer than the whole."""
     told = [each for each in evidence.measurements if usable(each.wall_s) and usable(each.compute_s)]
     wrong = [
@@ -87,7 +88,7 @@ def known(each: Measurement) -> float:
     return sum(part for part in parts if part is not None and math.isfinite(part))
 
 
-def summary_recomputed(evidence: Evidence) -> Ruling:
+def summary_recomputed(evidence: StudyData) -> Ruling:
     """Judge whether summaries agree with the runs stored with them."""
     wrong, largest, compared = [], 0.0, 0
     for row in evidence.summaries:
@@ -108,7 +109,7 @@ def summary_recomputed(evidence: Evidence) -> Ruling:
     return ruling("summary-recomputed", wrong, clear, missing, "use the runs, not the summary")
 
 
-def _runs_of(row: Summarized, evidence: Evidence) -> list[Measurement]:
+def _runs_of(row: Summarized, evidence: StudyData) -> list[Measurement]:
     """Return the runs summed up in a row: those of the table with the same count."""
     bundle = row.table.partition("/")[0]
     tables: dict[str, list[Measurement]] = {}
@@ -162,7 +163,7 @@ def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: its latencies are not numbers"
 
 
-def tables_agree(evidence: Evidence) -> Ruling:
+def tables_agree(evidence: StudyData) -> Ruling:
     """Judge whether tables that repeat recorded runs have the same values."""
     records = evidence.records()
     wrong, compared = [], 0

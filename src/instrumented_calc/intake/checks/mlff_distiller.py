@@ -10,7 +10,7 @@ from instrumented_calc.intake.checks.ruling import Ruling, ruling
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from instrumented_calc.intake.checks.ruling import Evidence
+    from instrumented_calc.intake.reading.study_data import StudyData
 
 COLUMNS = {
     "name": ("name",),
@@ -60,7 +60,7 @@ def _plain(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
-def component_split(evidence: Evidence) -> Ruling:
+def component_split(evidence: StudyData) -> Ruling:
     """Judge whether a split into energy and forces is credible."""
     wrong, split = [], 0
     for name, stored in evidence.profiles.items():

@@ -10,9 +10,9 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import IntakeError, JournalReadError
 from instrumented_calc.intake.archives.kinds import Kind, is_too_large, recognize
 from instrumented_calc.intake.archives.memory_limit import Room, bounded_lines, json_bytes
-from instrumented_calc.intake.checks.ruling import Evidence
 from instrumented_calc.intake.reading import tables
 from instrumented_calc.intake.reading.cprofile_files import hotspots
+from instrumented_calc.intake.reading.study_data import StudyData
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Reading:
         notes: Content that could not be read.
     """
 
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: StudyData = field(default_factory=StudyData)
     hotspots: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

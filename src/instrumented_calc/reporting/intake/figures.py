@@ -25,8 +25,8 @@ from instrumented_calc.reporting.run.identity import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from instrumented_calc.intake.checks.ruling import Evidence, Group
     from instrumented_calc.intake.reading.measurements import Measurement
+    from instrumented_calc.intake.reading.study_data import Group, StudyData
 
     Groups = dict[Group, list[Measurement]]
 
@@ -36,7 +36,7 @@ MOST_POINTS, MOST_TABLES = 120, 8
 BEFORE_AFTER = {NUMPY: "before", FULL: "after", "before": "before", "after": "after"}
 
 
-def figures_of_intake(evidence: Evidence) -> tuple[list[Figure], list[str]]:
+def figures_of_intake(evidence: StudyData) -> tuple[list[Figure], list[str]]:
     """Return the figures that the data suffices for, and the reasons why others are not drawn.
 
     Cold first runs are excluded. Intervals are Student's 95 %; a single run has none.
@@ -76,7 +76,7 @@ def _named(found: Sequence[tuple[str, Figure]], notes: list[str]) -> tuple[list[
     return figures, notes
 
 
-def _tables(evidence: Evidence) -> dict[str, Groups]:
+def _tables(evidence: StudyData) -> dict[str, Groups]:
     """Return the valid runs, by table."""
     cold = cold_groups(evidence)
     tables: dict[str, Groups] = {}
@@ -85,7 +85,7 @@ def _tables(evidence: Evidence) -> dict[str, Groups]:
     return tables
 
 
-def _incomparable(evidence: Evidence, table: str) -> str:
+def _incomparable(evidence: StudyData, table: str) -> str:
     if table in cold_tables(evidence):
         return "some were read from disk and others from its cache"
     if table.partition("/")[0] in bundles_with_other_values(evidence):
@@ -153,7 +153,7 @@ def _util(groups: Groups, series: Callable[[Group], str]) -> Figure:
     )
 
 
-def _einsum_shares(evidence: Evidence) -> Iterator[tuple[str, Figure]]:
+def _einsum_shares(evidence: StudyData) -> Iterator[tuple[str, Figure]]:
     """Yield the shares measured by our own studies, or else those from journals."""
     title = "Share of einsums in recorded evaluations"
     for name, study in evidence.studies.items():
