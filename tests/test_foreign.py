@@ -100,7 +100,7 @@ def alarm():
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda each: getattr(each, "__name__", type(each).__name__))
-def test_what_a_signal_handler_raises_is_foreign(handler, alarm):
+def test_exceptions_of_signal_handlers_are_foreign(handler, alarm):
     signal.signal(signal.SIGALRM, handler)
     kind, foreign = judged(raising, partial(signal.raise_signal, signal.SIGALRM))
     assert kind in (TimeLimitError, TimeoutError)
@@ -113,7 +113,7 @@ def test_a_handler_that_strikes_below_a_library_is_foreign(alarm):
     assert judged(below, signal.raise_signal) == (TimeLimitError, True)
 
 
-def test_what_a_trace_function_raises_is_foreign():
+def test_exceptions_of_trace_functions_are_foreign():
     def tracing(frame, event, arg):
         if frame.f_globals.get("__name__") == "instrumented_calc.capture.example":
             raise TimeoutError
@@ -128,7 +128,7 @@ def test_what_a_trace_function_raises_is_foreign():
     assert found == (TimeoutError, True)
 
 
-def test_what_another_thread_sets_is_foreign():
+def test_exceptions_set_by_other_threads_are_foreign():
     waiting = ours(
         "import time\ndef run(given):\n    given.set()\n    end = time.monotonic() + 60\n"
         "    while time.monotonic() < end:\n        time.sleep(0.001)\n"
@@ -144,7 +144,7 @@ def test_what_another_thread_sets_is_foreign():
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_is_no_exception_is_foreign(kind):
+def test_base_exceptions_are_foreign(kind):
     def stop():
         raise kind
 
@@ -163,12 +163,12 @@ def test_what_is_no_exception_is_foreign(kind):
         (raising, partial(open, "/no/such/file")),
     ],
 )
-def test_what_our_own_calls_raise_is_ours(function, given):
+def test_exceptions_of_our_own_calls_are_ours(function, given):
     _, foreign = judged(function, given)
     assert not foreign
 
 
-def test_a_function_of_ours_that_is_given_a_frame_is_no_handler():
+def test_a_function_of_ours_that_is_given_a_frame_is_not_a_handler():
     looking = ours(
         "import sys\ndef look(frame):\n    raise ValueError\ndef run(given):\n    look(sys._getframe())\n"
     )

@@ -60,7 +60,7 @@ def test_the_integration_that_knows_a_calculator_describes_it(install):
     assert described(Foreign()) == ({"name": "Known model", "parameters": 7}, [])
 
 
-def test_a_calculator_of_ases_own_asks_nobody(install):
+def test_a_calculator_of_ases_own_asks_no_one(install):
     install("ic_broken", BROKEN)
     troubles = []
     assert integration.find_integration(EMT(), troubles) is None
@@ -68,7 +68,7 @@ def test_a_calculator_of_ases_own_asks_nobody(install):
     assert "ic_broken" not in sys.modules
 
 
-def test_an_integration_that_cannot_be_imported_is_skipped_and_told(install):
+def test_an_integration_that_cannot_be_imported_is_skipped_and_reported(install):
     install("ic_broken", BROKEN)
     install("ic_good", GOOD)
     model, troubles = described(Foreign())
@@ -76,7 +76,7 @@ def test_an_integration_that_cannot_be_imported_is_skipped_and_told(install):
     assert troubles == ["integration ic_broken:integration skipped for Foreign: ImportError: no such library"]
 
 
-def test_an_integration_that_cannot_describe_is_told_and_leaves_the_generic_description(install):
+def test_an_integration_that_cannot_describe_is_reported_and_leaves_the_generic_description(install):
     install("ic_rude", RUDE)
     assert described(Foreign()) == (
         {},
@@ -84,7 +84,7 @@ def test_an_integration_that_cannot_describe_is_told_and_leaves_the_generic_desc
     )
 
 
-def test_nobody_is_asked_twice_where_the_environment_is():
+def test_no_one_is_asked_twice_where_the_environment_is():
     assert integration.installed() is integration.installed()
 
 
@@ -105,7 +105,7 @@ def test_the_largest_torch_module_is_described_without_an_integration(install):
     )
 
 
-def test_a_module_that_cannot_be_counted_is_told_not_raised(install):
+def test_a_module_that_cannot_be_counted_is_reported_not_raised(install):
     torch = pytest.importorskip("torch")
     calc = Foreign()
     calc.model = torch.nn.LazyLinear(2)

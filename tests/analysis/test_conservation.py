@@ -21,7 +21,7 @@ def run(count: int = 20, drift: float = 0.0, **model: bool) -> list:
     return [lane, NVE, *calls, *(State(index=n, conserved_ev=-10.0 + drift * n) for n in range(count))]
 
 
-def test_a_drift_is_told_per_atom_and_ps(summarized):
+def test_a_drift_is_reported_per_atom_and_ps(summarized):
     (found,) = measure_conservation(summarized(*run(drift=0.004)).journal)
     assert found.samples == 20
     assert found.ps == pytest.approx(19 * 50 * 2 / 1000)
@@ -35,13 +35,13 @@ def test_an_energy_that_stays_does_not_drift(summarized):
     assert found.drift.value == found.strayed_mev == 0
 
 
-def test_a_model_of_direct_forces_is_told_apart(summarized):
+def test_a_model_of_direct_forces_is_distinguished(summarized):
     found = measure_conservation(summarized(*run(drift=0.001, conservative=False)).journal)
     (paragraph,) = conservation_section(found).blocks
     assert "not as the gradient of its energy" in paragraph.lines[-1]
 
 
 @pytest.mark.parametrize("count", [0, 5])
-def test_few_samples_tell_nothing(summarized, count):
+def test_few_samples_are_not_enough_evidence(summarized, count):
     assert measure_conservation(summarized(*run(count)).journal) == []
     assert conservation_section([]) is None

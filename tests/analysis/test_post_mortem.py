@@ -58,13 +58,13 @@ def end(**fields: Any) -> RunEnd:
     return RunEnd(reason="exit", time_ns=1, ended=STARTED, counters=Counters(), **fields)
 
 
-def test_an_ordinary_end_is_told_as_it_was() -> None:
+def test_an_ordinary_end_is_reported_as_it_was() -> None:
     assert words(end()) == "exit of the program"
     assert how_it_ended(made(end())).how == "ended"
     assert "ENDED" not in closing_text(summarize(made(end())))
 
 
-def test_an_exception_is_told_with_its_message_and_exhausted_resources() -> None:
+def test_an_exception_is_reported_with_its_message_and_exhausted_resources() -> None:
     machine = Machine(time_ns=1, open_files=64, open_files_limit=64)
     text = words(machine, end(failure="OSError", failure_message="Too many open files"))
     assert text == ("exit after OSError: Too many open files; out of file descriptors: 64 of 64 were open")
@@ -105,7 +105,7 @@ def test_memory_is_a_cause_as_far_as_it_was_near_its_limit(share: float, told: s
     assert words(sampled, cgroup_memory_bytes=4 * GB).endswith(told)
 
 
-def test_a_killed_sibling_is_told_and_an_earlier_one_is_not() -> None:
+def test_a_killed_sibling_is_reported_and_an_earlier_one_is_not() -> None:
     before, after = Machine(time_ns=1, oom_kills=1), Machine(time_ns=2, oom_kills=3)
     assert "because memory ran out during the run: 2" in words(before, after)
     assert words(before, before).endswith("cause unknown")
@@ -125,7 +125,7 @@ def test_the_time_limit_is_a_cause_if_the_last_record_is_near_it() -> None:
     assert words(job_ends="tomorrow").endswith("cause unknown")
 
 
-def test_a_step_of_the_clock_is_told() -> None:
+def test_a_step_of_the_clock_is_reported() -> None:
     text = words(Machine(time_ns=1, clock_step_ns=3 * 3600 * SECOND))
     assert "the wall clock differs from the run's clock by 3 h 0 min" in text
 
@@ -138,7 +138,7 @@ def test_likely_causes_come_first() -> None:
     assert text.index("out of memory") < text.index("possibly full")
 
 
-def test_a_run_that_goes_on_or_may_go_on_is_not_called_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_continues_or_may_continue_is_not_called_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "writer_is_alive", lambda _: True)
     assert words(OpenCall(3, time_ns=5, open_ns=2 * SECOND)).startswith("still running during call 3")
     monkeypatch.setattr(reader, "writer_is_alive", lambda _: None)
@@ -185,7 +185,7 @@ def test_a_stall_shows_its_stack() -> None:
     assert "lock.acquire()" in section
 
 
-def test_a_slice_without_steps_and_rows_is_no_fault() -> None:
+def test_a_slice_without_steps_and_rows_is_not_a_fault() -> None:
     part = Slice(
         start_ns=0,
         end_ns=5,

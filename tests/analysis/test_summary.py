@@ -88,7 +88,7 @@ def test_md_steps_and_speed(summarized):
     assert summary.us_per_atom == pytest.approx(250)
 
 
-def test_phases_are_told_apart_and_md_alone_gives_the_simulated_time(summarized):
+def test_phases_are_distinguished_and_md_alone_gives_the_simulated_time(summarized):
     summary = summarized(
         RELAXATION,
         call(0, 0, 100, lane=0, phase=1, step=0),
@@ -218,7 +218,7 @@ def test_memory_and_cpu_are_read_off_the_samples(summarized):
     assert summary.cpu_per_wall == pytest.approx(2)
 
 
-def test_what_was_not_measured_is_none(summarized):
+def test_unmeasured_values_are_none(summarized):
     summary = summarized()
     assert summary.latency is None
     assert summary.breakdown is None

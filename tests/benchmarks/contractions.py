@@ -161,7 +161,7 @@ def numpy_variants(contract: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
 def measure_torch(rounds: int) -> None:
     import torch  # noqa: PLC0415 - only if it is installed
 
-    from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - likewise
+    from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - loaded only when needed
 
     torch.set_num_threads(1)
     left, right = torch.rand(8, 3), torch.rand(8, 3, 3)

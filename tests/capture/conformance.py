@@ -155,7 +155,7 @@ class Identity:
         for name in names if self.is_twin else names - OF_PROXIES:
             assert hasattr(wrapped, name) == hasattr(bare, name), name
 
-    def test_a_missing_attribute_is_told_as_by_the_calculator(self, wrapped, bare):
+    def test_a_missing_attribute_is_reported_as_by_the_calculator(self, wrapped, bare):
         told = outcome(lambda: wrapped.no_such_name)
         assert told[0] == "raises"
         assert told == outcome(lambda: bare.no_such_name)

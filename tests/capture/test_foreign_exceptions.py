@@ -120,7 +120,7 @@ def test_it_passes_from_the_preparation_of_a_lane_which_is_then_made_up_for(name
 
 
 @pytest.mark.parametrize("name", ["put", "take_back", "collect"])
-def test_what_times_the_parts_is_taken_back(name, limit, monkeypatch):
+def test_stand_ins_are_removed(name, limit, monkeypatch):
     calc = zoo.Spring()
     wrapped = ProfiledCalculator(calc)
     wrapped.calculate(copper(), ["energy"], ["positions"])

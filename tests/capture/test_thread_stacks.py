@@ -107,7 +107,7 @@ def test_the_collector_is_on_again_when_memory_runs_out(collector, monkeypatch):
     assert gc.isenabled()
 
 
-def test_threads_that_read_at_once_leave_the_collector_on(collector):
+def test_threads_that_read_concurrently_leave_the_collector_on(collector):
     gc.enable()
     before, states = sys.getswitchinterval(), []
     sys.setswitchinterval(1e-5)

@@ -217,7 +217,7 @@ def test_errors_of_the_system_are_one_line(error, told, folder, capsys, monkeypa
     assert capsys.readouterr().err == told
 
 
-def test_a_socket_is_no_journal_and_no_script(folder, capsys):
+def test_a_socket_is_not_a_journal_or_script(folder, capsys):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
         for words in (["report", "socket"], ["validate", "socket"], ["run", "socket"]):

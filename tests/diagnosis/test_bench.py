@@ -49,7 +49,7 @@ def test_a_healthy_run_is_accused_of_nothing(case, recorded):
     assert {each.rule for each in seen.journal.findings} == set()
 
 
-def test_a_leak_is_told_while_the_run_goes_on(recorded):
+def test_a_leak_is_reported_while_the_run_continues(recorded):
     seen = recorded(LIVE, planted=True)
     (finding,) = [each for each in seen.journal.findings if each.rule == "host-growth"]
     assert finding.numbers["kb_per_call"] == pytest.approx(2.1, rel=0.25)

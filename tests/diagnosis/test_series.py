@@ -22,25 +22,25 @@ def plain_leak(rng, at):
     return 2000 * at + 20e6 * -np.expm1(-at / 10)
 
 
-def test_of_healthy_runs_next_to_none_is_told_of_a_leak(seed):
+def test_almost_no_healthy_runs_are_reported_as_a_leak(seed):
     rng = np.random.default_rng(seed)
     told = [told_at(rng, pattern) for pattern in patterns.HEALTHY.values() for _ in range(25)]
     assert sum(each is not None for each in told) <= 3 + 5  # 1 %, and three standard deviations
 
 
-def test_random_walks_are_rarely_told_as_leaks(seed):
+def test_random_walks_are_rarely_reported_as_leaks(seed):
     rng = np.random.default_rng(seed)
     told = [told_at(rng, KINDS["random walk"]) for _ in range(100)]
     assert sum(each is not None for each in told) <= 5 + 7
 
 
 @pytest.mark.parametrize("kind", ["falling", "saturating", "one jump of 50 MB"])
-def test_what_falls_or_levels_off_is_never_told_as_a_leak(seed, kind):
+def test_falling_or_saturating_memory_is_never_reported_as_a_leak(seed, kind):
     rng = np.random.default_rng(seed)
     assert {told_at(rng, KINDS[kind]) for _ in range(40)} == {None}
 
 
-def test_a_leak_of_2_kb_a_step_is_told_by_step_2000(seed):
+def test_a_leak_of_2_kb_a_step_is_reported_by_step_2000(seed):
     rng = np.random.default_rng(seed)
     assert None not in [told_at(rng, plain_leak) for _ in range(50)]
 

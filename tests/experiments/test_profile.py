@@ -89,7 +89,7 @@ def test_12_nve_is_judged_by_the_total_energy_though_the_potential_energy_change
     assert words.startswith("total energy conserved")
 
 
-def test_a_model_that_does_not_conserve_is_told(run):
+def test_a_model_that_does_not_conserve_is_reported(run):
     assert "total energy NOT conserved" in run(calc=Pushing()).conservation
 
 
@@ -121,7 +121,7 @@ def test_03_consecutive_calls_are_as_near_as_in_dynamics(run):
     assert np.abs(np.diff(places, axis=0)).max() < 0.05
 
 
-def test_progress_is_told_step_by_step(run):
+def test_progress_is_reported_step_by_step(run):
     told = []
     run(on_step=lambda *step: told.append(step))
     assert told[0] == ("equilibration", 0, 10)

@@ -78,7 +78,7 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize(("name", "attempt"), OUT_OF_RANGE)
-def test_what_is_out_of_range_is_refused_before_anything_is_done(tmp_path, name, attempt):
+def test_values_out_of_range_are_refused_before_any_work(tmp_path, name, attempt):
     with pytest.raises(
         ExperimentError, match=rf"^{name}=.*: use (an integer|a number) from .* to "
     ) as caught:

@@ -43,7 +43,7 @@ def rows(request):
     return read_records().calls
 
 
-def test_device_times_tell_the_parts_apart_where_host_times_cannot(rows):
+def test_device_times_distinguish_the_parts_where_host_times_cannot(rows):
     busy = [row["device_ns"] for row in rows[10:] if "device_ns" in row]
     assert busy
     assert all(each["heavy"] > 20 * each["light"] for each in busy)

@@ -32,7 +32,7 @@ def study(tmp_path):
     return ingest([Bundle(chtc, "chtc"), Bundle(local, "local")], tmp_path / "results")
 
 
-def test_everything_lies_where_the_study_had_it(study, tmp_path):
+def test_everything_is_where_the_study_had_it(study, tmp_path):
     there = {each.path for each in study.placed}
     assert {
         "tables/timings_local.csv",
@@ -50,7 +50,7 @@ def test_everything_lies_where_the_study_had_it(study, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
-def test_every_file_tells_where_it_comes_from(study, tmp_path):
+def test_every_file_reports_where_it_comes_from(study, tmp_path):
     told = rows(tmp_path / "results/ingested/provenance.csv")
     (log,) = (row for row in told if "ellipsoids.xyz" in row["member"] and "numpy.out" in row["member"])
     assert log["member"] == "logs/$(basename ellipsoids.xyz)_numpy.out"
@@ -61,7 +61,7 @@ def test_every_file_tells_where_it_comes_from(study, tmp_path):
         assert row["bundle_sha256"] == hashlib.sha256((tmp_path / row["bundle"]).read_bytes()).hexdigest()
 
 
-def test_what_does_not_hold_in_the_published_study_is_said(study):
+def test_inconsistencies_in_the_published_study_are_reported(study):
     flagged = {each.rule for each in study.rulings if each.flagged}
     assert flagged == {
         "backend-label-unverified",

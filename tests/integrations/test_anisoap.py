@@ -170,7 +170,7 @@ def test_one_species_gives_what_anisoap_itself_gives(hypers):
 
 @pytest.mark.parametrize("species", [("X",), ("C", "H")])
 @pytest.mark.parametrize("max_angular", [2, 6])
-def test_einsum_is_called_as_often_as_the_formula_tells(species, max_angular, monkeypatch):
+def test_einsum_is_called_as_often_as_the_formula_states(species, max_angular, monkeypatch):
     power_spectrum = PowerSpectrum(Hypers(max_angular=max_angular))
     calls, einsum = [], np.einsum
     with monkeypatch.context() as patch:
@@ -359,7 +359,7 @@ def test_copies_and_pickles_compute_the_same():
         assert np.array_equal(twin.get_forces(atoms), forces)
 
 
-def test_what_ase_has_no_name_for_is_left_out_of_its_properties():
+def test_results_without_an_ase_name_are_omitted_from_its_properties():
     atoms = cluster("X2")
     atoms.calc = AniSOAPCalculator(default_model())
     assert atoms.get_properties(["energy", "forces"])["energy"] == atoms.get_potential_energy()
@@ -438,7 +438,7 @@ def test_settings_that_cannot_be_used_are_refused_in_one_line(settings, message)
     assert "\n" not in str(caught.value)
 
 
-def test_radial_functions_that_anisoap_would_fail_on_later_are_refused_at_once():
+def test_radial_functions_that_anisoap_would_fail_on_later_are_refused_immediately():
     with pytest.raises(ModelError, match=r"13 radial functions of l=4 are too alike .*: lower max_radial"):
         AniSOAPCalculator(Hypers(max_radial=12, basis_rcond=0.0))
     paper = Hypers(max_angular=9, max_radial=6, subtract_center_contribution=True)
@@ -500,7 +500,7 @@ def write_other_format(path):
     ],
     ids=["absent", "directory", "empty", "text", "cut", "other-npz", "npy", "other-format"],
 )
-def test_what_is_no_model_file_is_told_in_one_line(write, message, tmp_path):
+def test_anything_that_is_not_a_model_file_is_reported_in_one_line(write, message, tmp_path):
     path = tmp_path / "model.npz"
     write(path)
     with pytest.raises(ModelError, match=message) as caught:
@@ -515,14 +515,14 @@ def test_the_plain_spec_builds_a_small_model_of_seeded_weights():
     assert integration.build("orb-v2") is None
 
 
-def test_a_missing_anisoap_is_told_with_the_extra(monkeypatch):
+def test_a_missing_anisoap_is_reported_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, MADE_OF, None)
     with pytest.raises(ModelError, match=r"pip install 'instrumented-calc\[anisoap\]'") as caught:
         integration.build("anisoap")
     assert "\n" not in str(caught.value)
 
 
-def test_a_metatensor_that_anisoap_fails_with_is_told(monkeypatch):
+def test_a_metatensor_that_anisoap_fails_with_is_reported(monkeypatch):
     monkeypatch.delattr(anisoap.TensorMap, "blocks_matching")
     with pytest.raises(ModelError, match=r"pip install 'metatensor-core<0\.2'"):
         integration.build("anisoap")

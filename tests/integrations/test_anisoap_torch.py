@@ -123,7 +123,7 @@ def test_only_the_pair_expansion_contracts_in_torch_and_only_meanwhile():
         ("torch_full", "torch", "mnk,kb->bmn"),
     ],
 )
-def test_the_journal_tells_who_contracted(mode, library_name, equation, tmp_path):
+def test_the_journal_reports_who_contracted(mode, library_name, equation, tmp_path):
     (case,) = integration.study("anisoap:ellipsoids").cases
     given = setting(mode)
     built = case.build(given)
@@ -151,7 +151,7 @@ def test_frames_of_one_to_four_species_differ_in_nothing_but_species():
     assert len(pairs) == 1
 
 
-def test_what_is_no_workload_or_mode_is_refused_in_one_line():
+def test_anything_that_is_not_a_workload_or_mode_is_refused_in_one_line():
     assert integration.study("orb-v2") is None
     with pytest.raises(ModelError, match="use one of anisoap:ellipsoids, anisoap:benzene, anisoap:species"):
         integration.study("anisoap:benzine")

@@ -175,7 +175,7 @@ def test_a_calculator_may_always_make_its_list_on_the_host(ani):
     assert integration.describe(calc)["neighbour_list"] == "host"
 
 
-def test_the_part_tells_which_properties_were_computed(calc):
+def test_the_part_reports_which_properties_were_computed(calc):
     atoms = water()
     with timed(calc) as entered:
         for properties in (["energy"], ["forces"], ["energy", "stress"]):
@@ -281,7 +281,7 @@ def test_each_of_the_models_functions_has_contractions_of_its_own(crate, tmp_pat
     assert calls == {"energy": 10, "energy+forces": 19}
 
 
-def test_a_trace_tells_the_time_of_the_models_modules(crate):
+def test_a_trace_reports_the_time_of_the_models_modules(crate):
     calc = FeNNolCalculator(crate)
     *warm, last = [atoms.copy() for atoms in moved(ethanol(), 4)]
     for atoms in warm:
@@ -403,12 +403,12 @@ def test_a_model_of_unknown_origin_is_named_by_its_modules(ani):
     assert integration.describe(calc)["name"] == "ANI_AEV + SPECIES_INDEX_NET + REPULSION_ZBL"
 
 
-def test_a_float64_calculator_without_x64_is_told_as_what_it_computes_in(calc):
+def test_a_float64_calculator_without_x64_is_reported_as_what_it_computes_in(calc):
     calc.dtype = "float64"
     assert integration.describe(calc)["dtype"] == "float32"
 
 
-def test_functions_that_are_not_compiled_are_told(calc):
+def test_functions_that_are_not_compiled_are_reported(calc):
     calc.model.set_energy_terms(["energy"], jit=False)
     assert integration.describe(calc)["compiled"] is False
 
@@ -448,7 +448,7 @@ def test_a_file_that_is_not_there_is_named():
 
 
 @pytest.mark.parametrize("contents", [b"", b"hello", b"\x81\xa1a\x01"])
-def test_a_file_that_is_no_model_is_refused_in_one_line(contents, tmp_path):
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(contents, tmp_path):
     path = tmp_path / "other.fnx"
     path.write_bytes(contents)
     with pytest.raises(ModelError, match=f"{re.escape(str(path))} cannot be loaded") as caught:

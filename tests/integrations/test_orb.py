@@ -156,7 +156,7 @@ def test_a_profiled_orb_computes_and_is_recorded_as_the_bare_one(silicon, tmp_pa
         (42, {}, "model= takes a name or a loaded Orb model, not int"),
     ],
 )
-def test_what_cannot_be_built_says_why_in_one_line(model, options, message):
+def test_a_failed_build_is_explained_in_one_line(model, options, message):
     with pytest.raises(ModelError, match=message) as caught:
         OrbCalculator(model, device="cpu", compile=False, **options)
     assert "\n" not in str(caught.value)
@@ -205,7 +205,7 @@ def test_a_loaded_model_is_taken_as_its_loader_returned_it():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
 @pytest.mark.parametrize("device", ["cuda:0", torch.device("cuda", 0)])
-def test_a_missing_gpu_is_told_with_its_cure(device):
+def test_a_missing_gpu_is_reported_with_its_cure(device):
     with pytest.raises(ModelError, match=r"device='cuda:0': .* use device='cpu'"):
         OrbCalculator("orb-v2", device=device)
 

@@ -51,7 +51,7 @@ def test_without_its_first_line_a_journal_has_all_rows_and_no_start(read, damage
     assert "The first record is lost" in notices(journal)
 
 
-def test_the_end_of_a_journal_has_its_rows_but_not_what_earlier_ones_told(read):
+def test_the_end_of_a_journal_has_its_rows_but_not_what_earlier_ones_reported(read):
     at = WHOLE.index(LINES[6]) - 20
     calls = read(WHOLE[at:]).calls
     assert calls.index.tolist() == list(range(4, 10))
@@ -84,14 +84,14 @@ def test_after_lost_lines_carried_fields_are_unknown_until_a_row_has_them(read):
     assert calls.lane.tolist() == [0, 0, 0, -1, -1, -1, 0, 0]
 
 
-def test_rows_that_stand_there_twice_count_once(read):
+def test_rows_that_occur_twice_count_once(read):
     journal = read(b"".join([*LINES[:8], *LINES[4:8], *LINES[8:]]))
     assert journal.calls.index.tolist() == list(range(10))
     assert journal.damage.repeated == 4
     assert "4 records repeated, counted once" in notices(journal)
 
 
-def test_a_slice_that_stands_there_twice_counts_once(read):
+def test_a_slice_that_occurs_twice_counts_once(read):
     fields = {"nested": 0, "failed": 0, "unchanged": 0, "gap_ns": 0, "atom_calls": 0, "squares_ns2": 1e13}
     histogram = [(bucket_of(MS), 10)]
     thin = Slice(0, 10 * MS, calls=10, wall_ns=10 * MS, min_ns=MS, max_ns=MS, histogram=histogram, **fields)
@@ -127,7 +127,7 @@ def test_of_two_runs_in_one_file_the_first_is_read(read):
     assert "52 lines of another run from line 13, not read" in notices(journal)
 
 
-def test_a_beginning_that_stands_there_twice_is_no_other_run(read):
+def test_a_beginning_that_occurs_twice_is_not_another_run(read):
     journal = read(b"".join([*LINES[:5], *LINES[:3], *LINES[5:]]))
     assert journal.calls.index.tolist() == list(range(10))
     assert journal.damage.other_run_lines == 0

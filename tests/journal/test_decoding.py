@@ -38,6 +38,6 @@ assert decoded == [1] * 24, decoded
 """
 
 
-def test_threads_that_decode_for_the_first_time_at_once():
+def test_threads_that_decode_for_the_first_time_concurrently():
     for _ in range(10):
         subprocess.run([sys.executable, "-c", THREADS], timeout=60, check=True, capture_output=True)

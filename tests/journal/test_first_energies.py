@@ -34,7 +34,7 @@ def test_frames_are_known_by_lane_phase_step_and_number(energies):
     assert {each.n_atoms for each in found} == {4}
 
 
-def test_repeated_nested_failed_and_unknown_energies_are_no_frames(energies):
+def test_repeated_nested_failed_and_unknown_energies_are_not_frames(energies):
     found = energies(
         Call(0, changes=["positions"], energy_ev=1.0),
         Call(1, changes=[], energy_ev=1.0),
@@ -46,7 +46,7 @@ def test_repeated_nested_failed_and_unknown_energies_are_no_frames(energies):
     assert [each.energy_ev for each in found] == [1.0, 3.0]
 
 
-def test_what_is_not_finite_has_a_frame_without_an_energy(energies):
+def test_a_non_finite_energy_gives_a_frame_without_energy(energies):
     assert energies(Call(0, energy_ev=float("nan")))[0].energy_ev is None
 
 

@@ -12,7 +12,7 @@ buckets = st.integers(0, 59 << HISTOGRAM_BITS)
 
 
 @given(durations)
-def test_a_duration_lies_in_the_bounds_of_its_bucket(duration: int) -> None:
+def test_a_duration_is_in_the_bounds_of_its_bucket(duration: int) -> None:
     first, beyond = bucket_bounds(bucket_of(duration))
     assert first <= duration < beyond
 

@@ -68,7 +68,7 @@ def test_a_long_line_is_skipped_without_being_held(long_line, command):
     assert peak_mb(command, long_line) < MEMORY_MB
 
 
-def test_what_stands_around_a_long_line_is_read(long_line):
+def test_lines_around_a_long_line_are_read(long_line):
     journal = read_journal(long_line)
     assert journal.calls.index.tolist() == [0, 1]
     assert journal.damage.long_lines == 1
@@ -85,7 +85,7 @@ def test_holes_of_a_sparse_file_are_skipped(sparse):
     assert peak_mb("report", sparse) < MEMORY_MB
 
 
-def test_nul_bytes_that_are_no_hole_are_passed_over(tmp_path):
+def test_nul_bytes_outside_holes_are_passed_over(tmp_path):
     path = tmp_path / "nul.jsonl"
     path.write_bytes(BEGINNING + bytes(3 * 2**20) + END)
     journal = read_journal(path)
@@ -108,7 +108,7 @@ def test_lines_are_whole_whatever_stands_between_them(tmp_path, filler, length):
 
 
 @pytest.mark.parametrize("use", [read_journal, validate_journal, read_energies])
-def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path, use):
+def test_a_path_that_is_not_a_regular_file_is_refused_immediately(tmp_path, use):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero"), Path("/dev/null"), tmp_path, tmp_path / ("x" * 5000)):

@@ -136,7 +136,7 @@ def test_innocent_words_are_unchanged(arguments):
         ("{token: abc}", "{token: ***}"),
     ],
 )
-def test_what_is_masked_is_the_value_and_no_more(text, masked):
+def test_only_the_value_is_masked(text, masked):
     assert mask_secrets(text) == masked
 
 

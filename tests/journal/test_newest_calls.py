@@ -68,7 +68,7 @@ def test_numbers_that_no_column_holds_cost_their_row_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "loop"])
-def test_what_is_no_file_is_passed_by(tmp_path: Path, kind: str) -> None:
+def test_paths_that_are_not_files_are_skipped(tmp_path: Path, kind: str) -> None:
     path = boxed(tmp_path, BOX)
     box = tmp_path / "run.jsonl.last"
     box.unlink()

@@ -35,7 +35,7 @@ def read(folder: Path, content: bytes) -> reader.Journal:
     return read_journal(path)
 
 
-def test_the_golden_journal_of_version_1_reads_for_ever():
+def test_the_golden_journal_of_version_1_stays_readable():
     journal = read_journal(GOLDEN)
     calls = journal.calls
     assert calls.index.tolist() == [0, 1, 3, 2, 4, 7]
@@ -172,7 +172,7 @@ def test_component_names_beyond_the_limit_share_a_column(tmp_path, monkeypatch):
     assert sum(int(column.sum()) for column in calls.components.values()) == 10
 
 
-def test_a_torn_tail_is_no_bad_line(tmp_path):
+def test_a_torn_tail_is_not_a_bad_line(tmp_path):
     journal = read(tmp_path, lines(call(0)) + b'{"event":"call","index":1,"sta')
     assert journal.torn
     assert journal.partial
@@ -229,7 +229,7 @@ def test_a_journal_without_calls_is_a_journal(tmp_path):
         (b'{"event":"run_start","schema":"instrumented-calc/1"}\n', "its `run_start` is not usable"),
     ],
 )
-def test_what_is_no_journal_is_refused_in_one_line(tmp_path, content, told):
+def test_anything_that_is_not_a_journal_is_refused_in_one_line(tmp_path, content, told):
     with pytest.raises(JournalReadError) as caught:
         read(tmp_path, content)
     assert told in str(caught.value)
@@ -289,7 +289,7 @@ def test_junk_between_the_lines_costs_no_row(tmp_path_factory, junk):
     assert journal.damage.empty_bytes >= len(junk)
 
 
-def test_a_journal_of_0_1_0_with_numbers_that_are_not_finite_reads_for_ever():
+def test_a_journal_of_0_1_0_with_non_finite_numbers_stays_readable():
     journal = read_journal(GOLDEN.with_name("v1-not-finite.jsonl"))
     assert [each.non_finite for each in journal.states] == [["forces"]]
     assert journal.states[0].kinetic_ev is None

@@ -18,7 +18,7 @@ def validate(folder: Path, content: bytes):
     return validate_journal(path)
 
 
-def test_the_golden_journal_of_version_1_is_valid_for_ever():
+def test_the_golden_journal_of_version_1_stays_valid():
     checked = validate_journal(GOLDEN)
     assert checked.valid
     assert checked.complete
@@ -61,6 +61,6 @@ def test_rubbish_after_the_end_is_a_problem(tmp_path):
     assert not validate(tmp_path, GOLDEN.read_bytes() + b"{").valid
 
 
-def test_what_is_no_journal_is_refused(tmp_path):
+def test_a_file_that_is_not_a_journal_is_refused(tmp_path):
     with pytest.raises(JournalReadError, match="not a journal"):
         validate(tmp_path, b"hello\n")

@@ -133,7 +133,7 @@ def test_a_cut_line_is_completed_first(make: Make, disk: Disk, told: list[str]) 
     assert told[0].startswith(f"{writer.path}: No space left on device")
 
 
-def test_trouble_is_told_again_when_it_comes_back(make: Make, disk: Disk, told: list[str]) -> None:
+def test_trouble_is_reported_again_when_it_comes_back(make: Make, disk: Disk, told: list[str]) -> None:
     writer = make()
     for _ in range(2):
         disk.room = 0
@@ -158,7 +158,7 @@ def test_past_the_limit_lines_are_counted_and_dropped_whole(
     assert writer.lost == 2
 
 
-def test_what_waits_when_the_file_is_closed_is_lost(make: Make, disk: Disk) -> None:
+def test_lines_queued_at_close_are_lost(make: Make, disk: Disk) -> None:
     writer = make()
     writer.write(b"one\ntwo\n")
     writer.close()
@@ -219,7 +219,7 @@ def test_a_file_that_is_removed_or_replaced_is_noticed_and_made_again(make: Make
     assert _read() == b"somebody else's\n"
 
 
-def test_a_file_that_cannot_be_made_is_an_error_that_says_how_to_go_on(make: Make) -> None:
+def test_a_file_that_cannot_be_made_is_an_error_that_says_how_to_continue(make: Make) -> None:
     with pytest.raises(JournalPathError, match="No such file or directory; pass journal="):
         make("missing/run.jsonl")
 
@@ -261,7 +261,7 @@ torn line
         (b"/back\\slash\ttab/run.jsonl", True),
     ],
 )
-def test_the_innermost_mount_tells_whether_a_server_may_hang(
+def test_the_innermost_mount_reports_whether_a_server_may_hang(
     name: bytes, network: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "read_bytes", lambda *_, **__: MOUNTS)
@@ -339,7 +339,7 @@ def test_where_no_new_file_can_be_made_a_truncated_one_is_written_on(make: Make)
     assert (_read(), writer.lost) == (b"three\n", 2)
 
 
-def test_a_close_that_fails_is_told_and_raises_nothing(
+def test_a_close_that_fails_is_reported_and_raises_nothing(
     make: Make, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = make()

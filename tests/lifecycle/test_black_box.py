@@ -103,7 +103,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_thinned_journal_that_is_moved_goes_on_with_its_black_box() -> None:
+def test_a_thinned_journal_that_is_moved_continues_with_its_black_box() -> None:
     child = run_script(GOES_ON)
     assert child.returncode == -9, child.stderr
     journal = read_journal("run.jsonl")

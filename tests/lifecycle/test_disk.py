@@ -61,7 +61,7 @@ assert [step(atoms) for _ in range(300)] == [step(bare) for _ in range(300)]
     assert records.counters["lost_rows"] == 0
 
 
-def test_what_a_full_disk_could_not_keep_is_counted() -> None:
+def test_rows_lost_on_a_full_disk_are_counted() -> None:
     child = run_script(
         FULL_DISK
         + """
@@ -143,7 +143,7 @@ Path("run.jsonl").write_bytes(Path("disk/run.jsonl").read_bytes())
 
 
 @pytest.mark.parametrize("removing", ["os.remove('here/run.jsonl')", "shutil.rmtree('here')"])
-def test_a_journal_that_is_removed_goes_on_if_it_can(removing: str) -> None:
+def test_a_journal_that_is_removed_continues_if_it_can(removing: str) -> None:
     child = run_script(f"""
 from stage import *
 import shutil
@@ -207,7 +207,7 @@ except OSError as error:
     assert "not writable" in child.stdout or "Permission denied" in child.stdout
 
 
-def test_a_directory_that_was_lost_before_the_first_call_is_told_once() -> None:
+def test_a_directory_that_was_lost_before_the_first_call_is_reported_once() -> None:
     child = run_script("""
 from stage import *
 

@@ -202,7 +202,7 @@ for name in ("a.jsonl", "b.jsonl", None, None):
     ],
     ids=["under pytest", "unwanted", "rank 3"],
 )
-def test_no_summary_where_nobody_wants_one(before: str, option: str) -> None:
+def test_no_summary_where_no_one_wants_one(before: str, option: str) -> None:
     child = run_script(f"""
 from stage import *
 {before}
@@ -244,7 +244,7 @@ os._exit(0)
     _assert_counters_equal_rows(read_records(), 1)
 
 
-def test_a_summary_that_cannot_be_made_is_told_in_one_line() -> None:
+def test_a_summary_that_cannot_be_made_is_reported_in_one_line() -> None:
     child = run_script("""
 from stage import *
 

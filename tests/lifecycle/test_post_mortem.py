@@ -74,7 +74,7 @@ def test_a_run_that_could_end_says_how(last: str, told: str) -> None:
     assert told in report()
 
 
-def test_an_exception_that_leaves_the_block_of_a_run_is_told() -> None:
+def test_an_exception_that_leaves_the_block_of_a_run_is_reported() -> None:
     block = """
 with profiled(Spring(), "other.jsonl", summary=False) as atoms.calc:
     step(atoms)
@@ -84,14 +84,14 @@ with profiled(Spring(), "other.jsonl", summary=False) as atoms.calc:
     assert "closed after MemoryError" in report("other.jsonl")
 
 
-def test_a_run_that_died_at_its_time_limit_says_so() -> None:
+def test_a_run_that_died_at_its_time_limit_reports_it() -> None:
     kill = f"os.kill(os.getpid(), {int(signal.SIGKILL)})"
     child = run_script(START + kill, env={"SLURM_JOB_ID": "1", "SLURM_JOB_END_TIME": str(int(time.time()))})
     assert child.returncode == -signal.SIGKILL
     assert "after the batch system's time limit (likely ended by it)" in report()
 
 
-def test_a_run_that_has_run_out_of_descriptors_says_so() -> None:
+def test_a_run_that_has_run_out_of_descriptors_reports_it() -> None:
     exhaust = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

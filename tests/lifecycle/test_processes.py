@@ -136,7 +136,7 @@ step(atoms)
     _assert_whole(read_records(), 2)
 
 
-def test_a_storm_of_forks_while_the_journal_is_busy_harms_nobody() -> None:
+def test_a_storm_of_forks_while_the_journal_is_busy_harms_no_one() -> None:
     child = run_script(
         """
 from stage import *

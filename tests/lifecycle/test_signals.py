@@ -30,7 +30,7 @@ IN_C = {
 
 
 @pytest.mark.parametrize("waiting", IN_C.values(), ids=IN_C)
-def test_sigterm_kills_at_once_while_the_main_thread_is_in_c(waiting: str) -> None:
+def test_sigterm_kills_immediately_while_the_main_thread_is_in_c(waiting: str) -> None:
     with started_script(f"""
 from stage import *
 
@@ -50,7 +50,7 @@ recording(atoms.calc).run._recorder.flush()
     assert records.of("run_end") == []
 
 
-def test_sigterm_kills_at_once_while_threads_calculate() -> None:
+def test_sigterm_kills_immediately_while_threads_calculate() -> None:
     with started_script("""
 from stage import *
 

@@ -36,7 +36,7 @@ def test_durations_choose_their_unit(value, text):
     ("seconds", "text"),
     [(1120, "18 min 40 s"), (3 * 3600 + 60, "3 h 1 min"), (59.99, "60.0 s"), (90_000, "1 d 1 h")],
 )
-def test_long_times_read_as_people_say_them(seconds, text):
+def test_long_times_read_in_common_units(seconds, text):
     assert quantities.elapsed(seconds * 1e9) == text
 
 

@@ -20,14 +20,14 @@ def _emt() -> Any:
 
 
 def _lennard_jones() -> Any:
-    from ase.calculators.lj import LennardJones  # noqa: PLC0415 - likewise
+    from ase.calculators.lj import LennardJones  # noqa: PLC0415 - loaded only when needed
 
     # Copper: Halicioglu and Pound, phys. stat. sol. (a) 30, 619 (1975).
     return LennardJones(sigma=2.338, epsilon=0.4093, rc=2.5 * 2.338, smooth=True)
 
 
 def _morse() -> Any:
-    from ase.calculators.morse import MorsePotential  # noqa: PLC0415 - likewise
+    from ase.calculators.morse import MorsePotential  # noqa: PLC0415 - loaded only when needed
 
     # Copper: Girifalco and Weizer, Phys. Rev. 114, 687 (1959); rho0 is alpha * r0.
     return MorsePotential(epsilon=0.3429, r0=2.866, rho0=1.3588 * 2.866)

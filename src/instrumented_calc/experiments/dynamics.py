@@ -82,10 +82,10 @@ def production(atoms: Any, protocol: Protocol) -> Any:
         return _langevin(atoms, protocol, FRICTION_PER_FS)
     timestep = protocol.timestep_fs * units.fs
     if protocol.ensemble == "nve":
-        from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - likewise
+        from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - loaded only when needed
 
         return VelocityVerlet(atoms, timestep)
-    from ase.md.nose_hoover_chain import IsotropicMTKNPT  # noqa: PLC0415 - likewise
+    from ase.md.nose_hoover_chain import IsotropicMTKNPT  # noqa: PLC0415 - loaded only when needed
 
     return IsotropicMTKNPT(
         atoms,
@@ -99,7 +99,7 @@ def production(atoms: Any, protocol: Protocol) -> Any:
 
 def _langevin(atoms: Any, protocol: Protocol, friction_per_fs: float) -> Any:
     from ase import units  # noqa: PLC0415 - ASE is slow to import
-    from ase.md.langevin import Langevin  # noqa: PLC0415 - likewise
+    from ase.md.langevin import Langevin  # noqa: PLC0415 - loaded only when needed
 
     return Langevin(
         atoms,

@@ -232,7 +232,7 @@ def test_a_library_is_allowed_by_its_own_name(measured, allowed):
     assert compare([old], [new], allowed=[allowed]).comparable
 
 
-def test_what_one_side_does_not_tell_is_no_difference(measured):
+def test_a_value_missing_on_one_side_is_not_a_difference(measured):
     assert compare([measured(cpu="a")], [measured()]).comparable
 
 

@@ -27,7 +27,7 @@ def test_a_run_without_contractions_has_none(summarized):
     assert summarized(*CALLS).contractions is None
 
 
-def test_what_was_looked_at_each_time_is_exact(summarized):
+def test_fully_inspected_equations_are_exact(summarized):
     looks = Operands(PAIR, 40, 2000, 0.0, "anisoap.x:12")
     found = summarized(PHASE, *CALLS, told(counted(calls=40, operands=[looks]))).contractions
     (row,) = found.rows
@@ -72,7 +72,7 @@ def test_components_and_libraries_are_rows_of_their_own(summarized):
     assert len({(row.equation, row.macs, row.flops) for row in found.rows}) == 1
 
 
-def test_a_sample_stands_for_the_calls_that_were_not_looked_at(summarized):
+def test_a_sample_stands_for_the_calls_that_were_not_inspected(summarized):
     every = Operands(PAIR, 1000, 5_000_000, 0.0)  # cold, and slower
     some = Operands(PAIR, 100, 100_000, 100 * 1000.0**2, sampled=True)
     found = summarized(*CALLS, told(counted(calls=1000 + 1600, operands=[every, some]))).contractions
@@ -162,11 +162,11 @@ def test_arithmetic_is_that_of_the_index_space(equation, operands, macs, flops):
         ("ij->ji", ("float64[2,3]", "float64[2]")),
     ],
 )
-def test_what_is_no_contraction_has_no_arithmetic(equation, operands):
+def test_invalid_contractions_have_no_arithmetic(equation, operands):
     assert arithmetic(equation, operands) is None
 
 
-def test_operands_tell_shape_and_dtype():
+def test_operands_report_shape_and_dtype():
     assert shape_of("float64[2,3]@cuda:0") == (2, 3)
     assert shape_of("float64[]") == ()
     assert shape_of("?") is None

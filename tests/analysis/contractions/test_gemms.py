@@ -30,7 +30,7 @@ def measured(summarized):
     return of
 
 
-def test_products_are_summed_over_windows_and_told_per_traced_call(measured):
+def test_products_are_summed_over_windows_and_reported_per_traced_call(measured):
     product = TracedOperation("aten::mm", 6, "encoder", "[4,3] [3,5]", 300)
     (gemm,) = measured(window(product), window(product, number=2))
     assert (gemm.operation, gemm.component, gemm.macs) == ("aten::mm", "encoder", 60)
@@ -38,12 +38,12 @@ def test_products_are_summed_over_windows_and_told_per_traced_call(measured):
     assert gemm.gflops == pytest.approx(2 * 60 * 3 / 150)
 
 
-def test_a_device_that_told_its_time_is_what_counts(measured):
+def test_a_device_that_reported_its_time_is_what_counts(measured):
     (gemm,) = measured(window(TracedOperation("aten::mm", 2, "", "[4,3] [3,5]", 20, 500)))
     assert (gemm.device_ns, gemm.share) == (250, 0.5)
 
 
-def test_other_operations_and_unknown_shapes_are_no_products(measured):
+def test_other_operations_and_unknown_shapes_are_not_products(measured):
     others = [TracedOperation("aten::relu", 2, "", "[4,3]", 20), TracedOperation("aten::mm", 2, "", "", 20)]
     assert measured(window(*others)) == ()
 

@@ -59,7 +59,7 @@ def test_calls_in_windows_are_in_no_latency_and_no_warm_up(journal):
     assert latency.max_ns == MS
 
 
-def test_traced_calls_at_the_begin_are_no_warm_up(journal):
+def test_traced_calls_at_the_begin_are_not_warm_up(journal):
     summary = summarize(journal(*calls(set(range(10)), slow=50 * MS)))
     assert summary.warmup is None
     assert summary.latency.calls == 90
@@ -86,7 +86,7 @@ def test_operations_of_all_windows_are_merged(journal):
     assert host_ns(use.operations) == 30
 
 
-def test_what_a_device_did_is_summed_where_it_was_seen(journal):
+def test_device_work_is_summed_if_it_was_recorded(journal):
     with_device = window(1, launches=1450, device_busy_ns=MS)
     assert measure_traces(journal(window(1)), None).device_busy_ns is None
     use = measure_traces(journal(with_device, window(2, launches=1450, device_busy_ns=MS)), None)

@@ -15,7 +15,7 @@ def listed(run, ms):
     return run.every("components", lambda _: {"pairs": ms * MS // 100})
 
 
-def test_a_neighbour_list_that_dominates_is_told(make, found):
+def test_a_neighbour_list_that_dominates_is_reported(make, found):
     groups = {"pairs": "neighbours"}
     finding = found(listed(make(100, groups=groups), 150), "neighbour-list")
     assert finding.verdict == "flagged"
@@ -47,13 +47,13 @@ def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found
     assert found(slow, "time-outside").severity == "cost"
 
 
-def test_a_pause_of_the_queue_is_no_time_outside(make, found):
+def test_a_pause_of_the_queue_is_not_time_outside(make, found):
     finding = found(make(300).every("gap_ns", lambda _: 3_600_000 * MS, [150]), "time-outside")
     assert finding.verdict == "clear"
     assert finding.numbers["pauses_left_out_s"] == 3600
 
 
-def test_a_geometry_that_is_computed_twice_is_told_with_what_was_asked(make, found):
+def test_a_geometry_that_is_computed_twice_is_reported_with_what_was_asked(make, found):
     twice = make(300).every("changes", lambda each: ["positions"] if each % 2 else [])
     twice.every("properties", lambda each: ["stress"] if each % 2 == 0 else ["energy", "forces"])
     finding = found(twice, "unchanged-atoms")
@@ -74,7 +74,7 @@ def test_two_calls_a_step_are_too_many_for_md_and_not_for_an_optimizer(make, ver
     assert verdict(make(10), "evaluations-per-step") == STARVED
 
 
-def test_overflows_again_and_again_are_a_storm(make, found):
+def test_overflows_repeatedly_are_a_storm(make, found):
     def overflowing(every):
         hits = range(10, 300, every)
         run = make(300, model=FENNOL).every("counts", lambda each: {"overflows": int(each in hits)})
@@ -90,7 +90,7 @@ def test_overflows_again_and_again_are_a_storm(make, found):
     assert found(make(300, Environment(), FENNOL), "overflow-storm").verdict == STARVED
 
 
-def test_the_recorder_tells_of_its_own_cost(make, found):
+def test_the_recorder_reports_its_own_cost(make, found):
     costly = make(100).every("self_ns", lambda each: each * MS // 10, range(0, 100, 10))
     assert found(costly, "profiler-cost").verdict == "flagged"
     cheap = make(100).every("self_ns", lambda each: each * 2000, range(0, 100, 10))

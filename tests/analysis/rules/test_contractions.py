@@ -47,7 +47,7 @@ def window(*operations, number=2):
     )
 
 
-def test_contractions_that_take_much_of_a_step_are_told_with_their_ceiling(make, found):
+def test_contractions_that_take_much_of_a_step_are_reported_with_their_ceiling(make, found):
     finding = found(make(100).also(told(contracted(SMALL, 10_000, 100 * MS))), "contraction-dominated")
     assert (finding.verdict, finding.severity) == ("flagged", "cost")
     assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.01)
@@ -65,7 +65,7 @@ def test_contractions_whose_time_is_not_known_are_neither_many_nor_few(make, fou
     assert found(some, "contraction-dominated").verdict == STARVED
 
 
-def test_what_the_host_takes_to_ask_a_device_is_not_the_time_of_the_contraction(make, found):
+def test_the_launch_time_on_the_host_is_not_the_time_of_the_contraction(make, found):
     asked = contracted([f"{each}@cuda:0" for each in SMALL], 99 * 2000, 150 * MS, library="torch")
     run = make(100).also(told(asked))
     assert found(run, "contraction-dominated").verdict == STARVED
@@ -75,7 +75,7 @@ def test_what_the_host_takes_to_ask_a_device_is_not_the_time_of_the_contraction(
     assert (finding.verdict, finding.numbers["time_on"]) == ("flagged", "device")
 
 
-def test_a_sample_too_small_to_tell_the_side_of_the_limit_is_no_evidence(make, found):
+def test_a_sample_too_small_to_decide_the_side_of_the_limit_is_not_evidence(make, found):
     times = [90 * US] * 10 + [10 * US] * 10
     looks = Operands(SMALL, 20, sum(times), float(sum(each**2 for each in times)), sampled=True)
     sampled = Contraction(equation=EINSUM, library="numpy", calls=1000, operands=[looks])
@@ -107,7 +107,7 @@ def test_very_many_tiny_contractions_a_step_are_a_storm(make, found):
     assert "estimated" in finding.headline
 
 
-def test_few_or_long_contractions_are_no_storm(make, found):
+def test_few_or_long_contractions_are_not_a_storm(make, found):
     few = contracted(SMALL, 99 * 500, 99 * 500 * 5 * US)
     assert found(make(100).also(told(few)), "tiny-contraction-storm").verdict == "clear"
     long = contracted(SMALL, 99 * 2000, 99 * 2000 * 50 * US)
@@ -169,7 +169,7 @@ def test_an_index_of_both_operands_and_the_result_asks_for_matmul(make, found):
 CHAIN = ["float64[50,50]", "float64[50,50]", "float64[50,50]"]
 
 
-def test_three_operands_in_a_bad_order_are_told_with_the_factor(make, found):
+def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found):
     finding = found(make(100).also(told(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
     assert finding.verdict == "flagged"
     assert finding.numbers["operations_over_best"] > 30
@@ -177,7 +177,7 @@ def test_three_operands_in_a_bad_order_are_told_with_the_factor(make, found):
     assert "contract_expression" in finding.remedy
 
 
-def test_what_is_in_order_or_has_two_operands_is_clear(make, found):
+def test_a_good_order_or_two_operands_are_clear(make, found):
     optimized = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il", optimize=True)
     assert found(make(100).also(told(optimized)), "bad-path").verdict == "clear"
     assert found(make(100).also(told(contracted(SMALL, 10, MS))), "bad-path").verdict == "clear"
@@ -185,7 +185,7 @@ def test_what_is_in_order_or_has_two_operands_is_clear(make, found):
     assert found(make(100).also(told(cheap)), "bad-path").verdict == "clear"
 
 
-def test_an_order_that_is_not_recorded_is_no_evidence(make, found):
+def test_an_order_that_is_not_recorded_is_not_evidence(make, found):
     torch = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il", library="torch")
     assert found(make(100).also(told(torch)), "bad-path").verdict == STARVED
     shapeless = contracted(["?", "?", "?"], 100, 100 * MS, "ij,jk,kl->il")
@@ -208,7 +208,7 @@ def converted(ns, calls=1000, **more):
     return Conversions(time_ns=1000 * S, conversions=[row])
 
 
-def test_conversions_around_contractions_are_told_from_their_threshold_on(make, found):
+def test_conversions_around_contractions_are_reported_from_their_threshold_on(make, found):
     work = told(contracted(SMALL, 1000, 50 * MS, library="torch"))
     finding = found(make(100).also(work, converted(20 * MS)), "conversion")
     assert finding.verdict == "flagged"
@@ -238,7 +238,7 @@ def test_conversions_of_a_model_without_contractions_are_held_against_all_its_ti
     assert found(make(100).also(converted(5 * MS)), "conversion").verdict == "clear"
 
 
-def test_conversions_that_nobody_counted_are_not_called_none(make, found):
+def test_conversions_that_no_one_counted_are_not_called_none(make, found):
     torch = Environment(torch={"default_dtype": "float32"})
     assert found(make(100, torch), "conversion").verdict == STARVED
     assert found(make(100), "conversion").verdict == "clear"

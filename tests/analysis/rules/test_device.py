@@ -39,7 +39,7 @@ def test_more_threads_than_the_quota_are_oversubscription(make, found):
     assert unused.severity == "info"
 
 
-def test_a_quota_that_is_used_up_is_told(make, found):
+def test_a_quota_that_is_used_up_is_reported(make, found):
     machines = [
         Machine(time_ns=each * S, cgroup_periods=each * 100, cgroup_throttled=each * 50) for each in range(3)
     ]
@@ -52,7 +52,7 @@ def test_one_thread_on_many_processors_leaves_cores_idle(make, found):
     assert found(make(100, threads(1)), "idle-cores").verdict == STARVED
 
 
-def test_a_model_on_the_cpu_beside_a_gpu_is_told(make, found):
+def test_a_model_on_the_cpu_beside_a_gpu_is_reported(make, found):
     beside = Environment(torch={"devices": ["NVIDIA H200"]})
     assert found(make(100, beside, CPU), "accelerator-idle").verdict == "flagged"
     assert found(make(100), "accelerator-idle").verdict == "clear"
@@ -82,7 +82,7 @@ def test_a_hot_gpu_with_slower_calls_is_throttled(make, found):
     assert found(make(500, model=CUDA), "throttling").verdict == STARVED
 
 
-def test_waiting_for_the_device_again_and_again_is_told(make, verdict):
+def test_waiting_for_the_device_repeatedly_is_reported(make, verdict):
     def waiting(number):
         waits = Conversion(kind="sync", source="item", calls=number, ns=1000)
         return make(100, model=CUDA).also(Conversions(time_ns=1, conversions=[waits]))
@@ -123,7 +123,7 @@ def test_edges_that_vanish_as_atoms_leave_the_cell_may_make_results_wrong(make, 
     assert found(even, "lost-edges").verdict == "clear"
 
 
-def test_a_result_that_is_no_number_is_first_class(make, found):
+def test_a_result_that_is_not_a_number_is_first_class(make, found):
     finding = found(make(100).also(State(index=7, non_finite=["forces"])), "non-finite")
     assert (finding.verdict, finding.severity) == ("flagged", "wrong")
     assert "call 7" in finding.headline

@@ -52,7 +52,7 @@ def test_spikes_at_new_shapes_are_inferred_to_be_compilation(make, found):
     assert finding.headline.startswith("inferred")
 
 
-def test_garbage_collection_that_overlaps_the_spikes_is_told(make, found):
+def test_garbage_collection_that_overlaps_the_spikes_is_reported(make, found):
     rows = range(22, 600, 22)
     paused = make(600).every("gc_ns", lambda _: 8 * MS, rows).every("gc_generation", lambda _: 2, rows)
     paused.every("wall_ns", lambda _: 10 * MS, rows)
@@ -132,7 +132,7 @@ def test_a_device_that_waits_for_very_many_launches_is_overhead(make, found):
     assert finding.saving_share == pytest.approx(inside * (1 - 0.5 / 2.025), rel=0.01)
 
 
-def test_a_busy_device_or_few_launches_are_no_overhead(make, found):
+def test_a_busy_device_or_few_launches_are_not_overhead(make, found):
     assert found(make(300).also(window(600, int(1.5 * MS))), "overhead-bound").verdict == "clear"
     assert found(make(300).also(window(100, MS // 2)), "overhead-bound").verdict == "clear"
     assert found(make(300).also(window(None, 0)), "overhead-bound").verdict == STARVED

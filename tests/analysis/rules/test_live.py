@@ -33,7 +33,7 @@ def growing(bytes_per_call: int, calls: int = 2000, every: int = 10) -> list[Sam
     ]
 
 
-def test_a_leak_of_2_kb_a_step_is_told_by_step_2000():
+def test_a_leak_of_2_kb_a_step_is_reported_by_step_2000():
     (finding,) = judge_live(growing(2000), (), Environment())
     assert finding.rule == "host-growth"
     assert finding.numbers["kb_per_call"] == pytest.approx(2, rel=0.1)
@@ -46,18 +46,18 @@ def test_device_memory_is_judged_as_well():
 
 
 @pytest.mark.parametrize("bytes_per_call", [0, -2000])
-def test_steady_and_falling_memory_is_no_leak(bytes_per_call):
+def test_steady_and_falling_memory_is_not_a_leak(bytes_per_call):
     assert rules(growing(bytes_per_call)) == []
 
 
-def test_memory_that_levels_off_is_no_leak():
+def test_memory_that_levels_off_is_not_a_leak():
     samples = [
         Sample(call, rss_bytes=int(10**8 + 5e7 * (1 - np.exp(-call / 300)))) for call in range(0, 3000, 10)
     ]
     assert rules(samples) == []
 
 
-def test_too_few_samples_tell_nothing():
+def test_too_few_samples_are_not_enough_evidence():
     assert rules(growing(10**6, calls=100)) == []
 
 
@@ -69,7 +69,7 @@ def test_compilations_after_the_start_are_a_storm_from_three_on():
 @pytest.mark.parametrize(
     ("threads", "busy", "told"), [(64, 8.0, True), (64, 1.0, False), (8, 8.0, False), (9, 7.9, False)]
 )
-def test_many_threads_are_told_only_where_they_keep_all_processors_busy(threads, busy, told):
+def test_many_threads_are_reported_only_where_they_keep_all_processors_busy(threads, busy, told):
     environment = Environment(
         affinity=8, cpu_count=64, threads_effective=[ThreadPool("blas", "openblas", threads)]
     )

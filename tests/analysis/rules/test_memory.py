@@ -16,7 +16,7 @@ def held(run, growth, field="rss_bytes", every=10):
     return run.every(field, lambda each: BASE + int(growth(each)), range(0, len(run.calls), every))
 
 
-def test_a_leak_is_told_with_its_rate_and_the_way_to_the_limit(make, found):
+def test_a_leak_is_reported_with_its_rate_and_the_way_to_the_limit(make, found):
     finding = found(held(make(2000), lambda each: 2000 * each), "host-growth")
     assert (finding.verdict, finding.severity) == ("flagged", "wrong")
     assert finding.numbers["kb_per_step"] == pytest.approx(2.0, rel=0.01)
@@ -42,7 +42,7 @@ def test_the_limit_of_the_cgroup_counts(make, found):
         lambda each: 1e5 * (each % 100),
     ],
 )
-def test_what_levels_off_falls_jumps_once_or_comes_and_goes_is_no_leak(make, verdict, shape):
+def test_saturating_falling_jumping_or_periodic_memory_is_not_a_leak(make, verdict, shape):
     assert verdict(held(make(2000), shape), "host-growth") != "flagged"
 
 
@@ -122,7 +122,7 @@ def read(run, growth, field, every=20):
     )
 
 
-def test_what_jax_holds_on_the_device_is_judged_where_torch_tells_nothing(make, found):
+def test_jax_device_memory_is_judged_if_torch_reports_none(make, found):
     finding = found(read(make(2000, model=CUDA), lambda each: 4000 * each, "jax_bytes"), "device-growth")
     assert finding.verdict == "flagged"
     assert finding.numbers["sampled"] == "jax"

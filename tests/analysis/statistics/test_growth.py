@@ -57,11 +57,11 @@ def test_a_small_leak_in_a_short_run_is_not_called_clear(seed):
 
 
 @pytest.mark.parametrize("kind", ["falling", "saturating", "one jump of 50 MB", "sawtooth cache"])
-def test_what_falls_or_levels_off_is_no_leak(seed, kind):
+def test_falling_or_saturating_memory_is_not_a_leak(seed, kind):
     assert "flagged" not in verdicts(seed, 5000, patterns.HEALTHY[kind], 50)
 
 
-def test_the_rate_is_that_of_the_leak_and_lies_in_its_interval():
+def test_the_rate_is_that_of_the_leak_and_is_in_its_interval():
     rng = np.random.default_rng(0)
     at = np.arange(0, 4000, 10.0)
     growth = judge_growth(at, 3_000 * at + rng.normal(0, 1e5, len(at)))

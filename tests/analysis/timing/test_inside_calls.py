@@ -31,7 +31,7 @@ def test_calls_that_compiled_are_in_no_latency_statistic(summarized):
     assert list(found.functions.items()) == [("f", 11_000), ("g", 1000)]
 
 
-def test_calls_that_compiled_are_no_warm_up_as_well(summarized):
+def test_calls_that_compiled_are_not_warm_up_as_well(summarized):
     first = [call(0, 0, 90_000, compile_ns={"f": 80_000})]
     slow = [call(n, n * 100_000, 10_000) for n in (1, 2)]
     rest = [call(n, n * 100_000, 1000 + n) for n in range(3, 30)]

@@ -32,7 +32,7 @@ def test_slow_first_calls_are_found(slow, factor, cv):
     assert sum(each == slow for each in found) >= 19
 
 
-def test_a_slowdown_beyond_the_first_fifth_is_no_warm_up():
+def test_a_slowdown_beyond_the_first_fifth_is_not_a_warm_up():
     wall = healthy(1, 100, 0.05)
     wall[50:60] *= 10
     assert warmup_calls(wall) == 0
@@ -45,5 +45,5 @@ def test_a_run_that_gets_slower_has_no_warm_up():
 
 
 @pytest.mark.parametrize("calls", range(12))
-def test_few_calls_are_not_enough_to_tell(calls):
+def test_few_calls_are_not_enough_to_judge(calls):
     assert warmup_calls(healthy(1, calls, 0.05)) == 0

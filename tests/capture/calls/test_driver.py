@@ -229,7 +229,7 @@ def test_the_innermost_driver_counts(atoms):
 
 
 def test_attached_observers_are_timed_apart_and_put_back(exact_clock, make_recorder):
-    from instrumented_calc.capture.run.observers import attach  # noqa: PLC0415 - likewise
+    from instrumented_calc.capture.run.observers import attach  # noqa: PLC0415 - loaded only when needed
     from instrumented_calc.capture.wrapping.twin import twin  # noqa: PLC0415 - beside its use
 
     recorder = make_recorder(clock=exact_clock)
@@ -247,7 +247,7 @@ def test_attached_observers_are_timed_apart_and_put_back(exact_clock, make_recor
     assert "call_observers" not in vars(dyn)
 
 
-def test_an_integrator_that_lies_outside_of_ase_is_named_by_attaching_it(atoms):
+def test_an_integrator_that_is_outside_of_ase_is_named_by_attaching_it(atoms):
     class Own:
         nsteps = 0
 

@@ -116,7 +116,7 @@ def test_each_step_of_an_einsum_of_three_names_it():
     }
 
 
-def test_a_derivative_is_no_call_of_the_einsum_that_it_is_of():
+def test_a_derivative_is_not_a_call_of_the_einsum_that_it_is_of():
     def energy(x, y):
         with jax.named_scope("layer"):
             return jnp.einsum("ij,jk->ik", x, y).sum()
@@ -136,7 +136,7 @@ def test_a_contraction_in_a_scan_runs_as_often_as_the_scan_is_long():
     }
 
 
-def test_a_loop_that_does_not_tell_its_runs_is_said_to_be_uncertain():
+def test_a_loop_that_does_not_report_its_runs_is_said_to_be_uncertain():
     def until(x):
         return jax.lax.while_loop(lambda y: y.sum() < 100, lambda y: jnp.einsum("ij,jk->ik", y, y), x)
 
@@ -276,7 +276,7 @@ def test_a_program_is_explained_once(monkeypatch):
     assert len(explained) == 1
 
 
-def test_numpy_and_jax_tell_the_same_of_the_same_einsum(monkeypatch):
+def test_numpy_and_jax_report_the_same_of_the_same_einsum(monkeypatch):
     calc = Network()
     x, y = (np.ones(shape, np.float32) for shape in ((5, 4), (5, 4, 3)))
 
@@ -300,7 +300,7 @@ def test_numpy_and_jax_tell_the_same_of_the_same_einsum(monkeypatch):
 
 
 @pytest.mark.parametrize("fault", ["shapes", "explanation"])
-def test_a_fault_is_told_once_and_costs_no_row(monkeypatch, fault, capsys):
+def test_a_fault_is_reported_once_and_costs_no_row(monkeypatch, fault, capsys):
     def broken(*_):
         raise LookupError("no such thing\n" + "0 " * 1000)
 
@@ -322,7 +322,7 @@ def test_a_fault_is_told_once_and_costs_no_row(monkeypatch, fault, capsys):
     capsys.readouterr()
 
 
-def test_what_becomes_part_of_another_program_is_not_taken_for_an_execution(monkeypatch):
+def test_a_program_inlined_in_another_is_not_counted_as_an_execution(monkeypatch):
     calc = Network()
     outer = jax.jit(lambda x, y: calc.model.apply(x, y).sum())
 

@@ -108,7 +108,7 @@ def test_errors_are_numpys_own(wrong):
     assert told == str(bare.value)
 
 
-def test_one_and_three_operands_are_looked_at_too():
+def test_one_and_three_operands_are_inspected_too():
     def work():
         np.einsum("ii", np.eye(3))
         np.einsum("ij,jk,kl->il", A, B, B.T)
@@ -121,7 +121,7 @@ def test_one_and_three_operands_are_looked_at_too():
     assert chain.arithmetic.best_flops < chain.arithmetic.flops
 
 
-def test_operands_that_are_no_arrays_are_counted_without_shapes():
+def test_operands_that_are_not_arrays_are_counted_without_shapes():
     found, _ = contracted(lambda: np.einsum("i,i", [1.0, 2.0], [3.0, 4.0]))
     assert found.rows[0].calls == 1
     assert found.rows[0].signatures[0].arithmetic is None
@@ -180,7 +180,7 @@ def test_numpys_own_code_is_back_when_the_last_run_has_ended():
     assert not [name for name in function.__globals__ if "instrumented" in name]
 
 
-def test_an_einsum_of_another_numpy_is_told_and_the_run_goes_on(monkeypatch):
+def test_an_einsum_of_another_numpy_is_reported_and_the_run_continues(monkeypatch):
     def refuse(_):
         message = "numpy.einsum has unexpected parameters"
         raise TypeError(message)
@@ -237,7 +237,7 @@ def test_times_are_the_clocks():
     assert (row.calls, row.operands[0].seen, row.operands[0].ns) == (5, 5, 35)
 
 
-def test_a_quick_equation_is_counted_exactly_and_looked_at_now_and_then():
+def test_a_quick_equation_is_counted_exactly_and_inspected_periodically():
     with Open(clocked([0, 1000])) as run:
         for _ in range(cells.REVIEW_AFTER + 1):
             np.einsum("ij->ji", A)
@@ -252,7 +252,7 @@ def test_a_quick_equation_is_counted_exactly_and_looked_at_now_and_then():
     assert 3200 / 16 * 0.8 < some.seen < 3200 / 16 * 1.25
 
 
-def test_a_middling_equation_is_timed_each_time_and_looked_at_now_and_then():
+def test_a_middling_equation_is_timed_each_time_and_inspected_periodically():
     with Open(clocked([0, 30_000])) as run:
         for _ in range(cells.REVIEW_AFTER + 1):
             np.einsum("ij->ji", A)
@@ -266,7 +266,7 @@ def test_a_middling_equation_is_timed_each_time_and_looked_at_now_and_then():
     assert row.timed > 1200
 
 
-def test_a_slow_equation_is_always_looked_at():
+def test_a_slow_equation_is_always_inspected():
     with Open(clocked([0, 60_000])) as run:
         for _ in range(2 * cells.REVIEW_AFTER):
             np.einsum("ij->ji", A)
@@ -276,7 +276,7 @@ def test_a_slow_equation_is_always_looked_at():
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.integers(0, 10**6))
-def test_counts_told_piece_by_piece_add_up(pieces, seed):
+def test_counts_reported_piece_by_piece_add_up(pieces, seed):
     cell, calls = Cell("ij->ji"), 0
     draws = np.random.default_rng(seed)
     counted = 0

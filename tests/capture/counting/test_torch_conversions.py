@@ -83,7 +83,7 @@ def test_each_kind_is_counted(name):
     assert row.ns > 0
 
 
-def test_what_changes_nothing_is_not_counted():
+def test_conversions_without_a_change_are_not_counted():
     def work():
         same = X.to(torch.float32), X.cpu(), X.float()
         X.to(torch.float32, copy=True)
@@ -303,7 +303,7 @@ class TestCompiled:
         _, value = converted(lambda: compiled(X))
         assert torch.equal(value, casts(X))
 
-    def test_what_cannot_be_counted_then_is_named(self):
+    def test_uncounted_functions_are_named(self):
         converted(lambda: (X.double(), torch.as_tensor(np.ones(3))))
         (record,) = read_journal("c.jsonl").conversions
         assert record.unseen == ["as_tensor", "from_numpy", "tensor"]

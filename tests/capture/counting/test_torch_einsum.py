@@ -104,7 +104,7 @@ def test_errors_are_torchs_own(wrong):
     assert told == str(bare.value)
 
 
-def test_one_three_and_mixed_operands_are_looked_at_too():
+def test_one_three_and_mixed_operands_are_inspected_too():
     def work():
         torch.einsum("ii", torch.eye(3))
         torch.einsum("ij,jk,kl->il", A, B, B.T)

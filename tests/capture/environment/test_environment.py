@@ -53,7 +53,7 @@ def test_a_source_that_fails_leaves_only_its_own_key_absent(monkeypatch):
     assert known.cpu_count == os.cpu_count()
 
 
-def test_threads_wanted_are_told_as_they_were_written(monkeypatch):
+def test_threads_wanted_are_reported_as_they_were_written(monkeypatch):
     for name in captured.THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert captured.environment().threads_wanted is msgspec.UNSET
@@ -190,7 +190,7 @@ def test_a_batch_job_is_named_and_linked(variables, told, linked):
     assert series(variables) == linked
 
 
-def test_condor_tells_its_job_in_a_file(tmp_path):
+def test_condor_reports_its_job_in_a_file(tmp_path):
     (tmp_path / ".job.ad").write_text(
         'ClusterId = 88\nGlobalJobId = "schedd#88.3#1700"\nNumJobStarts = 1\nProcId = 3\n'
         'Requirements = (Memory > 2) && (Arch == "X86_64")\n'

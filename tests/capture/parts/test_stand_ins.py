@@ -117,7 +117,7 @@ def test_a_split_is_the_same_whichever_property_is_asked_first(model):
     assert shares == [500 / 537] * 2
 
 
-def test_the_lane_tells_the_group_of_each_part(model):
+def test_the_lane_reports_the_group_of_each_part(model):
     model.get_potential_energy(ARGON)
     rows_of(model)
     (lane,) = read_records().of("lane")
@@ -188,7 +188,7 @@ def test_a_thread_that_uses_the_shared_network_bare_is_not_charged(model):
     assert sum(row["components"].values()) == row["wall_ns"] - 7
 
 
-def test_two_calls_at_once_share_what_is_in_place(exact_clock):
+def test_concurrent_calls_share_the_stand_ins(exact_clock):
     network = Network(Ticking(exact_clock))
     first, second = Components(parts_of(network)), Components(parts_of(network))
     first.put()
@@ -242,7 +242,7 @@ def test_a_function_of_a_module_and_a_method_of_a_class_can_be_parts(exact_clock
     assert Neighbours.update is plain
 
 
-def test_what_a_part_returns_can_be_counted(exact_clock, make_recorder, monkeypatch):
+def test_return_values_of_parts_can_be_counted(exact_clock, make_recorder, monkeypatch):
     network = Network(Ticking(exact_clock))
     part = Part("layer", network, "outer", counts=lambda value: {"edges": int(value)})
     monkeypatch.setattr("instrumented_calc.capture.calls.lane.ask", lambda *_: [part])
@@ -252,7 +252,9 @@ def test_what_a_part_returns_can_be_counted(exact_clock, make_recorder, monkeypa
     assert row["counts"] == {"edges": 7}
 
 
-def test_a_part_that_does_not_exist_is_a_fault_told_once_and_md_goes_on(make_recorder, monkeypatch, capsys):
+def test_a_part_that_does_not_exist_is_a_fault_reported_once_and_md_continues(
+    make_recorder, monkeypatch, capsys
+):
     monkeypatch.setattr(
         "instrumented_calc.capture.calls.lane.ask", lambda *_: [Part("none", ARGON, "no_such_thing")]
     )

@@ -116,7 +116,7 @@ def test_twins_in_cycles_are_collected():
     assert [ref() for ref in gone] == [None] * 50
 
 
-def test_a_collection_during_a_call_is_told_in_its_row():
+def test_a_collection_during_a_call_is_reported_in_its_row():
     class Collecting(zoo.Spring):
         collects = False
 

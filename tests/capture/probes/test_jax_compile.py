@@ -95,7 +95,7 @@ def test_the_stages_of_a_function_are_summed(probe, tell, exact_clock):
     assert call[8]["compile_ns"] == {"f": 55 * MS}
 
 
-def test_what_compiles_while_a_function_is_traced_is_not_counted_twice(probe, tell, exact_clock):
+def test_compilation_during_tracing_is_not_counted_twice(probe, tell, exact_clock):
     with open_call(exact_clock) as call:
         exact_clock.advance(10 * MS)
         for _ in range(2):

@@ -110,7 +110,7 @@ def test_descriptors_are_counted_until_none_is_left() -> None:
     assert found[0] == found[1] < limit
 
 
-def test_disk_and_clocks_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_and_clocks_are_inspected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     probe = MachineProbe(forked=False, journal=lambda: tmp_path / "run.jsonl")
     found = probe.read(0)
     assert 0 <= found.disk_free_bytes < 10**18

@@ -97,7 +97,7 @@ def test_each_part_begins_with_the_run_and_how_many_calls_came_before() -> None:
     made.box.close()
 
 
-def test_what_lies_there_is_neither_overwritten_nor_followed() -> None:
+def test_existing_files_and_links_are_not_overwritten_or_followed() -> None:
     Path(LAST).write_text("the user's")
     Path("victim").write_text("precious")
     Path(OTHER).symlink_to("victim")
@@ -151,7 +151,7 @@ def test_a_descriptor_that_has_become_anothers_is_left_alone() -> None:
     assert len(Path(OTHER).read_text().splitlines()) == 3
 
 
-def test_what_a_file_system_does_not_take_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_not_accepted_by_the_file_system_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(black_box, "AT_ONCE", 10)
     made = Box()
     for passed in range(0, 10_000, 100):
@@ -170,7 +170,7 @@ def test_a_row_that_json_cannot_hold_costs_no_other() -> None:
     made.box.close()
 
 
-def test_a_journal_that_goes_on_elsewhere_takes_its_box_along() -> None:
+def test_a_journal_that_continues_elsewhere_takes_its_box_along() -> None:
     made = Box()
     made.add(3)
     made.box.move_beside(Path("new.jsonl"))

@@ -82,7 +82,7 @@ def test_a_recorder_within_its_budget_samples_every_10_ms(working_directory: Pat
 
 
 @pytest.mark.parametrize("budget", [1e-6, 0.0])
-def test_a_recorder_over_its_budget_samples_half_as_often_and_says_so(
+def test_a_recorder_over_its_budget_samples_half_as_often_and_reports_it(
     budget: float, working_directory: Path
 ) -> None:
     records = _run(working_directory, cost_ns=1_000, budget=budget)

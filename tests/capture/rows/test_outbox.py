@@ -62,7 +62,7 @@ def test_rows_are_written_in_order_and_each_once(make: Make) -> None:
     assert [record["event"] for record in read_records().all[-3:]] == ["call", "notice", "call"]
 
 
-def test_what_a_row_shares_with_the_one_before_is_not_written_again(make: Make) -> None:
+def test_fields_equal_to_the_previous_row_are_not_written_again(make: Make) -> None:
     outbox = make()
     outbox.rows += [_call(0), _call(1), _call(2, OTHER), _call(3, OTHER), _call(4)]
     outbox.drain()

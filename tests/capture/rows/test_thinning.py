@@ -164,7 +164,7 @@ def test_totals_from_slices_and_rows_are_exact(simulated: Run) -> None:
     assert run.outbox.calls == run.truth["calls"] + run.truth["nested"] == 60_000
 
 
-def test_what_is_shown_of_a_slice_is_counted_in_it_and_marked(simulated: Run) -> None:
+def test_rows_shown_of_a_slice_are_counted_in_it_and_marked(simulated: Run) -> None:
     run = simulated(300_000)
     run.calls(30_000, every_ns=2_000_000)
     records = run.finish()

@@ -64,7 +64,7 @@ def simulate(wrap=lambda calc: calc, steps=12):
     ],
     ids=lambda part: getattr(part, "__name__", part),
 )
-def test_md_goes_on_bitwise_equal_and_people_are_told_once(owner, name, monkeypatch, capsys):
+def test_md_continues_bitwise_equal_and_the_user_is_warned_once(owner, name, monkeypatch, capsys):
     expected, _ = simulate()
     capsys.readouterr()
     opened = ProfiledCalculator(zoo.Spring())
@@ -88,7 +88,7 @@ def test_md_goes_on_bitwise_equal_and_people_are_told_once(owner, name, monkeypa
     assert records.counters["faults"] == recorder.counters.faults
 
 
-def test_rows_go_on_when_a_fault_has_passed(monkeypatch):
+def test_rows_continue_when_a_fault_has_passed(monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper())
     with monkeypatch.context() as patch:

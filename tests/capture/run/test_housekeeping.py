@@ -32,7 +32,7 @@ def recorded(monkeypatch, judge, enough=None):
     return read_records("r.jsonl")
 
 
-def test_a_finding_is_told_once_as_a_record_and_as_a_notice(monkeypatch):
+def test_a_finding_is_reported_once_as_a_record_and_as_a_notice(monkeypatch):
     asked = []
 
     def judge(evidence, start):
@@ -50,7 +50,7 @@ def test_a_finding_is_told_once_as_a_record_and_as_a_notice(monkeypatch):
     assert notices[0]["level"] == "warning"
 
 
-def test_a_rule_that_fails_is_told_once_and_the_run_goes_on(monkeypatch, capsys):
+def test_a_rule_that_fails_is_reported_once_and_the_run_continues(monkeypatch, capsys):
     failed = []
 
     def judge(_, __):
@@ -63,7 +63,7 @@ def test_a_rule_that_fails_is_told_once_and_the_run_goes_on(monkeypatch, capsys)
     assert capsys.readouterr().err.count("internal error in the journal's thread") == 1
 
 
-def test_the_machine_and_the_state_are_written_now_and_then(monkeypatch):
+def test_the_machine_and_the_state_are_written_periodically(monkeypatch):
     beats = []
     records = recorded(monkeypatch, lambda _, __: beats.append(1) or [], enough=lambda: beats)
     assert len(records.of("machine")) >= 1
@@ -94,5 +94,5 @@ def test_without_a_quota_nothing_is_throttled(tmp_path):
     assert cpu_throttling(tmp_path) is None
 
 
-def test_findings_are_looked_for_by_the_recorders_of_users_alone():
+def test_findings_are_searched_by_the_recorders_of_users_alone():
     assert Recorder.__init__.__kwdefaults__["judge"] is None

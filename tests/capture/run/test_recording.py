@@ -263,7 +263,7 @@ class TestOneRowForEachCalculation:
             ([np.str_("energy")], ["energy"]),
         ],
     )
-    def test_properties_of_any_type_are_told(self, properties, told):
+    def test_properties_of_any_type_are_reported(self, properties, told):
         wrapped = ProfiledCalculator(zoo.Spring())
         for _ in range(2):
             wrapped.calculate(copper(), properties, list(all_changes))
@@ -272,7 +272,7 @@ class TestOneRowForEachCalculation:
         assert [row["properties"] for row in records.calls] == [told, told]
         assert records.counters["faults"] == 0
 
-    def test_lists_that_are_changed_later_are_told_as_they_were(self):
+    def test_lists_that_are_changed_later_are_reported_as_they_were(self):
         wrapped = ProfiledCalculator(zoo.Spring())
         properties, changes = ["energy"], ["positions"]
         atoms = copper()
@@ -394,7 +394,7 @@ class TestEnergy:
             (np.float64("nan"), None),
         ],
     )
-    def test_it_is_told_where_it_is_a_number_on_the_host(self, energy, told):
+    def test_it_is_reported_where_it_is_a_number_on_the_host(self, energy, told):
         assert self.row(energy)["energy_ev"] == told
 
     @pytest.mark.parametrize(
@@ -505,7 +505,7 @@ class TestFailures:
             (3, "RuntimeError", 0),
         ]
 
-    def test_what_is_not_implemented_is_an_answer(self):
+    def test_not_implemented_is_an_answer(self):
         wrapped = ProfiledCalculator(zoo.FailingSpring())
         wrapped.failure = PropertyNotImplementedError("stress")
         with pytest.raises(PropertyNotImplementedError):
@@ -580,7 +580,7 @@ class TestRuns:
         assert Path("run.jsonl").read_bytes() == before
         assert recording(wrapped).calls == 1
 
-    def test_the_journal_lies_where_the_calculator_was_wrapped(self, monkeypatch, tmp_path):
+    def test_the_journal_is_where_the_calculator_was_wrapped(self, monkeypatch, tmp_path):
         wrapped = ProfiledCalculator(zoo.Spring())
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
@@ -588,7 +588,7 @@ class TestRuns:
         recording(wrapped).close()
         assert (tmp_path / "run.jsonl").exists()
 
-    def test_a_row_is_on_disk_before_slow_calls_go_on(self, timed, exact_clock):
+    def test_a_row_is_on_disk_before_slow_calls_continue(self, timed, exact_clock):
         calc = timed(20_000_000)
         calc.calculate(copper())
         calc.calculate(copper())

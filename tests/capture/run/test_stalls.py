@@ -37,7 +37,7 @@ def stalled():
     recording(calc).close()
 
 
-def test_a_call_that_is_open_for_a_minute_is_told_once_with_its_stack(stalled):
+def test_a_call_that_is_open_for_a_minute_is_reported_once_with_its_stack(stalled):
     watchdog, now = Watchdog(), stalled.clock()
     assert watchdog.look(stalled, now) is None
     stall = watchdog.look(stalled, now + SHORTEST_STALL_NS)

@@ -51,7 +51,7 @@ def test_nested_calls_are_reported_each_and_other_runs_calls_not(opened):
     assert [report.index for report in StillOpen(maker, 0).look(4 * SECOND)] == [1, 3]
 
 
-def test_a_call_that_is_not_running_yet_and_a_long_pause_are_no_fault(opened):
+def test_a_call_that_is_not_running_yet_and_a_long_pause_are_not_faults(opened):
     maker = Maker()
     opened.append(entry(1, maker, 0))
     still_open = StillOpen(maker, 0)

@@ -36,7 +36,7 @@ def traced(arguments, tracer, times=3):
     return tracer.stop()
 
 
-def test_operations_are_told_by_their_modules_in_their_component(arguments):
+def test_operations_are_reported_by_their_modules_in_their_component(arguments):
     sums = sum_slices(traced(arguments, JaxTracer()))
     found = {each.operation: each for each in sums.operations}
     assert found["dense/dot_general"].calls == 3
@@ -107,6 +107,6 @@ def test_programs_are_found_in_a_trace_and_instructions_in_a_program():
     assert op_names(found["jit_f(3)"]) == {"fusion.1": "jit(f)/dense/dot_general"}
 
 
-def test_what_is_no_trace_is_refused():
+def test_anything_that_is_not_a_trace_is_refused():
     with pytest.raises(ValueError, match="a field of kind 3 in a trace of JAX"):
         programs_of(b"\x0b")

@@ -16,7 +16,7 @@ def by_kind(slices):
     return {(each.component, each.operation): each for each in sum_slices(slices).operations}
 
 
-def test_what_ran_inside_is_taken_off():
+def test_inner_time_is_subtracted():
     found = by_kind([Slice(250, 300, "inner", 1), Slice(200, 400, "outer", 1), PART, CALL])
     assert {key: each.self_ns for key, each in found.items()} == {
         ("", BETWEEN): 600,

@@ -164,7 +164,7 @@ def test_component_times_of_the_row_are_those_of_the_trace():
         assert elapsed == pytest.approx(in_trace[name], rel=0.05, abs=20_000)
 
 
-def test_a_profiler_of_the_users_own_goes_on_undisturbed():
+def test_a_profiler_of_the_users_own_continues_undisturbed():
     atoms = silicon()
     with (
         profiled(Learned(), "run.jsonl", summary=False, trace=Trace(every_calls=2)) as atoms.calc,
@@ -225,7 +225,7 @@ def test_the_users_log_level_stays_as_it_is(monkeypatch, capfd):
     assert os.environ["KINETO_LOG_LEVEL"] == "3"
 
 
-def test_too_large_a_file_keeps_its_ranges_and_says_so(monkeypatch):
+def test_too_large_a_file_keeps_its_ranges_and_reports_it(monkeypatch):
     cut = windows.chrome_trace
     monkeypatch.setattr(window_files, "chrome_trace", lambda slices, title: cut(slices, title, 6000))
     md(12, trace=Trace(every_calls=10, max_windows=1))

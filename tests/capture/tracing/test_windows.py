@@ -131,7 +131,7 @@ def windows_of(records):
     return {row["index"]: row["window"] for row in records.calls if "window" in row}
 
 
-def test_windows_open_at_multiples_and_no_oftener_than_told(run):
+def test_windows_open_at_multiples_and_no_more_often_than_requested(run):
     recorder, call = run(Trace(every_calls=10, max_windows=3))
     call(60)
     recorder.end("closed")
@@ -210,7 +210,7 @@ def test_no_file_is_written_where_none_is_wanted(run):
     assert not list(Path().glob("*trace*"))
 
 
-def test_what_a_window_costs_is_the_profilers_and_in_no_call(run):
+def test_the_cost_of_a_window_is_charged_to_the_profiler_and_not_to_calls(run):
     recorder, call = run(Trace(every_calls=10))
     call(20)
     recorder.end("closed")
@@ -241,7 +241,7 @@ def test_a_failing_call_ends_its_trace_and_raises_as_ever(run, library):
 
 
 @pytest.mark.parametrize("where", ["start", "stop"])
-def test_a_failing_profiler_is_told_once_and_not_used_again(run, library, where, capsys):
+def test_a_failing_profiler_is_reported_once_and_not_used_again(run, library, where, capsys):
     recorder, call = run(Trace(every_calls=10))
     library.fails_at = where
     call(40)

@@ -112,7 +112,7 @@ def test_a_cycle_of_atoms_and_calculator_is_copied_as_one(make, way):
 
 
 @pytest.mark.parametrize("way", ["deepcopy", "pickle 2", "pickle 5"])
-def test_what_is_shared_stays_shared(way):
+def test_shared_objects_stay_shared(way):
     inner = zoo.Spring()
     wrapped = ProfiledCalculator(inner)
     first, second, bare = WAYS[way]([wrapped, wrapped, inner])
@@ -134,7 +134,7 @@ def test_deepcopy_respects_what_the_memo_holds():
 
 
 @pytest.mark.parametrize("way", ["deepcopy", "pickle 2", "pickle 5"])
-def test_what_cannot_be_copied_gives_the_calculators_own_error(way):
+def test_a_failed_copy_raises_the_calculators_own_error(way):
     told = outcome(lambda: WAYS[way](ProfiledCalculator(zoo.LockedSpring())))
     assert told[:2] == ("raises", TypeError)
     assert told == outcome(lambda: WAYS[way](zoo.LockedSpring()))

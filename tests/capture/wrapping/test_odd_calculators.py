@@ -203,7 +203,7 @@ class Compiled:
         return self._evaluate(atoms)["forces"]
 
 
-def test_a_calculator_with_getters_only_is_recorded_and_its_cache_is_told():
+def test_a_calculator_with_getters_only_is_recorded_and_its_cache_is_reported():
     atoms = copper()
     calc = Compiled()
     atoms.calc = ProfiledCalculator(calc)
@@ -321,7 +321,7 @@ def test_odd_results_cost_no_row(results):
 
 
 @pytest.mark.parametrize("place", [1, 7, 3000])
-def test_forces_that_stay_infinite_are_told_within_the_run(place):
+def test_forces_that_stay_infinite_are_reported_within_the_run(place):
     class Exploding(zoo.Spring):
         number = 0
 
@@ -341,7 +341,7 @@ def test_forces_that_stay_infinite_are_told_within_the_run(place):
     assert min(told) >= place - 1
 
 
-def test_forces_of_a_slow_calculator_are_looked_at_in_each_call():
+def test_forces_of_a_slow_calculator_are_inspected_in_each_call():
     class Slow(zoo.Spring):
         number = 0
 

@@ -256,7 +256,7 @@ class TestLife:
         told = outcome(lambda: enter(ProfiledCalculator(zoo.Spring())))
         assert told == outcome(lambda: enter(zoo.Spring()))
 
-    def test_it_is_told_its_atoms_only_if_it_wants_to(self):
+    def test_it_receives_its_atoms_only_if_it_requests_them(self):
         wrapped = ProfiledCalculator(zoo.AttachedSpring())
         atoms = Atoms("H", calculator=wrapped)
         assert wrapped.owner is atoms
@@ -337,14 +337,14 @@ class TestWrapping:
             (copper, "function object is not a calculator"),
         ],
     )
-    def test_what_is_no_calculator_is_refused(self, thing, message):
+    def test_anything_that_is_not_a_calculator_is_refused(self, thing, message):
         with pytest.raises(NotACalculatorError, match=message):
             ProfiledCalculator(thing)
         with pytest.raises(TypeError):
             recording(thing)
 
     @pytest.mark.parametrize("journal", ["missing/run.jsonl", "file/run.jsonl"])
-    def test_a_directory_that_cannot_hold_the_journal_fails_at_once(self, journal):
+    def test_a_directory_that_cannot_hold_the_journal_fails_immediately(self, journal):
         Path("file").touch()
         calc = zoo.Spring()
         state = dict(vars(calc))
@@ -353,7 +353,7 @@ class TestWrapping:
         assert vars(calc) == state
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
-    def test_a_directory_that_may_not_be_written_fails_at_once(self):
+    def test_a_directory_that_may_not_be_written_fails_immediately(self):
         Path("closed").mkdir(mode=0o500)
         with pytest.raises(JournalPathError, match="not writable"):
             ProfiledCalculator(zoo.Spring(), journal="closed/run.jsonl")

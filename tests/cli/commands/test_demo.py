@@ -21,7 +21,7 @@ def test_every_named_calculator_works(calc):
     assert all("failure" not in row for row in read_records().calls)
 
 
-def test_a_number_that_whole_cells_do_not_give_is_told(capsys):
+def test_a_number_that_whole_cells_do_not_give_is_reported(capsys):
     assert main(["demo", "--steps", "1", "--n-atoms", "30"]) == 0
     assert "30 atoms requested; whole copper cells give 32" in capsys.readouterr().err
     assert read_records().calls[0]["n_atoms"] == 32

@@ -58,7 +58,7 @@ def test_torch_is_imported_only_when_asked():
     assert run.stdout.splitlines()[-1] == "False"
 
 
-def test_torch_tells_its_devices_when_asked(told):
+def test_torch_reports_its_devices_when_asked(told):
     torch = pytest.importorskip("torch")
     found = told("--import", "torch")["torch"]
     assert found["installed"] == torch.__version__
@@ -86,7 +86,7 @@ def test_the_revision_of_the_working_directory_without_credentials(told, tmp_pat
     assert found["remote"] == "https://***@host/repository.git"
 
 
-def test_a_batch_job_and_a_container_are_told(told, monkeypatch):
+def test_a_batch_job_and_a_container_are_reported(told, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "812345")
     monkeypatch.setenv("APPTAINER_NAME", "image.sif")
     found = told()
@@ -94,7 +94,7 @@ def test_a_batch_job_and_a_container_are_told(told, monkeypatch):
     assert "apptainer" in found["container"]["hints"]
 
 
-def test_what_cannot_be_imported_is_one_line_and_the_rest_is_told(capsys, monkeypatch):
+def test_a_failed_import_is_one_line_and_the_rest_is_reported(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
     assert main(["env", "--import", "jax"]) == 5
     seen = capsys.readouterr()
@@ -103,7 +103,7 @@ def test_what_cannot_be_imported_is_one_line_and_the_rest_is_told(capsys, monkey
     assert main(["env", "--import", "os"]) == 2
 
 
-def test_what_env_writes_ingest_knows_as_an_environment(told, tmp_path):
+def test_ingest_recognises_the_output_of_env(told, tmp_path):
     (tmp_path / "env.json").write_text(json.dumps(told()))
     found = ingest([Bundle(tmp_path / "env.json")], tmp_path / "results")
     assert found.placed[0].kind is Kind.environment

@@ -130,7 +130,7 @@ def test_a_figure_of_the_bundle_is_never_overwritten(tmp_path, capsys):
     assert len([*figures.glob("scaling_species-*.png")]) == 1
 
 
-def test_without_matplotlib_one_line_tells_how_to_install_it(tmp_path, capsys, monkeypatch):
+def test_without_matplotlib_one_line_reports_how_to_install_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     same_size_bundle(tmp_path)
     assert main(["ingest", "same.zip"]) == 0
@@ -141,7 +141,7 @@ def test_without_matplotlib_one_line_tells_how_to_install_it(tmp_path, capsys, m
 
 
 @pytest.mark.parametrize("odd", ["1e300", "1e-320", "0"])
-def test_odd_names_and_numbers_of_strangers_harm_no_figure(tmp_path, capsys, odd):
+def test_odd_names_and_numbers_in_bundles_harm_no_figure(tmp_path, capsys, odd):
     pytest.importorskip("matplotlib")
     lines = [f"$x_{{\x1b\u4e16{'w' * 300},torch$^,{rep},24,2,{odd}" for rep in (1, 2)]
     lines += [f"b,numpy,{rep},24,1,{odd}" for rep in (1, 2)]

@@ -43,7 +43,7 @@ def test_other_ensembles_and_settings(ensemble, capsys):
     assert capsys.readouterr().out.strip().endswith("mine.jsonl")
 
 
-def test_a_size_that_a_system_has_not_is_told(capsys):
+def test_a_size_that_a_system_lacks_is_reported(capsys):
     assert main(["profile", "--calc", "lj", "--system", "silicon", "--n-atoms", "7", "--steps", "1"]) == 0
     assert "note: 7 atoms requested; silicon has 8" in capsys.readouterr().err
     assert read_records().calls[0]["n_atoms"] == 8
@@ -92,7 +92,7 @@ def test_bad_input_is_one_line(words, told, capsys, working_directory):
     assert told in errors[0]
 
 
-def test_progress_in_a_file_is_a_plain_line_now_and_then(capsys):
+def test_progress_in_a_file_is_a_plain_line_periodically(capsys):
     times = iter([0.0, 0.0, 10.0, 40.0, 45.0, 100.0])
     update = _plain(lambda: next(times))
     for done in range(5):
@@ -129,6 +129,6 @@ class TestCompareAll:
         assert main(["compare-all", "--calc", "nosuch", "--steps", "1"]) == 1
         assert "failed: unknown calculator" in capsys.readouterr().out
 
-    def test_an_unknown_system_is_told_before_anything_starts(self, capsys):
+    def test_an_unknown_system_is_reported_before_anything_starts(self, capsys):
         assert main(["compare-all", "--system", "watr"]) == 5
         assert "did you mean water?" in capsys.readouterr().err

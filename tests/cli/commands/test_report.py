@@ -115,7 +115,7 @@ def test_errors_are_one_line_on_stderr(run, capsys, arguments, code):
     assert seen.err.count("\n") == 1
 
 
-def test_validate_tells_valid_from_not(run, capsys):
+def test_validate_distinguishes_valid_from_invalid(run, capsys):
     assert main(["validate", str(run)]) == 0
     assert capsys.readouterr().out == f"{run}: valid, 14 records\n"
     run.write_bytes(GOLDEN.read_bytes()[:-9])
@@ -148,7 +148,7 @@ def test_help_loads_no_heavy_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_closed_pipe_is_no_error(run):
+def test_a_closed_pipe_is_not_an_error(run):
     command = [sys.executable, "-m", "instrumented_calc", "report", str(run)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=SOURCE) as process:

@@ -102,7 +102,7 @@ def test_only_what_is_missing_is_done_again(capsys):
 
 
 @pytest.mark.slow
-def test_a_killed_scale_goes_on_where_it_stopped():
+def test_a_killed_scale_continues_where_it_stopped():
     command = [
         sys.executable,
         "-m",
@@ -164,7 +164,7 @@ def test_bad_input_is_one_line(capsys, arguments, code, words):
 
 
 @pytest.mark.slow
-def test_the_true_number_of_atoms_is_told_and_used(capsys):
+def test_the_true_number_of_atoms_is_reported_and_used(capsys):
     assert scale("--system", "silicon", "--calc", "factories:Constant", "--sizes", "9", "--steps", "2") == 0
     seen = capsys.readouterr()
     assert "note: 9 atoms requested; silicon has 8" in seen.err

@@ -46,7 +46,7 @@ class TestTimer:
             assert timer.stop() >= 1000 * seconds
         assert timer.device is device
 
-    def test_a_timer_that_was_not_started_says_so(self):
+    def test_a_timer_that_was_not_started_reports_it(self):
         with pytest.raises(ExperimentError, match=r"call start\(\) first"):
             CUDATimer("cpu").stop()
 
@@ -177,7 +177,7 @@ class TestBenchmarks:
         assert two.split()[-1] == "2.00x"
         print_comparison_table({})
 
-    def test_what_the_benchmark_itself_stores_is_no_leak(self):
+    def test_the_benchmarks_own_storage_is_not_a_leak(self):
         result = benchmark_function(int, n_warmup=0, n_calls=20_000)
         assert result.n_calls == 20_000
         assert benchmark.GIB * result.memory_delta_gb < 10 * MIB

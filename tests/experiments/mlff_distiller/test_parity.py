@@ -206,7 +206,7 @@ class TestProfiling:
         # That profiler hands the keys to its constructor, which takes these and no others.
         assert list(stored) == [*REQUIRED, *DEFAULTS]
 
-    def test_another_device_is_told_whatever_form_it_has(self, frames):
+    def test_another_device_is_reported_whatever_form_it_has(self, frames):
         torch = pytest.importorskip("torch")
         for given in ("cuda:1", torch.device("cuda", 1)):
             result = MDProfiler(device=given).profile_calculator(Counting(), frames)

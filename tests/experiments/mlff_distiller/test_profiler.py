@@ -133,7 +133,7 @@ def test_a_file_of_the_other_profiler_can_be_loaded_even_with_unknown_keys(tmp_p
         ('{"name": 1}', "is not a profile.*name"),
     ],
 )
-def test_a_file_that_is_no_profile_is_told_in_one_line(tmp_path, text, told):
+def test_a_file_that_is_not_a_profile_is_reported_in_one_line(tmp_path, text, told):
     (tmp_path / "r.json").write_text(text, encoding="utf-8")
     with pytest.raises(ExperimentError, match=told) as caught:
         MDProfileResult.load_json(tmp_path / "r.json")
@@ -255,7 +255,7 @@ class TestFaultsOfTheOtherProfiler:
         assert "not separable" in result.summary()
         assert identify_hotspots(result)["components"] == {}
 
-    def test_01_parts_that_are_wholly_energy_or_forces_are_told_apart(self, tmp_path):
+    def test_01_parts_that_are_wholly_energy_or_forces_are_distinguished(self, tmp_path):
         journal = component_journal(tmp_path / "r.jsonl", {"readout": "energy", "backward": "forces"})
         result = result_from_journal(journal)
         assert (result.energy_time_ms, result.forces_time_ms, result.stress_time_ms) == (1.0, 9.0, None)
@@ -321,7 +321,7 @@ class TestFaultsOfTheOtherProfiler:
         with pytest.warns(RuntimeWarning, match="leaky: host resident memory grows: flagged"):
             warn_of_growth(result)
 
-    def test_06_a_single_jump_is_no_leak(self, tmp_path):
+    def test_06_a_single_jump_is_not_a_leak(self, tmp_path):
         jump = [{"rss_bytes": 2**30 + (20 * 2**20 if k > 30 else 0)} for k in range(10_000)]
         result = result_from_journal(memory_journal(tmp_path / "r.jsonl", jump))
         assert not result.memory_stable
@@ -336,7 +336,7 @@ class TestFaultsOfTheOtherProfiler:
         result = result_from_journal(memory_journal(tmp_path / "r.jsonl", samples), warmup=2)
         assert result.memory_per_step_gb == [0.5]
 
-    def test_06_memory_that_falls_is_no_leak(self):
+    def test_06_memory_that_falls_is_not_a_leak(self):
         falling = result_of([1.0], MDProfileResult, memory_initial_gb=0.2, memory_final_gb=0.1)
         assert not falling.memory_stable
         assert "memory decreased by 102.40 MiB" in falling.summary()
@@ -413,7 +413,7 @@ def test_nothing_is_printed(frames, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_switched_off_it_says_so(frames, monkeypatch):
+def test_switched_off_it_reports_it(frames, monkeypatch):
     monkeypatch.setenv("INSTRUMENTED_CALC", "off")
     with pytest.raises(ExperimentError, match="nothing would be recorded"):
         profile_md_trajectory(EMT(), frames)

@@ -143,7 +143,7 @@ def test_calculators_of_ase_can_be_compared(capsys):
 
 
 @pytest.mark.timeout(300)
-def test_a_cell_that_stalls_is_stopped_once_and_told_with_its_place(capsys):
+def test_a_cell_that_stalls_is_stopped_once_and_reported_with_its_place(capsys):
     for seconds in ("4", "16", "60"):  # a process on a busy machine may not even have started in time
         shutil.rmtree("out", ignore_errors=True)
         limits = ("--modes", "numpy_only", "--reps", "3", "--time-limit", seconds)
@@ -223,7 +223,7 @@ def test_replicates_are_interleaved_in_orders_of_their_own():
     assert planned(reps=4)[0] == tasks
 
 
-def test_what_a_device_cannot_do_is_left_out_and_told():
+def test_unsupported_devices_are_skipped_and_reported():
     machine = Machine("2.13.0", 1, 1e-6, ("cpu", "mps"), ("mps",))
     tasks, notes = planned(machine, dtypes=("float64", "float16"), devices=("cpu", "mps", "cuda"), reps=1)
     assert {task.tag for task in tasks if task.mode != "numpy_only"} == {

@@ -117,7 +117,7 @@ def test_noise_alone_is_inconclusive(seed, operation_s):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_slow_operations_that_are_no_dispatch_are_not_called_overhead(seed):
+def test_slow_operations_that_are_not_dispatch_are_not_called_overhead(seed):
     found = judged(cells(seed, (1.0, 3.0, 2.9), share=0.05, operation_s=1e-3))
     assert found.decision == "inconclusive"
     assert "much longer than dispatch" in found.why
@@ -144,7 +144,7 @@ def test_a_torch_mode_that_secretly_runs_numpy_is_refused(seed, how):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_process_too_small_for_torch_is_not_believed(seed):
+def test_a_process_too_small_for_torch_is_not_trusted(seed):
     small = evidence("torch_full", peak_rss_bytes=30 * 2**20)
     found = [
         replaced(each, small) if each.mode == "torch_full" else each
@@ -242,7 +242,7 @@ def test_other_versions_are_not_comparable():
     assert (problem.rule, problem.text) == ("hardware-unequal", "numpy 1.26.4 and 2.4.6")
 
 
-def test_a_first_replicate_without_warm_up_is_set_aside_and_told():
+def test_a_first_replicate_without_warm_up_is_set_aside_and_reported():
     found = cells(0, (2.0, 1.0, 0.97), share=0.04, operation_s=1e-4, reps=6)
     cold = [
         changed(
@@ -268,7 +268,7 @@ def test_unaccounted_time_makes_the_share_a_range_that_may_decide_nothing():
     assert not verdict.refused
 
 
-def test_a_mode_that_stalled_leaves_no_verdict_and_is_told():
+def test_a_mode_that_stalled_leaves_no_verdict_and_is_reported():
     found = [each for each in cells(0, (2.0, 1.0, 0.97)) if each.mode != "torch_full"]
     lost = Cell("planted.xyz", "torch_full", 1, 0, 0, status="stalled", why="no end after 120 s")
     verdict = judged([*found, lost])
@@ -284,7 +284,7 @@ def test_inputs_that_differ_are_inconclusive_together_and_decided_apart():
     assert verdict.why == "the inputs differ: kernel/threading on large; overhead-bound on small"
 
 
-def test_batching_is_told_apart_from_the_library():
+def test_batching_is_distinguished_from_the_library():
     found = [
         replaced(each, evidence(each.mode, torch_contractions=7)) if each.mode == "torch_full" else each
         for each in cells(0, (1.0, 2.0, 0.1), share=0.1)
@@ -308,7 +308,7 @@ def test_scaling_with_species_has_a_verdict_of_its_own(seed, power, verdict):
     assert scaling.exponent.high >= power - 0.3
 
 
-def test_sums_over_pairs_of_species_tell_species_apart():
+def test_sums_over_pairs_of_species_distinguish_species():
     numbers = {1: 576, 2: 432, 3: 384, 4: 360}
     for species, expected in numbers.items():
         assert products_of([str(i * species // 24) for i in range(24)]) == expected
@@ -327,12 +327,12 @@ def test_tables_have_the_columns_of_the_study_and_agree_with_each_other():
         assert float(row[7]) == pytest.approx(walls.mean() / 576, rel=1e-12)
 
 
-def test_what_was_not_measured_is_empty_in_the_tables():
+def test_unmeasured_values_are_empty_in_the_tables():
     (line,) = timings_csv([Cell("a", "numpy_only", 1, 2, 1, wall_s=0.5)]).splitlines()[1:]
     assert line == "a,numpy_only,1,2,1,0.5,,,,0.125,float64 cpu eager,"
 
 
-def test_a_problem_that_is_told_twice_is_one():
+def test_a_problem_that_is_reported_twice_is_one():
     found = cells(0, (2.0, 1.0, 0.97))
     found = [replaced(each, None) if each.mode == "torch_full" else each for each in found]
     told = [each for each in check_cells(found, FLOOR) if each.rule == "backend-label-unverified"]

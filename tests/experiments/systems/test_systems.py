@@ -38,7 +38,7 @@ def between_molecules(atoms, size):
 
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("n_atoms", SIZES)
-def test_every_size_is_the_nearest_and_the_note_tells_when_it_is_another(name, n_atoms):
+def test_every_size_is_the_nearest_and_the_note_reports_when_it_is_another(name, n_atoms):
     system = build_system(name, n_atoms)
     unit, fewest = KNOWN[name].unit, KNOWN[name].unit * KNOWN[name].fewest
     assert len(system.atoms) % unit == 0
@@ -126,7 +126,7 @@ def test_images_of_an_oblique_cell_are_nearly_as_far_apart_as_those_of_a_cube(n_
     ("name", "hint"),
     [("coper", "copper"), ("Silicon", "silicon"), ("watr", "water"), ("species-5", "species-")],
 )
-def test_an_unknown_name_is_told_with_the_nearest_one(name, hint):
+def test_an_unknown_name_is_reported_with_the_nearest_one(name, hint):
     with pytest.raises(
         ExperimentError, match=rf"unknown system '{name}'; did you mean {hint}.*known: water, "
     ):
@@ -137,6 +137,6 @@ def test_aluminium_is_aluminum():
     assert build_system("aluminium", 4).atoms.get_chemical_formula() == "Al4"
 
 
-def test_no_atoms_are_no_system():
+def test_zero_atoms_are_not_a_system():
     with pytest.raises(ExperimentError, match="use an integer from 1 to 1,000,000"):
         build_system("copper", 0)

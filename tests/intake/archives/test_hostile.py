@@ -176,7 +176,7 @@ def test_names_that_a_shell_would_run_are_only_names(tmp_path):
     assert "touch pwned" in (tmp_path / "results/ingested/provenance.csv").read_text()
 
 
-def test_names_that_are_no_utf_8_are_kept_as_escapes(tmp_path):
+def test_names_that_are_not_utf_8_are_kept_as_escapes(tmp_path):
     path = tmp_path / "b.tar"
     tar_of(path, (member("Na\udcffme.log"), b"a=1"), mode="w")
     found = take(path)
@@ -194,7 +194,7 @@ def test_members_of_the_same_name_are_all_kept(tmp_path):
     assert {(tmp_path / "results" / name).read_bytes() for name in names} == {b"one", b"two", b"three"}
 
 
-def test_what_is_in_the_results_already_is_not_overwritten(tmp_path):
+def test_existing_results_are_not_overwritten(tmp_path):
     (tmp_path / "results/tables").mkdir(parents=True)
     (tmp_path / "results/tables/timings_local.csv").write_bytes(b"mine")
     (tmp_path / "results/tables/other.csv").symlink_to(tmp_path / "outside.csv")
@@ -274,7 +274,7 @@ def test_archives_in_archives_are_opened_so_deep_and_no_deeper(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 30, 200, 400])
-def test_an_archive_cut_short_gives_what_is_whole_and_says_so(tmp_path, cut):
+def test_an_archive_cut_short_gives_what_is_whole_and_reports_it(tmp_path, cut):
     contents = [(member(f"{number}.log"), os.urandom(300)) for number in range(5)]
     whole = tar_of(tmp_path / "whole.tgz", *contents).read_bytes()
     (tmp_path / "b.tgz").write_bytes(whole[: len(whole) - 700 - cut])

@@ -154,7 +154,7 @@ def test_an_archive_in_an_archive_is_held_to_the_same(tmp_path):
     assert peak < MOST_MB
 
 
-def test_what_is_left_unread_is_said(tmp_path):
+def test_unread_content_is_reported(tmp_path):
     rows = CSV + b"a,b,c,1\n" * 10
     (tmp_path / "t.csv").write_bytes(rows + b"x" * (LONGEST_LINE + 1) + b"\n" + b"a,b,c,2\n")
     read = read_table(tmp_path / "t.csv", "b/t.csv", Room())

@@ -138,7 +138,7 @@ def test_a_label_that_is_doubted_is_not_used():
     )
 
 
-def test_logs_and_environments_speak_for_and_against_a_label_of_their_own_bundle():
+def test_logs_and_environments_count_for_and_against_a_label_of_their_own_bundle():
     evidence = change(good(), "torch_full", executed="")
     evidence.lines.append(LogLine("b.tgz/y.out", "a.xyz", "torch_full", {"backend": "torch"}))
     assert verdict(evidence, "backend-label-unverified").verdict == "clear"
@@ -174,7 +174,7 @@ def test_a_summary_is_recomputed_with_n_minus_one():
     assert verdict(evidence, "summary-recomputed").verdict == "not enough evidence"
 
 
-def test_a_table_that_repeats_records_is_compared_with_them_and_is_no_replicate():
+def test_a_table_that_repeats_records_is_compared_with_them_and_is_not_a_replicate():
     record = dataclasses.replace(good().measurements[0], rep=None)
     repeat = Measurement(table="b.tgz/timings_all.csv", file="a", mode="numpy_only", wall_s=1.0104)
     evidence = StudyData([dataclasses.replace(record, table="b.tgz/records of processes"), repeat])
@@ -197,7 +197,7 @@ def test_a_table_made_of_recorded_cells_has_their_evidence():
     assert verdict(evidence, "tables-agree").verdict == "clear"
 
 
-def test_what_an_experiment_of_ours_found_of_values_is_believed():
+def test_the_value_comparison_of_our_own_experiment_is_trusted():
     evidence = good()
     evidence.lines.clear()
     evidence.studies["b.tgz/study.json"] = {"problems": []}
@@ -208,7 +208,7 @@ def test_what_an_experiment_of_ours_found_of_values_is_believed():
     assert not supported(evidence, ratios(evidence), validate(evidence))
 
 
-def test_a_split_that_timed_the_cache_of_ase_is_not_believed():
+def test_a_split_that_timed_the_cache_of_ase_is_not_trusted():
     stored = {
         "mean_latency_ms": 17.75,
         "energy_time_ms": 17.5,
@@ -222,7 +222,7 @@ def test_a_split_that_timed_the_cache_of_ase_is_not_believed():
     assert "its latencies give 17.75" in verdict(evidence, "summary-recomputed").said
 
 
-def test_runs_that_differ_in_dtype_are_no_replicates_and_are_not_compared():
+def test_runs_that_differ_in_dtype_are_not_replicates_and_are_not_compared():
     evidence = good()
     evidence.measurements += [dataclasses.replace(each, tag="float32") for each in evidence.measurements]
     assert len(evidence.groups()) == 4

@@ -95,7 +95,7 @@ def test_the_same_runs_give_the_same_archive(tmp_path):
     assert {"journals/run.jsonl", "journals/run-2.jsonl"} <= {each.name for each in infos}
 
 
-def test_no_home_directory_user_or_folder_is_told(tmp_path, monkeypatch):
+def test_no_home_directory_user_or_folder_is_reported(tmp_path, monkeypatch):
     home = tmp_path / "home/marie"
     (home / "secret project").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
@@ -124,7 +124,7 @@ def test_a_torn_journal_stays_torn(tmp_path):
     assert found.partial
 
 
-def test_what_is_no_journal_is_left_out_of_a_folder_and_refused_by_name(tmp_path):
+def test_anything_that_is_not_a_journal_is_left_out_of_a_folder_and_refused_by_name(tmp_path):
     record(tmp_path / "runs/run.jsonl")
     (tmp_path / "runs/data.jsonl").write_text('{"some": "thing"}\n')
     (tmp_path / "runs/link.csv").symlink_to("/etc/passwd")
@@ -250,7 +250,7 @@ def test_journals_of_before_that_hold_secrets_are_masked_whole(tmp_path):
     assert found["logs/job.log"] == b"export HF_TOKEN=***\nsteps=3\n"
 
 
-def test_what_holds_no_secret_is_copied_to_the_byte(tmp_path):
+def test_files_without_secrets_are_copied_byte_for_byte(tmp_path):
     run = record(tmp_path / "run.jsonl")
     odd = b'{"n": 1.50, "list":[1,\t2], "text": "\\u00e9"}\n'
     (tmp_path / "odd.json").write_bytes(odd)

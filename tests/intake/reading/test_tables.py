@@ -69,7 +69,7 @@ def test_the_wall_time_has_many_names(table, alias):
     assert table(f"\ufefffile,mode,{alias}\na.xyz,numpy,2\n").measurements[0].wall_s == 2
 
 
-def test_a_summary_is_told_by_its_columns(table):
+def test_a_summary_is_reported_by_its_columns(table):
     read = table("file,mode,N,species,runs,wall_mean,wall_std,tN2_mean\na.xyz,numpy,24,2,3,7e-4,3e-5,1e-6\n")
     assert not read.measurements
     assert (read.summaries[0].runs, read.summaries[0].wall_std) == (3, 3e-5)
@@ -83,7 +83,7 @@ def test_rows_that_cannot_be_read_are_counted_and_named(table):
     assert table("some,other,table\n1,2,3\n").bad_rows == 1
 
 
-def test_values_that_are_no_times_are_kept_for_the_check(table):
+def test_values_that_are_not_times_are_kept_for_the_check(table):
     walls = [each.wall_s for each in table("file,mode,wall_s\na,x,inf\na,x,nan\na,x,-1\n").measurements]
     assert walls[0] == math.inf
     assert math.isnan(walls[1])
@@ -114,7 +114,7 @@ def test_a_record_of_one_process():
     assert read_metrics({"mode": [1], "wall_s": {}}, "t", "x.json").bad_rows == 1
 
 
-def test_a_cell_of_our_own_experiment_tells_what_it_executed():
+def test_a_cell_of_our_own_experiment_reports_what_it_executed():
     cell = {
         "file": "a.xyz",
         "mode": "torch_mixed",
@@ -167,7 +167,7 @@ def test_workloads_of_the_torch_port():
         (["Abnormal termination (signal 9)", "Normal termination (return value 0)"], "signal 9"),
     ],
 )
-def test_htcondor_s_log_tells_how_its_jobs_ended(tmp_path, ends, said):
+def test_htcondor_s_log_reports_how_its_jobs_ended(tmp_path, ends, said):
     path = tmp_path / "cluster_1.log"
     path.write_text("".join(f"005 (1.0) Job terminated.\n\t(1) {end}\n" for end in ends))
     (line,) = read_log(path, "b/cluster_1.log", Room()).lines

@@ -42,13 +42,13 @@ def test_figures_are_png_and_svg_and_the_same_every_time():
         assert render_figure(figure) == files
 
 
-def test_names_of_files_are_no_formulas():
+def test_names_of_files_are_not_formulas():
     pytest.importorskip("matplotlib")
     points = (Point("$(rm -rf)$", "a$b", 1.0), Point("_hidden", "$x_$y$", 2.0, 1.5, 2.5))
     assert render_figure(Figure("odd", "t", "x", "y", points))
 
 
-def test_without_matplotlib_one_line_tells_what_to_install(monkeypatch):
+def test_without_matplotlib_one_line_reports_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ExperimentError, match=r"pip install 'instrumented-calc\[figures\]'"):
         render_figure(Figure("f", "t", "x", "y", (Point("s", "p", 1.0),)))

@@ -59,7 +59,7 @@ def test_a_label_that_nothing_shows_is_called_one():
     ]
 
 
-def test_modes_of_different_values_are_not_drawn_but_told():
+def test_modes_of_different_values_are_not_drawn_but_reported():
     lines = [
         LogLine("b.zip/x.out", "one.xyz", mode, {"value": value}) for mode, value in (("a", "1"), ("b", "2"))
     ]
@@ -76,7 +76,7 @@ def test_several_tables_have_figures_of_their_own():
     }
 
 
-def test_what_is_too_much_for_a_figure_is_told():
+def test_figures_with_too_many_points_are_reported():
     figures, notes = drawn(*(each for n in range(200) for each in runs(f"{n}.xyz", walls=(1.0,))))
     assert figures == {}
     assert notes == [f"wall_time_by_system of {TABLE} is not drawn: too many points for a figure"]

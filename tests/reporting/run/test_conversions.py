@@ -17,7 +17,7 @@ def text(found: Conversions) -> str:
     return render_text(Document("A run", (conversions_section(found),)))
 
 
-def test_each_row_tells_from_what_to_what_and_its_share():
+def test_each_row_reports_from_what_to_what_and_its_share():
     lines = text(Conversions((COPY, WAIT), (), 10**9, ("as_tensor", "tensor"))).splitlines()
     (copy,) = [line for line in lines if line.strip().startswith("host to device")]
     assert copy.split() == [
@@ -40,7 +40,7 @@ def test_promotions_have_a_table_of_their_own():
     assert "use one dtype" in advice.lines[0]
 
 
-def test_what_does_not_fit_is_summed():
+def test_entries_beyond_the_limit_are_summed():
     rows = tuple(
         Conversion("cast", f"float32@cuda:{n}", "x", "", 2, 1, 1, 0.0) for n in range(ROWS_SHOWN + 3)
     )

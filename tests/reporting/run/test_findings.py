@@ -68,7 +68,7 @@ def test_a_report_says_what_is_wrong_and_what_to_do(leaking):
     assert all(rule in section for rule in NAMES)
 
 
-def test_a_healthy_run_is_told_in_two_lines(healthy):
+def test_a_healthy_run_is_reported_in_two_lines(healthy):
     _, findings = judged(healthy)
     section = findings_section([each for each in findings if each.verdict != "flagged"])
     assert section.blocks[0].lines == ("No findings.",)
@@ -78,7 +78,7 @@ def test_a_healthy_run_is_told_in_two_lines(healthy):
     assert findings_section([]) is None
 
 
-def test_a_saving_is_told_with_its_ceiling(healthy):
+def test_a_saving_is_reported_with_its_ceiling(healthy):
     _, findings = judged(healthy)
     outside = next(each for each in findings if each.rule == "time-outside")
     assert outside.saving_share == pytest.approx(1.7 / 6, rel=0.01)
@@ -88,7 +88,7 @@ def test_a_saving_is_told_with_its_ceiling(healthy):
     assert "1.70 ms per step, " in text
 
 
-def test_the_end_of_a_run_tells_the_worst_and_what_is_unknown(leaking, healthy):
+def test_the_end_of_a_run_reports_the_worst_and_what_is_unknown(leaking, healthy):
     lines = closing_summary(leaking).splitlines()
     assert len(lines) <= 14
     flagged = next(line for line in lines if line.startswith("FLAGGED"))

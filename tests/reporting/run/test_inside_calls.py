@@ -125,7 +125,7 @@ def test_sections_without_evidence_are_absent(summarized):
         assert absent not in text
 
 
-def test_when_every_call_compiled_the_latency_says_so(summarized):
+def test_when_every_call_compiled_the_latency_reports_it(summarized):
     row = records.Call(index=0, wall_ns=5, compile_ns={"f": 4})
     text = render_text(build_report([summarized(row)]))
     assert "not measured: every successful call compiled something" in text
@@ -148,7 +148,7 @@ def test_markdown_and_json_have_the_same_evidence(full):
     assert found["device_memory_reserved"]["peak_bytes"] == 2 * 10**9
 
 
-def test_the_closing_summary_tells_of_compilation_and_device_memory(full):
+def test_the_closing_summary_reports_compilation_and_device_memory(full):
     lines = closing_text(full).splitlines()
     assert len(lines) <= 14
     slowest = next(line for line in lines if line.startswith("slowest"))

@@ -54,7 +54,7 @@ def test_the_text_report_shows_the_breakdown_summing_to_a_hundred(golden):
     assert text.rstrip().splitlines()[-1].strip().startswith("instrumented-calc report")
 
 
-def test_what_was_not_measured_is_said(journal):
+def test_unmeasured_values_are_reported(journal):
     text = render_text(build_report([summarize(read_journal(journal("run.jsonl")))]))
     assert "not measured" in text
     assert "partial: no run_end" in text

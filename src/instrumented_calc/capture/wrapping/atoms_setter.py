@@ -24,7 +24,7 @@ def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool])
         A function that restores the original setter.
     """
     from ase import Atoms  # noqa: PLC0415 - only here
-    from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - likewise
+    from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - loaded only when needed
 
     original: Any = Atoms.calc
 

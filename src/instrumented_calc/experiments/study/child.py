@@ -60,13 +60,13 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
         The cell as JSON; under cProfile, its result.
     """
     from instrumented_calc.analysis.study.cells import Cell, products_of  # noqa: PLC0415 - after the pins
-    from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - loaded only when needed
         count_torch_operations,
         pin_torch,
         testify,
     )
-    from instrumented_calc.experiments.study.workload import Setting  # noqa: PLC0415 - likewise
-    from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.workload import Setting  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - loaded only when needed
 
     if task.mode != NUMPY_ONLY:
         _load_torch()
@@ -84,7 +84,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     for _ in range(task.warmups):
         _timed(evaluate, setting)
     if task.cprofile:
-        from instrumented_calc.experiments.study.hotspots import profile  # noqa: PLC0415 - likewise
+        from instrumented_calc.experiments.study.hotspots import profile  # noqa: PLC0415 - loaded only when needed
 
         return asdict(profile(evaluate, task))
     figures, blocks = _measure(evaluate, setting, task.seconds)
@@ -170,7 +170,7 @@ def _measure(evaluate: Callable[[], None], setting: Setting, seconds: float) -> 
 def _save_values(calc: Any, task: Task) -> None:
     import numpy as np  # noqa: PLC0415 - after the pins
 
-    from instrumented_calc.experiments.study.workload import as_arrays  # noqa: PLC0415 - likewise
+    from instrumented_calc.experiments.study.workload import as_arrays  # noqa: PLC0415 - loaded only when needed
 
     with os.fdopen(create(f"{task.stem}.npz"), "wb") as file:
         np.savez(file, **as_arrays(calc.results))  # type: ignore[arg-type]  # names of quantities
@@ -178,7 +178,7 @@ def _save_values(calc: Any, task: Task) -> None:
 
 def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
     """Evaluate a few more times in a recorded run, and return its journal."""
-    from instrumented_calc.api import profiled, recording  # noqa: PLC0415 - likewise
+    from instrumented_calc.api import profiled, recording  # noqa: PLC0415 - loaded only when needed
     from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - after the pins
 
     with profiled(calc, f"{task.stem}.jsonl", trace="off", summary=False) as recorded:

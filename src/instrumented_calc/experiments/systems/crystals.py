@@ -68,7 +68,7 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
         ExperimentError: A number is out of range.
     """
     import numpy as np  # noqa: PLC0415 - only experiments need it
-    from ase.build import bulk  # noqa: PLC0415 - likewise
+    from ase.build import bulk  # noqa: PLC0415 - loaded only when needed
 
     check_atoms(n_atoms)
     check_temperature(temperature_k)

@@ -31,7 +31,7 @@ def water(n_molecules: int, rng: np.random.Generator) -> Any:
     of dynamics make it a liquid.
     """
     from ase import Atoms, units  # noqa: PLC0415 - ASE is slow to import
-    from ase.build import molecule  # noqa: PLC0415 - likewise
+    from ase.build import molecule  # noqa: PLC0415 - loaded only when needed
 
     volume = WATER_MASS / WATER_DENSITY * 1e24 / units.mol  # A^3 per molecule
     edge = (MOLECULES_PER_CELL * volume) ** (1 / 3)
