@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What a batch system or a user may have set around the tests, and what would change a journal.
 FOREIGN = ("INSTRUMENTED_CALC", "SLURM_", "PBS_", "LSB_", "OMPI_", "PMI", "MV2_", "_CONDOR_")
 
-# A machine that is busy is no reason to fail. The slow examples are for CI: HYPOTHESIS_PROFILE=thorough.
+# A machine that is busy is not a reason to fail. The slow examples are for CI: HYPOTHESIS_PROFILE=thorough.
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
@@ -110,7 +110,7 @@ def _torch_hooks() -> dict[str, object]:
 
 @pytest.fixture
 def exact_clock() -> ExactClock:
-    """Give a clock that advances only when it is told to."""
+    """Give a clock that advances only on request."""
     return ExactClock()
 
 

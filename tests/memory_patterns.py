@@ -100,7 +100,7 @@ def falling(rng: np.random.Generator, at: Values) -> Values:
 
 
 def garbage(rng: np.random.Generator, at: Values) -> Values:
-    """Cyclic garbage that a collection frees now and then, most of it."""
+    """Cyclic garbage that a collection frees periodically, most of it."""
     period = rng.uniform(0.01, 0.1) * at[-1]
     amplitude = 10 ** rng.uniform(0, 1.5) * MB
     return amplitude * (

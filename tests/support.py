@@ -19,7 +19,7 @@ JOURNAL_THREAD = "instrumented-calc journal"
 
 
 class ExactClock:
-    """A clock in ns that stands still unless it is told to go on, whoever reads it how often.
+    """A clock in ns that stands still unless it is told to continue, whoever reads it how often.
 
     Args:
         now: What it shows at first.

@@ -1,4 +1,4 @@
-"""How a run ended, told from synthetic journals: every statement is as strong as its evidence."""
+"""How a run ended, determined from synthetic journals: every statement is as strong as its evidence."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def resident() -> float:
 
 
 def main(calls: int, limit: int) -> bool:
-    """Run, print the figures, and tell whether they are right."""
+    """Run, print the figures, and return whether they are right."""
     atoms = Atoms("Ar2", [[0, 0, 0], [0, 0, 3.5]])
     calculator = ProfiledCalculator(Nothing(), max_journal=limit, summary=False)
     arguments = atoms, ["energy"], ["positions"]

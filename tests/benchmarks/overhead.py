@@ -151,7 +151,7 @@ def under_cprofile(block: Callable[[], None]) -> Callable[[], None]:
 
 
 class Player:
-    """One variant in a process of its own, that runs a block when it is told to."""
+    """One variant in a process of its own, that runs a block on request."""
 
     def __init__(self, block_of: Callable[[], Callable[[], Any]], play: Callable[[Any], Any] = cpu) -> None:
         self._here, there = Pipe()

@@ -1,4 +1,4 @@
-"""Runs without a fault, of calculators that people use."""
+"""Runs without a fault, of calculators in common use."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import instrumented_calc.integration as integrations
 
 
 class Overflowing(Springs):
-    """Its energy is no number from some call on."""
+    """Its energy is not a number from some call on."""
 
     broken_from = 10**9
 
@@ -39,7 +39,7 @@ def energy_is_no_number(draw: random.Random, planted: bool) -> None:
 
 
 class Drifting(Springs):
-    """A gas without forces, whose neighbours are looked for in the cell as it is, or after wrapping."""
+    """A gas without forces, whose neighbours are searched in the cell as it is, or after wrapping."""
 
     wraps = True
     edges = 0

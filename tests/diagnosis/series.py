@@ -1,4 +1,4 @@
-"""How often the growth test is wrong on memory that is made up, at a run's end and while it goes on."""
+"""How often the growth test is wrong on memory that is made up, at a run's end and during the run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rates_of_healthy(seed: int, draws: int) -> dict[str, float]:
 
 
 def rates_of_live(seed: int, draws: int) -> dict[str, float]:
-    """Return which share of each healthy pattern is ever told as a leak in the course of a run."""
+    """Return which share of each healthy pattern is ever reported as a leak in the course of a run."""
     rng = np.random.default_rng(seed)
     return {
         name: np.mean([told_at(rng, pattern) is not None for _ in range(draws)])
@@ -47,7 +47,7 @@ def rates_of_live(seed: int, draws: int) -> dict[str, float]:
 
 
 def told_at(rng: np.random.Generator, pattern: Pattern, steps: int = LIVE_STEPS) -> int | None:
-    """Return at which call a run's memory is told as a leak, None if it never is.
+    """Return at which call a run's memory is reported as a leak, None if it never is.
 
     The looks come as those of a run do, which has steps of 7 ms.
 

@@ -1,4 +1,4 @@
-"""Memory that is made up, watched as a run goes on: leaks are told in time, and hardly anything else is."""
+"""Memory that is made up, watched during a run: leaks are reported in time, and hardly anything else is."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def writer_every_ten_steps(draw: random.Random, planted: bool) -> None:
 
 @case("collections-of-everything", "gc-pauses", saving=True, busy=True)
 def collections_of_everything(draw: random.Random, planted: bool) -> None:
-    """A script collects garbage every now and then, and the collector walks over a large structure."""
+    """A script collects garbage periodically, and the collector walks over a large structure."""
     atoms = lattice(draw)
     structure = [{"number": number, "next": []} for number in range(draw.randint(60_000, 120_000))]
     every = draw.randint(15, 25)

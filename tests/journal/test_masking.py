@@ -208,7 +208,7 @@ SECRET_NAMES = st.sampled_from(
         *("client_secret", "pass", "auth", "aws_secret_access_key", "passphrase", "session_token", "cookie"),
     ]
 )
-# Nothing but letters and digits, so that it can be looked for in any encoding.
+# Nothing but letters and digits, so that it can be searched in any encoding.
 SECRETS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=6, max_size=30).map(
     lambda text: f"Zq{text}"
 )

@@ -1,4 +1,6 @@
-"""Disks fill, files vanish and servers hang: the calculations go on, and the journal says what is missing."""
+"""Disks fill, files vanish and servers hang: the calculations continue, and the journal says what is
+missing.
+"""
 
 from __future__ import annotations
 

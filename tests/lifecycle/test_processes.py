@@ -1,4 +1,4 @@
-"""Forks, pools and MPI ranks: each process has a journal of its own, and nobody waits for anybody."""
+"""Forks, pools and MPI ranks: each process has a journal of its own, and no one waits for anyone."""
 
 from __future__ import annotations
 

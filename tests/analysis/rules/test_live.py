@@ -1,4 +1,4 @@
-"""What is told while a run goes on: a leak, a storm of compilations, too many busy threads; nothing else."""
+"""Findings reported during a run: a leak, a storm of compilations, too many busy threads; nothing else."""
 
 from __future__ import annotations
 

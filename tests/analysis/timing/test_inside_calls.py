@@ -1,4 +1,4 @@
-"""What went on inside calls: compilation, groups, the device, counts; worked out by hand."""
+"""Inside calls: compilation, groups, the device, counts; worked out by hand."""
 
 from __future__ import annotations
 

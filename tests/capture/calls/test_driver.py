@@ -110,7 +110,7 @@ def test_calls_before_md_belong_to_no_phase(atoms):
     rows = records_of(atoms).calls
     assert [row["phase"] for row in rows[:5]] == [None] * 5
     assert all("step" not in row for row in rows[:5])
-    # looked for at ever longer distances, but never at more than sixteen calls
+    # searched at ever longer distances, but never at more than sixteen calls
     assert {row["phase"] for row in rows[5 + 16 :]} == {1}
     assert [row["step"] for row in rows[-5:]] == [35, 36, 37, 38, 39]
 

@@ -46,7 +46,7 @@ class Contracting:
 
 
 def contracted(work, calls=1):
-    """Return what a run of calls has contracted, and what the work returned."""
+    """Return what a run of calls contracted, and the return value of the work."""
     calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())

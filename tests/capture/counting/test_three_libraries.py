@@ -1,4 +1,4 @@
-"""One contraction, done by numpy, torch and JAX, is told three times and the same each time."""
+"""One contraction, done by numpy, torch and JAX, is reported three times and the same each time."""
 
 from __future__ import annotations
 

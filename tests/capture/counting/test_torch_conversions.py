@@ -35,7 +35,7 @@ class Converting:
 
 
 def converted(work, calls=1):
-    """Return what a run of calls has converted, and what the work returned."""
+    """Return what a run of calls converted, and the return value of the work."""
     calc = ProfiledCalculator(Converting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())

@@ -39,7 +39,7 @@ class Contracting:
 
 
 def contracted(work, calls=1):
-    """Return what a run of calls has contracted, and what the work returned."""
+    """Return what a run of calls contracted, and the return value of the work."""
     calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())
@@ -277,7 +277,7 @@ class TestCompiled:
 
 
 class TestLabels:
-    """Inside anybody's torch.profiler the calls have their equation's name."""
+    """Inside anyone's torch.profiler the calls have their equation's name."""
 
     def profiled(self, work):
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

@@ -64,7 +64,7 @@ class Model(Calculator):
 
 
 class Ticking:
-    """What lets the exact clock go on from inside a model; a copy of it is itself."""
+    """What lets the exact clock continue from inside a model; a copy of it is itself."""
 
     def __init__(self, clock):
         self.tick = clock

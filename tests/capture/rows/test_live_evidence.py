@@ -1,4 +1,4 @@
-"""What is kept of a run that goes on stays small, and spread over all of it."""
+"""What is kept of a running run stays small, and spread over all of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on their way to the journal: none lost, none doubled, and nobody waits."""
+"""Rows on their way to the journal: none lost, none doubled, and no one waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault of the recorder is told once and counted; the simulation does not notice."""
+"""A fault of the recorder is reported once and counted; the simulation does not notice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many threads at once: no row is lost, none is torn, each knows where it belongs."""
+"""Many concurrent threads: no row is lost, none is torn, each has the right place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`instrumented-calc run`: somebody's script, unchanged."""
+"""`instrumented-calc run`: a user's script, unchanged."""
 
 import os
 import subprocess

@@ -143,7 +143,7 @@ def test_cells_of_other_settings_are_not_mixed(capsys):
     assert capsys.readouterr().err == (
         "error: out has cells with steps 2, not 3: give another --output, or the same settings\n"
     )
-    # More sizes and replicates are no other settings.
+    # More sizes and replicates are not other settings.
     assert scale("--sizes", "4,8", "--replicates", "1", "--steps", "2") == 0
 
 
