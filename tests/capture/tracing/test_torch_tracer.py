@@ -226,7 +226,7 @@ def test_the_users_log_level_stays_as_it_is(monkeypatch, capfd):
 
 
 def test_too_large_a_file_keeps_its_ranges_and_reports_it(monkeypatch):
-    cut = windows.chrome_trace
+    cut = window_files.chrome_trace
     monkeypatch.setattr(window_files, "chrome_trace", lambda slices, title: cut(slices, title, 6000))
     md(12, trace=Trace(every_calls=10, max_windows=1))
     path = Path("run.trace-1.json")
