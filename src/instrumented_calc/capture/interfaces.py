@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
-    from instrumented_calc.capture.counting.table import SignatureTable
     from instrumented_calc.capture.settings import Settings
+
+
+class ConversionCounts(Protocol):
+    """The counts of a run, as the patches that count conversions see them."""
+
+    @property
+    def unseen(self) -> set[str]:
+        """Functions that convert but cannot be counted."""
 
 
 class CountingMaker(Protocol):
@@ -19,8 +26,8 @@ class CountingMaker(Protocol):
         """The run's clock, in ns."""
 
     @property
-    def signatures(self) -> SignatureTable:
-        """Contractions and conversions of the run."""
+    def signatures(self) -> ConversionCounts:
+        """Counts of contractions and conversions of the run."""
 
 
 class RecordedRun(Protocol):
