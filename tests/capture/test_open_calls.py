@@ -11,7 +11,7 @@ from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.capture import open_calls as open_calls_module
-from instrumented_calc.capture.open_calls import open_calls
+from instrumented_calc.capture.open_calls import active, open_calls
 
 
 class Waiting(zoo.Spring):
@@ -96,3 +96,32 @@ def test_a_forked_child_starts_with_no_open_call():
     calc.release.set()
     other.join()
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_collection_may_start_while_a_thread_gets_its_stack():
+    stacks, thresholds = [], gc.get_threshold()
+
+    def listen(when, _):
+        stacks.append(active.stack)
+
+    def work(allocations):
+        held = [[] for _ in range(200)]  # lists in reserve would be reused without a collection
+        gc.set_threshold(gc.get_count()[0] + allocations)
+        mine = active.stack
+        gc.set_threshold(10**6)
+        stacks.append(mine)
+        assert len(held) == 200
+
+    gc.callbacks.append(listen)
+    try:
+        for allocations in range(12):  # one of them is the stack
+            gc.set_threshold(10**6)
+            thread = threading.Thread(target=work, args=(allocations,))
+            thread.start()
+            thread.join()
+    finally:
+        gc.callbacks.remove(listen)
+        gc.set_threshold(*thresholds)
+    assert len(stacks) > 12
+    assert all(len(stack) == 0 for stack in stacks)
+    assert isinstance(stacks[-1], list)

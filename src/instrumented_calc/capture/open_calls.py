@@ -57,12 +57,15 @@ class _Stack:
 
 
 class _Active(threading.local):
+    # What a collection sees that starts while a thread gets its stack: listeners to it ask for the stack.
+    stack: list[Entry] = ()  # type: ignore[assignment]  # nobody else sees it
+
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
         """Give the thread a new, empty stack: open calls keep a reference to the old one."""
-        self.stack: list[Entry] = []
+        self.stack = []
         self._registered = registered = _Stack(self.stack)
         _stacks[id(registered)] = registered
 
