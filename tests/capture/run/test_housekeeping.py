@@ -11,6 +11,7 @@ from tests.support import read_records
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.environment.cgroups import cpu_throttling
 from instrumented_calc.capture.probes.machine import MachineProbe
+from instrumented_calc.capture.rows.row_maker import RowMaker
 from instrumented_calc.capture.run import housekeeping
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.journal.records import Finding
@@ -48,6 +49,26 @@ def test_a_finding_is_reported_once_as_a_record_and_as_a_notice(monkeypatch):
     notices = [each for each in records.of("notice") if each["kind"] == "host-growth"]
     assert [each["text"] for each in notices] == ["memory grows"]
     assert notices[0]["level"] == "warning"
+
+
+def test_the_first_round_is_not_held_against_the_sampling_budget(monkeypatch):
+    exempt, makers = [], []
+
+    def judge(_, __):
+        (maker,) = makers
+        exempt.append(maker._start_cost)
+        until = time.thread_time_ns() + 30_000_000
+        while time.thread_time_ns() < until:
+            pass
+        return []
+
+    begin = RowMaker.begin
+    monkeypatch.setattr(
+        RowMaker, "begin", lambda maker, *what: (makers.append(maker), begin(maker, *what))[1]
+    )
+    recorded(monkeypatch, judge, enough=lambda: len(exempt) > 3)
+    assert exempt[1] >= exempt[0] + 30_000_000
+    assert exempt[3] == exempt[1]
 
 
 def test_a_rule_that_fails_is_reported_once_and_the_run_continues(monkeypatch, capsys):

@@ -76,6 +76,7 @@ class Rounds:
         self._next_contractions = self._next_machine = self._next_findings = origin
         self._next_memory = origin
         self._told: set[str] = set()
+        self._loaded = False
 
     def go(self, now: int) -> None:
         """Run the tasks that are due.
@@ -83,6 +84,13 @@ class Rounds:
         Args:
             now: The run's clock, in ns.
         """
+        began = time.thread_time_ns()
+        self._run_due_tasks(now)
+        if not self._loaded:  # the first round imports modules and opens files: a cost of the start
+            self._loaded = True
+            self._maker.excuse(time.thread_time_ns() - began)
+
+    def _run_due_tasks(self, now: int) -> None:
         for listener in self._listeners:
             if isinstance(listener, Latecomer):
                 listener.look()
