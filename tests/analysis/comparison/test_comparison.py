@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import count
 
@@ -107,6 +108,17 @@ def test_a_single_run_borrows_the_scatter_of_the_replicates_it_is_compared_with(
 )
 def test_quantiles_of_t_are_those_of_the_tables(freedom, quantile):
     assert t_quantile(freedom) == pytest.approx(quantile, abs=1e-3)
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+@pytest.mark.parametrize("freedom", [1.0, 1.5, 2.0, 5.88, 30.0, 9999.0])
+def test_quantiles_of_t_enclose_the_stated_probability(freedom, confidence):
+    # With t = sqrt(v) tan(a) the density of t becomes cos(a)^(v-1): Abramowitz and Stegun (1964), 26.7.
+    angles, weights = np.polynomial.legendre.leggauss(400)
+    end = np.arctan(t_quantile(freedom, confidence) / np.sqrt(freedom))
+    norm = np.sqrt(np.pi) * np.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2)) / 2
+    inside = end / 2 * float((weights * np.cos(end / 2 * (angles + 1)) ** (freedom - 1)).sum()) / norm
+    assert inside == pytest.approx(confidence, abs=1e-9)
 
 
 def test_welch_s_interval_is_that_of_a_worked_example():
