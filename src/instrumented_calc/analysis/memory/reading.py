@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.statistics.line import fit_line
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -56,12 +58,8 @@ def measure_memory(calls: Calls, field: str = "rss_bytes") -> Memory | None:
 
 
 def _slope(along: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:
-    distance = along - along.mean()
-    # Not `distance @ distance`: the linear algebra library would start threads and take 30 MB.
-    spread = float(np.square(distance).sum())
-    if len(along) < FEWEST_SAMPLES or not spread:
-        return None
-    return float((distance * (values - values.mean())).sum()) / spread
+    line = fit_line(along, values) if len(along) >= FEWEST_SAMPLES else None
+    return None if line is None else line.slope
 
 
 def cpu_per_wall(calls: Calls) -> float | None:

@@ -10,6 +10,7 @@ from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 from instrumented_calc.analysis.statistics.growth import judge_growth
+from instrumented_calc.analysis.statistics.line import fit_line
 from instrumented_calc.analysis.statistics.theil_sen import block_medians
 
 if TYPE_CHECKING:
@@ -106,12 +107,10 @@ def _without_edges(
     if edges is None:
         return 0.0, wall
     _, size = block_medians(rows, edges, DRIFT_POINTS)
-    distance, spread = size - size.mean(), float(np.square(wall - wall.mean()).sum())
-    squares = float(np.square(distance).sum())
-    if not squares or not spread:
+    line, spread = fit_line(size, wall), float(np.square(wall - wall.mean()).sum())
+    if line is None or not spread:
         return 0.0, wall
-    rise = float((distance * (wall - wall.mean())).sum()) / squares
-    left = wall - rise * distance
+    left = wall - line.slope * (size - line.centre)
     return 1 - float(np.square(left - left.mean()).sum()) / spread, left
 
 

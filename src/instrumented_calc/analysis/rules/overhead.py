@@ -8,6 +8,7 @@ import numpy as np
 
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.statistics.line import fit_line
 from instrumented_calc.analysis.timing.latency import median_ns
 
 if TYPE_CHECKING:
@@ -64,13 +65,12 @@ def _sweep(evidence: Evidence) -> Observation:
         if number > 0 and len(ours) >= FEWEST_FOR_MEDIAN:
             atoms.append(float(number))
             times.append(median_ns(calls.wall_ns[ours]))
-    if len(atoms) < FEWEST_SIZES or atoms[-1] < LEAST_SPAN * atoms[0]:
+    line = fit_line(np.log(atoms), np.log(times)) if len(atoms) >= FEWEST_SIZES else None
+    if line is None or atoms[-1] < LEAST_SPAN * atoms[0]:
         return unknown(
             "one size only: run `instrumented-calc scale` over sizes", {"sizes": len(evidence.sizes)}
         )
-    logs = np.log(np.array(atoms))
-    distance = logs - logs.mean()
-    exponent = float((distance * np.log(np.array(times))).sum() / np.square(distance).sum())
+    exponent = line.slope
     numbers = {"exponent": exponent, "sizes": len(atoms), "smallest": atoms[0], "largest": atoms[-1]}
     text = f"time grows as atoms^{exponent:.2f} from {atoms[0]:g} to {atoms[-1]:g} atoms"
     return (

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from instrumented_calc.analysis.statistics.line import fit_line
 from instrumented_calc.analysis.statistics.theil_sen import block_medians, theil_sen
 
 if TYPE_CHECKING:
@@ -170,13 +171,9 @@ def _tread(along: Floats, floor: Floats, grown: float) -> float:
 
 
 def _line(along: Floats, values: Floats) -> Floats:
-    """Return the least-squares line through a series."""
-    distance = along - along.mean()
-    # Not `distance @ distance`: the linear algebra library would start threads and take 30 MB.
-    spread = float(np.square(distance).sum())
-    rise = float((distance * (values - values.mean())).sum()) / spread if spread else 0.0
-    line: Floats = values.mean() + rise * distance
-    return line
+    """Return the least-squares line through a series; level if all abscissas are equal."""
+    line = fit_line(along, values)
+    return np.full(len(along), values.mean()) if line is None else line.at(along)
 
 
 def _deviation(residuals: Floats) -> float:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.statistics.line import fit_line
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -86,14 +88,12 @@ def slope(along: Floats, values: Floats) -> tuple[Estimate, float] | None:
     Returns:
         None with fewer than three points or without two different abscissas.
     """
-    distance = along - along.mean()
-    spread = float(np.square(distance).sum())
     freedom = len(along) - 2
-    if freedom < 1 or not spread:
+    line = fit_line(along, values) if freedom >= 1 else None
+    if line is None:
         return None
-    steepness = float((distance * (values - values.mean())).sum()) / spread
-    rest = values - values.mean() - steepness * distance
-    error = math.sqrt(float(np.square(rest).sum()) / freedom / spread)
+    rest = values - line.at(along)
+    error = math.sqrt(float(np.square(rest).sum()) / freedom / line.spread)
     reach = t_quantile(freedom) * error
-    at_zero = float(values.mean()) - steepness * float(along.mean())
-    return Estimate(steepness, steepness - reach, steepness + reach), at_zero
+    at_zero = line.level - line.slope * line.centre
+    return Estimate(line.slope, line.slope - reach, line.slope + reach), at_zero
