@@ -43,12 +43,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def rule_catalogue() -> str:
     """Return one section per rule, in the order in which rules are evaluated."""
-    sections = [_rule_section(rule) for rule in RULES if rule.look.__doc__]
-    waiting = [f"`{rule.name}`" for rule in RULES if not rule.look.__doc__]
-    if waiting:
-        text = "Their evidence is not recorded yet, so these rules report *not enough evidence*: "
-        sections += ["## Reserved names", "", f"{text}{', '.join(waiting)}."]
-    return "\n".join(sections)
+    return "\n".join(_rule_section(rule) for rule in RULES)
 
 
 def _rule_section(rule: Rule) -> str:

@@ -35,7 +35,6 @@ class MemoryGrowth:
         source: The sampled field.
         growth: Verdict, slope (bytes per step) and detection limit.
         per: Unit of the slope: per `step` or `call`.
-        last_bytes: The last sample.
         peak_bytes: The largest sample.
         limit_bytes: The limit, or None if unknown.
         left: Steps or calls until the limit at this rate; None without growth or limit.
@@ -48,7 +47,6 @@ class MemoryGrowth:
     source: str
     growth: Growth
     per: str
-    last_bytes: int
     peak_bytes: int
     limit_bytes: int | None
     left: float | None
@@ -90,7 +88,6 @@ def measure_growth(journal: Journal, name: str = HOST) -> MemoryGrowth | None:
         source=source,
         growth=growth,
         per=per,
-        last_bytes=last,
         peak_bytes=peak,
         limit_bytes=limit,
         left=max(limit - last, 0) / slope if growing and limit is not None else None,

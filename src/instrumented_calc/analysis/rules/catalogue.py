@@ -18,7 +18,6 @@ from instrumented_calc.analysis.rules import (
     overhead,
     processors,
     profiler,
-    unseen,
     usage,
 )
 from instrumented_calc.analysis.rules.evidence import gather
@@ -46,7 +45,6 @@ RULES: tuple[Rule, ...] = (
     *usage.RULES,
     *jax.RULES,
     *profiler.RULES,
-    *unseen.RULES,
 )
 NAMES = tuple(rule.name for rule in RULES)
 # Below this share of the wall time a saving is reported as information only. Uncalibrated.

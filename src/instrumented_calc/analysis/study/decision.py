@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.study.cells import Cell
     from instrumented_calc.analysis.study.checks import Problem
 
-CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = DECISIONS = (
+CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = (
     "conversion-bound",
     "kernel/threading",
     "overhead-bound",
