@@ -266,7 +266,7 @@ def test_a_program_is_explained_once(monkeypatch):
         explained.append(args)
         return real(*args)
 
-    monkeypatch.setattr("instrumented_calc.capture.counting.jax_programs.contractions_of", watched)
+    monkeypatch.setattr("instrumented_calc.capture.counting.cells.contractions_of", watched)
     calc = Network()
     with known(monkeypatch, shapes_of):
         twin = ProfiledCalculator(calc, journal="run.jsonl", summary=False)
@@ -305,7 +305,7 @@ def test_a_fault_is_reported_once_and_costs_no_row(monkeypatch, fault, capsys):
         raise LookupError("no such thing\n" + "0 " * 1000)
 
     if fault == "explanation":
-        monkeypatch.setattr("instrumented_calc.capture.counting.jax_programs.contractions_of", broken)
+        monkeypatch.setattr("instrumented_calc.capture.counting.cells.contractions_of", broken)
     calc = Network()
     with known(monkeypatch, broken if fault == "shapes" else shapes_of):
         twin = ProfiledCalculator(calc, journal="run.jsonl", summary=False)
