@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# What a batch system or a user may have set around the tests, and what would change a journal.
+# Variables set by a batch system or a user that would change a journal.
 FOREIGN = ("INSTRUMENTED_CALC", "SLURM_", "PBS_", "LSB_", "OMPI_", "PMI", "MV2_", "_CONDOR_")
 
 # A machine that is busy is not a reason to fail. The slow examples are for CI: HYPOTHESIS_PROFILE=thorough.

@@ -1,7 +1,7 @@
-"""Memory as it goes over a run, made up: healthy kinds and leaks, each drawn anew from a seed.
+"""Synthetic memory series of a run: healthy kinds and leaks, each drawn from a seed.
 
 A pattern is the memory in bytes at given steps, above an arbitrary base. The parameters of each draw
-(amplitudes, periods, times) are random: a test on them is no test on one series.
+(amplitudes, periods, times) are random, so a test does not depend on one series.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ KB, MB = 1e3, 1e6
 
 
 def sampled(rng: np.random.Generator, steps: int, pattern: Pattern) -> tuple[Values, Values]:
-    """Return steps at which memory was sampled, and what was read, in whole pages.
+    """Return steps at which memory was sampled, and the readings in whole pages.
 
     Args:
-        rng: Where all randomness comes from.
+        rng: Source of all randomness.
         steps: Length of the run.
-        pattern: What the memory does.
+        pattern: Pattern of the memory.
     """
     # Where calls are short, or sampling was thinned, there are but few samples.
     every = int(rng.choice([1, 2, 5, 10, min(50, steps // 50), steps // 25]))
@@ -41,7 +41,7 @@ def sampled(rng: np.random.Generator, steps: int, pattern: Pattern) -> tuple[Val
 
 
 def jitter(rng: np.random.Generator, count: int) -> Values:
-    """Return what comes and goes within a call: a few pages, up to 100 kB."""
+    """Return memory that is allocated and freed within a call: a few pages, up to 100 kB."""
     return np.abs(rng.normal(0, rng.uniform(0, 100) * KB, count))
 
 
@@ -89,7 +89,7 @@ def sawtooth(rng: np.random.Generator, at: Values) -> Values:
 
 
 def oscillation(rng: np.random.Generator, at: Values) -> Values:
-    """Memory that follows the density; what is seen of less than a period rises as a leak does."""
+    """Memory that follows the density; less than a period of it rises as a leak does."""
     period = rng.uniform(0.1, 1) * at[-1]
     return 10 ** rng.uniform(0, 2) * MB * np.sin(2 * np.pi * (at / period + rng.uniform()))
 

@@ -1,4 +1,4 @@
-"""What many tests need: a reader of journals that depends on nothing, and a clock that is exact."""
+"""Shared by many tests: a reader of journals without dependencies, and an exact clock."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ JOURNAL_THREAD = "instrumented-calc journal"
 
 
 class ExactClock:
-    """A clock in ns that stands still unless it is told to continue, whoever reads it how often.
+    """A clock in ns that advances only on request, not when it is read.
 
     Args:
-        now: What it shows at first.
+        now: Its first value.
     """
 
     def __init__(self, now: int = 1_000) -> None:
@@ -86,7 +86,7 @@ def journal_threads() -> list[threading.Thread]:
 
 
 def open_files() -> list[str]:
-    """Return what this process has open of a recorder's files, where the system tells."""
+    """Return the recorder's files that this process has open, if the system lists them."""
     names = map(_target, Path("/proc/self/fd").glob("*"))
     return sorted(name for name in names if name.endswith((".jsonl", "/statm")))
 
@@ -99,7 +99,7 @@ def _target(descriptor: Path) -> str:
 
 
 def outcome(action: Callable[[], Any]) -> tuple[Any, ...]:
-    """Return what a call gives or raises, in a form that can be compared."""
+    """Return the result or the exception of a call, in a form that can be compared."""
     try:
         value = action()
     except Exception as error:  # noqa: BLE001 - whatever it is must be the same twice

@@ -87,7 +87,7 @@ def test_the_blocks_of_a_page_run(page, tmp_path):
 
 
 def commands() -> set[str]:
-    """Every command of this package in a shell block, run or not, without what stands before it."""
+    """Every command of this package in a shell block, run or not, without its prefix."""
     lines = {line for page in PAGES for block in blocks(page) for line in block.code.splitlines()}
     return {line[line.index("instrumented-calc ") :] for line in lines if "instrumented-calc " in line}
 

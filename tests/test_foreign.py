@@ -1,4 +1,4 @@
-"""What did not start in our own code is known by its traceback, however it came in."""
+"""Foreign exceptions are recognised by their traceback, whichever way they came in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from instrumented_calc.foreign import is_foreign, own_faults_dropped
 
 
 class TimeLimitError(Exception):
-    """What a user's time limit raises."""
+    """Raised by a user's time limit."""
 
 
 class Odd:
@@ -27,7 +27,7 @@ class Odd:
 
 
 def ours(source):
-    """Return a function `run(given)` that looks as if it were in the package."""
+    """Return a function `run(given)` that appears to be in the package."""
     namespace = {"__name__": "instrumented_calc.capture.example", "np": np}
     exec(compile(source, "example.py", "exec"), namespace)  # noqa: S102 - our own text
     return namespace["run"]
@@ -39,7 +39,7 @@ sorting = ours("def run(given):\n    np.broadcast_to(np.zeros(3), 7)\n")
 
 
 def judged(function, *args):
-    """Return what is caught of a function, and whether it is foreign."""
+    """Return the exception that a function raises, and whether it is foreign."""
     try:
         function(*args)
     except BaseException as error:  # noqa: BLE001 - all kinds are judged

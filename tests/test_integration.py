@@ -11,7 +11,7 @@ from instrumented_calc import integration
 
 
 def described(calc):
-    """Return the evidence about a calculator's model, and what went wrong."""
+    """Return the evidence about a calculator's model, and the errors."""
     troubles = []
     known_by = integration.find_integration(calc, troubles)
     return integration.describe_model(calc, known_by, troubles), troubles

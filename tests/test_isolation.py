@@ -1,4 +1,4 @@
-"""The tests leave nothing on the machine, and none of them can hang for ever."""
+"""The tests leave nothing on the machine, and every test has a time limit."""
 
 from __future__ import annotations
 

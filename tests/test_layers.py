@@ -55,7 +55,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> set[str]:
-    """Names that a file imports: of modules, and of what may be a module or a name within one."""
+    """Names that a file imports: of modules, and of objects that may be a module or a name within one."""
     names = set()
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -100,7 +100,7 @@ def table() -> dict[str, set[str]]:
 
 
 def circles(drawn: dict[str, set[str]]) -> set[str]:
-    """Return the files on a circle of imports, and those that import one: what is left without leaves."""
+    """Return the files on a circle of imports, and their importers: those left after removing leaves."""
     left = {name: set(targets) for name, targets in drawn.items()}
     while leaves := {name for name, targets in left.items() if not targets}:
         left = {name: targets - leaves for name, targets in left.items() if name not in leaves}
@@ -131,7 +131,7 @@ def without_those_to_be_cut() -> dict[str, set[str]]:
     }
 
 
-def test_no_part_imports_what_it_must_not_know():
+def test_no_part_imports_a_forbidden_one():
     wrong = {f"{part} -> {other}" for part, others in table().items() for other in others - ALLOWED[part]}
     assert not wrong
 

@@ -1,4 +1,4 @@
-"""What the README promises, run as it stands; test_docs.py checks its commands and links."""
+"""The README's promises and code, run as they stand; test_docs.py checks its commands and links."""
 
 import re
 import subprocess

@@ -89,20 +89,20 @@ def test_the_open_call_is_the_innermost_that_has_no_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "told"),
+    ("share", "expected"),
     [
         (0.98, "memory was at 98 % of its limit of 4.00 GB (likely out of memory)"),
         (0.88, "memory was at 88 % of its limit of 4.00 GB (possibly out of memory)"),
         (0.5, "cause unknown"),
     ],
 )
-def test_memory_is_a_cause_as_far_as_it_was_near_its_limit(share: float, told: str) -> None:
+def test_memory_is_a_cause_as_far_as_it_was_near_its_limit(share: float, expected: str) -> None:
     machine = Machine(time_ns=1, cgroup_memory_bytes=int(share * 4 * GB), cgroup_memory_limit_bytes=4 * GB)
-    assert words(machine) == f"killed after call 2, step 2; {told}"
+    assert words(machine) == f"killed after call 2, step 2; {expected}"
     free = Machine(time_ns=1, available_bytes=int((1 - share) * 4 * GB))
-    assert words(free, memory_bytes=4 * GB) == f"killed after call 2, step 2; {told}"
+    assert words(free, memory_bytes=4 * GB) == f"killed after call 2, step 2; {expected}"
     sampled = Call(3, lane=0, start_ns=3 * SECOND, wall_ns=1, rss_bytes=int(share * 4 * GB))
-    assert words(sampled, cgroup_memory_bytes=4 * GB).endswith(told)
+    assert words(sampled, cgroup_memory_bytes=4 * GB).endswith(expected)
 
 
 def test_a_killed_sibling_is_reported_and_an_earlier_one_is_not() -> None:
@@ -166,11 +166,11 @@ def alive_pid() -> int:
 def test_every_form_of_the_report_says_how_it_ended() -> None:
     machine = Machine(time_ns=1, cgroup_memory_bytes=98 * GB, cgroup_memory_limit_bytes=100 * GB)
     summary = summarize(made(machine))
-    told = "killed after call 2, step 2; memory was at 98 % of its limit"
-    assert told in render_text(build_report([summary]))
-    assert told in closing_text(summary)
+    expected = "killed after call 2, step 2; memory was at 98 % of its limit"
+    assert expected in render_text(build_report([summary]))
+    assert expected in closing_text(summary)
     assert '"how": "killed"' in render_json([summary])
-    assert told in render_json([summary])
+    assert expected in render_json([summary])
 
 
 def test_a_stall_shows_its_stack() -> None:

@@ -34,7 +34,7 @@ def test_a_target_gets_its_verdict(measured, text, verdict):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("p96/mean<2", "did you mean p9"),
         ("medain<5ms", "did you mean median"),
@@ -45,8 +45,8 @@ def test_a_target_gets_its_verdict(measured, text, verdict):
         ("", "cannot read"),
     ],
 )
-def test_an_unreadable_target_says_what_can_be_read(text, told):
+def test_an_unreadable_target_says_what_can_be_read(text, expected):
     with pytest.raises(TargetError) as caught:
         parse_target(text)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -10,7 +10,7 @@ Takes about as long as the bare suite, a minute and a half on two processors. Ex
 regression or mismatch.
 """
 
-# ruff: noqa: T201 - a script that prints what it found
+# ruff: noqa: T201 - a script that prints its results
 from __future__ import annotations
 
 import importlib.util
@@ -35,7 +35,7 @@ WORST = ["passed", "skipped", "xfailed", "failed"]
 
 
 def main(arguments):
-    """Run the suite wrapped, what failed again bare, and compare.
+    """Run the suite wrapped, repeat the failed tests bare, and compare.
 
     Args:
         arguments: Passed on to pytest.
@@ -72,10 +72,10 @@ def fails_bare(folder, tests):
 
 
 def run_suite(out, arguments, *, bare=False):
-    """Run tests of ASE in a process of their own.
+    """Run tests of ASE in a separate process.
 
     Args:
-        out: Directory for what the plugin writes.
+        out: Directory for the plugin's files.
         arguments: Which tests, and options for pytest.
         bare: Whether to wrap nothing.
 

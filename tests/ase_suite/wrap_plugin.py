@@ -1,8 +1,8 @@
 """A pytest plugin: wraps every calculator that is assigned to an `Atoms`, and counts its work.
 
-The count is independent of the recorder: the `calculate` of each wrapped calculator's own class is
-replaced by one that counts its executions on wrapped objects. What is recorded is read from the
-journal, whose marks tell which test a row belongs to. `run.py` compares the two.
+The count is independent of the recorder: the `calculate` of each wrapped calculator's own class is replaced
+by one that counts its executions on wrapped objects. The recorded calls are read from the journal, whose
+marks show which test a row belongs to. `run.py` compares the two.
 
 Into the directory ASE_SUITE_OUT go, for each process that runs tests, its journal and
 `real.jsonl` (executions by test), and from the process that reports, `outcomes.jsonl`. With
@@ -70,7 +70,7 @@ class Session:
             self._anchor = Atoms("Cu", calculator=EMT())
             self._anchor.get_potential_energy()
         self._run = recording(self._anchor.calc).run
-        self._tell("start", self.work.executions)
+        self._record("start", self.work.executions)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
@@ -80,14 +80,14 @@ class Session:
         try:
             return (yield)
         finally:
-            self._tell(item.nodeid, self.work.executions - before)
+            self._record(item.nodeid, self.work.executions - before)
 
     def pytest_unconfigure(self):
         """Complete the journal."""
         self._run.close()
         self._real.close()
 
-    def _tell(self, test, executions):
+    def _record(self, test, executions):
         self._real.write(json.dumps({"test": test, "real": executions}) + "\n")
         self._real.flush()
 
@@ -109,7 +109,7 @@ class Session:
 
 
 class Outcomes:
-    """Writes one line a test: its worst outcome is what counts."""
+    """Writes one line per test, with its worst outcome."""
 
     def __init__(self):
         OUT.mkdir(parents=True, exist_ok=True)

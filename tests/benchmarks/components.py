@@ -1,4 +1,4 @@
-"""What twenty timed parts add to a call, and what one part and one span cost.
+"""Overhead of twenty timed parts per call, and of one part and one span.
 
     python tests/benchmarks/components.py
 

@@ -1,4 +1,4 @@
-"""What counting contractions adds to each: ours beside cProfile, viztracer and torch.profiler, in one run.
+"""Overhead of counting per contraction: ours, cProfile, viztracer and torch.profiler in one run.
 
     python tests/benchmarks/contractions.py [--rounds 40]
 
@@ -40,7 +40,7 @@ NUMPY, TORCH = "mnpqr,pqr->mn", "bi,bij->bj"
 
 
 class Maker:
-    """What the probes ask of a run."""
+    """The part of a run that the probes use."""
 
     def __init__(self) -> None:
         self.clock = time.perf_counter_ns
@@ -148,7 +148,7 @@ def numpy_variants(contract: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
         "timed, by equation and operands        goal <= 480": lambda: counting(
             NumpyEinsumProbe, contract, "full"
         ),
-        "counted, looked at 1 in 16             goal <= 120": lambda: counting(
+        "counted, inspected 1 in 16             goal <= 120": lambda: counting(
             NumpyEinsumProbe, contract, "one in 16"
         ),
         "cProfile (no equation)": under_cprofile,
@@ -176,7 +176,7 @@ def measure_torch(rounds: int) -> None:
         "timed, by equation, operands 1 in 16   goal <= 250": lambda: counting(
             TorchEinsumProbe, contract, "timed"
         ),
-        "counted, looked at 1 in 16": lambda: counting(TorchEinsumProbe, contract, "one in 16"),
+        "counted, inspected 1 in 16": lambda: counting(TorchEinsumProbe, contract, "one in 16"),
         "torch.profiler (no equation)": under_torch_profiler,
         "cProfile (no equation)": under_cprofile,
     }

@@ -3,11 +3,11 @@
     python tests/benchmarks/instructions.py          (needs valgrind)
 
 `overhead.py` measures time, which on shared machines scatters by more than the goals. Here each variant of
-each of its workloads runs in a process of its own under valgrind's cachegrind, once with few blocks and once
-with more; the difference is what a call takes. Variants: the bare calculator; the same with the combined
-dictionary that a twin shares with it (attributes of such an object are looked up by a longer path); the
-profiled one, its rows encoded and written at the end. What goes by the clock, and not by the call, is
-switched off, since cachegrind's clock is forty times too slow: samples (2 us each 10 ms) and the thread.
+each of its workloads runs in a process of its own under valgrind's cachegrind, once with few blocks and
+once with more; the difference is the cost of the calls. Variants: the bare calculator; the same with the
+combined dictionary that a twin shares with it (attribute access to such an object takes a longer path); the
+profiled one, its rows encoded and written at the end. Work that depends on the clock instead of the call is
+switched off, since cachegrind's clock is forty times too slow: samples (2 us every 10 ms) and the thread.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def run(workload: str, variant: str, blocks: int) -> None:
     block = next(each for each in WORKLOADS if each.name == workload).prepare(wrap)
     block()
     gc.collect()
-    gc.freeze()  # one full collection more or less would be larger than what is measured
+    gc.freeze()  # one more or one less full collection would exceed the measured cost
     for _ in range(blocks):
         block()
     if variant == "profiled":

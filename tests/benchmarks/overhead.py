@@ -3,13 +3,13 @@
     python tests/benchmarks/overhead.py [--rounds 40]
 
 Each round times base / variant / base in thread CPU time, the variants in random order; the table shows
-medians over the rounds of the added time, and its ratio to the base. Each variant lives in a process of
-its own and is told when to run: in one process they would share the interpreter's specialised bytecode,
-and each would spoil it for the other. Processes differ by the luck of their memory layout, so all are
-made anew several times. The column `bare again` shows what a difference of nothing measures as. For
-goals below that, `directly` is the time in our own code per call: from entering it to leaving it, less
-what the calculator took, median of blocks (the stopwatch, two clocks a method, is in it). Trust ratios
-more than figures: the first line says how fast this machine's clock can be read.
+medians over the rounds of the added time, and its ratio to the base. Each variant has its own process,
+which runs blocks on request: in one process they would share the interpreter's specialised bytecode, and
+each would spoil it for the other. Processes differ by the luck of their memory layout, so all are made anew
+several times. The column `bare again` shows what a difference of nothing measures as. For goals below that,
+`directly` is the time in our own code per call: from entering it to leaving it, less what the calculator
+took, median of blocks (the stopwatch, two clocks a method, is in it). Trust ratios more than figures: the
+first line says how fast this machine's clock can be read.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Trivial(Calculator):
 
 @dataclass
 class Workload:
-    """What is timed: `prepare(wrap)` returns a function that makes `calls` force calls."""
+    """A timed workload: `prepare(wrap)` returns a function that makes `calls` force calls."""
 
     name: str
     calls: int

@@ -1,4 +1,4 @@
-"""What a trace window adds to a step of about 4000 events, beyond the step itself.
+"""Overhead of a trace window on a step of about 4000 events.
 
 One step in 25 is in a window. Printed are medians after the first window, which also pays for the profiler's
 start-up. Run it by itself, with torch: `python tests/benchmarks/trace_window.py`.

@@ -37,7 +37,7 @@ from instrumented_calc.capture.run import header
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What ASE and its users look for in a calculator, and what a wrapper might add by mistake.
+# Attributes that ASE and its users test for, and some that a wrapper might add by mistake.
 ASKED_FOR = [
     "accepts_bandpath_keyword",
     "add_virtual_sites",
@@ -117,7 +117,7 @@ METHODS = ("calculate", "evaluate", "get_property", "get_potential_energy", "get
 
 
 class Identity:
-    """What must hold of any object that was wrapped, whatever it calculates."""
+    """Requirements on any wrapped object, whatever it calculates."""
 
     make: ClassVar[Callable[[], Any]]
     atoms: ClassVar[Callable[[], Atoms]]
@@ -156,11 +156,11 @@ class Identity:
             assert hasattr(wrapped, name) == hasattr(bare, name), name
 
     def test_a_missing_attribute_is_reported_as_by_the_calculator(self, wrapped, bare):
-        told = outcome(lambda: wrapped.no_such_name)
-        assert told[0] == "raises"
-        assert told == outcome(lambda: bare.no_such_name)
+        reported = outcome(lambda: wrapped.no_such_name)
+        assert reported[0] == "raises"
+        assert reported == outcome(lambda: bare.no_such_name)
 
-    def test_it_looks_like_the_calculator(self, wrapped, inner):
+    def test_it_resembles_the_calculator(self, wrapped, inner):
         assert repr(wrapped) == repr(inner)
         assert str(wrapped) == str(inner)
         assert wrapped.__doc__ == inner.__doc__
@@ -267,12 +267,12 @@ class Identity:
             assert recording(wrapped).calls == before
 
     def work(self, calc):
-        """Calculate once, for certain, and return what comes out."""
+        """Calculate once, without the cache, and return the results."""
         raise NotImplementedError
 
 
 class Conformance(Identity):
-    """What must hold of a calculator of ASE 3 in use."""
+    """Requirements on a calculator of ASE 3 in use."""
 
     def work(self, calc):
         """Calculate once and return the energy and the forces."""
@@ -356,7 +356,7 @@ class Conformance(Identity):
             for calc in (wrapped, bare):
                 atoms = self.atoms()
                 atoms.calc = calc
-                answers.append(outcome(lambda: ask(atoms)))  # noqa: B023 - called at once
+                answers.append(outcome(lambda: ask(atoms)))  # noqa: B023 - called immediately
             assert answers[0] == answers[1]
 
     def test_results_are_not_polluted(self, wrapped, bare):

@@ -33,7 +33,7 @@ ALARMS = 500
 
 
 class TimeLimitError(Exception):
-    """What a time limit raises."""
+    """Raised by a time limit."""
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_stand_ins_are_removed(name, limit, monkeypatch):
     ],
     ids=lambda part: getattr(part, "__name__", part),
 )
-def test_a_time_limit_that_looks_like_an_error_of_the_system_passes(owner, name, first, monkeypatch):
+def test_a_time_limit_that_resembles_a_system_error_passes(owner, name, first, monkeypatch):
     error = TimeoutError("the user's time limit")  # an OSError, as files raise it
 
     def strike(*_):
@@ -202,10 +202,10 @@ def test_no_alarm_of_thousands_is_lost_and_no_row():
         check=True,
         timeout=100,
     )
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["fired"] == told["caught"] > 0
-    assert "contexts" not in told
-    assert told["faults"] == told["open"] == 0
-    records = read_records(Path(told["journal"]))
-    assert len(records.calls) == told["calls"] >= told["finished"]
+    reported = json.loads(done.stdout.splitlines()[-1])
+    assert reported["fired"] == reported["caught"] > 0
+    assert "contexts" not in reported
+    assert reported["faults"] == reported["open"] == 0
+    records = read_records(Path(reported["journal"]))
+    assert len(records.calls) == reported["calls"] >= reported["finished"]
     assert records.counters["lost_rows"] == 0

@@ -135,7 +135,7 @@ def test_a_pipe_and_a_socket_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "x" * 216, "ä" * 120 + ".jsonl", "x" * 5000])
-def test_a_name_must_leave_room_for_what_is_appended_to_it(name):
+def test_a_name_must_leave_room_for_suffixes(name):
     refusal(JournalPathError, journal=name)
 
 
@@ -208,10 +208,10 @@ def test_an_odd_value_of_the_switch_is_one_warning(monkeypatch, capsys):
     monkeypatch.setenv("INSTRUMENTED_CALC", "of\x1bf")
     for _ in range(3):
         assert isinstance(ProfiledCalculator(EMT()), ProfiledCalculator)
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "INSTRUMENTED_CALC=" in told
-    assert "\x1b" not in told
+    reported = capsys.readouterr().err
+    assert reported.count("\n") == 1
+    assert "INSTRUMENTED_CALC=" in reported
+    assert "\x1b" not in reported
 
 
 class OddRepr:

@@ -20,7 +20,7 @@ PATIENCE_S = 60
 
 
 class TimeLimitError(Exception):
-    """What the limit raises."""
+    """Raised by the limit."""
 
 
 class Quick:

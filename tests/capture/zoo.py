@@ -131,7 +131,7 @@ class DictSpring(dict, Spring):
 
 
 class DeletedSpring(Spring):
-    """One that must be told of its end once."""
+    """One that must be deleted exactly once."""
 
     deleted = ()
 
@@ -255,7 +255,7 @@ class LockedSpring(Spring):
 
 
 class AttachedSpring(Spring):
-    """One that is told which atoms it belongs to, and keeps them: a cycle."""
+    """One that keeps the atoms it is assigned to, which makes a cycle."""
 
     def set_atoms(self, atoms):
         """Keep the atoms."""
@@ -282,7 +282,7 @@ class Spring4(BaseCalculator4):
 
 
 class FailingSpring(Spring):
-    """One that raises what it is told to."""
+    """One that raises a given exception."""
 
     failure = None
 

@@ -107,7 +107,7 @@ ODD = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """Fill the working directory with what the command lines name."""
+    """Fill the working directory with the files that the command lines name."""
     shutil.copy(GOLDEN, "run.jsonl")
     Path("empty").touch()
     Path("binary").write_bytes(bytes(range(256)) * 8)
@@ -134,7 +134,7 @@ def _command(*words):
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code", "told"),
+    ("redirection", "code", "expected"),
     [
         ("> /dev/full", UNUSABLE, "error: cannot write the output: No space left on device\n"),
         (">&-", 0, ""),
@@ -144,12 +144,12 @@ def _command(*words):
         ("2> /dev/full", 0, ""),
     ],
 )
-def test_streams_that_are_closed_or_full(redirection, code, told, folder):
+def test_streams_that_are_closed_or_full(redirection, code, expected, folder):
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$@" {redirection}', "sh", *_command("report", "run.jsonl")],
         capture_output=True, text=True, timeout=120, check=False, env=SOURCE,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (code, told)
+    assert (done.returncode, done.stderr) == (code, expected)
 
 
 def test_an_error_without_a_stderr_is_an_exit_code(folder):
@@ -192,29 +192,29 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_can_be_had(folder, cap
 
     monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == 70
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "INSTRUMENTED_CALC_DEBUG=1" in told
+    reported = capsys.readouterr().err
+    assert reported.count("\n") == 1
+    assert "INSTRUMENTED_CALC_DEBUG=1" in reported
     monkeypatch.setenv("INSTRUMENTED_CALC_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main(["report", "run.jsonl"])
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (MemoryError(), "error: out of memory; ask for fewer atoms, steps or journals\n"),
         (PermissionError(13, "Permission denied", "secret"), "error: secret: Permission denied\n"),
         (OSError("odd"), "error: cannot write the output: odd\n"),
     ],
 )
-def test_errors_of_the_system_are_one_line(error, told, folder, capsys, monkeypatch):
+def test_errors_of_the_system_are_one_line(error, expected, folder, capsys, monkeypatch):
     def faulty(*_):
         raise error
 
     monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == UNUSABLE
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == expected
 
 
 def test_a_socket_is_not_a_journal_or_script(folder, capsys):

@@ -21,9 +21,9 @@ atoms = bulk("Cu")
 atoms.calc = EMT()
 atoms.get_potential_energy()
 """
-# Each is run by python and by the command; what it prints, how it ends and its traceback must be the same.
+# Each is run by python and by the command; output, exit status and traceback must be the same.
 SAME = {
-    "what it sees of itself": """
+    "its arguments and globals": """
 import sys, __main__
 print(sys.argv, __name__, __file__, __main__.__file__, __spec__, sys.path[0], sys.stdin.read())
 print(globals() is vars(__main__), __builtins__, type(__loader__).__name__, sys.stdout.errors)
@@ -115,9 +115,9 @@ def test_a_module_runs(tmp_path):
 
 def test_calls_before_a_failure_are_recorded(tmp_path):
     Path("script.py").write_text(RECORDS + "raise RuntimeError('late')\n")
-    code, _, told = by_command("script.py")
+    code, _, reported = by_command("script.py")
     assert code == 1
-    assert "RuntimeError: late" in told
+    assert "RuntimeError: late" in reported
     assert len(read_records().calls) == 1
 
 
@@ -134,7 +134,7 @@ NOTHING = {
 
 @pytest.mark.parametrize("reason", NOTHING)
 def test_it_is_said_in_one_line_that_nothing_was_recorded(reason, tmp_path):
-    for name in ("torch_sim", "nvalchemi"):  # stand-ins: only their names are looked at
+    for name in ("torch_sim", "nvalchemi"):  # stand-ins: only their names matter
         Path(f"{name}.py").touch()
     Path("script.py").write_text(NOTHING[reason] + "raise SystemExit(4)\n")
     command = [sys.executable, "-m", "instrumented_calc", "run", "script.py"]

@@ -32,10 +32,10 @@ def folder(tmp_path):
 )
 def test_an_input_that_cannot_be_used_is_one_line(folder, capsys, command, name):
     assert main(arguments(command, folder / name)) not in {0, 70}
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert len(told) < 400
-    assert "\x1b" not in told
+    reported = capsys.readouterr().err
+    assert reported.count("\n") == 1
+    assert len(reported) < 400
+    assert "\x1b" not in reported
 
 
 def test_a_result_file_that_cannot_be_used_is_one_line(tmp_path, capsys):

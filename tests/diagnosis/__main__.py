@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - a bench prints its tables
-"""The bench: every case with its fault and without, and what each rule made of it.
+"""The bench: every case with and without its fault, and the verdict of each rule.
 
 python -m tests.diagnosis [--seed N] [--pairs 3] [--draws 100] [--only NAME ...]
 """
@@ -87,18 +87,18 @@ def _run(cases: list[Case], asked: argparse.Namespace, directory: Path) -> list[
 
 
 def _print_cases(outcomes: list[Outcome]) -> bool:
-    """Print what each run was told of; return whether anything went wrong."""
+    """Print the findings of each run; return whether a fault was missed or a false alarm raised."""
     wrong = False
     for outcome in outcomes:
         if outcome.planted:
             bad = outcome.rank not in {1, 2}
-            told = f"{outcome.case.rule}: " + ("missed" if outcome.rank is None else f"no. {outcome.rank}")
+            verdict = f"{outcome.case.rule}: " + ("missed" if outcome.rank is None else f"no. {outcome.rank}")
         else:
             bad = bool(outcome.alarms)
-            told = ", ".join(f"{each.rule} ({each.headline})" for each in outcome.alarms) or "nothing"
+            verdict = ", ".join(f"{each.rule} ({each.headline})" for each in outcome.alarms) or "nothing"
         wrong |= bad
         kind = "planted" if outcome.planted else "healthy"
-        print(f"{'!!' if bad else '  '} {outcome.case.name:28} {kind:8} {told}")
+        print(f"{'!!' if bad else '  '} {outcome.case.name:28} {kind:8} {verdict}")
     return wrong
 
 
@@ -110,20 +110,20 @@ def _print_rules(outcomes: list[Outcome]) -> None:
         planted = Counter(
             each.finding(rule).verdict for each in outcomes if each.planted and each.case.rule == rule
         )
-        healthy = Counter(_told(each, rule) for each in outcomes if not each.planted)
+        healthy = Counter(_verdict(each, rule) for each in outcomes if not each.planted)
         numbers = [planted[verdict] for verdict in VERDICTS]
         numbers += [healthy[verdict] for verdict in ("alarm", *VERDICTS)]
         print(f"{rule:24} " + " ".join(f"{number or '-':>8}" for number in numbers))
 
 
-def _told(outcome: Outcome, rule: str) -> str:
+def _verdict(outcome: Outcome, rule: str) -> str:
     finding = outcome.finding(rule)
     return "alarm" if finding in outcome.alarms else finding.verdict
 
 
 def _print_series(seed: int, draws: int) -> None:
-    """Print how often memory that is made up is taken for a leak."""
-    print(f"\n{'memory, made up':28} {'at the end':>12} {'while it goes on':>18}   % called a leak")
+    """Print how often synthetic memory is taken for a leak."""
+    print(f"\n{'synthetic memory':28} {'at the end':>12} {'during the run':>18}   % called a leak")
     live = rates_of_live(seed, max(draws // 4, 1))
     for name, rate in rates_of_healthy(seed, draws).items():
         print(f"{name:28} {100 * rate:12.1f} {100 * live[name]:18.1f}")

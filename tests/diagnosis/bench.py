@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was recorded of one run.
+    """The recording of one run.
 
     Attributes:
         case: The script.
@@ -42,7 +42,7 @@ class Outcome:
 
     @cached_property
     def journal(self) -> Journal:
-        """What the journal says."""
+        """The summary of the journal."""
         return read_journal(self.path)
 
     @cached_property
@@ -52,12 +52,12 @@ class Outcome:
 
     @property
     def flagged(self) -> list[Finding]:
-        """What was flagged, in order."""
+        """The flagged findings, in order."""
         return [each for each in self.findings if each.verdict == "flagged"]
 
     @property
     def alarms(self) -> list[Finding]:
-        """What a user would act on: wrong results, runs that will die, and savings that are worth it."""
+        """Findings a user would act on: wrong results, runs that will fail, and worthwhile savings."""
         return [
             each
             for each in self.flagged
@@ -77,18 +77,18 @@ class Outcome:
         return float((self.path.parent / "ms_per_step").read_text())
 
     def finding(self, rule: str) -> Finding:
-        """Return what one rule found."""
+        """Return the finding of one rule."""
         return next(each for each in self.findings if each.rule == rule)
 
 
 def run_case(  # noqa: PLR0913 - what a run of a case depends on
     case: Case, seed: int, directory: Path, *, planted: bool, profiled: bool = True, virtual: bool = False
 ) -> Outcome:
-    """Run a case in a process of its own.
+    """Run a case in a separate process.
 
     Args:
         case: The script.
-        seed: What it draws its sizes and times from.
+        seed: Seed of its sizes and times.
         directory: An empty directory, which is made.
         planted: Whether the fault is there.
         profiled: Whether the run is recorded.
@@ -119,7 +119,7 @@ def run_case(  # noqa: PLR0913 - what a run of a case depends on
 
 @dataclass(frozen=True)
 class Saving:
-    """What removing a fault is said to save, and what it does save, measured several times in turn.
+    """The estimated and the real saving of removing a fault, measured alternately several times.
 
     Attributes:
         estimated_ms: The finding's saving, ms per step, of each recorded run.

@@ -1,4 +1,4 @@
-"""What a case of the bench is: a small real script with one fault, and the same script without it."""
+"""A case of the bench: a small real script with one fault, and the same script without it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Case:
 
     Attributes:
         name: Its name.
-        rule: The rule that the fault is for; empty where there is no fault to be planted.
+        rule: The rule that should flag the fault; empty if no fault is planted.
         script: Runs it; the journal is `run.jsonl` in the working directory.
-        numbers: Figures that the finding must have, by name.
-        saving: Whether the twin shows what removing the fault saves.
-        library: What must be installed.
+        numbers: Expected figures of the finding, by name.
+        saving: Whether the twin shows the saving of removing the fault.
+        library: The library that must be installed.
         stored: Whether its journals are kept for the default tests.
         busy: Whether it computes; otherwise it mostly sleeps, and many can run side by side.
         environment: Environment variables that it needs.
@@ -46,7 +46,7 @@ class Case:
         """Run the script in this process.
 
         Args:
-            seed: What both twins draw their sizes and times from.
+            seed: Seed of the sizes and times of both twins.
             planted: Whether the fault is there.
         """
         self.script(random.Random(f"{seed} {self.name}"), planted)  # noqa: S311 - no secret

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @case("tiny-contractions", "tiny-contraction-storm", saving=True, busy=True)
 def tiny_contractions(draw: random.Random, planted: bool) -> None:
-    """Each neighbour has a contraction of its own; the twin does all of them at once."""
+    """Each neighbour has a contraction of its own; the twin does all of them in one."""
     rng = np.random.default_rng(draw.randrange(2**32))
     many, inner = draw.randint(1500, 2500), draw.randint(3, 4)
     tensor, vectors = rng.normal(size=(8, inner, inner)), rng.normal(size=(many, inner, inner))
@@ -23,10 +23,10 @@ def tiny_contractions(draw: random.Random, planted: bool) -> None:
         for vector in vectors:
             np.einsum("mij,ij->m", tensor, vector)
 
-    def at_once(_: int) -> None:
+    def batched(_: int) -> None:
         np.einsum("mij,nij->nm", tensor, vectors)
 
-    simulate(lattice(draw), Springs(0.004, one_by_one if planted else at_once), 200)
+    simulate(lattice(draw), Springs(0.004, one_by_one if planted else batched), 200)
 
 
 @case("mixed-precision", "conversion", busy=True)

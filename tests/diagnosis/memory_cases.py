@@ -1,4 +1,4 @@
-"""What memory does in a run: leaks, and what looks like one and is none."""
+"""Memory in a run: leaks, and healthy patterns that resemble them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def leak_told_while_it_runs(draw: random.Random, planted: bool) -> None:
 
 @case("one-jump")
 def one_jump(draw: random.Random, planted: bool) -> None:
-    """50 MB at once, some time in the run."""
+    """50 MB in one step, some time in the run."""
     kept: list[Any] = []
     when = draw.randint(STEPS // 10, 9 * STEPS // 10)
     hold(draw, lambda number: kept.append(np.ones(50 * MB // 8)) if number == when else None)
@@ -99,6 +99,6 @@ def sawtooth_cache(draw: random.Random, planted: bool) -> None:
 
 @case("falling-memory")
 def falling_memory(draw: random.Random, planted: bool) -> None:
-    """What was made before the run is given back, bit by bit."""
+    """Memory allocated before the run is freed, bit by bit."""
     kept = [np.ones(draw.randint(4, 40) * 1000) for _ in range(STEPS)]
     hold(draw, lambda _: kept.pop() if kept else None)

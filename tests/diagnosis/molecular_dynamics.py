@@ -26,8 +26,8 @@ class Springs(Calculator):
     """Holds every atom by a spring where it was first seen.
 
     Args:
-        seconds: What a call takes, asleep.
-        work: What is done in each call besides, given its number.
+        seconds: Duration of a call, spent sleeping.
+        work: Additional work of each call; takes its number.
     """
 
     implemented_properties = ("energy", "forces", "stress")
@@ -79,7 +79,7 @@ def simulate(
     """Run MD with the calculator profiled, end the run, and leave in a file how long a step took.
 
     Args:
-        atoms: What moves.
+        atoms: The atoms to move.
         calculator: The bare calculator.
         steps: Number of steps.
         observe: Attaches observers.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 JOURNALS = Path(__file__).parent / "journals"
 SEED = 1
-# Long digits do not compress. No rule looks at steps of 10 us or at the fifth digit of an energy.
+# Long digits do not compress. No rule depends on steps of 10 us or the fifth digit of an energy.
 TIMES, TIME_DIGITS = ("start_ns", "wall_ns", "gap_ns", "cpu_ns", "self_ns"), -4
 ENERGY = "energy_ev"
 

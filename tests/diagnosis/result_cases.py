@@ -50,7 +50,7 @@ class Drifting(Springs):
         if self.wraps:
             away -= lengths * np.round(away / lengths)
         else:
-            # As a list does that looks one cell around each atom and no further.
+            # As a list does that searches only one cell around each atom.
             away -= lengths * np.clip(np.round(away / lengths), -1, 1)
         near = np.linalg.norm(away, axis=2) < 0.45 * lengths[0]
         self.edges = int(near.sum()) - len(near)

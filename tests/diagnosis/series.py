@@ -41,19 +41,19 @@ def rates_of_live(seed: int, draws: int) -> dict[str, float]:
     """Return which share of each healthy pattern is ever reported as a leak in the course of a run."""
     rng = np.random.default_rng(seed)
     return {
-        name: np.mean([told_at(rng, pattern) is not None for _ in range(draws)])
+        name: np.mean([reported_at(rng, pattern) is not None for _ in range(draws)])
         for name, pattern in KINDS.items()
     }
 
 
-def told_at(rng: np.random.Generator, pattern: Pattern, steps: int = LIVE_STEPS) -> int | None:
-    """Return at which call a run's memory is reported as a leak, None if it never is.
+def reported_at(rng: np.random.Generator, pattern: Pattern, steps: int = LIVE_STEPS) -> int | None:
+    """Return the call at which a run's memory is reported as a leak, or None.
 
-    The looks come as those of a run do, which has steps of 7 ms.
+    It is tested as often as in a run with steps of 7 ms.
 
     Args:
-        rng: Where all randomness comes from.
-        pattern: What the memory does.
+        rng: Source of all randomness.
+        pattern: Pattern of the memory.
         steps: Length of the run.
     """
     at = np.arange(0, steps, 2, dtype=np.float64)
@@ -64,8 +64,8 @@ def told_at(rng: np.random.Generator, pattern: Pattern, steps: int = LIVE_STEPS)
         now = call * LIVE_STEP_NS
         if now >= look:
             look = now + min(max(now // 10, FINDINGS_EVERY_NS), RAREST_FINDINGS_NS)
-            told = judge_live(evidence.samples, evidence.compiled, Environment())
-            if any(each.rule == "host-growth" for each in told):
+            reported = judge_live(evidence.samples, evidence.compiled, Environment())
+            if any(each.rule == "host-growth" for each in reported):
                 return call
         evidence.add(Sample(call, now, None, value, None))
     return None

@@ -53,9 +53,9 @@ def test_a_leak_is_reported_while_the_run_continues(recorded):
     seen = recorded(LIVE, planted=True)
     (finding,) = [each for each in seen.journal.findings if each.rule == "host-growth"]
     assert finding.numbers["kb_per_call"] == pytest.approx(2.1, rel=0.25)
-    told = seen.journal.calls.start_ns.searchsorted(finding.time_ns)
-    assert told < 2000
-    # that it was told must not hide the leak from those who judge the whole run
+    reported = seen.journal.calls.start_ns.searchsorted(finding.time_ns)
+    assert reported < 2000
+    # the notice during the run must not hide the leak from the rules applied to the whole run
     assert seen.rank == 1
     assert not recorded(LIVE, planted=False).journal.findings
 
@@ -66,9 +66,9 @@ def test_a_report_on_a_leak_fails_where_it_is_asked_to(recorded, capsys):
     assert "failed on host-growth" in capsys.readouterr().err
     assert main(["report", path, "--fail-on", "non-finite", "--format", "json"]) == 0
     (journal,) = json.loads(capsys.readouterr().out)["journals"]
-    (told,) = [each for each in journal["findings"] if each["rule"] == "host-growth"]
-    assert told["verdict"] == "flagged"
-    assert told["numbers"]["kb_per_step"] == pytest.approx(2.1, rel=0.25)
+    (reported,) = [each for each in journal["findings"] if each["rule"] == "host-growth"]
+    assert reported["verdict"] == "flagged"
+    assert reported["numbers"]["kb_per_step"] == pytest.approx(2.1, rel=0.25)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")

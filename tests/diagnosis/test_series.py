@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests import memory_patterns as patterns
-from tests.diagnosis.series import KINDS, told_at
+from tests.diagnosis.series import KINDS, reported_at
 
 from instrumented_calc.analysis.rules import interruptions, live
 
@@ -24,25 +24,25 @@ def plain_leak(rng, at):
 
 def test_almost_no_healthy_runs_are_reported_as_a_leak(seed):
     rng = np.random.default_rng(seed)
-    told = [told_at(rng, pattern) for pattern in patterns.HEALTHY.values() for _ in range(25)]
-    assert sum(each is not None for each in told) <= 3 + 5  # 1 %, and three standard deviations
+    reported = [reported_at(rng, pattern) for pattern in patterns.HEALTHY.values() for _ in range(25)]
+    assert sum(each is not None for each in reported) <= 3 + 5  # 1 %, and three standard deviations
 
 
 def test_random_walks_are_rarely_reported_as_leaks(seed):
     rng = np.random.default_rng(seed)
-    told = [told_at(rng, KINDS["random walk"]) for _ in range(100)]
-    assert sum(each is not None for each in told) <= 5 + 7
+    reported = [reported_at(rng, KINDS["random walk"]) for _ in range(100)]
+    assert sum(each is not None for each in reported) <= 5 + 7
 
 
 @pytest.mark.parametrize("kind", ["falling", "saturating", "one jump of 50 MB"])
 def test_falling_or_saturating_memory_is_never_reported_as_a_leak(seed, kind):
     rng = np.random.default_rng(seed)
-    assert {told_at(rng, KINDS[kind]) for _ in range(40)} == {None}
+    assert {reported_at(rng, KINDS[kind]) for _ in range(40)} == {None}
 
 
 def test_a_leak_of_2_kb_a_step_is_reported_by_step_2000(seed):
     rng = np.random.default_rng(seed)
-    assert None not in [told_at(rng, plain_leak) for _ in range(50)]
+    assert None not in [reported_at(rng, plain_leak) for _ in range(50)]
 
 
 def test_live_rules_and_those_at_the_end_agree_on_how_many_compilations_are_many():

@@ -65,7 +65,7 @@ class Compiled(Springs):
 
 @case("recompiles", "recompiling", library="torch", busy=True)
 def recompiles(draw: random.Random, planted: bool) -> None:
-    """Every number of pairs is compiled anew; the twin's compiler is told that it varies."""
+    """Every number of pairs is compiled anew; the twin marks it as dynamic."""
     import torch  # noqa: PLC0415 - the bench runs without it too
 
     torch.set_num_threads(1)

@@ -20,7 +20,7 @@ def install() -> None:
 
 def _sleep(seconds: float) -> None:
     global _slept_ns  # noqa: PLW0603 - a process has one clock
-    # The journal's thread must be able to look into a long sleep: that one passes in real time, bit by bit.
+    # The journal thread must be able to inspect a long sleep, so that one passes in real time, bit by bit.
     pieces = LONG_PIECES if seconds > 1 else 1
     for _ in range(pieces):
         _slept_ns += round(1e9 * seconds / pieces)

@@ -39,7 +39,7 @@ class Energyless(EMT):
 
 
 class Pushing(EMT):
-    """Its forces are no derivative of its energy."""
+    """Its forces are not the derivative of its energy."""
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
@@ -73,7 +73,7 @@ def test_without_an_equilibration_there_is_one_phase(run):
 @pytest.mark.parametrize(
     ("ensemble", "driver"), [("nve", "VelocityVerlet"), ("langevin", "Langevin"), ("npt", "IsotropicMTKNPT")]
 )
-def test_every_ensemble_runs_and_says_what_it_checked(run, ensemble, driver):
+def test_every_ensemble_runs_and_reports_its_checks(run, ensemble, driver):
     words = run(protocol(ensemble)).conservation
     assert read_records().of("phase")[-1]["driver"] == driver
     assert ("not checked: a Langevin thermostat" in words) == (ensemble == "langevin")
@@ -122,11 +122,11 @@ def test_03_consecutive_calls_are_as_near_as_in_dynamics(run):
 
 
 def test_progress_is_reported_step_by_step(run):
-    told = []
-    run(on_step=lambda *step: told.append(step))
-    assert told[0] == ("equilibration", 0, 10)
-    assert told[10] == ("equilibration", 10, 10)
-    assert told[-1] == ("NVE", 20, 20)
+    reported = []
+    run(on_step=lambda *step: reported.append(step))
+    assert reported[0] == ("equilibration", 0, 10)
+    assert reported[10] == ("equilibration", 10, 10)
+    assert reported[-1] == ("NVE", 20, 20)
 
 
 def test_a_calculator_without_stress_cannot_do_npt(run):
@@ -135,15 +135,15 @@ def test_a_calculator_without_stress_cannot_do_npt(run):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"ensemble": "nvt"}, "unknown ensemble 'nvt'; known: nve, langevin, npt"),
         ({"timestep_fs": 0.0}, "use a number from 0.001 to 1,000"),
         ({"ensemble": "langevin", "temperature_k": 0.0}, "positive temperature"),
     ],
 )
-def test_a_protocol_that_cannot_be_run_is_refused(changes, told):
-    with pytest.raises(ExperimentError, match=told):
+def test_a_protocol_that_cannot_be_run_is_refused(changes, expected):
+    with pytest.raises(ExperimentError, match=expected):
         protocol(**changes)
 
 
@@ -168,7 +168,7 @@ def test_a_frame_that_fails_is_named(tmp_path):
         profile_frames(EMT(), frames, journal=tmp_path / "run.jsonl", on_step=lambda *_: None)
 
 
-def test_a_calculator_without_forces_is_asked_for_what_it_has(tmp_path):
+def test_a_calculator_without_forces_is_asked_for_its_energy(tmp_path):
     class Energy(Calculator):
         implemented_properties = ("energy",)
 

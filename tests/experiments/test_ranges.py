@@ -1,4 +1,4 @@
-"""A number or name that cannot be used is one line that says what it is and what can be."""
+"""An unusable number or name gives a one-line error with the value and the accepted ones."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Makes the n-th system call of one kind fail, if the recorder is what makes it.
+"""Makes the recorder's n-th system call of one kind fail.
 
 As SQLite's test loops do: n = 1, 2, ... until a run comes through in which nothing was left to fail.
 """

@@ -49,7 +49,7 @@ THINNED, WHOLE = 6_000, 256_000_000  # a thinned run writes whole rows first: it
 
 
 def cases() -> list[Any]:
-    """Return what fails, how, and the limit of the journal: one failure of each kind unless `-m slow`."""
+    """Return failing calls with error and journal limit: one failure of each kind unless `-m slow`."""
     found = [pytest.param(kind, usual, THINNED) for kind, usual in USUAL.items()]
     found.append(pytest.param("write", "short write", THINNED))
     found += [pytest.param(*each.values[:2], WHOLE, marks=pytest.mark.slow) for each in found]
@@ -62,7 +62,7 @@ def cases() -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the journal's thread do in milliseconds what it does in seconds."""
+    """Let the journal thread work at intervals of milliseconds instead of seconds."""
     monkeypatch.setattr(pulse, "PULSE_S", 0.001)
     monkeypatch.setattr(recording_module, "TALLY_EVERY_NS", 2_000_000)
 

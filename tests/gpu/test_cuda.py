@@ -1,4 +1,4 @@
-"""What needs a CUDA device: busy times by events, memory, and no added synchronisation."""
+"""Tests that need a CUDA device: busy times by events, memory, and no added synchronisation."""
 
 import numpy as np
 import pytest

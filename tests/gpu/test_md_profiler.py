@@ -10,7 +10,7 @@ if not torch.cuda.is_available():
 
 
 @pytest.mark.parametrize("device", [None, "cuda", "cuda:0", torch.device("cuda")])
-def test_a_timer_waits_for_what_was_queued_on_the_device(device):
+def test_a_timer_waits_for_work_queued_on_the_device(device):
     matrix = torch.ones(4096, 4096, device="cuda")
     timer = CUDATimer(device)
     assert timer.use_cuda

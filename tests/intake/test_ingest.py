@@ -51,11 +51,11 @@ def test_everything_is_where_the_study_had_it(study, tmp_path):
 
 
 def test_every_file_reports_where_it_comes_from(study, tmp_path):
-    told = rows(tmp_path / "results/ingested/provenance.csv")
-    (log,) = (row for row in told if "ellipsoids.xyz" in row["member"] and "numpy.out" in row["member"])
+    reported = rows(tmp_path / "results/ingested/provenance.csv")
+    (log,) = (row for row in reported if "ellipsoids.xyz" in row["member"] and "numpy.out" in row["member"])
     assert log["member"] == "logs/$(basename ellipsoids.xyz)_numpy.out"
     assert log["bundle"] == "profiling_artifacts.tgz"
-    for row in told:
+    for row in reported:
         stored = (tmp_path / "results" / row["stored"]).read_bytes()
         assert hashlib.sha256(stored).hexdigest() == row["sha256"]
         assert row["bundle_sha256"] == hashlib.sha256((tmp_path / row["bundle"]).read_bytes()).hexdigest()
@@ -211,7 +211,7 @@ def test_damaged_journals_are_read_as_far_as_they_are_whole(tmp_path):
         ("run.txt", b"", Kind.other),
     ],
 )
-def test_members_are_recognized_by_what_is_in_them(tmp_path, name, content, kind):
+def test_members_are_recognized_by_their_content(tmp_path, name, content, kind):
     (tmp_path / "in").mkdir()
     (tmp_path / name).write_bytes(content)
     staged = Staged()

@@ -152,7 +152,7 @@ def test_frames_without_any_pair_have_a_descriptor_of_zero():
 )
 def test_one_species_gives_what_anisoap_itself_gives(hypers):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it tells in which order quaternions are
+        warnings.simplefilter("ignore", UserWarning)  # its message names the order of quaternion components
         projection = anisoap.EllipsoidalDensityProjection(
             max_angular=hypers.max_angular,
             radial_basis_name=hypers.radial_basis_name,

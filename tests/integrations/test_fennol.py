@@ -22,7 +22,7 @@ fennol_ase = pytest.importorskip("fennol.ase")
 
 from tests.support import read_records  # noqa: E402 - after importorskip
 
-from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after what may skip
+from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after the possible skip
 from instrumented_calc.analysis.contractions.jax_modules import join_modules  # noqa: E402 - after importorskip
 from instrumented_calc.capture.open_calls import Entry, active  # noqa: E402 - after importorskip
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe  # noqa: E402 - after importorskip
@@ -121,7 +121,7 @@ def timed(calc, ready=None):
 
 @contextmanager
 def open_call():
-    """Open a call in this thread as a recorder does, and give what compiles in it."""
+    """Open a call in this thread as a recorder does, and yield a list of its compilations."""
     recorder = SimpleNamespace(clock=time.perf_counter_ns)
     entry = Entry(0, recorder)
     active.stack.append(entry)
@@ -240,7 +240,7 @@ def test_contractions_of_each_execution_are_counted_with_their_equations_and_mod
     assert sum(each["calls"] for each in crates_own) == 4 * 8
     forward = [each for each in crates_own if each["scope"] == "FENNIXModules/embedding"]
     assert sum(each["calls"] for each in forward) == 4 * 4
-    assert all("ns" not in seen for each in found for seen in each["operands"])  # JAX tells no time of theirs
+    assert all("ns" not in seen for each in found for seen in each["operands"])  # JAX gives no time for them
     work = join_modules(read_journal(tmp_path / "run.jsonl"))
     assert sum(module.macs for module in work) * 2 == 1_652_032
     layers = {module.scope for module in work}
@@ -356,7 +356,7 @@ def test_a_storm_of_overflows_is_counted_exactly(calc):
     assert [counts["overflows"] for counts, _ in found] == [int(flag) for flag in overflowed]
     assert sum(overflowed) >= 5
     assert all((counts["lists_rebuilt"] > 0) == flag for counts, flag in found)
-    # One overflow is two slow calls: the model is compiled at once, the list's program in the next.
+    # One overflow is two slow calls: the model is compiled immediately, the list's program in the next.
     assert ["total_energy" in names for names in compiled] == [True, *overflowed[1:]]
     assert ["process" in names for names in compiled[2:]] == overflowed[1:-1]
 
@@ -403,7 +403,7 @@ def test_a_model_of_unknown_origin_is_named_by_its_modules(ani):
     assert integration.describe(calc)["name"] == "ANI_AEV + SPECIES_INDEX_NET + REPULSION_ZBL"
 
 
-def test_a_float64_calculator_without_x64_is_reported_as_what_it_computes_in(calc):
+def test_a_float64_calculator_without_x64_is_reported_as_float32(calc):
     calc.dtype = "float64"
     assert integration.describe(calc)["dtype"] == "float32"
 

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     pretrained = pytest.importorskip("orb_models.forcefield.pretrained")
 
-from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
+from tests.integrations.orb_models_built import built  # noqa: E402 - after the possible skip
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
 from instrumented_calc.errors import ModelError  # noqa: E402 - after importorskip
@@ -30,7 +30,7 @@ from instrumented_calc_orb import OrbCalculator, integration, random_weights  # 
 
 VERSION = f"orb-models {metadata.version('orb-models')}"
 pytestmark = [
-    # orb-models' own: it tells what its loader does, and hands tensors to numpy functions.
+    # Warnings of orb-models itself: its loader reports progress, and it passes tensors to numpy functions.
     pytest.mark.filterwarnings("ignore:Setting global torch default dtype:UserWarning"),
     pytest.mark.filterwarnings("ignore:Consider passing 'precision=float32-high':UserWarning"),
     pytest.mark.filterwarnings("ignore:Found key in model, missing in state_dict:UserWarning"),

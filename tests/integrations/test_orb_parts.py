@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     pytest.importorskip("orb_models.forcefield.pretrained")
 
-from tests.integrations.orb_models_built import built  # noqa: E402 - after what may skip
+from tests.integrations.orb_models_built import built  # noqa: E402 - after the possible skip
 from tests.support import read_records  # noqa: E402 - after importorskip
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
@@ -24,7 +24,7 @@ from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - af
 from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - after importorskip
 
 pytestmark = [
-    # orb-models' own: it hands tensors to numpy functions, and tells what its loader does.
+    # Warnings of orb-models itself: it passes tensors to numpy functions, and its loader reports progress.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Setting global torch default dtype:UserWarning"),
     pytest.mark.filterwarnings("ignore:Found key in model, missing in state_dict:UserWarning"),
@@ -115,7 +115,7 @@ def test_nothing_is_left_on_the_model_after_a_call():
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])  # noqa: S301 - our own
-def test_a_copy_computes_with_its_own_weights_and_the_original_with_its_own(duplicate):
+def test_a_copy_and_the_original_compute_with_separate_weights(duplicate):
     calc = ProfiledCalculator(OrbCalculator(built(), device="cpu"))
     atoms = silicon()
     energy = calc.get_potential_energy(atoms)

@@ -1,4 +1,4 @@
-"""Set up what hypothesis leaves in the process before any test looks at what is left behind."""
+"""Install hypothesis's permanent hook before any test inspects what is left behind."""
 
 import pytest
 from hypothesis import given, settings
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 @pytest.fixture(scope="session", autouse=True)
 def hypothesis_is_set_up():
-    """Install hypothesis's garbage-collection callback, which stays for good."""
+    """Install hypothesis's garbage-collection callback, which is never removed."""
 
     @settings(max_examples=1, database=None)
     @given(st.none())

@@ -146,7 +146,7 @@ def _block(content: bytearray, dice: random.Random) -> tuple[int, int]:
 
 
 def _line(lines: list[bytes], dice: random.Random) -> int:
-    """Choose a line; those that are no rows are rare and hold most kinds of values."""
+    """Choose a line; lines other than rows are rare and hold most kinds of values."""
     rare = [place for place, line in enumerate(lines) if not line.startswith(b'{"event":"call"')]
     return dice.choice(rare) if rare and dice.random() < 0.7 else dice.randrange(len(lines))
 

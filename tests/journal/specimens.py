@@ -53,7 +53,7 @@ def call(index: int, **fields) -> r.Call:
 
 
 def opening() -> list[msgspec.Struct]:
-    """Return what stands before the rows."""
+    """Return the records before the rows."""
     model = {"name": "Net", "parameters": 10**6, "dtype": "float32", "device": "cuda:0", "compiled": False}
     model |= {
         "library": "torch 2.5",
@@ -133,7 +133,7 @@ def beside(index: int) -> list[msgspec.Struct]:
 
 
 def ending(calls: int) -> list[msgspec.Struct]:
-    """Return what stands behind the rows."""
+    """Return the records after the rows."""
     traced = [
         r.TracedOperation("aten::mm", 8, "graph", "[2,3] [3,4]", 9000, 8000),
         r.TracedOperation("*between operations*", 8, self_ns=500),

@@ -1,4 +1,4 @@
-"""What crashes, copies and editors do to a journal: intact records count, and the damage is reported."""
+"""Journals damaged by crashes, copies and editors: intact records count, and the damage is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_its_first_line_a_journal_has_all_rows_and_no_start(read, damage
     assert "The first record is lost" in notices(journal)
 
 
-def test_the_end_of_a_journal_has_its_rows_but_not_what_earlier_ones_reported(read):
+def test_the_end_of_a_journal_has_its_rows_but_not_fields_of_earlier_ones(read):
     at = WHOLE.index(LINES[6]) - 20
     calls = read(WHOLE[at:]).calls
     assert calls.index.tolist() == list(range(4, 10))
@@ -141,7 +141,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(read):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (gzip.compress(WHOLE), "gunzip"),
         (WHOLE.decode().encode("utf-16"), "UTF-16"),
@@ -149,11 +149,11 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing(read):
         (b'{"event":"job done","level":"info"}\n' * 3, "JSON of another kind"),
     ],
 )
-def test_other_files_are_refused_with_what_they_are(tmp_path, content, told):
+def test_other_files_are_refused_and_their_type_is_named(tmp_path, content, expected):
     path = tmp_path / "run.jsonl"
     path.write_bytes(content)
     for use in (read_journal, validate_journal):
-        with pytest.raises(JournalReadError, match=told) as caught:
+        with pytest.raises(JournalReadError, match=expected) as caught:
             use(path)
         assert "\n" not in str(caught.value)
 

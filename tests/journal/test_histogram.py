@@ -18,7 +18,7 @@ def test_a_duration_is_in_the_bounds_of_its_bucket(duration: int) -> None:
 
 
 @given(durations)
-def test_a_bucket_is_no_wider_than_a_32nd_of_its_durations(duration: int) -> None:
+def test_the_width_of_a_bucket_is_at_most_a_32nd_of_its_durations(duration: int) -> None:
     first, beyond = bucket_bounds(bucket_of(duration))
     assert beyond - first == 1 or (beyond - first) * 2**HISTOGRAM_BITS <= first
 

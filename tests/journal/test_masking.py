@@ -1,4 +1,4 @@
-"""Secrets are masked as values: none of them remains, and whatever is no secret is unchanged."""
+"""Secrets are masked as values: all of them disappear, and everything else is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New files: never through a link, never over what is there."""
+"""New files: never through a link, never over an existing file."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_a_journal_without_calls_is_a_journal(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", "empty"),
         (b"\x7fELF\0\0", "binary data"),
@@ -229,10 +229,10 @@ def test_a_journal_without_calls_is_a_journal(tmp_path):
         (b'{"event":"run_start","schema":"instrumented-calc/1"}\n', "its `run_start` is not usable"),
     ],
 )
-def test_anything_that_is_not_a_journal_is_refused_in_one_line(tmp_path, content, told):
+def test_anything_that_is_not_a_journal_is_refused_in_one_line(tmp_path, content, expected):
     with pytest.raises(JournalReadError) as caught:
         read(tmp_path, content)
-    assert told in str(caught.value)
+    assert expected in str(caught.value)
     assert "run.jsonl" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Decoding blocks of rows: what the quick way finds is what the thorough one finds."""
+"""Decoding blocks of rows: the quick and the thorough decoder agree."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def collected(blocks, decoder):
         for name in ("index", "start_ns", "wall_ns", "gap_ns", "step", "lane", "changes", "split")
     } | {
         "sets": calls.change_sets,
-        # The quick way may know of parts before they have been spent time in.
+        # The quick decoder may have parts with no time yet.
         "components": {name: times.tolist() for name, times in calls.components.items()},
         "sparse": {
             name: (sparse.rows.tolist(), sparse.values.tolist()) for name, sparse in calls.sparse.items()

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def told() -> list[str]:
-    """Collect what people are told."""
+def messages() -> list[str]:
+    """Collect the messages to the user."""
     return []
 
 
 @pytest.fixture
-def make(told: list[str]) -> Iterator[Make]:
+def make(messages: list[str]) -> Iterator[Make]:
     """Give a maker of writers that are closed after the test."""
     made: list[JournalWriter] = []
 
     def make(name: str = "run.jsonl") -> JournalWriter:
-        made.append(JournalWriter(Path(name), on_trouble=told.append))
+        made.append(JournalWriter(Path(name), on_trouble=messages.append))
         return made[-1]
 
     yield make
@@ -54,7 +54,7 @@ class Disk:
         self._write = os.write
 
     def write(self, fd: int, data: bytes) -> int:
-        """Write what fits, or fail as a full disk does."""
+        """Write as much as fits, or fail as a full disk does."""
         if data and not self.room:
             raise OSError(28, "No space left on device")
         written = self._write(fd, data[: self.room])
@@ -116,7 +116,7 @@ def test_the_journal_never_takes_the_place_of_stderr(make: Make) -> None:
     assert _read() == b""
 
 
-def test_a_cut_line_is_completed_first(make: Make, disk: Disk, told: list[str]) -> None:
+def test_a_cut_line_is_completed_first(make: Make, disk: Disk, messages: list[str]) -> None:
     writer = make()
     disk.room = 6
     assert writer.write(b"first\nsecond\n")
@@ -129,11 +129,11 @@ def test_a_cut_line_is_completed_first(make: Make, disk: Disk, told: list[str]) 
     assert writer.write(b"fourth\n")
     assert _read() == b"first\nsecond\nthird\nfourth\n"
     assert writer.lost == 0
-    assert len(told) == 1
-    assert told[0].startswith(f"{writer.path}: No space left on device")
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{writer.path}: No space left on device")
 
 
-def test_trouble_is_reported_again_when_it_comes_back(make: Make, disk: Disk, told: list[str]) -> None:
+def test_trouble_is_reported_again_when_it_comes_back(make: Make, disk: Disk, messages: list[str]) -> None:
     writer = make()
     for _ in range(2):
         disk.room = 0
@@ -141,7 +141,7 @@ def test_trouble_is_reported_again_when_it_comes_back(make: Make, disk: Disk, to
         writer.write(b"two\n")
         disk.room = 100
         writer.write(b"")
-    assert len(told) == 2
+    assert len(messages) == 2
 
 
 def test_past_the_limit_lines_are_counted_and_dropped_whole(
@@ -279,7 +279,7 @@ def test_where_mounts_are_not_listed_a_file_counts_as_local(
     assert on_network_file_system(Path("run.jsonl")) is False
 
 
-def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, told: list[str]) -> None:
+def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, messages: list[str]) -> None:
     writer = make()
     writer.write(b"one\n")
     number = writer._file.number
@@ -290,7 +290,7 @@ def test_a_descriptor_that_the_program_has_closed_is_opened_again(make: Make, to
         writer.write(b"two\n")
         writer.close()
         other.write(b"theirs")  # and its file is still open
-    assert (_read(), _read("other"), writer.lost, len(told)) == (b"one\ntwo\n", b"theirs", 0, 1)
+    assert (_read(), _read("other"), writer.lost, len(messages)) == (b"one\ntwo\n", b"theirs", 0, 1)
 
 
 @pytest.mark.parametrize("taken", [True, False], ids=["reused", "closed"])
@@ -340,7 +340,7 @@ def test_where_no_new_file_can_be_made_a_truncated_one_is_written_on(make: Make)
 
 
 def test_a_close_that_fails_is_reported_and_raises_nothing(
-    make: Make, told: list[str], monkeypatch: pytest.MonkeyPatch
+    make: Make, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = make()
     writer.write(b"one\n")
@@ -353,8 +353,8 @@ def test_a_close_that_fails_is_reported_and_raises_nothing(
     monkeypatch.setattr(os, "close", over_quota)
     writer.close()
     writer.close()
-    assert len(told) == 1
-    assert "quota" in told[0]
+    assert len(messages) == 1
+    assert "quota" in messages[0]
 
 
 lines = st.binary(max_size=12).map(lambda text: text.replace(b"\n", b" ") + b"\n")
@@ -363,7 +363,7 @@ steps = st.lists(st.tuples(st.lists(lines, max_size=4), st.integers(0, 40)), max
 
 @given(steps)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_room_there_is_the_file_is_a_prefix_of_what_was_kept(
+def test_however_full_the_disk_the_file_is_a_prefix_of_the_kept_lines(
     tmp_path: Path, steps: list[tuple[list[bytes], int]]
 ) -> None:
     disk = Disk(0)

@@ -17,7 +17,7 @@ import instrumented_calc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 60  # a deadlock is what takes longer
+PATIENCE_S = 60  # anything longer is a deadlock
 
 # What the scripts import; a module of its own, so that spawned workers find the classes as well.
 STAGE = '''
@@ -166,6 +166,6 @@ def read_cut(path: str | os.PathLike[str]) -> Records:
 
 
 def read_fate(directory: int | str) -> dict[str, Any]:
-    """Return what `litter` wrote down of a process."""
+    """Return the record that `litter` wrote about a process."""
     fate: dict[str, Any] = json.loads(Path(str(directory), "fate.json").read_text())
     return fate

@@ -67,7 +67,7 @@ for other in others:
     step(other)
 hang()
 """
-    )  # 45 seconds, were they to wait one after the other; without a limit for ever
+    )  # 45 seconds if they waited one after the other; without a limit, indefinitely
     assert child.returncode == 0, child.stderr
 
 

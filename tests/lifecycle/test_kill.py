@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: what is promised to be in the journal is there."""
+"""`kill -9` at any moment: the journal has all rows that are guaranteed to be written."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_of_a_thinned_journal_all_but_the_last_stretch_is_there() -> None:
     rows = [row for row in records.calls if not row.get("sliced")]
     kept = len(rows) + sum(part["calls"] for part in records.of("slice"))
     assert len(records.of("slice")) >= 1
-    # The first stretches last one second, and what they hold is written within 0.3 s.
+    # The first stretches last one second, and their rows are written within 0.3 s.
     safe = _ended_before(fate, 2_000_000_000)
     assert kept >= 1000
     assert safe <= kept <= len(fate["ended_ns"]) + 1

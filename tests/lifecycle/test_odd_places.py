@@ -60,7 +60,7 @@ step(atoms)
 
 
 @pytest.mark.parametrize("how", ["os.truncate('run.jsonl', 0)", "os.truncate('run.jsonl', 700)"])
-def test_a_journal_that_is_truncated_continues_in_a_new_file_and_counts_what_is_gone(how: str) -> None:
+def test_a_journal_that_is_truncated_continues_in_a_new_file_and_counts_the_lost_rows(how: str) -> None:
     child = run_script(f"""
 from stage import *
 

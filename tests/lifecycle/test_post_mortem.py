@@ -49,13 +49,13 @@ def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: sign
         assert "still running during call 5" in report()
         child.send_signal(number)
         assert child.wait(60) == -number
-    told = report()
-    assert "killed during call 5, which had been running for " in told
-    assert "cause unknown" in told
+    reported = report()
+    assert "killed during call 5, which had been running for " in reported
+    assert "cause unknown" in reported
 
 
 @pytest.mark.parametrize(
-    ("last", "told"),
+    ("last", "expected"),
     [
         ("", "exit of the program"),
         ("sys.exit(3)", "exit of the program"),
@@ -68,10 +68,10 @@ def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: sign
         ),
     ],
 )
-def test_a_run_that_could_end_says_how(last: str, told: str) -> None:
+def test_a_run_that_could_end_says_how(last: str, expected: str) -> None:
     child = run_script(START + last)
     assert "instrumented-calc:" not in child.stderr
-    assert told in report()
+    assert expected in report()
 
 
 def test_an_exception_that_leaves_the_block_of_a_run_is_reported() -> None:
@@ -109,6 +109,6 @@ raise full
 """
     child = run_script(START + "journal = os.open('run.jsonl', os.O_RDONLY)\n" + exhaust)
     assert "Too many open files" in child.stderr
-    told = report()
-    assert "exit after OSError: [Errno 24] Too many open files" in told
-    assert "out of file descriptors: 64 of 64 were open" in told
+    reported = report()
+    assert "exit after OSError: [Errno 24] Too many open files" in reported
+    assert "out of file descriptors: 64 of 64 were open" in reported

@@ -296,7 +296,7 @@ for _ in range(20):
         os._exit(0)
     os.waitpid(pid, 0)
 """,
-        # NumPy 2.5 warns of what ASE 3.29 does
+        # NumPy 2.5 deprecates a feature that ASE 3.29 uses
         options=("-W", "error", "-W", "ignore:Setting the shape on a NumPy array:DeprecationWarning"),
     )
     assert (child.returncode, child.stderr) == (0, "")

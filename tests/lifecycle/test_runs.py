@@ -1,4 +1,4 @@
-"""What belongs together is one run: images, structures, committees, and one driver after another."""
+"""Related calculations are one run: images, structures, committees, and successive drivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two groups of runs: the statistics hold, and what is not the same is not compared."""
+"""Two groups of runs: the statistics are valid, and runs that differ otherwise are not compared."""
 
 from __future__ import annotations
 

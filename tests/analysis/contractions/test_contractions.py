@@ -15,7 +15,7 @@ CALLS = [Call(index=index, start_ns=index * 1000, wall_ns=800, step=index, phase
 PHASE = Phase(phase=1, driver="VelocityVerlet", kind="md", index=0)
 
 
-def told(*contractions: Contraction, time_ns: int = 10_000) -> Contractions:
+def recorded(*contractions: Contraction, time_ns: int = 10_000) -> Contractions:
     return Contractions(time_ns=time_ns, contractions=list(contractions))
 
 
@@ -29,7 +29,7 @@ def test_a_run_without_contractions_has_none(summarized):
 
 def test_fully_inspected_equations_are_exact(summarized):
     looks = Operands(PAIR, 40, 2000, 0.0, "anisoap.x:12")
-    found = summarized(PHASE, *CALLS, told(counted(calls=40, operands=[looks]))).contractions
+    found = summarized(PHASE, *CALLS, recorded(counted(calls=40, operands=[looks]))).contractions
     (row,) = found.rows
     assert (row.calls, row.ns, row.exact) == (40, 2000, True)
     assert found.calculated_ns == 8000
@@ -47,8 +47,8 @@ def test_records_and_threads_add_up(summarized):
     other = Operands(["float64[1,1,3,3,3]", "float64[3,3,3]"], 2, 10, 0.0)
     found = summarized(
         *CALLS,
-        told(counted(calls=5, operands=[one, other])),
-        told(counted(calls=3, operands=[one]), time_ns=20_000),
+        recorded(counted(calls=5, operands=[one, other])),
+        recorded(counted(calls=3, operands=[one]), time_ns=20_000),
     ).contractions
     (row,) = found.rows
     assert (row.calls, row.ns) == (8, 70)
@@ -63,7 +63,7 @@ def test_components_and_libraries_are_rows_of_their_own(summarized):
             equation="mnpqr,pqr->mn", library="torch", calls=1, operands=[Operands(PAIR, 1, 10, 0.0)]
         ),
     ]
-    found = summarized(*CALLS, told(*rows)).contractions
+    found = summarized(*CALLS, recorded(*rows)).contractions
     assert [(row.library, row.component) for row in found.rows] == [
         ("numpy", "pairs"),
         ("numpy", ""),
@@ -75,10 +75,10 @@ def test_components_and_libraries_are_rows_of_their_own(summarized):
 def test_a_sample_stands_for_the_calls_that_were_not_inspected(summarized):
     every = Operands(PAIR, 1000, 5_000_000, 0.0)  # cold, and slower
     some = Operands(PAIR, 100, 100_000, 100 * 1000.0**2, sampled=True)
-    found = summarized(*CALLS, told(counted(calls=1000 + 1600, operands=[every, some]))).contractions
+    found = summarized(*CALLS, recorded(counted(calls=1000 + 1600, operands=[every, some]))).contractions
     (row,) = found.rows
     assert row.ns == 5_000_000 + 1600 * 1000
-    assert row.error_ns == 0.0  # all looks took the same time
+    assert row.error_ns == 0.0  # all inspected calls took the same time
     assert row.signatures[0].calls == 2600
 
 
@@ -89,18 +89,18 @@ def test_the_standard_error_is_that_of_a_random_sample(summarized):
     for _ in range(40):
         sample = generator.sample(population, 400)
         looks = Operands(PAIR, 400, sum(sample), float(sum(x * x for x in sample)), sampled=True)
-        (row,) = summarized(*CALLS, told(counted(calls=20_000, operands=[looks]))).contractions.rows
+        (row,) = summarized(*CALLS, recorded(counted(calls=20_000, operands=[looks]))).contractions.rows
         errors.append(row.error_ns)
         spread.append((row.ns - sum(population)) / row.error_ns)
     assert sum(abs(each) < 2 for each in spread) >= 34
     assert max(errors) < 1.3 * min(errors)
 
 
-def test_calls_that_were_only_timed_are_shared_out_by_the_looks(summarized):
+def test_calls_that_were_only_timed_are_distributed_like_the_inspected_ones(summarized):
     small, large = ["float64[2]", "float64[2]"], ["float64[4]", "float64[4]"]
     looks = [Operands(small, 30, 300, 0.0, sampled=True), Operands(large, 10, 300, 0.0, sampled=True)]
     row = counted("i,i->", calls=400, operands=looks, timed=360, ns=5400)
-    (found,) = summarized(*CALLS, told(row)).contractions.rows
+    (found,) = summarized(*CALLS, recorded(row)).contractions.rows
     assert (found.ns, found.exact) == (6000, True)
     assert {each.operands[0]: (each.calls, each.ns) for each in found.signatures} == {
         "float64[2]": (300, 3000),
@@ -108,16 +108,16 @@ def test_calls_that_were_only_timed_are_shared_out_by_the_looks(summarized):
     }
 
 
-def test_one_look_at_many_calls_has_no_known_error(summarized):
+def test_one_inspection_of_many_calls_has_no_known_error(summarized):
     looks = Operands(PAIR, 1, 100, 1e4, sampled=True)
-    (row,) = summarized(*CALLS, told(counted(calls=16, operands=[looks]))).contractions.rows
+    (row,) = summarized(*CALLS, recorded(counted(calls=16, operands=[looks]))).contractions.rows
     assert math.isinf(row.error_ns)
     assert not row.exact
 
 
 def test_a_count_without_a_time_has_no_share(summarized):
     row = counted(calls=4, operands=[Operands(PAIR, 4)])
-    (found,) = summarized(*CALLS, told(row)).contractions.rows
+    (found,) = summarized(*CALLS, recorded(row)).contractions.rows
     assert found.ns is None
     assert found.share is None
     assert found.gflops is None
@@ -126,7 +126,7 @@ def test_a_count_without_a_time_has_no_share(summarized):
 
 def test_calls_that_ended_after_the_last_count_are_not_shared_out(summarized):
     row = counted(calls=1, operands=[Operands(PAIR, 1, 400, 0.0)])
-    found = summarized(*CALLS, told(row, time_ns=5000)).contractions
+    found = summarized(*CALLS, recorded(row, time_ns=5000)).contractions
     assert found.calculated_ns == 5 * 800
 
 

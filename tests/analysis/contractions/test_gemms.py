@@ -38,7 +38,7 @@ def test_products_are_summed_over_windows_and_reported_per_traced_call(measured)
     assert gemm.gflops == pytest.approx(2 * 60 * 3 / 150)
 
 
-def test_a_device_that_reported_its_time_is_what_counts(measured):
+def test_a_time_reported_by_the_device_takes_precedence(measured):
     (gemm,) = measured(window(TracedOperation("aten::mm", 2, "", "[4,3] [3,5]", 20, 500)))
     assert (gemm.device_ns, gemm.share) == (250, 0.5)
 

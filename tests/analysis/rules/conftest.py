@@ -20,7 +20,7 @@ class Run:
     Args:
         n: Number of calls.
         environment: The machine.
-        model: What an integration tells of the model.
+        model: An integration's evidence about the model.
         phase: The driver's kind and ensemble.
     """
 

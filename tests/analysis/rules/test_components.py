@@ -53,7 +53,7 @@ def test_a_pause_of_the_queue_is_not_time_outside(make, found):
     assert finding.numbers["pauses_left_out_s"] == 3600
 
 
-def test_a_geometry_that_is_computed_twice_is_reported_with_what_was_asked(make, found):
+def test_a_geometry_that_is_computed_twice_is_reported_with_the_requested_properties(make, found):
     twice = make(300).every("changes", lambda each: ["positions"] if each % 2 else [])
     twice.every("properties", lambda each: ["stress"] if each % 2 == 0 else ["energy", "forces"])
     finding = found(twice, "unchanged-atoms")
@@ -65,7 +65,7 @@ def test_a_geometry_that_is_computed_twice_is_reported_with_what_was_asked(make,
     assert found(make(300).every("changes", lambda _: None, [0]), "unchanged-atoms").verdict == STARVED
 
 
-def test_two_calls_a_step_are_too_many_for_md_and_not_for_an_optimizer(make, verdict):
+def test_two_calls_per_step_are_too_many_for_md_but_not_for_an_optimizer(make, verdict):
     twice = make(300).every("step", lambda each: each // 2)
     assert verdict(twice, "evaluations-per-step") == "flagged"
     assert verdict(make(300), "evaluations-per-step") == "clear"

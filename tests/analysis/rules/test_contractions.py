@@ -30,7 +30,7 @@ def contracted(operands, calls, ns, equation=EINSUM, **more):
     )
 
 
-def told(*contractions):
+def recorded(*contractions):
     return Contractions(time_ns=1000 * S, contractions=list(contractions))
 
 
@@ -48,26 +48,26 @@ def window(*operations, number=2):
 
 
 def test_contractions_that_take_much_of_a_step_are_reported_with_their_ceiling(make, found):
-    finding = found(make(100).also(told(contracted(SMALL, 10_000, 100 * MS))), "contraction-dominated")
+    finding = found(make(100).also(recorded(contracted(SMALL, 10_000, 100 * MS))), "contraction-dominated")
     assert (finding.verdict, finding.severity) == ("flagged", "cost")
     assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.01)
     assert finding.ceiling == pytest.approx(1 / (1 - 100 / 212.5), rel=0.01)
     assert EINSUM in finding.numbers["most"]
-    few = make(100).also(told(contracted(SMALL, 10_000, 10 * MS)))
+    few = make(100).also(recorded(contracted(SMALL, 10_000, 10 * MS)))
     assert found(few, "contraction-dominated").verdict == "clear"
     assert found(make(100), "contraction-dominated").verdict == STARVED
 
 
 def test_contractions_whose_time_is_not_known_are_neither_many_nor_few(make, found):
     untimed = contracted(SMALL, 10_000, None, library="jax")
-    assert found(make(100).also(told(untimed)), "contraction-dominated").verdict == STARVED
-    some = make(100).also(told(untimed, contracted(SMALL, 10, 1 * MS)))
+    assert found(make(100).also(recorded(untimed)), "contraction-dominated").verdict == STARVED
+    some = make(100).also(recorded(untimed, contracted(SMALL, 10, 1 * MS)))
     assert found(some, "contraction-dominated").verdict == STARVED
 
 
 def test_the_launch_time_on_the_host_is_not_the_time_of_the_contraction(make, found):
     asked = contracted([f"{each}@cuda:0" for each in SMALL], 99 * 2000, 150 * MS, library="torch")
-    run = make(100).also(told(asked))
+    run = make(100).also(recorded(asked))
     assert found(run, "contraction-dominated").verdict == STARVED
     assert found(run, "tiny-contraction-storm").verdict == STARVED
     product = TracedOperation("aten::bmm", 20, shapes="[8,64,64] [8,64,64]", self_ns=3 * MS, device_ns=2 * MS)
@@ -79,7 +79,7 @@ def test_a_sample_too_small_to_decide_the_side_of_the_limit_is_not_evidence(make
     times = [90 * US] * 10 + [10 * US] * 10
     looks = Operands(SMALL, 20, sum(times), float(sum(each**2 for each in times)), sampled=True)
     sampled = Contraction(equation=EINSUM, library="numpy", calls=1000, operands=[looks])
-    finding = found(make(100).also(told(sampled)), "contraction-dominated")
+    finding = found(make(100).also(recorded(sampled)), "contraction-dominated")
     assert finding.verdict == STARVED
     assert "too few were timed" in finding.headline
 
@@ -97,7 +97,7 @@ def test_a_model_without_einsums_is_judged_by_its_matrix_products(make, found):
 
 def test_very_many_tiny_contractions_a_step_are_a_storm(make, found):
     storm = contracted(SMALL, 99 * 2000, 99 * 2000 * 5 * US)
-    finding = found(make(100).also(told(storm)), "tiny-contraction-storm")
+    finding = found(make(100).also(recorded(storm)), "tiny-contraction-storm")
     assert finding.verdict == "flagged"
     assert finding.numbers["per_step"] == pytest.approx(2000)
     assert finding.numbers["mean_us"] == pytest.approx(5)
@@ -109,13 +109,13 @@ def test_very_many_tiny_contractions_a_step_are_a_storm(make, found):
 
 def test_few_or_long_contractions_are_not_a_storm(make, found):
     few = contracted(SMALL, 99 * 500, 99 * 500 * 5 * US)
-    assert found(make(100).also(told(few)), "tiny-contraction-storm").verdict == "clear"
+    assert found(make(100).also(recorded(few)), "tiny-contraction-storm").verdict == "clear"
     long = contracted(SMALL, 99 * 2000, 99 * 2000 * 50 * US)
-    assert found(make(100).also(told(long)), "tiny-contraction-storm").verdict == "clear"
+    assert found(make(100).also(recorded(long)), "tiny-contraction-storm").verdict == "clear"
     program = contracted(SMALL, 99 * 2000, None, library="jax")
-    assert found(make(100).also(told(program)), "tiny-contraction-storm").verdict == "clear"
+    assert found(make(100).also(recorded(program)), "tiny-contraction-storm").verdict == "clear"
     untimed = contracted(SMALL, 99 * 2000, None)
-    assert found(make(100).also(told(untimed)), "tiny-contraction-storm").verdict == STARVED
+    assert found(make(100).also(recorded(untimed)), "tiny-contraction-storm").verdict == STARVED
     assert found(make(100), "tiny-contraction-storm").verdict == STARVED
 
 
@@ -129,7 +129,7 @@ def test_the_gain_of_batching_falls_with_size_and_is_never_a_loss():
 def test_a_large_pair_far_slower_than_the_fastest_of_the_run_is_off_blas(make, found):
     slow = contracted(LARGE, 100, 100 * 27 * MS, "ij,jk->ik")
     fast = contracted(LARGE, 100, 100 * MS, "ij,jk->ik", optimize=True)
-    finding = found(make(100).also(told(slow, fast)), "off-blas")
+    finding = found(make(100).also(recorded(slow, fast)), "off-blas")
     assert finding.verdict == "flagged"
     assert finding.numbers["gflops"] == pytest.approx(2)
     assert finding.numbers["fastest_in_this_run_gflops"] == pytest.approx(54)
@@ -138,39 +138,41 @@ def test_a_large_pair_far_slower_than_the_fastest_of_the_run_is_off_blas(make, f
 
 def test_without_anything_faster_to_compare_with_the_machine_is_not_known(make, found):
     slow = contracted(LARGE, 100, 100 * 27 * MS, "ij,jk->ik")
-    finding = found(make(100).also(told(slow)), "off-blas")
+    finding = found(make(100).also(recorded(slow)), "off-blas")
     assert finding.verdict == STARVED
     assert "not recorded" in finding.headline
     single = contracted(
         [each.replace("64", "32", 1) for each in LARGE], 9, 9 * MS, "ij,jk->ik", optimize=True
     )
-    assert found(make(100).also(told(slow, single)), "off-blas").verdict == STARVED
+    assert found(make(100).also(recorded(slow, single)), "off-blas").verdict == STARVED
     on_device = contracted([f"{each}@cuda:0" for each in LARGE], 90, 90 * US, "ij,jk->ik", library="torch")
-    assert found(make(100).also(told(slow, on_device)), "off-blas").verdict == STARVED
+    assert found(make(100).also(recorded(slow, on_device)), "off-blas").verdict == STARVED
     once = contracted(LARGE, 1, MS, "ij,jk->ik", optimize=True)
-    assert found(make(100).also(told(slow, once)), "off-blas").verdict == STARVED
-    assert found(make(100).also(told(contracted(LARGE, 5, 5 * 27 * MS, "ij,jk->ik"))), "off-blas").n is None
+    assert found(make(100).also(recorded(slow, once)), "off-blas").verdict == STARVED
+    assert (
+        found(make(100).also(recorded(contracted(LARGE, 5, 5 * 27 * MS, "ij,jk->ik"))), "off-blas").n is None
+    )
     assert found(make(100), "off-blas").verdict == STARVED
 
 
 def test_small_or_optimized_contractions_need_no_blas(make, found):
     small = contracted(SMALL, 1000, MS)
     fast = contracted(LARGE, 100, 100 * MS, "ij,jk->ik", optimize=True)
-    assert found(make(100).also(told(small, fast)), "off-blas").verdict == "clear"
+    assert found(make(100).also(recorded(small, fast)), "off-blas").verdict == "clear"
 
 
 def test_an_index_of_both_operands_and_the_result_asks_for_matmul(make, found):
     operands = ["float64[8,150,150]", "float64[8,150,150]"]
     slow = contracted(operands, 100, 2700 * MS, "bij,bjk->bik")
     fast = contracted(operands, 100, 100 * MS, "bij,bjk->bik", optimize=True)
-    assert "matmul" in found(make(100).also(told(slow, fast)), "off-blas").remedy
+    assert "matmul" in found(make(100).also(recorded(slow, fast)), "off-blas").remedy
 
 
 CHAIN = ["float64[50,50]", "float64[50,50]", "float64[50,50]"]
 
 
 def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found):
-    finding = found(make(100).also(told(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
+    finding = found(make(100).also(recorded(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
     assert finding.verdict == "flagged"
     assert finding.numbers["operations_over_best"] > 30
     assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.05)
@@ -179,28 +181,28 @@ def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found)
 
 def test_a_good_order_or_two_operands_are_clear(make, found):
     optimized = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il", optimize=True)
-    assert found(make(100).also(told(optimized)), "bad-path").verdict == "clear"
-    assert found(make(100).also(told(contracted(SMALL, 10, MS))), "bad-path").verdict == "clear"
+    assert found(make(100).also(recorded(optimized)), "bad-path").verdict == "clear"
+    assert found(make(100).also(recorded(contracted(SMALL, 10, MS))), "bad-path").verdict == "clear"
     cheap = contracted(CHAIN, 1, 50 * US, "ij,jk,kl->il")
-    assert found(make(100).also(told(cheap)), "bad-path").verdict == "clear"
+    assert found(make(100).also(recorded(cheap)), "bad-path").verdict == "clear"
 
 
 def test_an_order_that_is_not_recorded_is_not_evidence(make, found):
     torch = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il", library="torch")
-    assert found(make(100).also(told(torch)), "bad-path").verdict == STARVED
+    assert found(make(100).also(recorded(torch)), "bad-path").verdict == STARVED
     shapeless = contracted(["?", "?", "?"], 100, 100 * MS, "ij,jk,kl->il")
-    assert found(make(100).also(told(shapeless)), "bad-path").verdict == STARVED
+    assert found(make(100).also(recorded(shapeless)), "bad-path").verdict == STARVED
     assert found(make(100), "bad-path").verdict == STARVED
 
 
-def test_an_intermediate_far_larger_than_what_goes_in_and_out_is_a_bad_path(make, found):
+def test_an_intermediate_far_larger_than_operands_and_result_is_a_bad_path(make, found):
     factors = ["float64[200,40]"] * 6
     swollen = contracted(factors, 100, MS, "ax,bx,ay,by,az,bz->", optimize=True)
-    finding = found(make(100).also(told(swollen)), "bad-path")
+    finding = found(make(100).also(recorded(swollen)), "bad-path")
     assert finding.verdict == "flagged"
     assert "1,600,000 elements" in finding.headline
     outer = contracted(["float64[300,2]"] * 4, 100, MS, "ai,bj,ak,bl->ijkl", optimize=True)
-    assert found(make(100).also(told(outer)), "bad-path").verdict == "clear"
+    assert found(make(100).also(recorded(outer)), "bad-path").verdict == "clear"
 
 
 def converted(ns, calls=1000, **more):
@@ -209,7 +211,7 @@ def converted(ns, calls=1000, **more):
 
 
 def test_conversions_around_contractions_are_reported_from_their_threshold_on(make, found):
-    work = told(contracted(SMALL, 1000, 50 * MS, library="torch"))
+    work = recorded(contracted(SMALL, 1000, 50 * MS, library="torch"))
     finding = found(make(100).also(work, converted(20 * MS)), "conversion")
     assert finding.verdict == "flagged"
     assert finding.numbers["per_contraction"] == pytest.approx(1)
@@ -221,7 +223,7 @@ def test_conversions_around_contractions_are_reported_from_their_threshold_on(ma
 
 def test_contractions_of_several_dtypes_convert_in_each_call(make, found):
     mixed = ["float64[4,5,6,6,6]", "float32[6,6,6]"]
-    finding = found(make(100).also(told(contracted(mixed, 1000, 50 * MS))), "conversion")
+    finding = found(make(100).also(recorded(contracted(mixed, 1000, 50 * MS))), "conversion")
     assert finding.verdict == "flagged"
     assert "mixed dtypes" in finding.headline
     assert finding.numbers == {
@@ -229,7 +231,7 @@ def test_contractions_of_several_dtypes_convert_in_each_call(make, found):
         "seconds": pytest.approx(0.05),
         "computed_in": "float64",
     }
-    rare = told(contracted(mixed, 10, MS), contracted(SMALL, 1000, 50 * MS))
+    rare = recorded(contracted(mixed, 10, MS), contracted(SMALL, 1000, 50 * MS))
     assert found(make(100).also(rare), "conversion").verdict == "clear"
 
 

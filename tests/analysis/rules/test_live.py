@@ -67,11 +67,11 @@ def test_compilations_after_the_start_are_a_storm_from_three_on():
 
 
 @pytest.mark.parametrize(
-    ("threads", "busy", "told"), [(64, 8.0, True), (64, 1.0, False), (8, 8.0, False), (9, 7.9, False)]
+    ("threads", "busy", "expected"), [(64, 8.0, True), (64, 1.0, False), (8, 8.0, False), (9, 7.9, False)]
 )
-def test_many_threads_are_reported_only_where_they_keep_all_processors_busy(threads, busy, told):
+def test_many_threads_are_reported_only_where_they_keep_all_processors_busy(threads, busy, expected):
     environment = Environment(
         affinity=8, cpu_count=64, threads_effective=[ThreadPool("blas", "openblas", threads)]
     )
     samples = [Sample(n, n * SECOND, int(n * SECOND * busy)) for n in range(30)]
-    assert rules(samples, environment=environment) == (["oversubscription"] if told else [])
+    assert rules(samples, environment=environment) == (["oversubscription"] if expected else [])

@@ -120,7 +120,7 @@ def test_a_bare_loop_of_steps_is_followed(atoms):
     for _ in range(10):
         dyn.step()
     records = records_of(atoms)
-    # step() alone does not count, and whoever looks at the counter sees it standing still
+    # step() alone does not advance the counter, so the driver appears to stand still
     assert [phase["driver"] for phase in records.of("phase")] == ["VelocityVerlet"]
     assert {row["phase"] for row in records.calls} == {1}
     assert len(records.calls) == 11

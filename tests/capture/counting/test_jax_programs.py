@@ -1,4 +1,4 @@
-"""What a JAX program contracts is read from its jaxpr: the user's own text and shapes, and no compilation."""
+"""Contractions of a JAX program, read from its jaxpr with the user's text and shapes, without compiling."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def shapes_of(x, y):
     return x.shape, y.shape
 
 
-def test_executions_are_counted_with_what_each_contracts(monkeypatch):
+def test_executions_are_counted_with_the_contractions_of_each(monkeypatch):
     calc = Network()
     with known(monkeypatch, shapes_of):
         twin = ProfiledCalculator(calc, journal="run.jsonl", summary=False)
@@ -238,7 +238,7 @@ def test_executions_are_counted_with_what_each_contracts(monkeypatch):
     journal = read_journal("run.jsonl")
     (row,) = measure_contractions(journal).rows
     assert (row.equation, row.library, row.component, row.calls) == ("bi,bij->bj", "jax", "network", 18)
-    assert row.ns is None  # JAX does not tell
+    assert row.ns is None  # JAX does not report it
     calls = {each.operands: each.calls for each in row.signatures}
     assert calls == {words((5, 4), (5, 4, 3)): 15, words((6, 4), (6, 4, 3)): 3}
     (module,) = join_modules(journal)

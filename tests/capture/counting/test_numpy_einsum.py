@@ -46,7 +46,7 @@ class Contracting:
 
 
 def contracted(work, calls=1):
-    """Return what a run of calls contracted, and the return value of the work."""
+    """Return the contractions recorded in a run of calls, and the return value of the work."""
     calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())
@@ -104,8 +104,8 @@ def test_errors_are_numpys_own(wrong):
             np.einsum(*wrong)
         return str(inside.value)
 
-    _, told = contracted(work)
-    assert told == str(bare.value)
+    _, reported = contracted(work)
+    assert reported == str(bare.value)
 
 
 def test_one_and_three_operands_are_inspected_too():
@@ -224,7 +224,7 @@ class Open:
         active.stack.remove(self.entry)
         self.probe.close()
 
-    def told(self):
+    def reported(self):
         record = self.signatures.news(0)
         return record.contractions if record else []
 
@@ -233,7 +233,7 @@ def test_times_are_the_clocks():
     with Open(clocked([0, 7])) as run:
         for _ in range(5):
             np.einsum("ij->ji", A)
-        (row,) = run.told()
+        (row,) = run.reported()
     assert (row.calls, row.operands[0].seen, row.operands[0].ns) == (5, 5, 35)
 
 
@@ -244,7 +244,7 @@ def test_a_quick_equation_is_counted_exactly_and_inspected_periodically():
         run.signatures.reconsider()
         for _ in range(3200):
             np.einsum("ij->ji", A)
-        (row,) = run.told()
+        (row,) = run.reported()
     assert row.calls == cells.REVIEW_AFTER + 1 + 3200
     every, some = row.operands
     assert (every.seen, every.sampled) == (cells.REVIEW_AFTER + 1, False)
@@ -259,7 +259,7 @@ def test_a_middling_equation_is_timed_each_time_and_inspected_periodically():
         run.signatures.reconsider()
         for _ in range(1600):
             np.einsum("ij->ji", A)
-        (row,) = run.told()
+        (row,) = run.reported()
     looks = sum(each.seen for each in row.operands)
     assert row.calls == cells.REVIEW_AFTER + 1 + 1600 == row.timed + looks
     assert row.ns + sum(each.ns for each in row.operands) == row.calls * 30_000
@@ -271,7 +271,7 @@ def test_a_slow_equation_is_always_inspected():
         for _ in range(2 * cells.REVIEW_AFTER):
             np.einsum("ij->ji", A)
             run.signatures.reconsider()
-        (row,) = run.told()
+        (row,) = run.reported()
     assert row.operands[0].seen == row.calls == 2 * cells.REVIEW_AFTER
 
 
@@ -291,8 +291,8 @@ def test_counts_reported_piece_by_piece_add_up(pieces, seed):
             seen = cell.by_operands.setdefault((), cells.Seen(["?"], ""))
             seen.add(int(draws.integers(100, 5000)))
         cell.reconsider()
-        told = cell.news("numpy", "")
-        counted += told.calls if told else 0
+        reported = cell.news("numpy", "")
+        counted += reported.calls if reported else 0
     assert counted == calls
 
 
@@ -304,7 +304,7 @@ def test_a_loop_whose_period_is_the_sampling_distance_is_sampled_evenly():
                 np.einsum("ij->ji", array)
             if round_ == 100:
                 run.signatures.reconsider()
-        (row,) = run.told()
+        (row,) = run.reported()
     looks = [each.seen for each in row.operands if each.sampled]
     assert len(looks) == len(arrays)
     assert max(looks) < 3 * min(looks)
@@ -387,9 +387,9 @@ def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes(turns):
                 time.sleep(0)
                 probe.close()
                 assert function.__code__ is bare
-        told = sum(each.calls for each in run.told())
+        reported = sum(each.calls for each in run.reported())
     assert threads.errors == []
-    assert 0 < told <= sum(threads.done)
+    assert 0 < reported <= sum(threads.done)
 
 
 def test_names_that_a_program_invents_are_summed_under_one(monkeypatch):

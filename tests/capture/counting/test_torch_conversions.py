@@ -35,7 +35,7 @@ class Converting:
 
 
 def converted(work, calls=1):
-    """Return what a run of calls converted, and the return value of the work."""
+    """Return the conversions recorded in a run of calls, and the return value of the work."""
     calc = ProfiledCalculator(Converting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())
@@ -158,7 +158,7 @@ def test_errors_are_torchs_own():
 
 
 class Marked(torch.Tensor):
-    """A subclass whose override looks for torch's own methods in a table."""
+    """A subclass whose override selects torch's own methods from a table."""
 
     HANDLED = {EARLY_TO: "to", torch.Tensor.numpy: "numpy"}  # noqa: RUF012 - never changed
     seen: list[str] = []  # noqa: RUF012 - the test's
@@ -276,7 +276,7 @@ class TestCompiled:
         dynamo.reset()
 
     def run(self, function, record):
-        """Return graphs and breaks of a compiled function, what was counted, and its value."""
+        """Return graphs and breaks of a compiled function, the counts, and its value."""
         counters = torch._dynamo.utils.counters
         torch._dynamo.reset()
         counters.clear()

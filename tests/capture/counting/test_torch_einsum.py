@@ -39,7 +39,7 @@ class Contracting:
 
 
 def contracted(work, calls=1):
-    """Return what a run of calls contracted, and the return value of the work."""
+    """Return the contractions recorded in a run of calls, and the return value of the work."""
     calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
     for _ in range(calls):
         calc.calculate(copper())
@@ -100,8 +100,8 @@ def test_errors_are_torchs_own(wrong):
         assert inside.value.__context__ is None or bare.value.__context__ is not None
         return str(inside.value)
 
-    _, told = contracted(work)
-    assert told == str(bare.value)
+    _, message = contracted(work)
+    assert message == str(bare.value)
 
 
 def test_one_three_and_mixed_operands_are_inspected_too():
@@ -177,7 +177,7 @@ class Marked(torch.Tensor):
     """A subclass with torch's default override."""
 
 
-def test_a_subclass_is_counted_once_and_stays_what_it_is():
+def test_a_subclass_is_counted_once_and_keeps_its_type():
     found, value = contracted(lambda: torch.einsum("ij->ji", A.as_subclass(Marked)))
     assert calls_of(found) == {"ij->ji": 1}
     assert type(value) is Marked
@@ -235,7 +235,7 @@ def broken(a, b):
 
 
 class TestCompiled:
-    """torch.compile compiles as often as without a recording, and counts what it runs."""
+    """torch.compile compiles as often as without a recording, and the operations that it runs are counted."""
 
     @pytest.fixture(autouse=True)
     def dynamo(self):

@@ -1,4 +1,4 @@
-"""What a run knows of its machine, its limits and its batch system."""
+"""The recorded machine, limits and batch system of a run."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def place(root, files):
 
 
 def run_python(script):
-    """Return what a script prints in a process of its own."""
+    """Run a script in a separate process and return its output."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
@@ -154,7 +154,7 @@ def test_no_limit_is_absent_in_either_version(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("variables", "told", "linked"),
+    ("variables", "expected", "linked"),
     [
         ({}, {}, None),
         (
@@ -185,8 +185,8 @@ def test_no_limit_is_absent_in_either_version(tmp_path):
         ),
     ],
 )
-def test_a_batch_job_is_named_and_linked(variables, told, linked):
-    assert scheduler(variables) == told
+def test_a_batch_job_is_named_and_linked(variables, expected, linked):
+    assert scheduler(variables) == expected
     assert series(variables) == linked
 
 
@@ -196,8 +196,8 @@ def test_condor_reports_its_job_in_a_file(tmp_path):
         'Requirements = (Memory > 2) && (Arch == "X86_64")\n'
     )
     variables = {"_CONDOR_SCRATCH_DIR": str(tmp_path), "_CONDOR_SLOT": "slot1_2"}
-    told = {"job_id": "schedd#88.3#1700", "cluster": "88", "process": "3", "starts": "1"}
-    assert scheduler(variables) == {"name": "HTCondor", "slot": "slot1_2", **told}
+    expected = {"job_id": "schedd#88.3#1700", "cluster": "88", "process": "3", "starts": "1"}
+    assert scheduler(variables) == {"name": "HTCondor", "slot": "slot1_2", **expected}
     assert series(variables) == "HTCondor schedd#88.3#1700"
 
 

@@ -33,7 +33,7 @@ class Network:
         self.weight = weight
 
     def outer(self, x):
-        """Take 30 ns, and what is inside."""
+        """Take 30 ns plus the time of the inner function."""
         self.clock(30)
         return self.inner(x) + 1
 
@@ -64,7 +64,7 @@ class Model(Calculator):
 
 
 class Ticking:
-    """What lets the exact clock continue from inside a model; a copy of it is itself."""
+    """Advances the exact clock from inside a model; its copy is the same object."""
 
     def __init__(self, clock):
         self.tick = clock
@@ -285,7 +285,7 @@ def test_a_lane_that_was_never_called_asks_no_integration(make_recorder, monkeyp
 
 
 class TwoParts(Calculator):
-    """Spends 1 ms on the graph and 9 ms on the model, and gives energy and forces at once."""
+    """Spends 1 ms on the graph and 9 ms on the model, and returns energy and forces together."""
 
     implemented_properties = ("energy", "forces")
 

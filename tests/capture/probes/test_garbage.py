@@ -17,7 +17,7 @@ from instrumented_calc import ProfiledCalculator, recording
 
 @pytest.fixture(autouse=True)
 def frozen():
-    """Leave what is there already out of the collections, which this makes a hundred times faster."""
+    """Exclude existing objects from the collections, which makes them a hundred times faster."""
     gc.collect()
     gc.freeze()
     yield

@@ -17,7 +17,7 @@ from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
-internals = pytest.importorskip("jax._src.monitoring")  # jax.monitoring tells no listeners
+internals = pytest.importorskip("jax._src.monitoring")  # jax.monitoring does not list its listeners
 
 TRACE = "/jax/core/compile/jaxpr_trace_duration"
 LOWER = "/jax/core/compile/jaxpr_to_mlir_module_duration"
@@ -33,13 +33,13 @@ def probe():
 
 
 @pytest.fixture
-def tell(exact_clock):
-    """Tell of a stage that has just ended, as JAX does."""
+def report_stage(exact_clock):
+    """Report a stage that has just ended, as JAX does."""
 
-    def tell(stage, function, ms):
+    def report_stage(stage, function, ms):
         jax.monitoring.record_event_duration_secs(stage, ms / 1000, fun_name=function)
 
-    return tell
+    return report_stage
 
 
 @contextmanager
@@ -87,24 +87,24 @@ def test_a_new_shape_compiles_again(probe, exact_clock):
     assert list(call.extras["compile_ns"]) == ["<lambda>"]
 
 
-def test_the_stages_of_a_function_are_summed(probe, tell, exact_clock):
+def test_the_stages_of_a_function_are_summed(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call:
         for stage, function, ms in ((TRACE, "f", 2), (LOWER, "jit(f)", 3), (COMPILE, "jit(f)", 50)):
             exact_clock.advance(ms * MS)
-            tell(stage, function, ms)
+            report_stage(stage, function, ms)
     assert call.extras["compile_ns"] == {"f": 55 * MS}
 
 
-def test_compilation_during_tracing_is_not_counted_twice(probe, tell, exact_clock):
+def test_compilation_during_tracing_is_not_counted_twice(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call:
         exact_clock.advance(10 * MS)
         for _ in range(2):
             exact_clock.advance(20 * MS)
-            tell(COMPILE, "jit(table)", 20)
+            report_stage(COMPILE, "jit(table)", 20)
         exact_clock.advance(5 * MS)
-        tell(TRACE, "model", 55)
+        report_stage(TRACE, "model", 55)
         exact_clock.advance(7 * MS)
-        tell(COMPILE, "jit(model)", 7)
+        report_stage(COMPILE, "jit(model)", 7)
     assert call.extras["compile_ns"] == {"table": 40 * MS, "model": 22 * MS}
 
 
@@ -116,51 +116,51 @@ def test_operations_outside_of_functions_are_counted_together(probe, exact_clock
     assert list(call.extras["compile_ns"]) == ["operations"]
 
 
-def test_a_span_inside_a_call_does_not_take_its_compilation(probe, tell, exact_clock):
+def test_a_span_inside_a_call_does_not_take_its_compilation(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call, span("model"):
-        tell(COMPILE, "jit(f)", 4)
+        report_stage(COMPILE, "jit(f)", 4)
     assert call.extras["compile_ns"] == {"f": 4 * MS}
 
 
-def test_the_inner_of_two_calls_is_the_one_that_waited(probe, tell, exact_clock):
+def test_the_inner_of_two_calls_is_the_one_that_waited(probe, report_stage, exact_clock):
     with open_call(exact_clock) as outer, open_call(exact_clock) as inner:
-        tell(COMPILE, "jit(f)", 4)
+        report_stage(COMPILE, "jit(f)", 4)
     assert outer.extras is UNSET
     assert inner.extras["compile_ns"] == {"f": 4 * MS}
 
 
-def test_a_compilation_in_another_thread_is_not_this_calls(probe, tell, exact_clock):
+def test_a_compilation_in_another_thread_is_not_this_calls(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call:
-        thread = threading.Thread(target=tell, args=(COMPILE, "jit(f)", 4))
+        thread = threading.Thread(target=report_stage, args=(COMPILE, "jit(f)", 4))
         thread.start()
         thread.join()
     assert call.extras is UNSET
 
 
-def test_other_durations_of_jax_are_not_compilation(probe, tell, exact_clock):
+def test_other_durations_of_jax_are_not_compilation(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call:
-        tell("/jax/compilation_cache/cache_retrieval_time_sec", "f", 4)
+        report_stage("/jax/compilation_cache/cache_retrieval_time_sec", "f", 4)
         jax.monitoring.record_scalar(COMPILE, 1.7e9, fun_name="f")  # JAX tells starts so
     assert call.extras is UNSET
 
 
-def test_two_runs_share_one_listener_and_the_last_one_takes_it_away(tell, exact_clock):
+def test_two_runs_share_one_listener_and_the_last_one_takes_it_away(report_stage, exact_clock):
     before = listeners()
     first, second = JaxCompileProbe(), JaxCompileProbe()
     assert listeners() == before + 1
     first.close()
     first.close()
     with open_call(exact_clock) as call:
-        tell(COMPILE, "jit(f)", 4)
+        report_stage(COMPILE, "jit(f)", 4)
     assert call.extras["compile_ns"] == {"f": 4 * MS}
     second.close()
     assert listeners() == before
 
 
-def test_nothing_is_charged_when_no_run_is_recorded(tell, exact_clock):
+def test_nothing_is_charged_when_no_run_is_recorded(report_stage, exact_clock):
     JaxCompileProbe().close()
     with open_call(exact_clock) as call:
-        tell(COMPILE, "jit(f)", 4)
+        report_stage(COMPILE, "jit(f)", 4)
     assert call.extras is UNSET
 
 
@@ -173,7 +173,7 @@ def test_a_program_may_clear_all_listeners_while_a_run_is_recorded(monkeypatch):
     again.close()
 
 
-def test_an_older_jax_that_cannot_unregister_keeps_one_quiet_listener(monkeypatch, tell, exact_clock):
+def test_an_older_jax_that_cannot_unregister_keeps_one_quiet_listener(monkeypatch, report_stage, exact_clock):
     before = listeners()
     with monkeypatch.context() as older:
         older.delattr(jax.monitoring, "unregister_event_duration_listener")
@@ -182,7 +182,7 @@ def test_an_older_jax_that_cannot_unregister_keeps_one_quiet_listener(monkeypatc
         assert listeners() == before + 1
     probe = JaxCompileProbe()
     with open_call(exact_clock) as call:
-        tell(COMPILE, "jit(f)", 4)
+        report_stage(COMPILE, "jit(f)", 4)
     assert call.extras["compile_ns"] == {"f": 4 * MS}
     probe.close()
     assert listeners() == before

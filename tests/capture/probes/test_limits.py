@@ -90,7 +90,7 @@ def test_the_machine_itself_may_be_full(group: Group) -> None:
     assert watch.is_filling()
 
 
-def test_descriptors_are_counted_until_none_is_left() -> None:
+def test_descriptors_are_counted_until_they_run_out() -> None:
     before, limit = descriptors()
     with Path("a").open("w"), Path("b").open("w"):
         assert descriptors() == (before + 2, limit)

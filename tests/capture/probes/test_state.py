@@ -1,4 +1,4 @@
-"""The simulation at the end of a call: what it conserves, where its atoms are, what its results are."""
+"""The simulation at the end of a call: conserved quantities, positions and results."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_the_total_energy_is_the_one_that_the_driver_arrives_at():
     dynamics.run(20)
     states = atoms.calc.states
     assert states[0].conserved_ev is UNSET  # before the first step
-    told = [(state.conserved_ev, state.kinetic_ev) for state in states[1:]]
-    np.testing.assert_allclose(told, arrived[1:], rtol=1e-12)
+    reported = [(state.conserved_ev, state.kinetic_ev) for state in states[1:]]
+    np.testing.assert_allclose(reported, arrived[1:], rtol=1e-12)
 
 
 @pytest.mark.parametrize("why", ["thermostat", "constraint", "no driver"])

@@ -206,7 +206,7 @@ class Thinned:
         self.outbox.drain()
 
     def check(self, newest: int) -> None:
-        """Read the journal and compare it with what was made."""
+        """Read the journal and compare it with the rows that were made."""
         journal = read_journal("run.jsonl")
         calls, summary = journal.calls, summarize(journal)
         unsliced = int(calls.wall_ns[~calls.sliced].sum(dtype=np.int64))

@@ -20,7 +20,7 @@ ARGUMENTS = (["energy", "forces"], list(all_changes))
 
 
 def noting(*given):
-    """Note what a form was given, by class and by what it is."""
+    """Record a form's argument by class and value."""
     SEEN.append(tuple(each if isinstance(each, (type, str, list, tuple)) else type(each) for each in given))
     return "answer"
 
@@ -164,7 +164,7 @@ def test_it_is_given_and_gives_the_same(form, made):
         SEEN.clear()
         calc = wrap(made(form))
         answers = [
-            outcome(lambda: calc.calculate(copper(), *ARGUMENTS)),  # noqa: B023 - called at once
+            outcome(lambda: calc.calculate(copper(), *ARGUMENTS)),  # noqa: B023 - called immediately
             outcome(lambda: calc.calculate(atoms=copper(), properties=[], system_changes=[])),  # noqa: B023
             outcome(lambda: calc.calculate("wrong")),  # noqa: B023
         ]

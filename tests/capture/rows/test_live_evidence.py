@@ -1,4 +1,4 @@
-"""What is kept of a running run stays small, and spread over all of it."""
+"""The evidence kept in memory during a run stays small and covers the whole run."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def test_an_odd_record_is_kept_as_far_as_it_can_be_and_costs_no_other(
     assert [row["lane"] for row in records.calls[-2:]] == [1, 1]
 
 
-def test_a_record_without_what_it_must_have_is_lost_alone_and_counted(make: Make) -> None:
+def test_a_record_without_a_required_field_is_lost_alone_and_counted(make: Make) -> None:
     outbox = make()
     outbox.rows += [_call(0), Notice(kind="mark", text=object()), _call(1)]
     outbox.drain()
@@ -349,7 +349,7 @@ def test_after_dropped_rows_the_next_one_says_everything_again(
     assert (last["index"], last["lane"], last["phase"], last["n_atoms"]) == (2, 1, 2, 4)
 
 
-def test_a_new_file_begins_with_what_opens_a_journal(make: Make) -> None:
+def test_a_new_file_begins_with_the_opening_records(make: Make) -> None:
     outbox = make()
     outbox.rows += [_call(0), _call(1)]
     outbox.drain()

@@ -26,7 +26,7 @@ DAY_NS = 86_400 * 10**9
 
 
 class Simulated:
-    """A run whose calls are made up, and what they add up to.
+    """A run of synthetic calls, and their sums.
 
     Args:
         limit: The journal's limit in bytes.
@@ -184,7 +184,7 @@ def test_rows_shown_of_a_slice_are_counted_in_it_and_marked(simulated: Run) -> N
 @pytest.mark.parametrize(
     ("limit", "number", "every_ns"),
     [
-        (300_000, 60_000, 10**9),  # one call a second
+        (300_000, 60_000, 10**9),  # one call per second
         pytest.param(1_000_000, 300_000, 10**9, marks=pytest.mark.slow),
         pytest.param(3_000_000, 300_000, 10**7, marks=pytest.mark.slow),
         pytest.param(1_000_000, 100_000, 10**12, marks=pytest.mark.slow),  # 3 years of slow ones

@@ -32,7 +32,7 @@ TOLD = "instrumented-calc: internal error in the "
 
 
 class InjectedError(Exception):
-    """What an injected fault raises."""
+    """Raised by an injected fault."""
 
 
 def broken(*_, **__):
@@ -80,9 +80,9 @@ def test_md_continues_bitwise_equal_and_the_user_is_warned_once(owner, name, mon
             recorder.fault("test", InjectedError())
     assert ends == expected
     assert recorder.counters.faults > 0
-    told = capsys.readouterr().err.splitlines()
-    assert [line.startswith(TOLD) for line in told] == [True]
-    assert "InjectedError" in told[0]
+    reported = capsys.readouterr().err.splitlines()
+    assert [line.startswith(TOLD) for line in reported] == [True]
+    assert "InjectedError" in reported[0]
     recording(calc).close()
     records = read_records()
     assert records.counters["faults"] == recorder.counters.faults
@@ -120,7 +120,7 @@ def test_a_fault_leaves_the_calculators_own_outcome_alone(failing, monkeypatch):
         assert len(wrapped.results["forces"]) == 1
 
 
-def test_a_broken_way_of_telling_does_not_matter(monkeypatch):
+def test_a_broken_reporter_does_not_matter(monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper())
     recorder = recording(wrapped).run._recorder
@@ -164,9 +164,9 @@ def test_a_run_that_cannot_begin_records_nothing(owner, name, monkeypatch, capsy
     ends, calc = simulate(ProfiledCalculator)
     assert ends == expected
     assert recording(calc).calls == 0
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("instrumented-calc: nothing is recorded")
+    reported = capsys.readouterr().err.splitlines()
+    assert len(reported) == 1
+    assert reported[0].startswith("instrumented-calc: nothing is recorded")
     assert journal_threads() == []
 
 
@@ -208,5 +208,5 @@ def test_atoms_that_have_no_length_cost_nothing_but_their_number(make_recorder, 
     assert TOLD not in capsys.readouterr().err
 
 
-def test_the_environment_module_is_what_the_opening_uses():
+def test_the_opening_uses_the_environment_module():
     assert header.environment is environment.environment

@@ -1,4 +1,4 @@
-"""What a row says: one for each real calculation, with exact times, counters and carried fields."""
+"""Rows: one for each real calculation, with exact times, counters and carried fields."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class TestTimes:
     )
 
     @given(calls=st.lists(st.lists(trees, max_size=5), min_size=1, max_size=4))
-    def test_components_sum_to_what_was_spent_in_them(self, calls):
+    def test_components_sum_to_the_time_spent_in_them(self, calls):
         from tests.support import ExactClock  # noqa: PLC0415 - fixtures do not go with given()
 
         from instrumented_calc.capture.run.recorder import Recorder  # noqa: PLC0415
@@ -251,7 +251,7 @@ class TestOneRowForEachCalculation:
         ]
 
     @pytest.mark.parametrize(
-        ("properties", "told"),
+        ("properties", "expected"),
         [
             (None, None),
             ("energy", ["energy"]),
@@ -263,13 +263,13 @@ class TestOneRowForEachCalculation:
             ([np.str_("energy")], ["energy"]),
         ],
     )
-    def test_properties_of_any_type_are_reported(self, properties, told):
+    def test_properties_of_any_type_are_reported(self, properties, expected):
         wrapped = ProfiledCalculator(zoo.Spring())
         for _ in range(2):
             wrapped.calculate(copper(), properties, list(all_changes))
         recording(wrapped).close()
         records = read_records()
-        assert [row["properties"] for row in records.calls] == [told, told]
+        assert [row["properties"] for row in records.calls] == [expected, expected]
         assert records.counters["faults"] == 0
 
     def test_lists_that_are_changed_later_are_reported_as_they_were(self):
@@ -340,7 +340,7 @@ requests = st.tuples(
 
 
 @given(st.lists(requests, min_size=1, max_size=30))
-def test_carried_fields_fill_up_to_what_was_asked(asked):
+def test_carried_fields_fill_up_to_the_request(asked):
     with profiled(zoo.PureSlots(), Path.cwd() / "carried.jsonl") as first:
         calcs = [first, copy.deepcopy(first), copy.copy(first)]
         for which, count, properties, changes in asked:
@@ -379,7 +379,7 @@ class Unready(float):
 
 class TestEnergy:
     @pytest.mark.parametrize(
-        ("energy", "told"),
+        ("energy", "expected"),
         [
             (-1.25, -1.25),
             (3, 3.0),
@@ -394,8 +394,8 @@ class TestEnergy:
             (np.float64("nan"), None),
         ],
     )
-    def test_it_is_reported_where_it_is_a_number_on_the_host(self, energy, told):
-        assert self.row(energy)["energy_ev"] == told
+    def test_it_is_reported_where_it_is_a_number_on_the_host(self, energy, expected):
+        assert self.row(energy)["energy_ev"] == expected
 
     @pytest.mark.parametrize(
         "energy",

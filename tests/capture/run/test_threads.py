@@ -1,4 +1,4 @@
-"""Many concurrent threads: no row is lost, none is torn, each has the right place."""
+"""Many concurrent threads: no row is lost or torn, and each has the right position."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def in_threads(work):
         barrier.wait()
         try:
             work(number)
-        except BaseException as failure:  # noqa: BLE001 - told below
+        except BaseException as failure:  # noqa: BLE001 - asserted below
             failures.append(failure)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
@@ -117,7 +117,7 @@ def test_a_call_inside_another_has_its_own_threads_call_as_parent(often):
     assert sum("parent" in row for row in rows) == THREADS * 20 * 2
 
 
-def test_a_run_that_ends_while_threads_calculate_disturbs_none_of_them(often):
+def test_a_run_that_ends_while_threads_calculate_does_not_disturb_them(often):
     calcs = [ProfiledCalculator(zoo.Spring()) for _ in range(THREADS)]
     run = recording(calcs[0]).run
 

@@ -1,4 +1,4 @@
-"""A call that has not ended is written down, so that a killed run can tell in which call it was killed."""
+"""An unfinished call is written down, so that reports of killed runs can name the call that was running."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_operations_are_reported_by_their_modules_in_their_component(arguments):
     assert any(name.startswith("order/") for name in found)
     assert found["PjitFunction(layer)"].calls == 3
     assert not any(name.startswith("end: ") or "::" in name for name in found)
-    assert sums.launches is None  # a CPU's operations are no device's
+    assert sums.launches is None  # operations on the CPU are not device operations
 
 
 def test_the_same_tracer_traces_again(arguments):

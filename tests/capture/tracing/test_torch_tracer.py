@@ -1,4 +1,4 @@
-"""Trace windows of torch: transparent, bounded, and true to what ran."""
+"""Trace windows of torch: transparent, bounded, and true to the executed operations."""
 
 from __future__ import annotations
 

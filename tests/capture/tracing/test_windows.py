@@ -1,4 +1,4 @@
-"""When trace windows open, what they record, and what they leave alone; with a tracer that is exact."""
+"""Trace windows with an exact tracer: when they open, their records, and the state they leave unchanged."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def library(exact_clock, monkeypatch):
 
 @pytest.fixture
 def run(library, working_directory):
-    """A run with a setting: gives its recorder and what makes calls."""
+    """A run with a setting: its recorder, and a function that makes calls."""
 
     def make(trace, budget=0.01):
         settings = Settings(
@@ -201,7 +201,7 @@ def test_a_trace_goes_neither_through_a_link_nor_over_an_earlier_runs_trace(run)
     assert (Path("victim").read_bytes(), Path("run.trace-1-2.json").read_bytes()) == (b"precious", b"earlier")
 
 
-def test_no_file_is_written_where_none_is_wanted(run):
+def test_no_file_is_written_unless_requested(run):
     recorder, call = run(Trace(every_calls=10, chrome=False))
     call(11)
     recorder.end("closed")

@@ -67,7 +67,7 @@ TestPureSlots = conformance(zoo.PureSlots, copper, is_twin=False, sees_all=False
 
 
 class EvaluateConformance(Identity):
-    """What must hold of a calculator of ASE 4 in use."""
+    """Requirements on a calculator of ASE 4 in use."""
 
     atoms: ClassVar = staticmethod(copper)
     is_twin: ClassVar = True
@@ -92,7 +92,7 @@ class EvaluateConformance(Identity):
         assert {row["n_atoms"] for row in rows} == {len(moved)}
         assert rows[0]["properties"] == list(surfaces[0].requested_properties)
 
-    def test_the_energy_is_read_from_what_it_returns(self, wrapped):
+    def test_the_energy_is_read_from_the_returned_results(self, wrapped):
         energy, _ = self.work(wrapped)
         recording(wrapped).close()
         assert [row["energy_ev"] for row in read_records().calls] == [pytest.approx(energy)]

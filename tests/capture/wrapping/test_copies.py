@@ -135,18 +135,18 @@ def test_deepcopy_respects_what_the_memo_holds():
 
 @pytest.mark.parametrize("way", ["deepcopy", "pickle 2", "pickle 5"])
 def test_a_failed_copy_raises_the_calculators_own_error(way):
-    told = outcome(lambda: WAYS[way](ProfiledCalculator(zoo.LockedSpring())))
-    assert told[:2] == ("raises", TypeError)
-    assert told == outcome(lambda: WAYS[way](zoo.LockedSpring()))
+    reported = outcome(lambda: WAYS[way](ProfiledCalculator(zoo.LockedSpring())))
+    assert reported[:2] == ("raises", TypeError)
+    assert reported == outcome(lambda: WAYS[way](zoo.LockedSpring()))
 
 
 def test_a_local_class_gives_its_own_pickling_error():
     class Local(zoo.Spring):
         pass
 
-    told = outcome(lambda: pickle.dumps(ProfiledCalculator(Local())))
-    assert told[0] == "raises"
-    assert told == outcome(lambda: pickle.dumps(Local()))
+    reported = outcome(lambda: pickle.dumps(ProfiledCalculator(Local())))
+    assert reported[0] == "raises"
+    assert reported == outcome(lambda: pickle.dumps(Local()))
 
 
 def test_the_copies_of_combine_mm_stay_on_their_lanes():

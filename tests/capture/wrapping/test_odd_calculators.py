@@ -336,9 +336,11 @@ def test_forces_that_stay_infinite_are_reported_within_the_run(place):
     for _ in range(place + 2):
         wrapped.calculate(atoms, ["forces"], ["positions"])
     recording(wrapped).close()
-    told = [state["index"] for state in read_records().of("state") if "forces" in state.get("non_finite", [])]
-    assert told
-    assert min(told) >= place - 1
+    reported = [
+        state["index"] for state in read_records().of("state") if "forces" in state.get("non_finite", [])
+    ]
+    assert reported
+    assert min(reported) >= place - 1
 
 
 def test_forces_of_a_slow_calculator_are_inspected_in_each_call():
@@ -354,10 +356,10 @@ def test_forces_of_a_slow_calculator_are_inspected_in_each_call():
     lane = recording(wrapped)._lane
     for _ in range(8):
         wrapped.calculate(copper(), ["forces"], ["positions"])
-        lane.look_after = min(lane.look_after, 0)  # a busy machine may have made the last look a long one
+        lane.look_after = min(lane.look_after, 0)  # on a busy machine the last inspection may have taken long
     recording(wrapped).close()
-    told = [state["index"] for state in read_records().of("state") if state.get("non_finite")]
-    assert 5 in told
+    reported = [state["index"] for state in read_records().of("state") if state.get("non_finite")]
+    assert 5 in reported
 
 
 def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
@@ -385,7 +387,7 @@ def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
 
 
 class Passing(Calculator):
-    """Has a `calculate`, but passes on what it is asked."""
+    """Has a `calculate`, but delegates requests."""
 
     implemented_properties = ("energy", "forces")
 

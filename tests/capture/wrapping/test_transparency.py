@@ -1,4 +1,4 @@
-"""What wrapping must not change, where it takes more than one object or step to see; see `conformance`."""
+"""Behaviour unchanged by wrapping, observed over more than one object or step; see also `conformance`."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class TestPatchedCalculate:
 
 
 class TestPatchedClass:
-    """What is patched on a class, as tests and plugins do, is run, and recorded."""
+    """Methods patched on a class, as tests and plugins do, are run and recorded."""
 
     @pytest.mark.parametrize("make", [zoo.Spring, zoo.SlottedSpring, zoo.PureSlots])
     def test_after_wrapping(self, make, monkeypatch):
@@ -253,8 +253,8 @@ class TestLife:
             with calc:
                 raise AssertionError
 
-        told = outcome(lambda: enter(ProfiledCalculator(zoo.Spring())))
-        assert told == outcome(lambda: enter(zoo.Spring()))
+        reported = outcome(lambda: enter(ProfiledCalculator(zoo.Spring())))
+        assert reported == outcome(lambda: enter(zoo.Spring()))
 
     def test_it_receives_its_atoms_only_if_it_requests_them(self):
         wrapped = ProfiledCalculator(zoo.AttachedSpring())
@@ -325,7 +325,7 @@ class TestComposition:
 
 
 class TestWrapping:
-    """What can be wrapped, and where."""
+    """Objects that can be wrapped, and folders that can be used."""
 
     @pytest.mark.parametrize(
         ("thing", "message"),
@@ -447,7 +447,7 @@ class Bench:
         self.atoms.calc = self.calc
 
     def do(self, name, value):
-        """Do one thing and return what comes of it."""
+        """Do one thing and return its outcome."""
         atoms, calc = self.atoms, self.calc
         actions = {
             "energy": atoms.get_potential_energy,
@@ -484,7 +484,7 @@ class Bench:
         self.calc = self.atoms.calc = calc
 
     def state(self):
-        """Return what the calculator is made of."""
+        """Return the calculator's attributes."""
         return {
             name: outcome(lambda v=value: v)
             for name, value in vars(self.calc).items()

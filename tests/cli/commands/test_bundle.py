@@ -1,4 +1,4 @@
-"""`instrumented-calc bundle`, in process: what it writes, `ingest` reads."""
+"""`instrumented-calc bundle`, in process: `ingest` reads its output."""
 
 from __future__ import annotations
 

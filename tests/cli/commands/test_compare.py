@@ -64,12 +64,12 @@ def test_replicates_as_a_shell_s_pattern_a_quoted_one_and_a_comma_list(write, ca
     shell = ["--before", *(f"a-{n}.jsonl" for n in range(3)), "--after", *(f"b-{n}.jsonl" for n in range(3))]
     quoted = ["--before", "a-*.jsonl", "--after", "b-*.jsonl"]
     commas = ["a-0.jsonl,a-1.jsonl,a-2.jsonl", "b-*.jsonl"]
-    told = []
+    reported = []
     for arguments in (shell, quoted, commas):
         assert main(["compare", *arguments]) == 0
-        told.append(capsys.readouterr().out)
-    assert "from the scatter between 3 and 3 runs" in told[0]
-    assert told[0] == told[1] == told[2]
+        reported.append(capsys.readouterr().out)
+    assert "from the scatter between 3 and 3 runs" in reported[0]
+    assert reported[0] == reported[1] == reported[2]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`instrumented-calc env`: what is here, without secrets, and without loading what was not asked for."""
+"""`instrumented-calc env`: the environment, without secrets and without importing more than requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from instrumented_calc.intake.ingest import Bundle, ingest
 
 
 @pytest.fixture
-def told(capsys):
+def env_output(capsys):
     def of(*arguments: str):
         assert main(["env", *arguments]) == 0
         return json.loads(capsys.readouterr().out)
@@ -24,22 +24,22 @@ def told(capsys):
     return of
 
 
-def test_machine_software_and_threads(told):
-    found = told()
+def test_machine_software_and_threads(env_output):
+    found = env_output()
     assert found["instrumented_calc"] == __version__
     assert found["python"].endswith(".".join(map(str, sys.version_info[:3])))
     assert found["packages"]["numpy"]
     assert {"cpu_count", "platform", "threads_effective"} <= set(found)
 
 
-def test_secrets_are_masked(told, monkeypatch):
+def test_secrets_are_masked(env_output, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hunter2")
     monkeypatch.setenv("WANDB_API_KEY", "hunter2")
     monkeypatch.setenv("HTTPS_PROXY", "http://marie:hunter2@proxy:80")
     monkeypatch.setenv("PIP_INDEX_URL", "https://marie:hunter2@index/simple")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("UNRELATED", "hunter2")
-    found = told()
+    found = env_output()
     assert "hunter2" not in json.dumps(found)
     assert {name for name, value in found["variables"].items() if value == "***"} >= {
         "HF_TOKEN",
@@ -58,38 +58,38 @@ def test_torch_is_imported_only_when_asked():
     assert run.stdout.splitlines()[-1] == "False"
 
 
-def test_torch_reports_its_devices_when_asked(told):
+def test_torch_reports_its_devices_when_asked(env_output):
     torch = pytest.importorskip("torch")
-    found = told("--import", "torch")["torch"]
+    found = env_output("--import", "torch")["torch"]
     assert found["installed"] == torch.__version__
     assert found["cuda"]["available"] == torch.cuda.is_available()
     assert found["mps"]["available"] == torch.backends.mps.is_available()
     assert found["threads"][0] == torch.get_num_threads()
 
 
-def test_the_revision_of_the_working_directory_without_credentials(told, tmp_path):
+def test_the_revision_of_the_working_directory_without_credentials(env_output, tmp_path):
     def git(*words: str):
         settings = ("-c", "user.name=a", "-c", "user.email=a@b")
         command = [shutil.which("git"), *settings, *words]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
-    assert "git" not in told()
+    assert "git" not in env_output()
     git("init", "-q")
     (tmp_path / "a.txt").write_text("1")
     git("add", ".")
     git("commit", "-q", "-m", "first")
     git("remote", "add", "origin", "https://marie:hunter2@host/repository.git")
     (tmp_path / "a.txt").write_text("2")
-    found = told()["git"]
+    found = env_output()["git"]
     assert len(found["revision"]) == 40
     assert found["changed_files"] == 1
     assert found["remote"] == "https://***@host/repository.git"
 
 
-def test_a_batch_job_and_a_container_are_reported(told, monkeypatch):
+def test_a_batch_job_and_a_container_are_reported(env_output, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "812345")
     monkeypatch.setenv("APPTAINER_NAME", "image.sif")
-    found = told()
+    found = env_output()
     assert found["scheduler"]["job_id"] == "812345"
     assert "apptainer" in found["container"]["hints"]
 
@@ -103,7 +103,7 @@ def test_a_failed_import_is_one_line_and_the_rest_is_reported(capsys, monkeypatc
     assert main(["env", "--import", "os"]) == 2
 
 
-def test_ingest_recognises_the_output_of_env(told, tmp_path):
-    (tmp_path / "env.json").write_text(json.dumps(told()))
+def test_ingest_recognises_the_output_of_env(env_output, tmp_path):
+    (tmp_path / "env.json").write_text(json.dumps(env_output()))
     found = ingest([Bundle(tmp_path / "env.json")], tmp_path / "results")
     assert found.placed[0].kind is Kind.environment

@@ -108,7 +108,7 @@ DRAWN = {
 
 
 @pytest.mark.slow
-def test_figures_are_drawn_of_what_the_data_supports(tmp_path, capsys):
+def test_figures_are_drawn_only_if_the_data_supports_them(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     same_size_bundle(tmp_path)
     assert main(["ingest", "same.zip"]) == 0

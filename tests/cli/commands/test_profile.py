@@ -1,4 +1,4 @@
-"""`instrumented-calc profile` and `compare-all`: what a user types and sees."""
+"""`instrumented-calc profile` and `compare-all`: typical command lines and their output."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_factory_of_the_users_own(working_directory):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["--calc", "emmt"], "unknown calculator 'emmt'; did you mean emt?"),
         (["--system", "coper"], "unknown system 'coper'; did you mean copper?"),
@@ -83,13 +83,13 @@ def test_a_factory_of_the_users_own(working_directory):
         (["--timestep", "-1"], "timestep_fs=-1: use a number from 0.001 to 1,000"),
     ],
 )
-def test_bad_input_is_one_line(words, told, capsys, working_directory):
+def test_bad_input_is_one_line(words, expected, capsys, working_directory):
     (working_directory / "empty.extxyz").write_text("", encoding="utf-8")
     (working_directory / "garbage.xyz").write_text("no\nframes\n", encoding="utf-8")
     assert main(["profile", *words]) == (2 if "--trace" in words else 5)
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
-    assert told in errors[0]
+    assert expected in errors[0]
 
 
 def test_progress_in_a_file_is_a_plain_line_periodically(capsys):

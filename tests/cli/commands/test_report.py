@@ -153,6 +153,6 @@ def test_a_closed_pipe_is_not_an_error(run):
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, env=SOURCE) as process:
         process.stdout.close()
-        told = process.stderr.read()
-    assert told == b""
+        reported = process.stderr.read()
+    assert reported == b""
     assert process.returncode == 141

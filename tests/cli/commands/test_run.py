@@ -34,7 +34,7 @@ sys.exit(int(sys.argv[-1]))
 
 @pytest.fixture
 def run(working_directory):
-    """Run the script by the command, with its own arguments, and return what came of it."""
+    """Run the script by the command, with its own arguments, and return the outcome."""
     (working_directory / "script.py").write_text(SCRIPT, encoding="utf-8")
 
     def run(*arguments, options=(), **environment):

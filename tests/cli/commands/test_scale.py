@@ -1,4 +1,4 @@
-"""`instrumented-calc scale` with real processes: what is finished stays, what is not is done once."""
+"""`instrumented-calc scale` with real processes: finished cells are kept, unfinished ones are run once."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def device(request):
 
 
 def new_memory() -> mmap.mmap:
-    """Return a mebibyte that the process did not have: what other tests freed would not let it grow."""
+    """Return a new mebibyte: memory freed by other tests would be reused, and the process would not grow."""
     pages = mmap.mmap(-1, MIB)
     pages.write(b"x" * MIB)
     return pages
@@ -84,7 +84,7 @@ class TestTimer:
 
 
 class TestResult:
-    def test_its_statistics_are_those_of_its_times(self):
+    def test_its_statistics_match_its_times(self):
         result = result_of([1.0] * 49 + [100.0])
         assert (result.mean_ms, result.median_ms, result.min_ms, result.max_ms) == (2.98, 1.0, 1.0, 100.0)
         assert (result.p95_ms, result.p99_ms) == (1.0, 100.0)
@@ -101,7 +101,7 @@ class TestResult:
         assert found["memory_gb"] == {"before": 1.0, "after": 1.5, "delta": 0.5, "peak": 2.0}
 
     def test_its_summary_has_a_line_for_each_figure(self):
-        told = [line.split() for line in result_of([1.0, 3.0]).summary().splitlines()]
+        reported = [line.split() for line in result_of([1.0, 3.0]).summary().splitlines()]
         for words in (
             ["Benchmark:", "b"],
             ["Device:", "cpu"],
@@ -114,7 +114,7 @@ class TestResult:
             ["Delta:", "0.5000"],
             ["Peak:", "2.0000"],
         ):
-            assert words in told
+            assert words in reported
 
     def test_without_times_there_is_no_result(self):
         with pytest.raises(ExperimentError, match="'b' has no times"):

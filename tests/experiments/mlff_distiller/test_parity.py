@@ -1,4 +1,4 @@
-"""What users of the MLFF-Distiller profiler rely on: the behaviour that its documents and tests describe."""
+"""Behaviour that users of the MLFF-Distiller profiler rely on, as its documents and tests describe it."""
 
 import json
 from dataclasses import fields
@@ -45,7 +45,7 @@ DEFAULTS = {
 
 
 class Counting(Calculator):
-    """Computes everything at once, and counts its calls."""
+    """Computes all properties in each call, and counts its calls."""
 
     implemented_properties = ("energy", "forces", "stress")
 
@@ -110,7 +110,7 @@ class TestResultsMadeByHand:
             memory_peak_gb=1.2,
             forces_time_ms=0.7,
         )
-        told = result.summary()
+        reported = result.summary()
         for label, value in {
             "MD profile": "by hand",
             "Model": "Model",
@@ -133,13 +133,13 @@ class TestResultsMadeByHand:
             "Peak": "1.2000",
             "Status": "stable (last sample within 10 MiB of the first)",
         }.items():
-            [line] = [each for each in told.splitlines() if each.strip().startswith(f"{label}:")]
+            [line] = [each for each in reported.splitlines() if each.strip().startswith(f"{label}:")]
             assert line.partition(":")[2].strip() == value
-        assert max(map(len, told.splitlines())) <= 80
+        assert max(map(len, reported.splitlines())) <= 80
 
     def test_its_summary_warns_of_memory_that_grew_and_does_not_invent_what_is_absent(self):
-        told = by_hand(memory_initial_gb=1.0, memory_final_gb=1.02).summary()
-        assert "WARNING: memory increased by 20.48 MiB" in told
+        reported = by_hand(memory_initial_gb=1.0, memory_final_gb=1.02).summary()
+        assert "WARNING: memory increased by 20.48 MiB" in reported
         bare = by_hand().summary()
         assert "Component" not in bare
         assert bare.count("not measured") == 3
@@ -161,7 +161,7 @@ class TestResultsMadeByHand:
 
 
 class TestProfiling:
-    def test_the_profiler_keeps_what_it_was_given(self, device):
+    def test_the_profiler_keeps_its_arguments(self, device):
         profiler = MDProfiler(device=device)
         assert (profiler.device, profiler.profile_memory, profiler.warmup_steps) == (device, True, 10)
 
@@ -243,7 +243,7 @@ class TestHotspotsOfTotals:
         assert identify_hotspots(result, threshold_pct=1.0)["components"]["stress"]["is_hotspot"] is True
 
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "expected"),
         [
             ({"memory_initial_gb": 1.0, "memory_final_gb": 1.02}, "Memory leak"),
             ({"mean_latency_ms": 10.0, "std_latency_ms": 3.0}, "High latency variance"),
@@ -251,9 +251,9 @@ class TestHotspotsOfTotals:
             ({"stress_time_ms": 0.3}, "Stress takes 30.0 %"),
         ],
     )
-    def test_each_rule_of_the_documents_has_its_recommendation(self, changes, told):
+    def test_each_rule_of_the_documents_has_its_recommendation(self, changes, expected):
         [recommendation] = identify_hotspots(by_hand(**changes))["recommendations"]
-        assert recommendation.startswith(told)
+        assert recommendation.startswith(expected)
 
     @pytest.mark.parametrize(
         "changes",

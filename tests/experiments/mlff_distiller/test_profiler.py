@@ -27,7 +27,7 @@ from instrumented_calc.experiments.mlff_distiller.statistics import latency_stat
 from instrumented_calc.experiments.systems import build_system
 from instrumented_calc.journal import records
 
-# The fields of the other profiler, in its order: what its JSON files have.
+# The fields of the other profiler's JSON files, in its order.
 LEGACY = [
     "name",
     "model_name",
@@ -124,7 +124,7 @@ def test_a_file_of_the_other_profiler_can_be_loaded_even_with_unknown_keys(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("{", "is not readable as JSON"),
         ("[" * 100_000, "is not readable as JSON"),
@@ -133,9 +133,9 @@ def test_a_file_of_the_other_profiler_can_be_loaded_even_with_unknown_keys(tmp_p
         ('{"name": 1}', "is not a profile.*name"),
     ],
 )
-def test_a_file_that_is_not_a_profile_is_reported_in_one_line(tmp_path, text, told):
+def test_a_file_that_is_not_a_profile_is_reported_in_one_line(tmp_path, text, expected):
     (tmp_path / "r.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ExperimentError, match=told) as caught:
+    with pytest.raises(ExperimentError, match=expected) as caught:
         MDProfileResult.load_json(tmp_path / "r.json")
     assert "\n" not in str(caught.value)
     with pytest.raises(ExperimentError, match="cannot be read"):
@@ -222,7 +222,7 @@ LEAKY = {"memory_initial_gb": 1.0, "memory_final_gb": 1.02}
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "expected"),
     [
         (result_of([1.0] * 50), []),
         (result_of([1.0, 2.0] * 25), ["High latency variance: standard deviation 33.7 %"]),
@@ -241,10 +241,10 @@ LEAKY = {"memory_initial_gb": 1.0, "memory_final_gb": 1.02}
         (result_of([1.0] * 50, memory_verdict="flagged (grows)"), ["Memory leak: growth flagged (grows)"]),
     ],
 )
-def test_recommendations_from_a_journal_are_our_own_judgement(result, told):
+def test_recommendations_from_a_journal_are_our_own_judgement(result, expected):
     found = identify_hotspots(result)["recommendations"]
-    assert len(found) == len(told)
-    assert all(line.startswith(start) for line, start in zip(found, told, strict=True))
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
 
 
 class TestFaultsOfTheOtherProfiler:
@@ -263,7 +263,7 @@ class TestFaultsOfTheOtherProfiler:
         found = identify_hotspots(result, threshold_pct=50.0)["components"]
         assert (found["forces"]["is_hotspot"], found["energy"]["is_hotspot"]) == (True, False)
 
-    def test_01_host_times_of_a_model_on_a_device_are_not_called_those_of_its_parts(self, tmp_path):
+    def test_01_host_times_of_a_model_on_a_device_are_not_labelled_as_times_of_its_parts(self, tmp_path):
         groups = {"readout": "energy", "backward": "forces"}
         result = result_from_journal(component_journal(tmp_path / "r.jsonl", groups, "cuda:0"))
         assert (result.energy_time_ms, result.device) == (None, "cuda:0")
@@ -316,8 +316,8 @@ class TestFaultsOfTheOtherProfiler:
         assert not result.memory_stable
         assert len(result.memory_per_step_gb) == 100
         assert "growth flagged" in result.summary()
-        told = identify_hotspots(result)["recommendations"]
-        assert any(line.startswith("Memory leak: growth flagged") for line in told)
+        reported = identify_hotspots(result)["recommendations"]
+        assert any(line.startswith("Memory leak: growth flagged") for line in reported)
         with pytest.warns(RuntimeWarning, match="leaky: host resident memory grows: flagged"):
             warn_of_growth(result)
 

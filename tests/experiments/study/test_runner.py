@@ -285,9 +285,9 @@ def test_hotspots_come_from_a_cell_of_their_own_and_never_into_the_figures(capsy
     Path("out/hotspots_planted_honest_torch_full.csv").write_text("of an earlier run")
     options = ("--workload", "planted:honest", "--modes", "numpy_only", "--reps", "2")
     assert study(*options, "--cprofile") == 0
-    told = capsys.readouterr().out
-    assert "Hotspots under cProfile" in told
-    assert "inflates Python frames" in told
+    reported = capsys.readouterr().out
+    assert "Hotspots under cProfile" in reported
+    assert "inflates Python frames" in reported
     with Path("out/hotspots_planted_honest_numpy_only.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     (einsums,) = [row for row in rows if "c_einsum" in row["function"]]

@@ -29,7 +29,7 @@ MODES = ("numpy_only", "torch_mixed", "torch_full")
 
 
 def evidence(mode, operation_s=8e-6, **changes):
-    """What an honest process would have left behind."""
+    """The record that an honest process would have written."""
     torch = mode != "numpy_only"
     seen = {
         "torch_loaded": torch,
@@ -335,8 +335,8 @@ def test_unmeasured_values_are_empty_in_the_tables():
 def test_a_problem_that_is_reported_twice_is_one():
     found = cells(0, (2.0, 1.0, 0.97))
     found = [replaced(each, None) if each.mode == "torch_full" else each for each in found]
-    told = [each for each in check_cells(found, FLOOR) if each.rule == "backend-label-unverified"]
-    assert told == [
+    reported = [each for each in check_cells(found, FLOOR) if each.rule == "backend-label-unverified"]
+    assert reported == [
         Problem(
             "backend-label-unverified",
             "planted.xyz",

@@ -99,7 +99,7 @@ def test_names_that_leave_the_bundle_are_refused(tmp_path, name, reason):
         (tarfile.FIFOTYPE, "", "not a regular file"),
     ],
 )
-def test_links_and_devices_are_refused_and_what_follows_them_is_kept(tmp_path, kind, target, reason):
+def test_links_and_devices_are_refused_and_later_members_are_kept(tmp_path, kind, target, reason):
     path = tar_of(tmp_path / "b.tgz", member("logs", kind, target), (member("logs/run.log"), b"a=1"))
     found = take(path)
     assert reason in reasons(found)

@@ -66,7 +66,7 @@ MEMBERS = {
 }
 
 
-# The others differ in what is long, and take longer to make.
+# The others differ in which part is long, and take longer to make.
 QUICK = {"lists.json", "row.csv", "words.log"}
 
 

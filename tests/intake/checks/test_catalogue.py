@@ -1,4 +1,4 @@
-"""What stored results can support: every rule on a planted fault, and on its absence."""
+"""Conclusions from stored results: every rule with and without a planted fault."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_record_of_one_process():
     assert read_metrics({"mode": [1], "wall_s": {}}, "t", "x.json").bad_rows == 1
 
 
-def test_a_cell_of_our_own_experiment_reports_what_it_executed():
+def test_a_cell_of_our_own_experiment_reports_its_operations():
     cell = {
         "file": "a.xyz",
         "mode": "torch_mixed",

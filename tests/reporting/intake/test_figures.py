@@ -1,4 +1,4 @@
-"""Figures of bundles show what stands in one table, and nothing that may not be compared."""
+"""Figures of bundles show the values of one table, and only values that can be compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reports say of conversions."""
+"""Conversions in reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def text(found: Conversions) -> str:
     return render_text(Document("A run", (conversions_section(found),)))
 
 
-def test_each_row_reports_from_what_to_what_and_its_share():
+def test_each_row_reports_source_target_and_share():
     lines = text(Conversions((COPY, WAIT), (), 10**9, ("as_tensor", "tensor"))).splitlines()
     (copy,) = [line for line in lines if line.strip().startswith("host to device")]
     assert copy.split() == [

@@ -1,4 +1,4 @@
-"""Findings as people and machines are told of them."""
+"""Findings as text and as JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judged(path):
     return summary, judge(summary)
 
 
-def test_a_report_says_what_is_wrong_and_what_to_do(leaking):
+def test_a_report_states_problem_and_remedy(leaking):
     summary, findings = judged(leaking)
     text = render_text(build_report([summary], [], [findings]))
     section = text.partition("Findings\n")[2]
@@ -88,7 +88,7 @@ def test_a_saving_is_reported_with_its_ceiling(healthy):
     assert "1.70 ms per step, " in text
 
 
-def test_the_end_of_a_run_reports_the_worst_and_what_is_unknown(leaking, healthy):
+def test_the_end_of_a_run_reports_the_worst_and_the_unknown(leaking, healthy):
     lines = closing_summary(leaking).splitlines()
     assert len(lines) <= 14
     flagged = next(line for line in lines if line.startswith("FLAGGED"))

@@ -1,4 +1,4 @@
-"""What reports say of compilation, groups, the device and counts."""
+"""Compilation, groups, the device and counts in reports."""
 
 from __future__ import annotations
 

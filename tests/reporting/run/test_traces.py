@@ -1,4 +1,4 @@
-"""What reports say of trace windows, and journals as Chrome traces."""
+"""Trace windows in reports, and journals as Chrome traces."""
 
 from __future__ import annotations
 
