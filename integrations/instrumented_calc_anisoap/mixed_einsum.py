@@ -63,7 +63,7 @@ class MixedEinsum:
 def in_pair_expansion(einsum: MixedEinsum) -> Iterator[None]:
     """Make AniSOAP's pair expansion contract by another einsum.
 
-    Its module gets a numpy of its own, all of whose other names are numpy's: looked up as quickly as before.
+    Its module gets a copy of the numpy module with another `einsum`; attribute access is as fast as before.
     NumPy itself is unchanged.
     """
     module = library()

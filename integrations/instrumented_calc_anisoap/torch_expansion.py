@@ -224,7 +224,7 @@ class TorchPowerSpectrum:
         numbers = np.searchsorted(species, np.concatenate([atoms.numbers for atoms in frames]))
         offsets = np.cumsum([0, *(len(atoms) for atoms in frames[:-1])])
         blocks = found.blocks()
-        # Lists of their own kind first: there may be no block at all.
+        # Empty arrays of the right shape first: there may be no blocks.
         samples = np.concatenate([np.zeros((0, 3), int), *(block.samples.values[:, :3] for block in blocks)])
         vectors = np.concatenate([np.zeros((0, 3)), *(block.values[:, :, 0] for block in blocks)])
         centres, neighbours = (offsets[samples[:, 0]] + samples[:, k] for k in (1, 2))

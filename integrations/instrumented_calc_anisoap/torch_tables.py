@@ -85,7 +85,7 @@ def to_monomials(hypers: Hypers) -> list[NDArray[Any]]:
 def orthonormalisations(hypers: Hypers, basis: Any) -> list[NDArray[Any]]:
     """Return the matrix of each l, (n, n), that takes AniSOAP's radial functions to orthonormal ones.
 
-    It is what AniSOAP makes of the unit matrix.
+    It results from AniSOAP's transformation of the unit matrix.
 
     Args:
         hypers: The settings.

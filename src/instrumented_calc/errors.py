@@ -10,12 +10,12 @@ InstrumentedCalcError
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read
 ├── SettingsError         (also ValueError)  a setting is of another type or out of its range
 │   └── TraceSettingsError                   a `trace=` setting cannot be understood
-├── ExperimentError       (also ValueError)  a system, protocol or saved profile that cannot be used
+├── ExperimentError       (also ValueError)  a system, protocol or saved profile cannot be used
 ├── IntakeError           (also ValueError)  a bundle cannot be read or written
-└── ModelError            (also ValueError)  a model cannot be built as asked
+└── ModelError            (also ValueError)  a model cannot be built as requested
 ```
 
-Each message is one line: what is wrong, where, and how to mend it.
+Each message is one line: what is wrong, where, and how to fix it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What users name: a near match for a misspelt name, and objects given as `package.module:name`."""
+"""Names given by users: near matches for misspelt ones, and objects given as `package.module:name`."""
 
 from __future__ import annotations
 

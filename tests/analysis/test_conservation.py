@@ -12,7 +12,7 @@ NVE = Phase(phase=1, driver="VelocityVerlet", kind="md", index=0, ensemble="NVE"
 
 
 def run(count: int = 20, drift: float = 0.0, **model: bool) -> list:
-    """Return records of a run of 4 atoms, 50 steps between samples, drifting by so many eV a sample."""
+    """Return records of a run of 4 atoms, 50 steps between samples, drifting by the given eV per sample."""
     lane = Lane(lane=0, calculator="a.C", seen_by="twin", model={"name": "m", **model})
     calls = [
         Call(index=n, lane=0, phase=1, n_atoms=4, start_ns=1000 * n, wall_ns=10, step=50 * n)

@@ -471,7 +471,7 @@ def _run(atoms: Atoms, calc: Any) -> list[tuple[bytes, ...]]:
 
 
 def _random():
-    import numpy as np  # noqa: PLC0415 - beside its use
+    import numpy as np  # noqa: PLC0415 - imported where it is used
 
     return np.random.RandomState(3)
 

@@ -1,4 +1,4 @@
-"""A time limit of the user's ends his program's work, wherever it strikes, and costs no row."""
+"""A user's time limit ends the program's work wherever it is raised, and no row is lost."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class BaseSpring(BaseCalculator):
 
 
 class SlottedSpring(Spring):
-    """One with a slot beside its dictionary."""
+    """One with both a slot and a dictionary."""
 
     __slots__ = ("stiffness",)
 
@@ -247,7 +247,7 @@ class OpenSpring(Spring):
 
 
 class LockedSpring(Spring):
-    """One that cannot be copied deeply nor pickled."""
+    """One that can be neither deep-copied nor pickled."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

@@ -31,7 +31,7 @@ def run(tmp_path):
 
 
 class Energyless(EMT):
-    """Leaves no energy beside the forces, as some models do."""
+    """Returns forces without an energy, as some models do."""
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)

@@ -301,7 +301,7 @@ def test_a_write_that_hangs_in_the_journals_thread_does_not_stop_the_calculation
     assert hangs.wait(30)
     monkeypatch.setattr(rows_module, "WRITE_AT_ONCE_NS", 0)  # every call would like to write
     _step(atoms, 500)
-    assert not answers.is_set()  # so many calls ended while the write still hangs
+    assert not answers.is_set()  # calls that ended while the write still hangs
     answers.set()
     recording(atoms.calc).close()
     assert [row["index"] for row in read_records().calls] == list(range(510))

@@ -22,9 +22,9 @@ litter({litter}, life, signal.SIGKILL, {shortest}, {longest}, {seed}, {calls})
 
 
 def _ended_before(fate: dict[str, Any], ns: int) -> int:
-    """Return how many calls ended so long before the death.
+    """Return how many calls ended at least that long before the kill.
 
-    On a busy machine the journal's thread is woken late. A thread beside it measured how late; writing takes
+    On a busy machine the journal's thread is woken late. Another thread measured how late; writing takes
     a few turns.
     """
     limit = fate["killed_ns"] - ns - 3 * fate["late_ns"]

@@ -1,4 +1,4 @@
-"""What `report` says of real processes that ended in different ways."""
+"""`report` on real processes that ended in different ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from a journal cannot command a terminal, hide or reverse what stands beside it, or be live markup."""
+"""Text from a journal cannot control a terminal, hide or reverse the text next to it, or be live markup."""
 
 from __future__ import annotations
 

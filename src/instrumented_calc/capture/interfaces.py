@@ -19,7 +19,7 @@ class ConversionCounts(Protocol):
 
 
 class CountingMaker(Protocol):
-    """The maker of a run's rows, as what counts and listens during calls sees it."""
+    """The maker of a run's rows, as seen by counters and listeners during calls."""
 
     @property
     def clock(self) -> Callable[[], int]:

@@ -40,7 +40,7 @@ class Notices:
 
         Args:
             kind: Stable kebab-case name.
-            text: One line for people.
+            text: One readable line.
             journal: False if the journal itself fails.
             **details: Figures that belong to the notice.
         """

@@ -27,12 +27,12 @@ class Entry(Struct, gc=False, eq=False):
         inside_ns: Time of the entries inside of this one, so that every time is exclusive.
         signatures: Where this thread counts contractions in this component; None before the first.
         name: Name of the span; a call's is empty.
-        call: The call that a span is inside of; None for a call. What follows belongs to calls alone.
+        call: The call that contains a span; None for a call. The fields below are used by calls only.
         start: When the call began, on the run's clock in ns; 0 before that, and once its row is made.
         components: Exclusive times of the parts, in ns; UNSET before the first.
         extras: Further fields of the call's row, by name; UNSET before the first.
         device: Marks parts in a device's stream, or None.
-        ranges: Tells a tracer what runs while the call is traced, or None.
+        ranges: Marks the running part for a tracer while the call is traced, or None.
     """
 
     index: int
@@ -58,7 +58,7 @@ class _Stack:
 
 class _Active(threading.local):
     # What a collection sees that starts while a thread gets its stack: listeners to it ask for the stack.
-    stack: list[Entry] = ()  # type: ignore[assignment]  # nobody else sees it
+    stack: list[Entry] = ()  # type: ignore[assignment]  # not accessible elsewhere
 
     def __init__(self) -> None:
         self.renew()

@@ -1,4 +1,4 @@
-"""Writes lines for people on stderr, without waiting for a blocked reader."""
+"""Writes messages to stderr without waiting for a blocked reader."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PIECE = 4096  # bytes that a writable pipe accepts without blocking (POSIX: PIPE
 
 
 def write_for_people(text: str, patience_s: float = 0.1) -> None:
-    """Write a text on stderr, as far as it is accepted.
+    """Write as much of a text to stderr as it accepts.
 
     stderr is looked up late: it may have been closed or replaced.
 

@@ -1,4 +1,4 @@
-"""User settings of trace windows: when they open, and what is kept of them."""
+"""User settings of trace windows: when they open, and which results are kept."""
 
 from __future__ import annotations
 

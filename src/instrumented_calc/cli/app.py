@@ -18,7 +18,7 @@ from instrumented_calc._version import __version__
 # In the order and with the words of `--help`.
 COMMANDS = {
     "demo": "Profile a short run of copper and print its summary.",
-    "run": "Run a script with its calculators profiled.",
+    "run": "Run a script and profile its calculators.",
     "compare": "Compare runs before and after a change.",
     "report": "Report on journals: speed, time, memory, findings.",
     "profile": "Profile a calculator in live MD or on saved frames.",
@@ -57,7 +57,7 @@ class LazyGroup(TyperGroup):
 
 
 def load_command(name: str) -> Any:
-    """Import the module of a command and return what typer makes of its function.
+    """Import the module of a command and return its function as a command of typer.
 
     A module may hold `COMMAND_OPTIONS`: the keyword arguments of `typer.Typer.command`.
     """

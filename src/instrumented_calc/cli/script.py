@@ -42,7 +42,7 @@ class Script:
             check_program(words[0])
 
     def execute(self) -> None:
-        """Run the program; show what it raises as the interpreter does, and re-raise it."""
+        """Run the program; show an exception as the interpreter does, and re-raise it."""
         sys.argv = self._words
         if self._is_module:
             run, own_file = self._run_module, None

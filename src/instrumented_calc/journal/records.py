@@ -683,7 +683,7 @@ def describe_fields() -> Fields:
 
 
 def _meaning(event: str, name: str, annotation: Any) -> FieldMeaning:
-    """Read what `_meta` put into a field's annotation, which may be one of several alternatives."""
+    """Read the metadata of `_meta` from a field's annotation, which may be one of several alternatives."""
     for part in (annotation, *get_args(annotation)):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, Meta) and meta.description:

@@ -1,4 +1,4 @@
-"""Values of any kind from a file, reduced to what readers can rely on."""
+"""Values of any kind from a file, reduced to safe types."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def duration(value_ns: float | None, unit: tuple[float, str] | None = None) -> s
 
 
 def elapsed(value_ns: float) -> str:
-    """Format a duration for people: 18 min 40 s."""
+    """Format a duration in suitable units: 18 min 40 s."""
     seconds = value_ns / 1e9
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86_400
     if minutes < 1 or not math.isfinite(value_ns):

@@ -47,7 +47,7 @@ def test_a_leak_in_pieces_of_a_megabyte_is_never_called_clear(seed):
 
 def test_random_walks_are_rarely_flagged(seed):
     drawn = verdicts(seed, 2000, patterns.random_walk, 300)
-    # 5 % and three standard deviations of so many draws
+    # 5 % and three standard deviations of that many draws
     assert drawn.count("flagged") <= 15 + 11
 
 

@@ -230,7 +230,7 @@ def test_the_innermost_driver_counts(atoms):
 
 def test_attached_observers_are_timed_apart_and_put_back(exact_clock, make_recorder):
     from instrumented_calc.capture.run.observers import attach  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.capture.wrapping.twin import twin  # noqa: PLC0415 - beside its use
+    from instrumented_calc.capture.wrapping.twin import twin  # noqa: PLC0415 - imported where it is used
 
     recorder = make_recorder(clock=exact_clock)
     moving = copper()

@@ -58,7 +58,7 @@ def _run(directory: Path, cost_ns: int, budget: float, calls: int = 20_000) -> R
     wrapped = twin(calculator, recorder)
     atoms = Atoms("Ar")
     with pytest.MonkeyPatch.context() as patch:
-        # The CPU time of the recorder is that of the same clock; its thread's, beside the calls, is none.
+        # CPU times come from the same clock; the journal thread uses none outside calls.
         patch.setattr(row_maker, "thread_time_ns", clock)
         patch.setattr(recorders, "time", SimpleNamespace(thread_time_ns=lambda: 0, monotonic=time.monotonic))
         for _ in range(calls):

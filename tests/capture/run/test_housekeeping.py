@@ -1,4 +1,4 @@
-"""The regular work beside a run: findings are reported once, and rare records are written rarely."""
+"""The periodic work during a run: findings are reported once, and rare records are written rarely."""
 
 from __future__ import annotations
 

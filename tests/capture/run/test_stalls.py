@@ -1,4 +1,4 @@
-"""A call that does not come to its end is noticed from beside it."""
+"""A call that does not return is noticed by the journal thread."""
 
 from __future__ import annotations
 

@@ -115,8 +115,8 @@ def test_counts_have_totals_and_extremes(full):
 
 def test_device_memory_stands_beside_host_memory(full):
     table, *_ = section(render_text(build_report([full])), "Memory and CPU")
-    assert "device memory, allocated  1.00 GB at first, 1.00 GB last" in table
-    assert "device memory, reserved   2.00 GB at first, 2.00 GB last" in table
+    assert "device memory, allocated  1.00 GB first, 1.00 GB last" in table
+    assert "device memory, reserved   2.00 GB first, 2.00 GB last" in table
 
 
 def test_sections_without_evidence_are_absent(summarized):
@@ -152,6 +152,6 @@ def test_the_closing_summary_reports_compilation_and_device_memory(full):
     lines = closing_text(full).splitlines()
     assert len(lines) <= 14
     slowest = next(line for line in lines if line.startswith("slowest"))
-    assert slowest.endswith("compiling 1.00 s in 1 call, shown apart")
+    assert slowest.endswith("compiling 1.00 s in 1 call, reported separately")
     memory = next(line for line in lines if line.startswith("memory"))
     assert memory == "memory    device peak 1.00 GB (2.00 GB reserved)"

@@ -1,6 +1,6 @@
-"""Rule `hardware-unequal`: what two runs must have in common before their times are compared.
+"""Rule `hardware-unequal`: properties that two runs must share before their times are compared.
 
-Each key is what a user passes to `--allow` if it is the thing under test.
+A user passes a key to `--allow` if that property is under test.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Which contractions and conversions a run did, and what they cost."""
+"""Contractions and conversions of a run, and their cost."""

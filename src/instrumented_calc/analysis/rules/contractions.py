@@ -107,7 +107,7 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
     units, unit = (found.steps, "step") if found.steps else (calls, "call")
     number = sum(row.calls for row in each_alone) / units
     if number <= STORM_PER_STEP:
-        return clear(f"{number:,.0f} contractions a {unit}", {f"per_{unit}": number}, calls)
+        return clear(f"{number:,.0f} contractions per {unit}", {f"per_{unit}": number}, calls)
     timed = [(row, ns) for row, ns in timed_rows(evidence) if row.library != "jax"]
     tiny = [(row, ns) for row, ns in timed if ns < TINY_NS * row.calls]
     per_unit, spent = sum(row.calls for row, _ in tiny) / units, sum(ns for _, ns in tiny)
@@ -179,7 +179,7 @@ RULES = (
         "contraction-dominated",
         "cost",
         "See off-blas, tiny-contraction-storm and bad-path for the slowest ones.",
-        "Check the table of contractions in the report: its ceiling is the most that removing one saves.",
+        "In the report's table of contractions, 'at most' is the largest speedup from removing one.",
         contraction_dominated,
     ),
     Rule(

@@ -63,7 +63,7 @@ class Evidence:
 
     @property
     def models(self) -> list[dict[str, Any]]:
-        """What integrations report about the models of the run."""
+        """Evidence from integrations about the models of the run."""
         lanes = (each.lane for each in self.summary.lanes)
         return [lane.model for lane in lanes if lane is not None and isinstance(lane.model, dict)]
 

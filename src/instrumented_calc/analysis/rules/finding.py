@@ -47,8 +47,8 @@ class Rule:
 
     Attributes:
         name: Stable name, kebab-case.
-        severity: Severity of what it flags.
-        remedy: What to do about it.
+        severity: Severity of its findings.
+        remedy: How to fix the problem.
         confirm: How to confirm it.
         look: Judges the evidence.
     """

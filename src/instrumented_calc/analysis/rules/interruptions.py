@@ -151,7 +151,7 @@ def unexplained_jitter(evidence: Evidence) -> Observation:
 
 
 def stall(evidence: Evidence) -> Observation:
-    """A call did not end for very long, as reported by the watchdog."""
+    """A call did not return for a very long time, as reported by the watchdog."""
     calls, journal = evidence.calls, evidence.summary.journal
     reported = [each for each in journal.findings if each.rule == "stall"]
     watched = "no call ran longer than both a minute and twenty medians"

@@ -146,8 +146,8 @@ RULES = (
     Rule(
         "latency-drift",
         "cost",
-        "Look for something that grows: results kept with their graph, lists that are searched, files.",
-        "A new process started from the last frame is as fast as this one was at first.",
+        "Look for growing data: results kept with their graph, lists that are searched, files.",
+        "A new process started from the last frame is as fast as this one was initially.",
         latency_drift,
     ),
 )

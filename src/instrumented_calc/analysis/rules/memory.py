@@ -214,7 +214,7 @@ RULES = (
     Rule(
         "fragmentation",
         "cost",
-        "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or pad to a few sizes.",
+        "Set PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or pad to a few sizes.",
         "Compare peak memory after the change.",
         fragmentation,
     ),
@@ -228,7 +228,8 @@ RULES = (
     Rule(
         "shape-cache-growth",
         "cost",
-        "Pad to a few sizes; more capacity; LRU_CACHE_CAPACITY (oneDNN). jax.clear_caches() frees little.",
+        "Pad to a few sizes or raise the capacity; for oneDNN, set LRU_CACHE_CAPACITY. "
+        "jax.clear_caches() frees little.",
         "With constant shapes memory stays constant.",
         shape_cache_growth,
     ),

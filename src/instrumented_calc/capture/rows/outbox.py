@@ -203,7 +203,7 @@ class Outbox:
         self._out += self._hand
         self._hand = []
 
-    def _thin(self, thinner: Thinner) -> None:  # noqa: C901 - runs for every call: none is spent on structure
+    def _thin(self, thinner: Thinner) -> None:  # noqa: C901 - runs for every call: no time is spent on structure
         """Sum calls, and pass all of them to the black box before any of them reaches the journal."""
         if self._black_box is not None and self._black_box.is_full and not self._last_calls:
             self._black_box.turn(thinner.so_far(), passed=self.calls)

@@ -231,10 +231,10 @@ class Recording:
     # -- the end --------------------------------------------------------------------------------------
 
     def stop(self, undo: Iterable[Callable[[], object]], lanes: Iterable[Lane]) -> None:
-        """Put back what was replaced and take no more calls; `write_end` is left to the journal's thread.
+        """Undo all replacements and accept no more calls; `write_end` is left to the journal thread.
 
         Args:
-            undo: What else is to be put back.
+            undo: Undo further replacements.
             lanes: The run's lanes.
         """
         try:
@@ -253,7 +253,7 @@ class Recording:
         self.maker.append = _drop  # calls still open in other threads end too late to be counted
 
     def write_end(self, reason: str, failure: tuple[str, str] | None) -> None:
-        """Write what is left and the last record, and close all files.
+        """Write the remaining records and the final one, and close all files.
 
         Args:
             reason: Why the run ends.
@@ -310,11 +310,11 @@ class Recording:
 
 
 def guarded(where: str, action: Callable[[], object], fault: Callable[[str, BaseException], None]) -> None:
-    """Run an action whose internal errors must reach nobody; a user's exceptions pass.
+    """Run an action; report its internal errors and let a user's exceptions pass.
 
     Args:
         where: Named in the report of an error.
-        action: What is run.
+        action: The action.
         fault: Counts and reports an error.
     """
     try:

@@ -1,4 +1,4 @@
-"""When trace windows are due: by the user's setting, by what they cost, or on request."""
+"""Schedules trace windows: by the user's setting, by their cost, or on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOK_EVERY_NS = 500_000_000  # for the file that requests a window
 
 
 class Schedule:
-    """Tells the row maker, by `trace_at`, from which call on a window is due.
+    """Sets the row maker's `trace_at`, the number of the call at which a window is due.
 
     Args:
         setting: The user's setting.

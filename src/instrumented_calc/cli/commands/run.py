@@ -1,4 +1,4 @@
-"""`instrumented-calc run`: run an unmodified script with its calculators profiled."""
+"""`instrumented-calc run`: run an unmodified script and profile its calculators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(
     ] = None,
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
 ) -> Any:
-    """Run a script with every calculator that it assigns to an Atoms profiled."""
+    """Run a script and profile every calculator that it assigns to an Atoms object."""
     prepared = Script(script, is_module=is_module)
     if not is_switched_off():
         assigned = Assigned(journal)

@@ -81,7 +81,7 @@ def timer_context(name: str = "", verbose: bool = True) -> Iterator[CUDATimer]:
     """Time a block.
 
     Args:
-        name: What to print before the time.
+        name: Label printed before the time.
         verbose: Whether to print the time, in ms, at the end.
 
     Yields:

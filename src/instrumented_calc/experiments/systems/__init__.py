@@ -41,7 +41,7 @@ class Recipe:
     Attributes:
         build: Given a number of units and a random generator, returns ASE atoms.
         unit: Atoms in a unit: numbers of atoms are multiples of it.
-        unit_name: Name of a unit, for people.
+        unit_name: Name of a unit in messages.
         fewest: The smallest number of units.
         timestep_fs: A suitable time step for its fastest vibration, fs.
     """

@@ -1,1 +1,1 @@
-"""Checks of stored results, and what they can support."""
+"""Checks of stored results, and the conclusions they support."""

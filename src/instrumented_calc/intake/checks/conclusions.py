@@ -89,7 +89,7 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
     if not len(before) or not len(after):
         return None
     runs = (len(before), len(after))
-    # A single run on one side borrows the other's scatter: not enough for a verdict on other people's data.
+    # A single run on one side borrows the other's scatter: not enough for a verdict on data from elsewhere.
     found = difference_of_means(before, after) if min(runs) > 1 else None
     value = float(np.exp(after.mean() - before.mean()))
     if found is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Recomputed from the same decimals, only the last bits can differ: 2.4e-12 in a published study.
 SAME = 1e-9
-# Tables for people are rounded to milliseconds.
+# Formatted tables are rounded to milliseconds.
 ROUNDED_S = 0.50001e-3
 
 

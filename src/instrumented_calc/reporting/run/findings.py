@@ -1,4 +1,4 @@
-"""Findings for people: the problem, its cost and the remedy."""
+"""Findings as text: the problem, its cost and the remedy."""
 
 from __future__ import annotations
 

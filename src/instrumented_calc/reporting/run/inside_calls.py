@@ -17,7 +17,7 @@ CALLS_NAMED = 10
 
 
 def compilation_section(summary: Summary) -> Section | None:
-    """Return what compiled, for how long and in which calls, or None if nothing did."""
+    """Return the compiled functions, their times and calls, or None if nothing compiled."""
     found, wall = summary.compilation, summary.wall_ns
     if found is None or not wall:
         return None

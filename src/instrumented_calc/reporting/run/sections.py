@@ -155,7 +155,7 @@ def _latency(summary: Summary) -> Section:
     warmup = summary.warmup
     if warmup is not None:
         remarks.append(
-            f"Warm-up: {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)} in all,"
+            f"Warm-up: {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)} in total,"
             f" the first {duration(warmup.first_ns)}."
         )
     return Section("Latency", (_latency_table([("steady", latency)]), Paragraph(tuple(remarks))))
@@ -370,7 +370,7 @@ def _held(name: str, memory: Memory) -> list[tuple[str, str]]:
     if memory.slope_bytes is not None:
         slope = f"{memory.slope_bytes / 1e3:+.3f} kB/{memory.per}, least squares, no verdict"
     return [
-        (name, f"{bytes_of(memory.start_bytes)} at first, {bytes_of(memory.end_bytes)} last"),
-        ("peak", f"{bytes_of(memory.peak_bytes)} of {plural(memory.samples, 'sample')}"),
+        (name, f"{bytes_of(memory.start_bytes)} first, {bytes_of(memory.end_bytes)} last"),
+        ("peak", f"{bytes_of(memory.peak_bytes)} in {plural(memory.samples, 'sample')}"),
         ("slope", slope),
     ]
