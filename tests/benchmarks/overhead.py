@@ -8,8 +8,8 @@ which runs blocks on request: in one process they would share the interpreter's 
 each would spoil it for the other. Processes differ by the luck of their memory layout, so all are made anew
 several times. The column `bare again` shows what a difference of nothing measures as. For goals below that,
 `directly` is the time in our own code per call: from entering it to leaving it, less what the calculator
-took, median of blocks (the stopwatch, two clocks a method, is in it). Trust ratios more than figures: the
-first line says how fast this machine's clock can be read.
+took, median of blocks (the stopwatch, two clock reads per method, is in it). Trust ratios more than
+figures: the first line says how fast this machine's clock can be read.
 """
 
 from __future__ import annotations

@@ -152,6 +152,6 @@ def test_the_closing_summary_reports_compilation_and_device_memory(full):
     lines = closing_text(full).splitlines()
     assert len(lines) <= 14
     slowest = next(line for line in lines if line.startswith("slowest"))
-    assert slowest.endswith("compiling 1.00 s in 1 call, reported separately")
+    assert slowest.endswith("compiling 1.00 s in 1 call, shown separately")
     memory = next(line for line in lines if line.startswith("memory"))
     assert memory == "memory    device peak 1.00 GB (2.00 GB reserved)"

@@ -84,7 +84,8 @@ RULES = (
     Rule(
         "overhead-bound",
         "cost",
-        "Batch replicas, use CUDA graphs or torch.compile(mode='reduce-overhead'); run tiny systems on the CPU.",
+        "Batch replicas, use CUDA graphs or torch.compile(mode='reduce-overhead'); "
+        "run tiny systems on the CPU.",
         "A call on a system four times as large takes about as long.",
         overhead_bound,
     ),

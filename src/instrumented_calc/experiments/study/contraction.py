@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EQUATION = "mnpqr,pqr->mn"
 EDGES = (4, 8, 12, 16)  # edge lengths of the cube p, q, r
 COMPONENTS, RADIAL = 7, 4  # m of l = 3, n
-REPEATS = 64  # contractions an evaluation, all with the same first operand
+REPEATS = 64  # contractions per evaluation, all with the same first operand
 
 
 def einsum_workload() -> Workload:

@@ -151,11 +151,11 @@ def _slowest(summary: Summary) -> str:
     if summary.compilation is not None:
         found = summary.compilation
         words.append(
-            f"compiling {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}, reported separately"
+            f"compiling {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}, shown separately"
         )
     if summary.warmup is not None:
         warmup = summary.warmup
-        words.append(f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, reported separately")
+        words.append(f"warm-up {plural(warmup.calls, 'call')}, {duration(warmup.wall_ns)}, shown separately")
     return "; ".join(words)
 
 
