@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
 
-LONGEST_MARK = 10_000  # characters
 SUMMARY_BYTES = 60_000_000  # about the amount that can be read and analysed in a second
 
 _shared: list[Recorder] = []  # the process's run, if one is open
@@ -207,7 +206,7 @@ class Run:
             text: The note, cut after 10,000 characters; for other objects their repr.
         """
         if self._recorder is not None:
-            self._recorder.mark((text if isinstance(text, str) else shown(text))[:LONGEST_MARK])
+            self._recorder.mark(text if isinstance(text, str) else shown(text))
 
 
 class Handle:

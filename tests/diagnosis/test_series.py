@@ -7,8 +7,6 @@ import pytest
 from tests import memory_patterns as patterns
 from tests.diagnosis.series import KINDS, reported_at
 
-from instrumented_calc.analysis.rules import interruptions, live
-
 
 @pytest.fixture(scope="module")
 def seed() -> int:
@@ -43,7 +41,3 @@ def test_falling_or_saturating_memory_is_never_reported_as_a_leak(seed, kind):
 def test_a_leak_of_2_kb_a_step_is_reported_by_step_2000(seed):
     rng = np.random.default_rng(seed)
     assert None not in [reported_at(rng, plain_leak) for _ in range(50)]
-
-
-def test_live_rules_and_those_at_the_end_agree_on_how_many_compilations_are_many():
-    assert live.RECOMPILED_CALLS == interruptions.RECOMPILED_CALLS

@@ -10,6 +10,7 @@ import numpy as np
 
 from instrumented_calc.analysis.comparison.hardware import Unequal, evidence_of, unequal
 from instrumented_calc.analysis.comparison.measured_run import run_of_summary
+from instrumented_calc.analysis.rules.overhead import FEWEST_SIZES, FLAT_EXPONENT, LEAST_SPAN
 from instrumented_calc.analysis.statistics.student_t import Estimate, slope
 
 if TYPE_CHECKING:
@@ -22,12 +23,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# A curve this flat, over this many sizes that span this factor, is fixed overhead.
-FLAT_EXPONENT = 0.2
-FEWEST_SIZES = 3
 # A median needs this many calls.
 FEWEST_CALLS = 30
-LEAST_SPAN = 4.0
 # A part below this share of the time at every size gets no exponent.
 LEAST_SHARE = 0.01
 

@@ -10,10 +10,10 @@ import msgspec
 from instrumented_calc.capture.trace_settings import AUTO, Trace, check_trace
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import SettingsError
+from instrumented_calc.journal.records import LARGEST
 
 DEFAULT_BUDGET = 0.01
 DEFAULT_MAX_JOURNAL = 256_000_000
-LARGEST = 2**62  # fits the integers of every reader
 SWITCH = "INSTRUMENTED_CALC"
 SWITCHED_OFF = frozenset({"off", "0", "false", "no"})
 SWITCHED_ON = frozenset({"", "on", "1", "true", "yes"})

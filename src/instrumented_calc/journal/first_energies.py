@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Struct, UnsetType
 
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.lines import CALL, open_lines
 from instrumented_calc.journal.records import Natural, Whole  # noqa: TC001 - msgspec reads annotations
 from instrumented_calc.journal.run_start import BEGINNING, UNDECODABLE
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
 
 RECORD = b'{"event":"'
-CALL = RECORD + b'call",'
 FRAMES = 200
 FIRST = (-1, -1, -1, 0)
 UNKNOWN = -2  # lane and phase after lines were lost

@@ -20,7 +20,7 @@ import msgspec
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.lines import HOLE, TOO_LONG
+from instrumented_calc.journal.lines import CALL, HOLE, TOO_LONG
 from instrumented_calc.journal.row_collector import RowCollector
 from instrumented_calc.journal.run_start import UNDECODABLE, decode_start
 from instrumented_calc.journal.untrusted_values import tame
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.lines import Lines
     from instrumented_calc.journal.newest_calls import NewestCalls
 
-# Start of a `call` line as the recorder writes it; any other spelling works too, slowly.
-CALL = b'{"event":"call",'
 _RECORD = re.compile(rb'\{"event":"')
 # A short row without optional fields; files with even shorter rows still fit.
 SHORT_ROW_BYTES = 80

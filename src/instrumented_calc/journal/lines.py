@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # For arrays of 128 KiB and more malloc would request new pages from the kernel each time.
 CHUNK_BYTES = 120 * 1024
 LONGEST_LINE = 1024 * 1024
+# Start of a `call` line as the recorder writes it; any other spelling works too, slowly.
+CALL = b'{"event":"call",'
 # Lines that mark omitted content. No other line contains a NUL byte.
 HOLE = b"\0hole"
 TOO_LONG = b"\0long"

@@ -17,8 +17,7 @@ import numpy as np
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
-from instrumented_calc.journal.records import black_box_path
-from instrumented_calc.journal.row_decoder import LARGEST
+from instrumented_calc.journal.records import LARGEST, black_box_path
 from instrumented_calc.journal.run_start import UNDECODABLE
 
 if TYPE_CHECKING:

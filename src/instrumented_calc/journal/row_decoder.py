@@ -20,14 +20,14 @@ from msgspec.structs import astuple
 
 from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
+from instrumented_calc.journal.records import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers, Mask
 
-# Largest number for numpy; a larger one makes the row invalid.
-LARGEST = 2**62
+# A larger number makes the row invalid.
 _Measured = Annotated[int, Meta(ge=0, le=LARGEST)]
 _Signed = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
 

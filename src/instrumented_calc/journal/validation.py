@@ -13,7 +13,7 @@ from msgspec import Struct
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.gathering import KINDS, BadLine, Kind
+from instrumented_calc.journal.gathering import KINDS, LONGEST_EVENT, BadLine, Kind
 from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import no_journal
 from instrumented_calc.journal.run_start import UNDECODABLE, check_version
@@ -22,7 +22,7 @@ from instrumented_calc.plain_text import plain, shown_path
 if TYPE_CHECKING:
     import os
 
-PROBLEMS_KEPT, LONGEST_EVENT = 10, 40
+PROBLEMS_KEPT = 10
 _LEFT_OUT = {HOLE: "NUL bytes", TOO_LONG: f"a line of more than {LONGEST_LINE:,} bytes"}
 
 

@@ -6,7 +6,8 @@ import json
 
 from instrumented_calc.capture.tracing.chrome_file import chrome_trace
 from instrumented_calc.capture.tracing.slices import RANGE, Slice
-from instrumented_calc.capture.tracing.sums import BETWEEN, MOST_OPERATIONS, OTHER, sum_slices
+from instrumented_calc.capture.tracing.sums import BETWEEN, MOST_OPERATIONS, sum_slices
+from instrumented_calc.journal.vocabulary import OTHER
 
 CALL = Slice(0, 1000, RANGE, 1)
 PART = Slice(100, 500, f"{RANGE}part", 1)

@@ -16,7 +16,8 @@ from tests.support import read_records
 
 import instrumented_calc
 from instrumented_calc.cli import main
-from instrumented_calc.experiments.scaling.sweep import PARTIAL, THREAD_VARIABLES
+from instrumented_calc.experiments.scaling.sweep import PARTIAL
+from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
 FACTORY = """
@@ -173,5 +174,5 @@ def test_the_true_number_of_atoms_is_reported_and_used(capsys):
 
 def test_every_thread_variable_of_the_numerical_libraries_is_pinned():
     assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"} <= set(
-        THREAD_VARIABLES
+        THREAD_COUNTS
     )

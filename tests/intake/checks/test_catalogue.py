@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from instrumented_calc.analysis.study.checks import cold_cache
 from instrumented_calc.intake.checks.catalogue import CHECKS, validate
 from instrumented_calc.intake.checks.conclusions import not_supported, ratios, supported
 from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
@@ -86,6 +87,13 @@ def test_a_planted_fault_is_flagged(rule, mode, changes, said):
     assert found.flagged
     assert said in found.said
     assert found.remedy
+
+
+@pytest.mark.parametrize(("blocks", "expected"), [(2048, "clear"), (2049, "flagged")])
+def test_a_pair_has_a_cold_cache_above_a_mebibyte_as_in_an_experiment(blocks, expected):
+    assert verdict(change(good(), "torch_full", inblock=blocks), "cold-cache-pair").verdict == expected
+    assert cold_cache(0, blocks) == cold_cache(blocks, 0) == (expected == "flagged")
+    assert not cold_cache(blocks, blocks / 5)
 
 
 def test_a_job_that_the_batch_system_saw_fail_is_flagged():

@@ -9,16 +9,17 @@ import numpy as np
 from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
-from instrumented_calc.analysis.timing.latency import median_ns
+from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
+from instrumented_calc.analysis.timing.latency import FAIR_SHARE, median_ns
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
-# Compilations after the start: three, or 2 % of the wall time. Uncalibrated; one compilation at every change
-# of the edge count takes 15 % (facebookresearch/fairchem#1892).
-RECOMPILED_CALLS, RECOMPILED_SHARE = 3, 0.02
+# Compilations after the start: so many (RECOMPILED_CALLS), or 2 % of the wall time. Uncalibrated; one
+# compilation at every change of the edge count takes 15 % (facebookresearch/fairchem#1892).
+RECOMPILED_SHARE = 0.02
 # Without counters: a spike of this many medians at a new shape. Uncalibrated.
 INFERRED_FACTOR = 5.0
 # Collections take 1 % of the wall time, or collections of the oldest generation cause 60 % of the spikes,
@@ -27,8 +28,6 @@ INFERRED_FACTOR = 5.0
 COLLECTED_SHARE, SPIKES_COLLECTED, FEWEST_SPIKES = 0.01, 0.6, 5
 SPIKE_DEVIATIONS, SPIKE_MEDIANS = 5.0, 0.5
 OLDEST_GENERATION = 2
-# Garbage collection explains a slow call if it takes this share of the time beyond the median.
-FAIR_SHARE = 0.3
 # 99th percentile over median. Uncalibrated.
 TAIL, JITTER_FACTOR = 0.99, 3.0
 # The percentile is first looked for beyond this many medians, where most runs have few calls.

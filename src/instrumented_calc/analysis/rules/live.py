@@ -8,6 +8,7 @@ import numpy as np
 
 from instrumented_calc.analysis.rules.processors import TOO_MANY
 from instrumented_calc.analysis.statistics.growth import judge_growth
+from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
 from instrumented_calc.journal.records import Finding
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ FEWEST_SAMPLES = 20
 FEWEST_CALLS = 1200
 BEFORE = 0.8
 START_UP_CALLS = 20  # calls in which any program may compile
-RECOMPILED_CALLS = 3  # as in `interruptions`, whose import would take 15 ms of the run
 SATURATED = 0.9  # of the allowed processors: threads that spin while waiting count as busy
 FEWEST_NS = 5_000_000_000
 LONGEST_SERIES = 1024.0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 NUMPY, MIXED, FULL = MODES = ("numpy_only", "torch_mixed", "torch_full")
 DONE, STALLED, FAILED = "done", "stalled", "failed"
 DEFAULT_TAG = "float64 cpu eager"
+INTER_OP = "torch inter-op"  # name of a separate pool, always of one thread
 
 
 @dataclass(frozen=True)

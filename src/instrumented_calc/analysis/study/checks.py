@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.study.cells import NUMPY, of_mode
+from instrumented_calc.analysis.study.cells import INTER_OP, NUMPY, of_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.study.cells import Cell, Executed
 
 RSS_MARGIN = 0.8  # a torch process uses at least this share of the memory that importing torch takes
-COLD_CACHE = 10.0
-FEWEST_BLOCKS = 2048  # 1 MiB: less does not indicate a cold cache
+# A run that reads more from disk than another by this factor, and more than 1 MiB, had a cold cache.
+COLD_CACHE, FEWEST_BLOCKS = 10.0, 2048
+# A first run that takes this many times the fastest was not warmed up.
 WARM_UP = 1.5
-UNACCOUNTED = 0.05
-UNACCOUNTED_FLAG = 0.10
+# Share of the time that is neither computation nor conversion: noted, and enough to hide conversions.
+UNACCOUNTED, UNACCOUNTED_FLAG = 0.05, 0.10
 TWO = 2
-INTER_OP = "torch inter-op"  # a separate pool, always 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,20 @@ def _caches(cells: Sequence[Cell]) -> Iterator[Problem]:
     if len(means) < TWO:
         return
     least, most = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
-    if means[most] > max(COLD_CACHE * means[least], FEWEST_BLOCKS):
+    if cold_cache(means[most], means[least]):
         text = f"{most} read {means[most]:.0f} blocks from disk, {least} {means[least]:.0f}"
         yield Problem("cold-cache-pair", cells[0].file, f"{text}: repeat with warm caches")
+
+
+def cold_cache(blocks: float, others_blocks: float) -> bool:
+    """Return whether one of two runs read so much more from disk that their times are not comparable.
+
+    Args:
+        blocks: Blocks of 512 bytes that one of them read.
+        others_blocks: Blocks that the other read.
+    """
+    less, more = sorted((blocks, others_blocks))
+    return more > max(COLD_CACHE * less, FEWEST_BLOCKS)
 
 
 def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:

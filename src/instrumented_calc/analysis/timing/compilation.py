@@ -10,6 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls
 
+# Number of calls that wait for compilation after the start from which a program is said to recompile: during
+# the run and at its end. Uncalibrated.
+RECOMPILED_CALLS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Compilation:

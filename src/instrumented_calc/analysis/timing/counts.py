@@ -10,8 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls
 
-LIST_BUILDS = "list builds"  # the recorder's name for list builds of ASE, matscipy and vesin
-
 
 @dataclass(frozen=True, slots=True)
 class Count:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.counting.jaxprs import Contracted, contractions_of
 from instrumented_calc.journal.records import Contraction, Conversion, Operands
+from instrumented_calc.journal.vocabulary import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,6 @@ ONE_IN = 16
 # often.
 QUICK_NS = 20_000
 LOOKED_AT_NS = 50_000
-OTHER = "*other*"
 
 _generator = random.Random(16)  # noqa: S311 - not for secrets; random, so as not to match the period of a loop
 distance: Callable[[], int] = itertools.cycle(

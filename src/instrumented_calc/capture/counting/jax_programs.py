@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.counting.cells import OTHER, Program
+from instrumented_calc.capture.counting.cells import Program
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.vocabulary import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

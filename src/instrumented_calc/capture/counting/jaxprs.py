@@ -9,6 +9,7 @@ its own, together with the text of the einsum it comes from.
 from __future__ import annotations
 
 from collections import Counter
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instrumented_calc.capture.counting.jax_scopes import BACKWARD, Place, place_of
@@ -16,7 +17,6 @@ from instrumented_calc.capture.counting.jax_scopes import BACKWARD, Place, place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Operations by which einsum prepares an operand before its dot_general, mapped to the axes that remain.
 PREPARING = {"reduce_sum": "axes", "squeeze": "dimensions", "convert_element_type": ""}
 
@@ -134,7 +134,7 @@ def _in_letters(eqn: Any) -> str:
     """Return a dot_general as an einsum equation, with letters in order of first occurrence."""
     (summed, batch) = eqn.params["dimension_numbers"]
     left, right = (operand.aval.ndim for operand in eqn.invars)
-    fresh = iter(LETTERS)
+    fresh = iter(ascii_letters)
     first = [next(fresh) for _ in range(left)]
     shared = {j: first[i] for pairs in (summed, batch) for i, j in zip(*pairs, strict=True)}
     second = [shared.get(axis) or next(fresh) for axis in range(right)]

@@ -10,6 +10,7 @@ runs (`__array_function__`) are not numpy's work and are not counted.
 from __future__ import annotations
 
 import sys
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.counting.code_swap import CodeSwap
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.counting.cells import Cell
     from instrumented_calc.capture.open_calls import Entry
 
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 UNUSUAL = (AttributeError, KeyError, TypeError, ValueError, IndexError)
 
 _swap: CodeSwap | None = None
@@ -143,7 +143,7 @@ def _equation(operands: tuple[Any, ...]) -> str:
 
 
 def _letters(indices: Any) -> str:
-    return "".join("..." if index is Ellipsis else LETTERS[index] for index in indices)
+    return "".join("..." if index is Ellipsis else ascii_letters[index] for index in indices)
 
 
 def _look(entry: Entry, cell: Cell, operands: tuple[Any, ...]) -> Any:

@@ -15,8 +15,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.counting.cells import OTHER, Cell, Converted, Seen
+from instrumented_calc.capture.counting.cells import Cell, Converted, Seen
 from instrumented_calc.journal.records import Contraction, Contractions, Conversions
+from instrumented_calc.journal.vocabulary import OTHER
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.counting.cells import Program

@@ -20,24 +20,14 @@ from instrumented_calc.capture.environment.batch_system import job_ends, mpi_ran
 from instrumented_calc.capture.environment.cgroups import cpu_quota, memory_limit
 from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.journal.records import Environment, Library, ThreadPool
+from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["environment", "mpi_rank", "series"]
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OMP_PROC_BIND",
-    "OMP_PLACES",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "TORCH_NUM_THREADS",
-    "XLA_FLAGS",
-)
+THREAD_VARIABLES = (*THREAD_COUNTS, "OMP_PROC_BIND", "OMP_PLACES", "VECLIB_MAXIMUM_THREADS", "XLA_FLAGS")
 # Distributions whose version may affect a run's figures.
 LIBRARIES = (
     "anisoap",

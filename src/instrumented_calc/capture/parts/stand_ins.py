@@ -20,6 +20,7 @@ from instrumented_calc.capture.counting.jax_programs import count_execution, exp
 from instrumented_calc.capture.open_calls import Entry, active, extras_of
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.integration import Part
+from instrumented_calc.journal.vocabulary import LIST_BUILDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.probes.torch_device import DeviceTimes
 
 NEIGHBOUR_LIST = "neighbour list"
-LIST_BUILDS = "list builds"
 # The places where the libraries themselves look these up, so that early imports by callers are covered.
 NEIGHBOUR_CALLABLES = (
     ("ase.neighborlist", "", "primitive_neighbor_list"),

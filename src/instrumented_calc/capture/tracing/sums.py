@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.tracing.slices import RANGE
 from instrumented_calc.journal.records import TracedOperation
+from instrumented_calc.journal.vocabulary import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,6 @@ MOST_OPERATIONS = 256
 MOST_COMPONENTS = 256  # each with a sum of its other operations
 LONGEST_NAME = 200  # characters of an operation, a component and a list of shapes
 BETWEEN = "*between operations*"
-OTHER = "*other*"
 
 _by_start = attrgetter("start_ns")
 _by_end = attrgetter("end_ns")

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from instrumented_calc.analysis.study.cells import usable
+from instrumented_calc.analysis.study.cells import MODES, usable
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.cli.formats import Form, render_document
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.study.plan import MODES, Plan
+from instrumented_calc.experiments.study.plan import Plan
 from instrumented_calc.experiments.study.runner import run_study
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.journal.new_file import replace

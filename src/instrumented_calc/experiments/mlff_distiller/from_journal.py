@@ -13,6 +13,7 @@ from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.mlff_distiller.recorded_result import RecordedProfile
 from instrumented_calc.experiments.mlff_distiller.statistics import latency_statistics
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.vocabulary import RECORDED_HERE
 
 if TYPE_CHECKING:
     import os
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 NS_PER_MS = 1e6
-# This lets `ingest` distinguish our saved results, whose components were timed, from those of the other
-# profiler.
-RECORDED_HERE = "recorded by instrumented-calc"
 # The first of these that is in use.
 SOURCES = {DEVICE: "device allocated", HOST: "host resident"}
 

@@ -27,21 +27,13 @@ from instrumented_calc.experiments.ranges import (
 )
 from instrumented_calc.experiments.scaling.child import UNUSABLE, Cell
 from instrumented_calc.journal.new_file import replace
+from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 MANIFEST = "scale.json"
-# Read by the libraries when they are loaded, so they must be set before.
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "TORCH_NUM_THREADS",
-)
 PARTIAL = re.compile(r"\.n\d+-r\d+\.(\d+)\.partial(-\d+)?\.jsonl")
 
 
@@ -220,7 +212,7 @@ def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: floa
         seed=settings.seed,
         journal=str(partial),
     )
-    pins = dict.fromkeys(THREAD_VARIABLES, str(settings.threads))
+    pins = dict.fromkeys(THREAD_COUNTS, str(settings.threads))
     try:
         done = subprocess.run(
             cell.command(),

@@ -20,6 +20,7 @@ from importlib import import_module
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.analysis.study.cells import NUMPY
 from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
 from instrumented_calc.experiments.study.evidence import thread_variables
 from instrumented_calc.experiments.study.task import PROBE, Task
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 FEWEST, MOST = 3, 1001
 MOST_RECORDED = 20
-NUMPY_ONLY = "numpy_only"
 
 
 class Calls:
@@ -68,7 +68,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     from instrumented_calc.experiments.study.workload import Setting  # noqa: PLC0415 - loaded only when needed
     from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - loaded only when needed
 
-    if task.mode != NUMPY_ONLY:
+    if task.mode != NUMPY:
         _load_torch()
         pin_torch(task.threads)
     case = next(each for each in find_workload(task.workload).cases if each.file == task.file)
@@ -137,7 +137,7 @@ def _timed(evaluate: Callable[[], None], setting: Setting) -> tuple[int, int, in
 
 
 def _waiter(setting: Setting) -> Callable[[], None]:
-    if setting.mode == NUMPY_ONLY or setting.device == "cpu":
+    if setting.mode == NUMPY or setting.device == "cpu":
         return lambda: None
     wait: Callable[[], None] = getattr(sys.modules["torch"], setting.device.partition(":")[0]).synchronize
     return wait

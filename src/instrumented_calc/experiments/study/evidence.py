@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.study.cells import Executed
+from instrumented_calc.analysis.study.cells import INTER_OP, Executed
+from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.contractions import Contraction
     from instrumented_calc.journal.reader import Journal
 
-THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "TORCH")
 LIBRARIES = ("ase", "numpy", "torch", "scipy", "anisoap", "featomic", "metatensor-core")
-INTER_OP = "torch inter-op"
 KIB = 1024
 
 
@@ -69,8 +68,7 @@ def _flops(rows: Iterable[Contraction], calls: int) -> float | None:
 
 def thread_variables() -> dict[str, str]:
     """Return the thread variables of this process; called before any library is loaded."""
-    names = [f"{name}_NUM_THREADS" for name in THREADS]
-    return {name: os.environ[name] for name in names if name in os.environ}
+    return {name: os.environ[name] for name in THREAD_COUNTS if name in os.environ}
 
 
 def pin_torch(threads: int) -> None:

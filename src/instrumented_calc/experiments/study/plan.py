@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.study.cells import MODES, NUMPY
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import (
     LONGEST_LIMIT_S,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.study.task import Machine
     from instrumented_calc.experiments.study.workload import WorkloadLike
 
-NUMPY_ONLY = "numpy_only"
-MODES = (NUMPY_ONLY, "torch_mixed", "torch_full")
 HALF = "float16"
 BYTES = {"float64": 8, "float32": 4, HALF: 2}
 
@@ -114,7 +113,7 @@ def _check(plan: Plan, machine: Machine) -> None:
         if wrong or not names:
             message = f"{option} {','.join(wrong) or 'is empty'}: use {', '.join(known)}"
             raise ExperimentError(message)
-    if not machine.torch and set(plan.modes) != {NUMPY_ONLY}:
+    if not machine.torch and set(plan.modes) != {NUMPY}:
         message = "the torch modes need torch: pip install 'instrumented-calc[torch]', or --modes numpy_only"
         raise ExperimentError(message)
 
@@ -128,8 +127,8 @@ def _kinds(
     in_numpy = getattr(workload, "numpy_dtypes", tuple(BYTES))
     in_torch = getattr(workload, "torch_dtypes", tuple(BYTES))
     for dtype in plan.dtypes:
-        if NUMPY_ONLY in plan.modes:
-            kinds[NUMPY_ONLY, dtype if dtype in in_numpy else in_numpy[0], "cpu", False] = None
+        if NUMPY in plan.modes:
+            kinds[NUMPY, dtype if dtype in in_numpy else in_numpy[0], "cpu", False] = None
             if dtype not in in_numpy:
                 notes[f"{workload.name} has no {dtype} in NumPy: it is compared with {in_numpy[0]}"] = None
         for device in plan.devices:
@@ -138,7 +137,7 @@ def _kinds(
                 notes[why] = None
                 continue
             for mode in plan.modes:
-                if mode != NUMPY_ONLY:
+                if mode != NUMPY:
                     kinds |= dict.fromkeys((mode, dtype, device, each == "compiled") for each in plan.engines)
     return [*kinds], [*notes]
 

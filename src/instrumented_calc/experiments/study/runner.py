@@ -21,12 +21,12 @@ from instrumented_calc.analysis.study.hotspots import ProfiledMode
 from instrumented_calc.analysis.study.values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
-from instrumented_calc.experiments.scaling.sweep import THREAD_VARIABLES
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine
 from instrumented_calc.experiments.study.workloads import find_workload
 from instrumented_calc.journal.decoding import converted, decoder
+from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,7 +166,7 @@ def pinned(threads: int) -> dict[str, str]:
     Args:
         threads: Threads per library.
     """
-    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "INSTRUMENTED_CALC": "on"}
+    return {**os.environ, **dict.fromkeys(THREAD_COUNTS, str(threads)), "INSTRUMENTED_CALC": "on"}
 
 
 def ask_machine(threads: int) -> Machine:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of, unequal
+from instrumented_calc.analysis.study.checks import UNACCOUNTED, UNACCOUNTED_FLAG, WARM_UP, cold_cache
 from instrumented_calc.intake.checks.consistency import known, usable
 from instrumented_calc.intake.checks.ruling import Ruling, label, ruling
 
@@ -15,11 +16,6 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.reading.measurements import Measurement
     from instrumented_calc.intake.reading.study_data import Group, StudyData
 
-COLD_RATIO = 10.0
-# Fewer blocks than this are not significant: half a megabyte.
-FEW_BLOCKS = 1000
-WARMUP_RATIO = 1.5
-UNACCOUNTED_INFO, UNACCOUNTED_FLAG = 0.05, 0.10
 # Logs print seven digits.
 SAME_VALUE = 1e-5
 
@@ -42,7 +38,7 @@ def cold_groups(evidence: StudyData) -> dict[Group, str]:
         if len(times) < 2 or any(each.warmed_up for each in runs):  # noqa: PLR2004 - first and another
             continue
         ratio = times[0] / min(times)
-        if ratio > WARMUP_RATIO:
+        if ratio > WARM_UP:
             found[group] = f"{label(group)}: first run {ratio:.2f} times the fastest"
     return found
 
@@ -56,7 +52,7 @@ def warmup(evidence: StudyData) -> Ruling:
     """Judge whether the first run of each mode is similar to the others."""
     several = [runs for runs in evidence.groups().values() if len(runs) > 1]
     missing = "" if several else "nothing was run more than once"
-    clear = f"no first run of {len(several)} is {WARMUP_RATIO} times the fastest"
+    clear = f"no first run of {len(several)} is {WARM_UP} times the fastest"
     wrong = list(cold_groups(evidence).values())
     return ruling(
         "warmup-missing", wrong, clear, missing, "these first runs are excluded below; warm up first"
@@ -81,7 +77,9 @@ def cold_tables(evidence: StudyData) -> set[str]:
 
 
 def _cold_pairs(evidence: StudyData) -> list[tuple[Measurement, Measurement]]:
-    return [pair for pair in _pairs(evidence) if _more(*pair) or _more(*reversed(pair))]
+    return [
+        (one, other) for one, other in _pairs(evidence) if cold_cache(one.inblock or 0, other.inblock or 0)
+    ]
 
 
 def _pairs(evidence: StudyData) -> Iterator[tuple[Measurement, Measurement]]:
@@ -92,11 +90,6 @@ def _pairs(evidence: StudyData) -> Iterator[tuple[Measurement, Measurement]]:
     for runs in told.values():
         for place, one in enumerate(runs):
             yield from ((one, other) for other in runs[place + 1 :] if other.mode != one.mode)
-
-
-def _more(one: Measurement, other: Measurement) -> bool:
-    ours, theirs = one.inblock or 0, other.inblock or 0
-    return ours > FEW_BLOCKS and ours > COLD_RATIO * theirs
 
 
 def unaccounted_time(evidence: StudyData) -> Ruling:
@@ -110,7 +103,7 @@ def unaccounted_time(evidence: StudyData) -> Ruling:
     if over:
         remedy = "it may contain conversions: give their share as a range; also time the creation of inputs"
         return Ruling(rule, "flagged", f"{len(over)} of {len(shares)} above 10 %: {said}", remedy)
-    note = ", more than 5 %" if shares[worst] > UNACCOUNTED_INFO else ""
+    note = ", more than 5 %" if shares[worst] > UNACCOUNTED else ""
     return Ruling(rule, "clear", f"at most: {said}{note}")
 
 

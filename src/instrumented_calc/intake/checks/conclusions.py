@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.statistics.student_t import difference_of_means
+from instrumented_calc.analysis.study.checks import UNACCOUNTED_FLAG
 from instrumented_calc.intake.checks.backend_labels import unverified
 from instrumented_calc.intake.checks.comparability import (
     bundles_with_other_values,
@@ -167,7 +168,7 @@ def not_supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence
             rule == "threads-unequal" and evidence.measurements and _open(verdicts[rule])
         ):
             lines.append(f"{what}: {verdicts[rule].said}")
-    open_shares = [share for share in unaccounted(evidence).values() if share > 0.1]  # noqa: PLR2004 - the limit of the rule
+    open_shares = [share for share in unaccounted(evidence).values() if share > UNACCOUNTED_FLAG]
     if open_shares:
         lines.append(
             f"a share of conversions as one number: up to {100 * max(open_shares):.0f} % of the wall time is"

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.intake.checks.ruling import Ruling, ruling
+from instrumented_calc.journal.vocabulary import RECORDED_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,6 @@ COLUMNS = {
     "total_s": ("total_time_s",),
 }
 PARTS = ("energy_time_ms", "forces_time_ms", "stress_time_ms")
-RECORDED_HERE = "recorded by instrumented-calc"  # in the notes of our own results
 # One part with nearly all the time: the first request is calculated, the others are answered from ASE's
 # cache.
 NEARLY_ALL = 0.9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.timing.counts import LIST_BUILDS
+from instrumented_calc.journal.vocabulary import LIST_BUILDS
 from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.quantities import (
     NOT_MEASURED,

@@ -1,0 +1,20 @@
+"""Names that parts of the package write and others recognize, although neither may import the other."""
+
+from __future__ import annotations
+
+# Count of neighbour-list builds by ASE, matscipy and vesin.
+LIST_BUILDS = "list builds"
+# Stands for all contractions, operands, conversions or traced operations beyond the limit of a table.
+OTHER = "*other*"
+# In the notes of our own results in MLFF-Distiller's format, whose components were timed: it distinguishes
+# them from those of the other profiler.
+RECORDED_HERE = "recorded by instrumented-calc"
+# Numbers of threads, read by the libraries when they are loaded, so they must be set before.
+THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TORCH_NUM_THREADS",
+)
