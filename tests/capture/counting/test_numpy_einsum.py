@@ -347,6 +347,12 @@ class Threads:
         finally:
             active.stack.remove(entry)
 
+    def wait_for_calls(self):
+        """Return when several calls have begun and ended: a thread may be in one now."""
+        enough = sum(self.done) + 2 * len(self.done)
+        while sum(self.done) < enough and not self.errors:
+            time.sleep(0)
+
     def __enter__(self):
         self._interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)
@@ -381,10 +387,12 @@ def test_four_threads_meet_no_error_while_the_code_itself_comes_and_goes(turns):
     with Open(clocked([0, 1000])) as run:
         run.probe.close()
         with Threads(run) as threads:
-            for _ in range(turns):
+            for turn in range(turns):
                 probe = NumpyEinsumProbe()
                 assert function.__code__ is not bare
                 time.sleep(0)
+                if turn % 20 == 0:
+                    threads.wait_for_calls()
                 probe.close()
                 assert function.__code__ is bare
         reported = sum(each.calls for each in run.reported())
