@@ -93,9 +93,12 @@ def run_suite(out, arguments, *, bare=False):
         environment["ASE_SUITE_BARE"] = "1"
     processes = ["-n", "2"] if importlib.util.find_spec("xdist") else []
     command = [sys.executable, "-m", "pytest", "-p", "wrap_plugin", "-p", "no:cacheprovider"]
-    # Some of ASE's tests depend on their order.
-    options = ["-p", "no:randomly", *processes, "-q", "--tb=short", f"--rootdir={SUITE}"]
     out.mkdir(parents=True)
+    # Where the environment lies inside of this repository, its settings would deselect ASE's slow tests.
+    settings = out / "pytest.ini"
+    settings.write_text("[pytest]\n", encoding="utf-8")
+    # Some of ASE's tests depend on their order.
+    options = ["-c", str(settings), "-p", "no:randomly", *processes, "-q", "--tb=short", f"--rootdir={SUITE}"]
     with (out / "output.txt").open("w") as output:
         status = subprocess.run(
             [*command, *options, *arguments],
