@@ -43,11 +43,7 @@ def memory_limit(physical_bytes: int, root: Path = ROOT) -> int | None:
     Returns:
         The limit in bytes; None without a limit.
     """
-    limits: list[int] = []
-    for folder in _folders("memory", root):
-        words = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
-        limits += [int(word) for word in words if word != "max"]
-    return min((limit for limit in limits if limit < physical_bytes), default=None)
+    return min((group.limit_bytes for group in memory_groups(physical_bytes, root)), default=None)
 
 
 class MemoryGroup(NamedTuple):
