@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy import einsum as imported_early
+from tests.capture.counting.working import Working, contracted
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
@@ -32,26 +33,6 @@ A, B = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
 
 def as_default(a, b, contract=np.einsum):
     return contract("ij,jk->ik", a, b)
-
-
-class Contracting:
-    """A calculator that runs the given work."""
-
-    def __init__(self, work):
-        self.results = {}
-        self.work = work
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
-        self.results["work"] = self.work()
-
-
-def contracted(work, calls=1):
-    """Return the contractions recorded in a run of calls, and the return value of the work."""
-    calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
-    for _ in range(calls):
-        calc.calculate(copper())
-    recording(calc).close()
-    return measure_contractions(read_journal(recording(calc).run.path)), calc.results["work"]
 
 
 ROUTES = {
@@ -144,7 +125,7 @@ def test_nothing_is_counted_outside_of_calls_and_in_threads_without_a_call():
         thread.start()
         thread.join()
 
-    calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
+    calc = ProfiledCalculator(Working(work), journal="c.jsonl", summary=False)
     calc.calculate(copper())
     np.einsum("ij->ji", A)
     recording(calc).close()
@@ -152,7 +133,7 @@ def test_nothing_is_counted_outside_of_calls_and_in_threads_without_a_call():
 
 
 def test_the_innermost_call_of_another_run_has_its_own_counts():
-    inner = ProfiledCalculator(Contracting(lambda: np.einsum("ij->ji", A)), journal="i.jsonl", summary=False)
+    inner = ProfiledCalculator(Working(lambda: np.einsum("ij->ji", A)), journal="i.jsonl", summary=False)
 
     def work():
         np.einsum("ij->ij", A)
@@ -168,8 +149,8 @@ def test_the_innermost_call_of_another_run_has_its_own_counts():
 def test_numpys_own_code_is_back_when_the_last_run_has_ended():
     function = np.einsum._implementation
     bare = function.__code__
-    one = ProfiledCalculator(Contracting(ROUTES["attribute"]), journal="1.jsonl", summary=False)
-    two = ProfiledCalculator(Contracting(ROUTES["attribute"]), journal="2.jsonl", summary=False)
+    one = ProfiledCalculator(Working(ROUTES["attribute"]), journal="1.jsonl", summary=False)
+    two = ProfiledCalculator(Working(ROUTES["attribute"]), journal="2.jsonl", summary=False)
     one.calculate(copper())
     two.calculate(copper())
     assert function.__code__ is not bare
@@ -186,7 +167,7 @@ def test_an_einsum_of_another_numpy_is_reported_and_the_run_continues(monkeypatc
         raise TypeError(message)
 
     monkeypatch.setitem(LISTENERS, "numpy.einsum", refuse)
-    calc = ProfiledCalculator(Contracting(ROUTES["attribute"]), journal="c.jsonl", summary=False)
+    calc = ProfiledCalculator(Working(ROUTES["attribute"]), journal="c.jsonl", summary=False)
     calc.calculate(copper())
     recording(calc).close()
     journal = read_journal("c.jsonl")
@@ -369,7 +350,7 @@ class Threads:
 
 @pytest.mark.parametrize("turns", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_four_threads_lose_no_count_while_recorders_come_and_go(turns):
-    calc = ProfiledCalculator(Contracting(lambda: None), journal="t.jsonl", summary=False)
+    calc = ProfiledCalculator(Working(lambda: None), journal="t.jsonl", summary=False)
     calc.calculate(copper())
     with Threads(recording(calc).run._recorder.maker) as threads:
         for _ in range(turns):

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.capture.zoo import copper
+from tests.capture.counting.working import journal_of
 
-from instrumented_calc import ProfiledCalculator, recording, span
+from instrumented_calc import span
 from instrumented_calc.capture.counting import conversions, torch_conversions
 from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
@@ -23,25 +23,10 @@ X = torch.ones(2, 3)
 EARLY_TO = torch.Tensor.to
 
 
-class Converting:
-    """A calculator that runs the given work."""
-
-    def __init__(self, work):
-        self.results = {}
-        self.work = work
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
-        self.results["work"] = self.work()
-
-
 def converted(work, calls=1):
     """Return the conversions recorded in a run of calls, and the return value of the work."""
-    calc = ProfiledCalculator(Converting(work), journal="c.jsonl", summary=False)
-    for _ in range(calls):
-        calc.calculate(copper())
-    recording(calc).close()
-    journal = read_journal(recording(calc).run.path)
-    return [row for record in journal.conversions for row in record.conversions], calc.results["work"]
+    journal, value = journal_of(work, calls)
+    return [row for record in journal.conversions for row in record.conversions], value
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from tests.capture.counting.working import Working, contracted
 from tests.capture.zoo import copper
 
 from instrumented_calc import ProfiledCalculator, recording, span
@@ -25,26 +26,6 @@ A, B = torch.arange(6.0).reshape(2, 3), torch.arange(12.0).reshape(3, 4)
 
 def as_default(a, b, contract=torch.einsum):
     return contract("ij,jk->ik", a, b)
-
-
-class Contracting:
-    """A calculator that runs the given work."""
-
-    def __init__(self, work):
-        self.results = {}
-        self.work = work
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
-        self.results["work"] = self.work()
-
-
-def contracted(work, calls=1):
-    """Return the contractions recorded in a run of calls, and the return value of the work."""
-    calc = ProfiledCalculator(Contracting(work), journal="c.jsonl", summary=False)
-    for _ in range(calls):
-        calc.calculate(copper())
-    recording(calc).close()
-    return measure_contractions(read_journal(recording(calc).run.path)), calc.results["work"]
 
 
 def calls_of(found):
@@ -141,7 +122,7 @@ def test_counts_stay_exact_when_most_calls_are_only_counted(monkeypatch):
     monkeypatch.setattr(cells, "QUICK_NS", 10**9)
     n = 2 * cells.REVIEW_AFTER
     calc = ProfiledCalculator(
-        Contracting(lambda: [torch.einsum("ij->ji", A) for _ in range(n)]), journal="c.jsonl", summary=False
+        Working(lambda: [torch.einsum("ij->ji", A) for _ in range(n)]), journal="c.jsonl", summary=False
     )
     for _ in range(2):
         calc.calculate(copper())
