@@ -121,7 +121,7 @@ class Model:
             path: A file written by `save`.
 
         Raises:
-            ModelError: There is no such file, or it is not a model of this kind.
+            ModelError: The file does not exist, or is not a model of this kind.
         """
         try:
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -34,7 +34,7 @@ FEWEST_FOR_P99 = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Reason why there is no verdict: the rule's name and an explanation."""
+    """A reason against a verdict: the rule's name and an explanation."""
 
     rule: str
     text: str
@@ -49,10 +49,10 @@ class Comparison:
         after: The runs of the other side.
         replicated: Whether the scatter between runs is used; otherwise the scatter within two single runs is
             used, and the verdict applies only to these runs.
-        obstacles: Reasons why there is no verdict; empty if there is one.
+        obstacles: Reasons against a verdict; empty if a verdict is given.
         unequal: Differences in machine and software, including allowed ones.
         values: Result of the comparison of energies.
-        median: Ratio of the medians of the steady calls, after to before; None if there are none.
+        median: Ratio of the medians of the steady calls, after to before; None without steady calls.
         tails: Ratios of p95 and p99, by name.
         components: Ratios of the components' medians, longest first.
         verdict: `faster`, `slower` or `not distinguishable`; None if there are obstacles.

@@ -33,7 +33,7 @@ class Values:
         verdict: `equal`, `differ` or `not checked`.
         frames: Common frames that agree.
         tolerance_ev: Largest accepted difference, eV per atom.
-        largest_ev: Largest difference on frames that agree, eV per atom; None if there are none.
+        largest_ev: Largest difference on frames that agree, eV per atom; None if no frame agrees.
         apart: The first frame that differs, or None.
         difference_ev: The difference of that frame, eV per atom; None if one side is not finite.
         why: Why nothing was compared, or why the comparison stopped.

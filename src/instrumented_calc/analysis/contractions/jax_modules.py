@@ -61,7 +61,7 @@ def join_modules(journal: Journal) -> tuple[ModuleWork, ...]:
         journal: The run's journal.
 
     Returns:
-        The modules with contractions, those with the most operations first; empty if there are none.
+        The modules that contain contractions, in descending order of operations.
     """
     rows = journal.calls
     calls = int((~(rows.nested | rows.sliced)).sum()) + sum(each.calls for each in journal.slices)
