@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from instrumented_calc.analysis.post_mortem import how_it_ended
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import process_alive, reader
 from instrumented_calc.journal.reader import Journal, read_journal
@@ -167,10 +168,10 @@ def test_every_form_of_the_report_says_how_it_ended() -> None:
     machine = Machine(time_ns=1, cgroup_memory_bytes=98 * GB, cgroup_memory_limit_bytes=100 * GB)
     summary = summarize(made(machine))
     expected = "killed after call 2, step 2; memory was at 98 % of its limit"
-    assert expected in render_text(build_report([summary]))
+    assert expected in render_text(build_report([ReadRun(summary)]))
     assert expected in closing_text(summary)
-    assert '"how": "killed"' in render_json([summary])
-    assert expected in render_json([summary])
+    assert '"how": "killed"' in render_json([ReadRun(summary)])
+    assert expected in render_json([ReadRun(summary)])
 
 
 def test_a_stall_shows_its_stack() -> None:
@@ -179,7 +180,7 @@ def test_a_stall_shows_its_stack() -> None:
         "call 2 has been open for 61 s: a stall",
         details={"stack": ['  File "m.py", line 7, in wait\n    lock.acquire()']},
     )
-    text = render_text(build_report([summarize(made(stall, end()))]))
+    text = render_text(build_report([ReadRun(summarize(made(stall, end())))]))
     section = text.partition("Stalled calls")[2]
     assert "call 2 has been open for 61 s" in section
     assert "lock.acquire()" in section

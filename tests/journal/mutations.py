@@ -23,6 +23,7 @@ from tests.journal.specimens import specimens
 from instrumented_calc.analysis.comparison.changes import contraction_changes, finding_changes, memory_changes
 from instrumented_calc.analysis.comparison.comparison import compare
 from instrumented_calc.analysis.comparison.measured_run import run_of_summary
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import InstrumentedCalcError
@@ -200,9 +201,9 @@ def read_in_every_way(path: Path, sound: Path, *, comparing: bool = True) -> str
             assert len(str(error)) < LONGEST_ERROR  # noqa: PT017 - both outcomes are right
     summary = summarize(journal)
     findings = judge(summary)
-    document = build_report([summary], [], [findings])
+    document = build_report([ReadRun(summary, findings)])
     assert "\x1b" not in render_text(document) + render_markdown(document) + closing_text(summary, findings)
-    render_json([summary], [], [findings])
+    render_json([ReadRun(summary, findings)])
     render_chrome([journal])
     if not comparing:
         read_energies(path)

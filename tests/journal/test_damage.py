@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.journal.specimens import MS, call, encoded, start
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import JournalReadError
@@ -39,7 +40,7 @@ def read(tmp_path):
 
 def notices(journal: Journal) -> str:
     summary = summarize(journal)
-    return render_text(build_report([summary], [], [judge(summary)])).partition("Notices\n")[2]
+    return render_text(build_report([ReadRun(summary, judge(summary))])).partition("Notices\n")[2]
 
 
 @pytest.mark.parametrize("damage", [b"\xff" * 40 + b"\n", b"{}\n", b"", b"\0" * 300])

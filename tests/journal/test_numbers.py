@@ -8,6 +8,7 @@ import pytest
 from tests.journal.mutations import _set
 from tests.journal.specimens import call, encoded, start, thinned, whole
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
@@ -30,8 +31,8 @@ def seen(tmp_path):
             warnings.simplefilter("error")
             summary = summarize(read_journal(path))
             findings = judge(summary)
-            text = render_text(build_report([summary], [], [findings]))
-            render_json([summary], [], [findings])
+            text = render_text(build_report([ReadRun(summary, findings)]))
+            render_json([ReadRun(summary, findings)])
         validate_journal(path)
         return summary, findings, text
 

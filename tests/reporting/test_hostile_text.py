@@ -8,6 +8,7 @@ import unicodedata
 import pytest
 from tests.journal.specimens import whole
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
@@ -42,12 +43,12 @@ def forms(tmp_path):
         path.write_bytes(content)
         summary = summarize(read_journal(path))
         findings = judge(summary)
-        document = build_report([summary], [], [findings])
+        document = build_report([ReadRun(summary, findings)])
         return {
             "text": render_text(document),
             "markdown": render_markdown(document),
             "closing": closing_text(summary, findings),
-            "json": render_json([summary], [], [findings]),
+            "json": render_json([ReadRun(summary, findings)]),
             "chrome": render_chrome([summary.journal]),
         }
 

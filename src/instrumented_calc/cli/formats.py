@@ -1,28 +1,44 @@
-"""Output formats of comparisons and scaling reports."""
+"""Output formats, and the functions that write them."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from instrumented_calc.reporting.forms.chrome import render_chrome
 from instrumented_calc.reporting.forms.markdown import render_markdown
 from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.run.json_report import render_json
+from instrumented_calc.reporting.run.report import build_report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.reporting.document import Document
 
 
 class Form(str, Enum):
-    """Output format of a document."""
+    """Output format of a result."""
 
     text = "text"
     markdown = "markdown"
     json = "json"
 
 
-def render_document(document: Document, form: Form) -> str:
-    """Render a document as text or Markdown; JSON is built from the figures instead."""
-    if form is Form.markdown:
-        return render_markdown(document)
+class ReportForm(str, Enum):
+    """Output format of a report on journals."""
 
-    return render_text(document)
+    text = "text"
+    markdown = "markdown"
+    json = "json"
+    chrome = "chrome"
+
+
+DOCUMENTS: dict[Form, Callable[[Document], str]] = {Form.text: render_text, Form.markdown: render_markdown}
+REPORTS: dict[ReportForm, Callable[[Sequence[ReadRun]], str]] = {
+    ReportForm.text: lambda runs: render_text(build_report(runs)),
+    ReportForm.markdown: lambda runs: render_markdown(build_report(runs)),
+    ReportForm.json: render_json,
+    ReportForm.chrome: lambda runs: render_chrome([each.summary.journal for each in runs]),
+}

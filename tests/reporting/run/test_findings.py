@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import NAMES, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli import main
@@ -59,7 +60,7 @@ def judged(path):
 
 def test_a_report_states_problem_and_remedy(leaking):
     summary, findings = judged(leaking)
-    text = render_text(build_report([summary], [], [findings]))
+    text = render_text(build_report([ReadRun(summary, findings)]))
     section = text.partition("Findings\n")[2]
     assert "WRONG OR WILL DIE  host-growth: host memory grows by +4.00 kB/step" in section
     assert "--ignore host-growth" in section
@@ -102,7 +103,7 @@ def test_the_end_of_a_run_reports_the_worst_and_the_unknown(leaking, healthy):
 
 def test_json_carries_every_finding_with_its_evidence(leaking):
     summary, findings = judged(leaking)
-    (found,) = json.loads(render_json([summary], [], [findings]))["journals"]
+    (found,) = json.loads(render_json([ReadRun(summary, findings)]))["journals"]
     first = found["findings"][0]
     assert (first["rule"], first["verdict"], first["severity"]) == ("host-growth", "flagged", "wrong")
     assert first["numbers"]["kb_per_step"] == pytest.approx(4.0)

@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
@@ -64,7 +65,7 @@ def cells(block: str) -> list[list[str]]:
 
 
 def test_compilation_is_shown_by_function_and_with_its_calls(full):
-    table, remark, *_ = section(render_text(build_report([full])), "Compilation")
+    table, remark, *_ = section(render_text(build_report([ReadRun(full)])), "Compilation")
     assert cells(table) == [
         ["compiled", "ms", "% of wall"],
         ["f", "750", "7.5"],
@@ -75,7 +76,7 @@ def test_compilation_is_shown_by_function_and_with_its_calls(full):
 
 
 def test_groups_are_shown_beside_the_components_and_summed(full):
-    table, groups, _, remark, *_ = section(render_text(build_report([full])), "Where the time went")
+    table, groups, _, remark, *_ = section(render_text(build_report([ReadRun(full)])), "Where the time went")
     assert ["graph", "2.50", "25.0", "neighbours"] in cells(table)
     assert cells(groups) == [
         ["by group", "s", "% of wall"],
@@ -88,13 +89,15 @@ def test_groups_are_shown_beside_the_components_and_summed(full):
 def test_the_shares_of_groups_are_the_sums_of_the_shares_above_them(summarized):
     lane = records.Lane(lane=0, calculator="a.C", seen_by="twin", groups={"a": "model", "b": "model"})
     row = records.Call(index=0, lane=0, wall_ns=9000, components={"a": 3005, "b": 3005})
-    table, groups, *_ = section(render_text(build_report([summarized(lane, row)])), "Where the time went")
+    table, groups, *_ = section(
+        render_text(build_report([ReadRun(summarized(lane, row))])), "Where the time went"
+    )
     shares = {row[0]: float(row[2]) for row in cells(table)[1:]}
     assert cells(groups)[1][2] == f"{shares['a'] + shares['b']:.1f}"
 
 
 def test_the_device_table_has_idle_and_its_number_of_calls(full):
-    table, remark, *_ = section(render_text(build_report([full])), "Device")
+    table, remark, *_ = section(render_text(build_report([ReadRun(full)])), "Device")
     assert cells(table) == [
         ["busy in", "ms per call", "% of calls"],
         ["encoder", "100", "10.0"],
@@ -105,7 +108,7 @@ def test_the_device_table_has_idle_and_its_number_of_calls(full):
 
 
 def test_counts_have_totals_and_extremes(full):
-    table, *_ = section(render_text(build_report([full])), "Counts")
+    table, *_ = section(render_text(build_report([ReadRun(full)])), "Counts")
     assert cells(table) == [
         ["counted", "total", "mean per call", "min", "max", "calls"],
         ["edges", "10,090", "1,009", "1,000", "1,018", "10"],
@@ -114,32 +117,34 @@ def test_counts_have_totals_and_extremes(full):
 
 
 def test_device_memory_stands_beside_host_memory(full):
-    table, *_ = section(render_text(build_report([full])), "Memory and CPU")
+    table, *_ = section(render_text(build_report([ReadRun(full)])), "Memory and CPU")
     assert "device memory, allocated  1.00 GB first, 1.00 GB last" in table
     assert "device memory, reserved   2.00 GB first, 2.00 GB last" in table
 
 
 def test_sections_without_evidence_are_absent(summarized):
-    text = render_text(build_report([summarized(records.Call(index=0, wall_ns=5, components={"a": 2}))]))
+    text = render_text(
+        build_report([ReadRun(summarized(records.Call(index=0, wall_ns=5, components={"a": 2})))])
+    )
     for absent in ("Compilation", "Device", "Counts", "by group", "group", "device memory", "compilation"):
         assert absent not in text
 
 
 def test_when_every_call_compiled_the_latency_reports_it(summarized):
     row = records.Call(index=0, wall_ns=5, compile_ns={"f": 4})
-    text = render_text(build_report([summarized(row)]))
+    text = render_text(build_report([ReadRun(summarized(row))]))
     assert "not measured: every successful call compiled something" in text
 
 
 def test_many_calls_that_compiled_are_not_all_named(summarized):
     rows = [records.Call(index=n, start_ns=10 * n, wall_ns=5, compile_ns={"f": 4}) for n in range(12)]
-    text = render_text(build_report([summarized(*rows)]))
+    text = render_text(build_report([ReadRun(summarized(*rows))]))
     assert "In calls 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more, of 60.0 ns in all" in text
 
 
 def test_markdown_and_json_have_the_same_evidence(full):
-    assert "| encoder | 100 | 10.0 |" in render_markdown(build_report([full]))
-    (found,) = json.loads(render_json([full]))["journals"]
+    assert "| encoder | 100 | 10.0 |" in render_markdown(build_report([ReadRun(full)]))
+    (found,) = json.loads(render_json([ReadRun(full)]))["journals"]
     assert found["compilation"]["functions"] == {"f": 750_000_000, "g": 250_000_000}
     assert found["breakdown"]["groups_ns"] == {"model": 6_250_000_000, "neighbours": 2_500_000_000}
     assert found["breakdown"]["parts"][0]["group"] == "model"

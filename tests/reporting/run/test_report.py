@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.journal import records
@@ -45,7 +46,7 @@ def journal(tmp_path):
 
 
 def test_the_text_report_shows_the_breakdown_summing_to_a_hundred(golden):
-    text = render_text(build_report([golden]))
+    text = render_text(build_report([ReadRun(golden)]))
     table = text.partition("% of wall\n")[2].partition("\n\n")[0].splitlines()
     shares = [float(line.split()[-1]) for line in table]
     assert shares[-1] == 100.0
@@ -55,22 +56,22 @@ def test_the_text_report_shows_the_breakdown_summing_to_a_hundred(golden):
 
 
 def test_unmeasured_values_are_reported(journal):
-    text = render_text(build_report([summarize(read_journal(journal("run.jsonl")))]))
+    text = render_text(build_report([ReadRun(summarize(read_journal(journal("run.jsonl"))))]))
     assert "not measured" in text
     assert "partial: no run_end" in text
     assert "instrumented-calc validate" in text
 
 
 def test_markdown_has_tables_and_escapes_markup(golden):
-    text = render_markdown(build_report([golden]))
+    text = render_markdown(build_report([ReadRun(golden)]))
     assert "| whole run | ns | % of wall |" in text
     assert "not\\_implemented" not in text
     assert "RuntimeError" in text
 
 
 def test_the_json_report_has_units_in_its_names(golden):
-    outcomes = [[check_target(parse_target("median<1s"), golden)]]
-    (found,) = json.loads(render_json([golden], outcomes))["journals"]
+    outcomes = [check_target(parse_target("median<1s"), golden)]
+    (found,) = json.loads(render_json([ReadRun(golden, outcomes=outcomes)]))["journals"]
     assert found["latency"]["mean_ns"] == 340
     assert found["state"] == "complete"
     assert found["breakdown"]["wall_ns"] == 3000
@@ -115,7 +116,7 @@ def test_parts_of_a_requeued_job_are_one_chain(journal):
         journal("run.jsonl", records.Call(index=0, wall_ns=5), series="Slurm 1"),
         journal("run-2.jsonl", records.Call(index=0, wall_ns=5), series="Slurm 1"),
     ]
-    text = render_text(build_report([summarize(read_journal(path)) for path in paths]))
+    text = render_text(build_report([ReadRun(summarize(read_journal(path))) for path in paths]))
     assert "Together: series Slurm 1" in text
     assert "journals           2" in text
     assert "calculations       2" in text
@@ -126,7 +127,7 @@ def test_a_worker_without_an_end_ended_with_its_pool(journal):
         journal("run.jsonl", run_id="main"),
         journal("run.pid7.jsonl", run_id="w", parent_run_id="main"),
     ]
-    text = render_text(build_report([summarize(read_journal(path)) for path in paths]))
+    text = render_text(build_report([ReadRun(summarize(read_journal(path))) for path in paths]))
     assert "run.pid7.jsonl  ended with its pool" in text
     assert "2, 1 of workers" in text
     assert "crash" not in text
@@ -135,6 +136,6 @@ def test_a_worker_without_an_end_ended_with_its_pool(journal):
 def test_texts_from_a_journal_cannot_steer_a_terminal(journal):
     notice = records.Notice(kind="mark", text="\x1b[31mred\nnext", level="warning")
     path = journal("run.jsonl", notice)
-    for text in (closing_summary(path), render_text(build_report([summarize(read_journal(path))]))):
+    for text in (closing_summary(path), render_text(build_report([ReadRun(summarize(read_journal(path)))]))):
         assert "\x1b" not in text
         assert "[31mred next" in text

@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records
@@ -66,7 +67,7 @@ def rows(number=40):
 
 
 def report_on(path):
-    return render_text(build_report([summarize(read_journal(path))]))
+    return render_text(build_report([ReadRun(summarize(read_journal(path)))]))
 
 
 def section(text):
@@ -119,7 +120,7 @@ def test_names_from_a_journal_cannot_break_the_report(written):
     text = report_on(path)
     assert "\x1b" not in text
     assert "a b" in text
-    assert "evil" in render_markdown(build_report([summarize(read_journal(path))]))
+    assert "evil" in render_markdown(build_report([ReadRun(summarize(read_journal(path)))]))
 
 
 class TestChrome:

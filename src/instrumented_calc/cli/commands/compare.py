@@ -15,7 +15,7 @@ from instrumented_calc.analysis.comparison.comparison import compare as compare_
 from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
 from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.cli.formats import Form, render_document
+from instrumented_calc.cli.formats import DOCUMENTS, Form
 from instrumented_calc.errors import JournalReadError, TargetError
 from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.reader import read_journal
@@ -104,7 +104,7 @@ def compare(  # noqa: PLR0913, PLR0917 - one an option
     if form is Form.json:
         typer.echo(reporting.render_comparison_json(*parts), nl=False)
     else:
-        typer.echo(render_document(reporting.build_comparison(*parts), form), nl=False)
+        typer.echo(DOCUMENTS[form](reporting.build_comparison(*parts)), nl=False)
     interval = found.median.interval if found.median else None
     if not found.comparable or any(each.check(interval) == speed_limits.BROKEN for each in limits):
         raise typer.Exit(1)

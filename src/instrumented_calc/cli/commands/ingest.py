@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instrumented_calc.cli.formats import Form, render_document
+from instrumented_calc.cli.formats import DOCUMENTS, Form
 from instrumented_calc.cli.ingest_figures import draw
 from instrumented_calc.errors import IntakeError, TargetError
 from instrumented_calc.intake.archives.output_folder import write_ours
@@ -63,9 +63,9 @@ def _write_reports(found: Ingested, form: Form) -> str:
     found.tables += names
     document, machine = build_intake(found), render_intake_json(found)
     try:
-        for name, text in zip(names, (render_document(document, Form.markdown), machine), strict=True):
+        for name, text in zip(names, (DOCUMENTS[Form.markdown](document), machine), strict=True):
             write_ours(found.output, name, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         message = f"{found.output}: {error.strerror or error}; give another --output"
         raise IntakeError(message) from error
-    return machine if form is Form.json else render_document(document, form)
+    return machine if form is Form.json else DOCUMENTS[form](document)

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import NAMES, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
+from instrumented_calc.cli.formats import REPORTS, ReportForm
 from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
-from instrumented_calc.reporting.forms.chrome import render_chrome
-from instrumented_calc.reporting.forms.markdown import render_markdown
-from instrumented_calc.reporting.forms.text import render_text
-from instrumented_calc.reporting.run.json_report import render_json
-from instrumented_calc.reporting.run.report import build_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.analysis.targets import Outcome
-
-
-class Format(str, Enum):
-    """Output format of a report."""
-
-    text = "text"
-    markdown = "markdown"
-    json = "json"
-    chrome = "chrome"
 
 
 def report(  # noqa: PLR0913, PLR0917 - one an option
@@ -45,7 +28,7 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
         list[Path] | None,
         typer.Argument(metavar="RUN.JSONL", help="Journals. Default: the newest in this folder."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.text,
+    form: Annotated[ReportForm, typer.Option("--format", help="Output format.")] = ReportForm.text,
     require: Annotated[
         list[str] | None,
         typer.Option(metavar="TARGET", help="Exit 1 unless this target is met, e.g. 'p95/mean<2'."),
@@ -66,16 +49,19 @@ def report(  # noqa: PLR0913, PLR0917 - one an option
     paths = journals or [_newest_here()]
     if len(paths) == 1:
         _mention_newer(paths[0])
-    summaries = _summarize(paths)
-    outcomes = [[check_target(each, summary) for each in targets] for summary in summaries]
-    findings = [judge(summary, ignored) for summary in summaries]
-    text = _render(summaries, outcomes if targets else [], findings, form)
+    runs = [
+        ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
+        for summary in _summarize(paths)
+    ]
+    text = REPORTS[form](runs)
     if output is None:
         typer.echo(text, nl=False)
     else:
         _write(output, text)
-    missed = any(outcome.verdict != "passed" for checked in outcomes for outcome in checked)
-    wrong = [each for found in findings for each in found if each.verdict == "flagged" and each.rule in fatal]
+    missed = any(outcome.verdict != "passed" for run in runs for outcome in run.outcomes)
+    wrong = [
+        each for run in runs for each in run.findings if each.verdict == "flagged" and each.rule in fatal
+    ]
     for each in wrong:
         typer.echo(f"failed on {each.rule}: {plain(each.headline)}", err=True)
     if missed or wrong:
@@ -120,25 +106,6 @@ def _mention_newer(path: Path) -> None:
     newer = newer_journal(path)
     if newer is not None:
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
-
-
-def _render(
-    summaries: Sequence[Summary],
-    outcomes: Sequence[list[Outcome]],
-    findings: Sequence[list[Finding]],
-    form: Format,
-) -> str:
-    # only the requested format is imported
-    if form is Format.json:
-        return render_json(summaries, outcomes, findings)
-    if form is Format.chrome:
-        return render_chrome([summary.journal for summary in summaries])
-
-    document = build_report(summaries, outcomes, findings)
-    if form is Format.markdown:
-        return render_markdown(document)
-
-    return render_text(document)
 
 
 def _write(output: Path, text: str) -> None:

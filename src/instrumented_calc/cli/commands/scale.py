@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.cli.formats import Form, render_document
+from instrumented_calc.cli.formats import DOCUMENTS, Form
 from instrumented_calc.errors import TargetError
 from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
 from instrumented_calc.journal.reader import read_journal
@@ -109,4 +109,4 @@ def _render(
         return reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)
     document = reporting.build_scaling(title, scaling, asdict(settings), (*run.failures, *notes))
-    return render_document(document, form)
+    return DOCUMENTS[form](document)

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from instrumented_calc.analysis.study.cells import MODES, usable
 from instrumented_calc.analysis.study.judgement import judge_study
-from instrumented_calc.cli.formats import Form, render_document
+from instrumented_calc.cli.formats import DOCUMENTS, Form
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.study.plan import Plan
 from instrumented_calc.experiments.study.runner import run_study
@@ -148,4 +148,4 @@ def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path
         return reporting.render_study_json(judged, settings, run.notes)
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
     files.append(f"{output / 'cells'}: journals, values and results of all processes")
-    return render_document(reporting.build_study(judged, settings, run.notes, files, run.hotspots), form)
+    return DOCUMENTS[form](reporting.build_study(judged, settings, run.notes, files, run.hotspots))

@@ -8,36 +8,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.journal.records import RunStart
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Journals of one group, in order of start; `name` is None for a single journal."""
+    """Runs of one group, in order of start; `name` is None for a single run."""
 
     name: str | None
-    summaries: tuple[Summary, ...]
+    runs: tuple[ReadRun, ...]
 
 
-def group_journals(summaries: Sequence[Summary]) -> list[Group]:
-    """Group journals by job series, and workers with the run that started them."""
-    members: dict[str, list[Summary]] = {}
-    starts = [each.journal.start for each in summaries]
+def group_runs(runs: Sequence[ReadRun]) -> list[Group]:
+    """Group runs by job series, and workers with the run that started them."""
+    members: dict[str, list[ReadRun]] = {}
+    starts = [_start(each) for each in runs]
     by_run = {start.run_id: start for start in starts if start is not None}
-    for each in summaries:
+    for each in runs:
         members.setdefault(_key(each, by_run), []).append(each)
     groups = []
     for key, found in members.items():
-        found.sort(key=lambda each: each.journal.start.started if each.journal.start else "")
+        found.sort(key=lambda each: start.started if (start := _start(each)) else "")
         groups.append(Group(key if len(found) > 1 else None, tuple(found)))
     return groups
 
 
-def _key(summary: Summary, by_run: dict[str, RunStart]) -> str:
-    start = summary.journal.start
+def _start(run: ReadRun) -> RunStart | None:
+    return run.summary.journal.start
+
+
+def _key(run: ReadRun, by_run: dict[str, RunStart]) -> str:
+    start = _start(run)
     if start is None:
-        return f"file {summary.journal.path}"
+        return f"file {run.summary.journal.path}"
     if start.series:
         return f"series {start.series}"
     seen = set()

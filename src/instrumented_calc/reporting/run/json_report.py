@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.contractions.contractions import Contractions
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
     from instrumented_calc.analysis.timing.breakdown import Breakdown
@@ -22,25 +22,21 @@ if TYPE_CHECKING:
 SCHEMA = "instrumented-calc-report/1"
 
 
-def render_json(
-    summaries: Sequence[Summary],
-    outcomes: Sequence[list[Outcome]] = (),
-    findings: Sequence[list[Finding]] = (),
-) -> str:
+def render_json(runs: Sequence[ReadRun]) -> str:
     """Return the report as one JSON object, indented, ending with a newline.
 
     Args:
-        summaries: One per journal.
-        outcomes: The user's targets, checked for each journal; empty without targets.
-        findings: Findings for each journal; empty if no rules were run.
+        runs: One per journal.
     """
-    checked = list(outcomes) or [[] for _ in summaries]
-    judged = list(findings) or [[] for _ in summaries]
     document = {
         "schema": SCHEMA,
         "journals": [
-            {**_journal(summary), "findings": found, "targets": [_outcome(each) for each in ours]}
-            for summary, ours, found in zip(summaries, checked, judged, strict=True)
+            {
+                **_journal(each.summary),
+                "findings": list(each.findings),
+                "targets": [_outcome(one) for one in each.outcomes],
+            }
+            for each in runs
         ],
     }
     return plain_json(document) + "\n"
