@@ -19,7 +19,7 @@ from tests.support import read_records
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls import driver
 from instrumented_calc.capture.calls.lane import Lane
-from instrumented_calc.capture.environment import environment
+from instrumented_calc.capture.environment import libraries
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts.stand_ins import Components
 from instrumented_calc.capture.probes.process import ProcessProbe
@@ -157,7 +157,7 @@ def test_a_time_limit_that_resembles_a_system_error_passes(owner, name, first, m
     def strike(*_):
         raise error
 
-    environment._libraries.cache_clear()  # an earlier run of this process has looked the versions up
+    libraries.libraries.cache_clear()  # an earlier run of this process has looked the versions up
     before = signal.signal(signal.SIGALRM, strike)
     wrapped = ProfiledCalculator(zoo.Spring())
     if not first:

@@ -11,6 +11,7 @@ import pytest
 from instrumented_calc.capture.environment import environment as captured
 from instrumented_calc.capture.environment.batch_system import mpi_rank, scheduler, series
 from instrumented_calc.capture.environment.cgroups import cpu_quota, memory_limit
+from instrumented_calc.capture.environment.threads import THREAD_VARIABLES
 from instrumented_calc.journal.records import Environment
 
 GIB = 2**30
@@ -54,7 +55,7 @@ def test_a_source_that_fails_leaves_only_its_own_key_absent(monkeypatch):
 
 
 def test_threads_wanted_are_reported_as_they_were_written(monkeypatch):
-    for name in captured.THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert captured.environment().threads_wanted is msgspec.UNSET
     monkeypatch.setenv("OMP_NUM_THREADS", "4,2")

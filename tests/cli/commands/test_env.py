@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from instrumented_calc import __version__
+from instrumented_calc.capture.environment.environment import environment
 from instrumented_calc.cli import main
 from instrumented_calc.intake.archives.kinds import Kind
 from instrumented_calc.intake.ingest import Bundle, ingest
@@ -48,6 +50,22 @@ def test_secrets_are_masked(env_output, monkeypatch):
     assert found["variables"]["HTTPS_PROXY"] == "http://***@proxy:80"
     assert found["threads_wanted"]["OMP_NUM_THREADS"] == "3"
     assert "UNRELATED" not in found["variables"]
+
+
+def test_all_that_a_run_records_of_its_environment_is_shown(env_output):
+    recorded = msgspec.to_builtins(environment())
+    found = env_output()
+    recorded.pop("torch", None)  # shown with more details
+    assert {name: found[name] for name in recorded} == recorded
+
+
+def test_home_directories_are_not_shown(env_output, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CUDA_HOME", f"{tmp_path}/cuda")
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={tmp_path}/dump")
+    found = env_output()
+    assert found["variables"]["CUDA_HOME"] == "~/cuda"
+    assert found["threads_wanted"]["XLA_FLAGS"] == "--xla_dump_to=~/dump"
 
 
 def test_torch_is_imported_only_when_asked():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import sys
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,11 @@ from instrumented_calc.analysis.study.cells import INTER_OP, Executed
 from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from instrumented_calc.analysis.contractions.contractions import Contraction
     from instrumented_calc.journal.reader import Journal
 
-LIBRARIES = ("ase", "numpy", "torch", "scipy", "anisoap", "featomic", "metatensor-core")
 KIB = 1024
 
 
@@ -56,7 +55,7 @@ def testify(
         threads=threads,
         effective=effective_threads(),
         processors=_processors(),
-        versions=_versions(),
+        versions=_versions(journal),
         blocks_read=blocks_read,
     )
 
@@ -125,9 +124,8 @@ def _processors() -> int | None:
     return None
 
 
-def _versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
-    found = {"python": sys.version.partition(" ")[0]}
-    for name in names:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
+def _versions(journal: Journal) -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    if journal.start is not None:
+        found |= {each.name: each.version for each in journal.start.environment.libraries or ()}
     return found

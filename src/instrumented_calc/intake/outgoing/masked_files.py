@@ -90,7 +90,7 @@ def _masked_line(line: bytes, record: Any, folder: str) -> bytes:
 
 
 def _record(value: Any, folder: str) -> Any:
-    return _each_text(mask_values(value), lambda text: mask_paths(_within(text, folder)))
+    return each_text(mask_values(value), lambda text: mask_paths(_within(text, folder)))
 
 
 def _within(text: str, folder: str) -> str:
@@ -104,7 +104,7 @@ def _masked_text(text: str) -> str:
 def _masked_json(text: str) -> str:
     try:
         value = json.loads(text)
-        found = _each_text(mask_values(value, numbers=True), mask_paths)
+        found = each_text(mask_values(value, numbers=True), mask_paths)
         return text if found == value else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     except (ValueError, RecursionError):
         return _masked_text(text)
@@ -123,14 +123,19 @@ def _masked_csv(text: str) -> str:
     return written.getvalue()
 
 
-def _each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """Return decoded JSON with every string and every key changed."""
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Return decoded JSON with every string and every key changed.
+
+    Args:
+        value: A JSON value.
+        change: Applied to those that contain a slash.
+    """
     if isinstance(value, str):
         return change(value) if "/" in value else value  # most are names without a path
     if isinstance(value, list):
-        return [_each_text(each, change) for each in value]
+        return [each_text(each, change) for each in value]
     if isinstance(value, dict):
-        return {_each_text(key, change): _each_text(each, change) for key, each in value.items()}
+        return {each_text(key, change): each_text(each, change) for key, each in value.items()}
     return value
 
 
