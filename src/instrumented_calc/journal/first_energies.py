@@ -7,13 +7,14 @@ journal is read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
+from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import CALL, open_lines
-from instrumented_calc.journal.records import Natural, Whole  # noqa: TC001 - msgspec reads annotations
+from instrumented_calc.journal.row_types import row_type
 from instrumented_calc.journal.run_start import BEGINNING, UNDECODABLE
 
 if TYPE_CHECKING:
@@ -43,16 +44,10 @@ class Frame:
     energy_ev: float | None
 
 
-class _Row(Struct, gc=False):
-    index: Natural
-    lane: Natural | UnsetType = UNSET
-    phase: Natural | UnsetType | None = UNSET
-    parent: Natural | UnsetType | None = UNSET
-    n_atoms: Natural | UnsetType | None = UNSET
-    changes: list[str] | UnsetType | None = UNSET
-    step: Whole | UnsetType = UNSET
-    energy_ev: float | UnsetType | None = UNSET
-    failure: str | UnsetType | None = UNSET
+_Row = row_type(
+    "EnergyRow",
+    ("index", "lane", "phase", "parent", "n_atoms", "changes", "step", "energy_ev", "failure"),
+)
 
 
 def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Frame, ...]:
@@ -88,7 +83,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
-        self._decode = decoder(_Row).decode
+        self._decode: Any = decoder(_Row).decode
         self._from_the_start = True
         self._lane = 0
         self._phase = -1
@@ -104,12 +99,12 @@ class _Reading:
             self.forget()
             return
         self._carry(row)
-        nested_or_failed = isinstance(row.parent, int) or isinstance(row.failure, str)
+        nested_or_failed = row.parent is not None or row.failure is not None
         if nested_or_failed or self._changes == [] or row.energy_ev is UNSET or row.index in self._indices:
             return
         self._indices.add(row.index)
-        step = None if row.step is UNSET else row.step
-        where = (self._lane, self._phase, -1 if step is None else step)
+        step = row.step if row.step > ABSENT else None
+        where = (self._lane, self._phase, ABSENT if step is None else step)
         self._seen[where] = number = self._seen.get(where, -1) + 1
         place = (*where, number) if self.frames or not self._from_the_start else FIRST
         self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev))
@@ -120,8 +115,8 @@ class _Reading:
         self._lane = self._phase = UNKNOWN
         self._n_atoms = self._changes = None
 
-    def _carry(self, row: _Row) -> None:
-        if row.lane is not UNSET:
+    def _carry(self, row: Any) -> None:
+        if row.lane is not None:
             self._lane = row.lane
         if row.phase is not UNSET:
             self._phase = -1 if row.phase is None else row.phase

@@ -673,13 +673,13 @@ def bucket_bounds(bucket: int) -> tuple[int, int]:
 @cache  # it takes milliseconds, and is the same for every run of a process
 def describe_fields() -> Fields:
     """Return the journal's second record, made from the Structs above."""
-    return Fields(
-        fields=[
-            _meaning(str(record.__struct_config__.tag), field.encode_name, field.type)
-            for record in RECORDS
-            for field in fields(record)
-        ]
-    )
+    return Fields(fields=[meaning for record in RECORDS for meaning in describe(record)])
+
+
+def describe(record: type[Struct]) -> list[FieldMeaning]:
+    """Return the meaning of each field of a record."""
+    event = str(record.__struct_config__.tag)
+    return [_meaning(event, field.encode_name, field.type) for field in fields(record)]
 
 
 def _meaning(event: str, name: str, annotation: Any) -> FieldMeaning:

@@ -9,40 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
-from instrumented_calc.journal.row_decoder import MOST_COMPONENTS, PLAIN, Row, RowDecoder
+from instrumented_calc.journal.row_decoder import MOST_COMPONENTS, RowDecoder
 from instrumented_calc.journal.row_order import kept, misplaced, repeats
+from instrumented_calc.journal.row_types import CARRIED, ESSENTIAL, PLAIN, ROW_FIELDS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers
-from instrumented_calc.journal.row_decoder import Block
+    from instrumented_calc.journal.row_decoder import Block
 
-_CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
-_SPARSE = (
-    "parent",
-    "observers_ns",
-    "gc_ns",
-    "gc_generation",
-    "cpu_ns",
-    "rss_bytes",
-    "minor_faults",
-    "major_faults",
-    "preemptions",
-    "self_ns",
-    "device_allocated_bytes",
-    "device_reserved_bytes",
-    "device_free_bytes",
-    "window",
-    "sliced",
-)
 # Integer fields by name.
 _NAMED = ("counts", "device_ns")
 # Fields kept unchanged.
 _WHOLE = ("failure", "compile_ns")
-_OPTIONAL = (*_CARRIED, *_SPARSE, *_NAMED, *_WHOLE)
+# Fields that few rows have; all but the above become sparse integers.
+_OPTIONAL = tuple(name for name in ROW_FIELDS if name not in {*PLAIN, "components"})
 _optional = attrgetter(*_OPTIONAL)
-_NOTHING = _optional(Row(0, 0, 0))
+_NOTHING = _optional(Row(*[0] * len(ESSENTIAL)))
 _NULL_ENERGY = b'"energy_ev":null'
 
 
@@ -107,7 +91,7 @@ class RowCollector:
 
     def forget(self) -> None:
         """Note that lines are missing here: carried fields are unknown until a row has them again."""
-        for name in _CARRIED:
+        for name in CARRIED:
             self._add_sparse(name, [self.count], [ABSENT])
 
     def _add_components(self, first: int, block: Block) -> None:
@@ -119,7 +103,7 @@ class RowCollector:
         self._split.fill_to(first)
         self._split.extend((block.times != ABSENT).any(axis=0))
 
-    def _add_optional(self, numbers: list[int], rows: list[Row]) -> None:
+    def _add_optional(self, numbers: list[int], rows: list[Any]) -> None:
         """Add the fields of some rows beyond the plain ones."""
         by_field = zip(*map(_optional, rows), strict=True)
         for name, values, nothing in zip(_OPTIONAL, by_field, _NOTHING, strict=True):
@@ -180,7 +164,7 @@ class RowCollector:
             column.fill_to(self.count)
         return Calls(
             **plain,
-            **{name: self._filled_forward(name, breaks) for name in _CARRIED},
+            **{name: self._filled_forward(name, breaks) for name in CARRIED},
             property_sets=tuple(self._sets["properties"]),
             change_sets=tuple(self._sets["changes"]),
             components=_finished(self._components),
@@ -191,7 +175,7 @@ class RowCollector:
             sparse={
                 name: Sparse(np.frombuffer(numbers, np.int64), np.frombuffer(values, np.int64))
                 for name, (numbers, values) in self._sparse.items()
-                if name not in _CARRIED
+                if name not in CARRIED
             },
             failures=_sparse(*self._whole["failure"]),
         )

@@ -11,77 +11,26 @@ import struct
 from dataclasses import dataclass
 from itertools import starmap
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import astuple
 
 from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.records import LARGEST
+from instrumented_calc.journal.records import LARGEST, Natural
+from instrumented_calc.journal.row_types import PLAIN, LeanRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.journal.columns import Integers, Mask
 
-# A larger number makes the row invalid.
-_Measured = Annotated[int, Meta(ge=0, le=LARGEST)]
-_Signed = Annotated[int, Meta(ge=-LARGEST, le=LARGEST)]
-
 # Names beyond this number share one column, so that generated span names cannot exhaust the memory.
 MOST_COMPONENTS = 256
 REMAINING_COMPONENTS = "(remaining names)"
 
-
-class Row(Struct, tag="call", tag_field="event", gc=False):
-    """The parts of a `call` that are kept: `records.Call`, tolerant except for the essential fields."""
-
-    index: _Measured
-    start_ns: _Measured
-    wall_ns: _Measured
-    gap_ns: _Signed = ABSENT
-    step: _Signed = ABSENT
-    lane: _Measured | UnsetType | None = UNSET
-    phase: _Measured | UnsetType | None = UNSET
-    n_atoms: _Measured | UnsetType | None = UNSET
-    properties: list[str] | UnsetType | None = UNSET
-    changes: list[str] | UnsetType | None = UNSET
-    components: dict[str, _Measured] | None = None
-    parent: _Measured | None = None
-    failure: str | None = None
-    observers_ns: _Measured | None = None
-    gc_ns: _Measured | None = None
-    gc_generation: _Measured | None = None
-    cpu_ns: _Measured | None = None
-    rss_bytes: _Measured | None = None
-    minor_faults: _Measured | None = None
-    major_faults: _Measured | None = None
-    preemptions: _Measured | None = None
-    self_ns: _Measured | None = None
-    counts: dict[str, _Signed] | None = None
-    device_ns: dict[str, _Measured] | None = None
-    device_allocated_bytes: _Measured | None = None
-    device_reserved_bytes: _Measured | None = None
-    device_free_bytes: _Measured | None = None
-    compile_ns: dict[str, _Measured] | None = None
-    window: _Measured | None = None
-    sliced: bool | None = None
-
-
-class LeanRow(Struct, tag="call", tag_field="event", gc=False):
-    """The fields of nearly all rows."""
-
-    index: _Measured
-    start_ns: _Measured
-    wall_ns: _Measured
-    gap_ns: _Signed = ABSENT
-    step: _Signed = ABSENT
-
-
-PLAIN = ("index", "start_ns", "wall_ns", "gap_ns", "step")
 _plain = attrgetter(*PLAIN)
 _components = attrgetter("components")
 
@@ -103,14 +52,14 @@ class Block:
         names: Components that rows may have.
         times: Time in each component, ns, one per line of the array; -1 if a row lacks one.
         places: Positions in the block of rows that may have other fields.
-        rows: These rows.
+        rows: These rows, each a `Row`.
     """
 
     plain: Integers
     names: list[str]
     times: Integers
     places: Sequence[int]
-    rows: list[Row]
+    rows: list[Any]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -122,7 +71,7 @@ class RowDecoder:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._decode_full = decoder(Row).decode_lines
+        self._decode_full: Any = decoder(Row).decode_lines
         self._decode_lean: Any = decoder(LeanRow).decode_lines
         # The names of lean rows, and the packer of their times.
         self._lean_names: list[str] = []
@@ -201,12 +150,12 @@ class RowDecoder:
         return names, np.array(table, np.int64).reshape(len(times), len(names)).T
 
 
-def _lean_type(names: list[str]) -> type[Struct]:
+def _lean_type(names: list[str]) -> type[msgspec.Struct]:
     """Return `LeanRow` with exactly these component names."""
     if not names:
         return LeanRow
     fields = [
-        (f"part_{place}", _Measured, msgspec.field(default=ABSENT, name=name))
+        (f"part_{place}", Natural, msgspec.field(default=ABSENT, name=name))
         for place, name in enumerate(names)
     ]
     parts = msgspec.defstruct("Parts", fields, frozen=True, gc=False, forbid_unknown_fields=True)
