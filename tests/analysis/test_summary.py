@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from msgspec import structs
+from tests.journal.buckets import bucket_of
 
-from instrumented_calc.journal.records import Call, Counters, Lane, Phase, RunEnd, Slice, bucket_of
+from instrumented_calc.journal.records import Call, Counters, Lane, Phase, RunEnd, Slice
 
 MD = Phase(phase=0, driver="ase.md.verlet.VelocityVerlet", kind="md", index=0, timestep_fs=2.0)
 RELAXATION = Phase(phase=1, driver="ase.optimize.BFGS", kind="optimizer", index=0)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import msgspec
+from tests.journal.buckets import bucket_of
 
 from instrumented_calc.journal import records as r
 
@@ -175,7 +176,7 @@ def thinned(slices: int = 25) -> bytes:
                 max_ns=MS + 5000,
                 squares_ns2=99.0 * MS * MS,
                 atom_calls=3200,
-                histogram=[(r.bucket_of(MS), 90), (r.bucket_of(MS + 5000), 9)],
+                histogram=[(bucket_of(MS), 90), (bucket_of(MS + 5000), 9)],
                 phase=0,
                 first_step=40 + 100 * number,
                 last_step=139 + 100 * number,

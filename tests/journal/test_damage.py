@@ -6,6 +6,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journal.buckets import bucket_of
 from tests.journal.specimens import MS, call, encoded, start
 
 from instrumented_calc.analysis.read_run import ReadRun
@@ -14,7 +15,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.first_energies import FIRST, read_energies
 from instrumented_calc.journal.reader import Journal, read_journal
-from instrumented_calc.journal.records import Lane, Slice, bucket_of
+from instrumented_calc.journal.records import Lane, Slice
 from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.report import build_report

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.journal.buckets import bucket_of
 
-from instrumented_calc.journal.records import HISTOGRAM_BITS, bucket_bounds, bucket_of
+from instrumented_calc.journal.records import HISTOGRAM_BITS, bucket_bounds
 
 durations = st.integers(0, 2**63 - 1)
 buckets = st.integers(0, 59 << HISTOGRAM_BITS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
+from tests.journal.buckets import bucket_of
 from tests.journal.mutations import _set
 from tests.journal.specimens import call, encoded, start, thinned, whole
 
@@ -12,7 +13,7 @@ from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.journal.records import LARGEST, LARGEST_BUCKET, State, bucket_of
+from instrumented_calc.journal.records import LARGEST, LARGEST_BUCKET, State
 from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.quantities import figures

@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 import numpy as np
 import pytest
+from tests.journal.buckets import bucket_of
 
 from instrumented_calc.analysis.comparison.changes import contraction_changes, finding_changes, memory_changes
 from instrumented_calc.analysis.comparison.comparison import compare
@@ -210,7 +211,7 @@ def test_replicates_with_other_velocities_are_compared_as_far_as_they_agree(meas
 
 
 def test_without_energies_nothing_is_checked_and_that_is_said(measured):
-    found = compare([measured(energies=(records.UNSET,))], [measured()])
+    found = compare([measured(energies=(msgspec.UNSET,))], [measured()])
     assert found.values.verdict == "not checked"
     assert found.comparable
 
@@ -328,7 +329,7 @@ def test_a_thinned_run_is_compared_by_its_histograms(measured):
                 max_ns=wall,
                 squares_ns2=100.0 * wall**2,
                 atom_calls=400,
-                histogram=[(records.bucket_of(wall + 40_000 * (n % 3)), 100)],
+                histogram=[(bucket_of(wall + 40_000 * (n % 3)), 100)],
                 phase=0,
             )
             for n in range(60)

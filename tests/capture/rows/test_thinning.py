@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import UNSET
+from tests.journal.buckets import bucket_of
 from tests.support import Records, read_records
 
 from instrumented_calc.capture.rows.outbox import Context, Outbox
 from instrumented_calc.capture.rows.thinning import FIRST_STRETCH_NS, OWN_SLICES, WHOLE_ROWS, Thinner
-from instrumented_calc.journal.records import Call, bucket_of
+from instrumented_calc.journal.records import Call
 from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:

@@ -179,7 +179,7 @@ def _add_times(known: Part, row: Call, n_atoms: int | None) -> None:
         part.gap_ns += row.gap_ns
     if n_atoms is not None:
         part.atom_calls += n_atoms
-    # bucket_of, inlined: this runs for every call
+    # The bucket, see `Slice.histogram`; not a function, since this runs for every call.
     shift = wall.bit_length() - HISTOGRAM_BITS - 1
     bucket = wall if shift <= 0 else (shift << HISTOGRAM_BITS) + (wall >> shift)
     histogram = known.histogram

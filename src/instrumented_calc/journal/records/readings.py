@@ -1,0 +1,89 @@
+"""Periodic readings: the state of the simulation and of the machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Struct, UnsetType
+
+from instrumented_calc.journal.records.values import Natural, Physical, Whole, meta
+
+
+class State(Struct, tag="state", tag_field="event"):
+    """State of the simulation at the end of a call, periodically; absent values were not measured."""
+
+    index: Annotated[Natural, meta("The call")]
+    kinetic_ev: Annotated[Physical, meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
+    conserved_ev: (
+        Annotated[
+            Physical, meta("Conserved quantity of the ensemble; NVE: potential plus kinetic energy", "eV")
+        ]
+        | UnsetType
+    ) = UNSET
+    volume_a3: Annotated[Physical, meta("Volume of the periodic cell", "A^3")] | UnsetType = UNSET
+    farthest_cells: (
+        Annotated[Physical, meta("Largest distance from the cell centre along an axis, plus 1/2", "cells")]
+        | UnsetType
+    ) = UNSET
+    non_finite: Annotated[list[str], meta("Results that contain NaN or infinity")] | UnsetType = UNSET
+    graph_retained: Annotated[list[str], meta("Results that carry an autograd graph")] | UnsetType = UNSET
+
+
+class Gpu(Struct, omit_defaults=True):
+    """One GPU in use, as reported by its driver."""
+
+    index: Annotated[Natural, meta("Device number in this process")]
+    utilization_percent: (
+        Annotated[Natural, meta("Share of the last sample period in which a kernel ran", "%")] | UnsetType
+    ) = UNSET
+    sm_clock_mhz: Annotated[Natural, meta("Clock of its multiprocessors", "MHz")] | UnsetType = UNSET
+    used_bytes: Annotated[Natural, meta("Memory in use by all processes", "byte")] | UnsetType = UNSET
+    slowed_by: Annotated[list[str], meta("Reasons for a reduced clock")] | UnsetType = UNSET
+    other_processes: Annotated[Natural, meta("Other compute processes", "1")] | UnsetType = UNSET
+
+
+class Machine(Struct, tag="machine", tag_field="event"):
+    """State of the machine, every few seconds; absent values were not measured."""
+
+    time_ns: Annotated[Natural, meta("When", "ns")]
+    cgroup_periods: (
+        Annotated[Natural, meta("Periods of the CPU quota so far", "1", "cumulative")] | UnsetType
+    ) = UNSET
+    cgroup_throttled: (
+        Annotated[Natural, meta("Periods in which the quota was used up", "1", "cumulative")] | UnsetType
+    ) = UNSET
+    pss_bytes: (
+        Annotated[
+            Natural,
+            meta("Resident memory, shared pages divided by the number of processes that share them", "byte"),
+        ]
+        | UnsetType
+    ) = UNSET
+    rss_bytes: Annotated[Natural, meta("Resident memory of the process", "byte")] | UnsetType = UNSET
+    peak_rss_bytes: Annotated[Natural, meta("Peak resident memory so far", "byte")] | UnsetType = UNSET
+    available_bytes: (
+        Annotated[Natural, meta("Memory of the machine that is still available", "byte")] | UnsetType
+    ) = UNSET
+    cgroup_memory_bytes: (
+        Annotated[Natural, meta("Memory in use, without caches, in the cgroup nearest to its limit", "byte")]
+        | UnsetType
+    ) = UNSET
+    cgroup_memory_limit_bytes: Annotated[Natural, meta("Limit of that cgroup", "byte")] | UnsetType = UNSET
+    oom_kills: (
+        Annotated[Natural, meta("Processes of the cgroups killed because memory ran out", "1", "cumulative")]
+        | UnsetType
+    ) = UNSET
+    open_files: Annotated[Natural, meta("Open file descriptors of the process", "1")] | UnsetType = UNSET
+    open_files_limit: Annotated[Natural, meta("Limit on open file descriptors", "1")] | UnsetType = UNSET
+    disk_free_bytes: (
+        Annotated[Natural, meta("Free space of the journal's file system", "byte")] | UnsetType
+    ) = UNSET
+    clock_step_ns: (
+        Annotated[
+            Whole,
+            meta("Difference of the wall clock from the run's clock since the start; absent below 1 s", "ns"),
+        ]
+        | UnsetType
+    ) = UNSET
+    jax_bytes: Annotated[Natural, meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
+    gpus: Annotated[list[Gpu], meta("GPUs in use")] | UnsetType = UNSET
