@@ -40,8 +40,8 @@ def ran(tmp_path):
                 n_atoms=n_atoms,
                 start_ns=n * 10**10,
                 wall_ns=int(wall),
-                components={"part": int(part)} if part else records.UNSET,
-                rss_bytes=rss or records.UNSET,
+                components={"part": int(part)} if part else msgspec.UNSET,
+                rss_bytes=rss or msgspec.UNSET,
             )
             for n in range(12)
         ]
