@@ -120,4 +120,4 @@ def test_runs_with_other_threads_have_no_common_exponent(ran):
 
 def test_threads_that_are_not_as_asked_for_are_named(ran):
     assert not_as_pinned([ran(32, 1000, threads=1)], 1) == []
-    assert "openblas used 2 threads, not 1" in not_as_pinned([ran(32, 1000, threads=2)], 1)[0]
+    assert "openblas has 2 threads, not 1 as requested" in not_as_pinned([ran(32, 1000, threads=2)], 1)[0]

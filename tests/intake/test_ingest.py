@@ -62,7 +62,7 @@ def test_every_file_reports_where_it_comes_from(study, tmp_path):
 
 
 def test_inconsistencies_in_the_published_study_are_reported(study):
-    flagged = {each.rule for each in study.rulings if each.flagged}
+    flagged = {each.rule for each in study.checks if each.flagged}
     assert flagged == {
         "backend-label-unverified",
         "rss-too-small-for-torch",
@@ -71,7 +71,7 @@ def test_inconsistencies_in_the_published_study_are_reported(study):
         "warmup-missing",
         "unaccounted-time",
     }
-    clear = {each.rule for each in study.rulings if each.verdict == "clear"}
+    clear = {each.rule for each in study.checks if each.verdict == "clear"}
     assert {"return-codes", "finite-values", "summary-recomputed", "tables-agree", "values-differ"} <= clear
     assert any("the code run under the label torch_full took 6.5 times" in line for line in study.supported)
     assert any("conversions take 10.0 to 27.0 %" in line for line in study.supported)
@@ -145,7 +145,7 @@ def test_a_result_of_the_mlff_distiller_profiler(tmp_path):
     first, second = rows(tmp_path / "results/ingested/profiles.csv")
     assert (first["model"], first["mean_ms"], first["n_atoms"]) == ("orb-v2", "11.0", "64")
     assert (second["name"], second["mean_ms"], second["median_ms"]) == ("md", "3.0", "")
-    assert "component-split-cached" in {each.rule for each in found.rulings if each.flagged}
+    assert "component-split-cached" in {each.rule for each in found.checks if each.flagged}
 
 
 def test_marshalled_profiles_are_loaded_on_demand_only_and_elsewhere(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from instrumented_calc.analysis.comparison.hardware import Unequal, evidence_of, unequal
 from instrumented_calc.analysis.comparison.measured_run import run_of_summary
+from instrumented_calc.analysis.experiment_checks import THREADS_UNEQUAL, not_as_requested
 from instrumented_calc.analysis.rules.overhead import FEWEST_SIZES, FLAT_EXPONENT, LEAST_SPAN
 from instrumented_calc.analysis.statistics.student_t import Estimate, slope
 
@@ -259,5 +260,5 @@ def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
         pools += [("torch", environment.torch_threads[0])] if environment.torch_threads else []
         for name, effective in pools:
             if effective != threads:
-                found[f"threads-unequal: {name} used {effective} threads, not {threads} as requested"] = None
+                found[f"{THREADS_UNEQUAL}: {not_as_requested(name, effective, threads)}"] = None
     return list(found)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.analysis.experiment_checks import is_time
 from instrumented_calc.errors import IntakeError
 from instrumented_calc.intake.archives.kinds import recognize
 from instrumented_calc.intake.archives.layout import Placed, Results
@@ -14,7 +15,6 @@ from instrumented_calc.intake.archives.output_folder import write_ours
 from instrumented_calc.intake.archives.staging import Refusal, Staged, stage
 from instrumented_calc.intake.checks.catalogue import validate
 from instrumented_calc.intake.checks.conclusions import Ratio, not_supported, ratios, supported
-from instrumented_calc.intake.checks.consistency import usable
 from instrumented_calc.intake.checks.mlff_distiller import profile_row
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.intake.reading.journal_table import journal_row
@@ -25,8 +25,8 @@ from instrumented_calc.intake.reading.summary_table import sum_up
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.archives.limits import Limits
-    from instrumented_calc.intake.checks.ruling import Ruling
 
 # Our own tables are kept apart from the study's files.
 OURS = "ingested"
@@ -52,7 +52,7 @@ class Ingested:
         notes: Content that could not be read.
         evidence: Content that could be read.
         hotspots: Functions of marshalled profiles.
-        rulings: Results of all checks.
+        checks: Results of all checks.
         ratios: Modes compared with their baselines.
         supported: Supported conclusions.
         not_supported: Unsupported conclusions.
@@ -66,7 +66,7 @@ class Ingested:
     notes: list[str] = field(default_factory=list)
     evidence: StudyData = field(default_factory=StudyData)
     hotspots: list[dict[str, Any]] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
+    checks: list[Observation] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)
     supported: list[str] = field(default_factory=list)
     not_supported: list[str] = field(default_factory=list)
@@ -119,15 +119,15 @@ def _place_all(staged: Staged, found: Ingested) -> None:
 
 def _judge(found: Ingested) -> None:
     evidence = found.evidence
-    found.rulings = validate(evidence)
+    found.checks = validate(evidence)
     found.ratios = ratios(evidence)
-    found.supported = supported(evidence, found.ratios, found.rulings)
-    found.not_supported = not_supported(evidence, found.ratios, found.rulings)
+    found.supported = supported(evidence, found.ratios, found.checks)
+    found.not_supported = not_supported(evidence, found.ratios, found.checks)
 
 
 def _write_tables(found: Ingested) -> None:
     evidence = found.evidence
-    timed = [each for each in evidence.measurements if usable(each.wall_s)]
+    timed = [each for each in evidence.measurements if is_time(each.wall_s)]
     rows: dict[str, list[dict[str, Any]]] = {
         "timings.csv": [asdict(each) for each in evidence.measurements],
         "summary.csv": sum_up(timed),

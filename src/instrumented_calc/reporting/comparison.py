@@ -240,7 +240,7 @@ def render_comparison_json(
         "verdict": comparison.verdict,
         "why": comparison.why,
         "unit": "run" if comparison.replicated else "call",
-        "obstacles": comparison.obstacles,
+        "obstacles": [{"rule": each.rule, "text": each.text} for each in comparison.obstacles],
         "unequal": comparison.unequal,
         "values": asdict(comparison.values),
         "median": comparison.median,

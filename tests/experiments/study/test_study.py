@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrumented_calc.analysis.study.cells import Cell, Executed, products_of
-from instrumented_calc.analysis.study.checks import Problem, check_cells
+from instrumented_calc.analysis.study.checks import check_cells, problem
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.analysis.study.values import compare
 from instrumented_calc.reporting.study.tables import summary_csv, timings_csv
@@ -235,11 +235,18 @@ def test_a_cold_cache_forbids_comparing_wall_times():
     assert judged(found).decisions[0].refused == ("cold-cache-pair",)
 
 
-def test_other_versions_are_not_comparable():
+@pytest.mark.parametrize(
+    ("versions", "text"),
+    [
+        ({"numpy": "1.26.4", "torch": "2.13.0"}, "numpy 1.26.4 and 2.4.6"),
+        ({"numpy": "2.4.6"}, "torch 2.13.0 and absent"),
+    ],
+)
+def test_other_versions_are_not_comparable(versions, text):
     found = cells(0, (2.0, 1.0, 0.97))
-    found[0] = replaced(found[0], evidence("numpy_only", versions={"numpy": "1.26.4"}))
-    (problem,) = check_cells(found, FLOOR)
-    assert (problem.rule, problem.text) == ("hardware-unequal", "numpy 1.26.4 and 2.4.6")
+    found[0] = replaced(found[0], evidence("numpy_only", versions=versions))
+    (reported,) = check_cells(found, FLOOR)
+    assert (reported.rule, reported.text) == ("hardware-unequal", text)
 
 
 def test_a_first_replicate_without_warm_up_is_set_aside_and_reported():
@@ -337,7 +344,7 @@ def test_a_problem_that_is_reported_twice_is_one():
     found = [replaced(each, None) if each.mode == "torch_full" else each for each in found]
     reported = [each for each in check_cells(found, FLOOR) if each.rule == "backend-label-unverified"]
     assert reported == [
-        Problem(
+        problem(
             "backend-label-unverified",
             "planted.xyz",
             "torch_full: no record of the executed backend",
@@ -348,8 +355,8 @@ def test_a_problem_that_is_reported_twice_is_one():
 def test_values_that_differ_in_one_precision_refuse_that_one_only():
     found = cells(0, (2.0, 1.0, 0.97), share=0.04, operation_s=1e-4)
     single = [changed(each, tag="float32 cpu eager") for each in found]
-    problem = Problem("values-differ", "planted.xyz", "torch_full: apart", tag="float32 cpu eager")
-    verdict = judged([*found, *single], differing=[problem])
+    differing = problem("values-differ", "planted.xyz", "torch_full: apart", tag="float32 cpu eager")
+    verdict = judged([*found, *single], differing=[differing])
     assert [(each.tag, each.decision, bool(each.refused)) for each in verdict.decisions] == [
         ("float32 cpu eager", "inconclusive", True),
         ("float64 cpu eager", "kernel/threading", False),

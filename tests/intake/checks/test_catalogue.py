@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from instrumented_calc.analysis.study.checks import cold_cache
+from instrumented_calc.analysis.experiment_checks import is_cold_pair
 from instrumented_calc.intake.checks.catalogue import CHECKS, validate
 from instrumented_calc.intake.checks.conclusions import not_supported, ratios, supported
 from instrumented_calc.intake.reading.measurements import LogLine, Measurement, Summarized
@@ -55,15 +55,15 @@ def verdict(evidence: StudyData, rule: str):
 
 def test_a_study_in_which_all_holds_is_clear_and_supports_its_speed():
     evidence = good()
-    rulings = validate(evidence)
-    assert not [each for each in rulings if each.flagged]
+    checks = validate(evidence)
+    assert not [each for each in checks if each.flagged]
     found = ratios(evidence)
     assert found[0].clear
     assert found[0].value == pytest.approx(2)
-    assert supported(evidence, found, rulings)[0].startswith(
+    assert supported(evidence, found, checks)[0].startswith(
         "b.tgz/timings.csv: torch_full took 2 times as long"
     )
-    assert not not_supported(evidence, found, rulings)
+    assert not not_supported(evidence, found, checks)
 
 
 @pytest.mark.parametrize(
@@ -85,28 +85,28 @@ def test_a_study_in_which_all_holds_is_clear_and_supports_its_speed():
 def test_a_planted_fault_is_flagged(rule, mode, changes, said):
     found = verdict(change(good(), mode, **changes), rule)
     assert found.flagged
-    assert said in found.said
+    assert said in found.text
     assert found.remedy
 
 
 @pytest.mark.parametrize(("blocks", "expected"), [(2048, "clear"), (2049, "flagged")])
 def test_a_pair_has_a_cold_cache_above_a_mebibyte_as_in_an_experiment(blocks, expected):
     assert verdict(change(good(), "torch_full", inblock=blocks), "cold-cache-pair").verdict == expected
-    assert cold_cache(0, blocks) == cold_cache(blocks, 0) == (expected == "flagged")
-    assert not cold_cache(blocks, blocks / 5)
+    assert is_cold_pair(0, blocks) == is_cold_pair(blocks, 0) == (expected == "flagged")
+    assert not is_cold_pair(blocks, blocks / 5)
 
 
 def test_a_job_that_the_batch_system_saw_fail_is_flagged():
     evidence = good()
     evidence.lines.append(LogLine("b.tgz/cluster.log", "", "", {"ended with": "signal 9"}))
-    assert "b.tgz/cluster.log reports signal 9" in verdict(evidence, "return-codes").said
+    assert "b.tgz/cluster.log reports signal 9" in verdict(evidence, "return-codes").text
 
 
 def test_a_first_run_without_warm_up_is_set_aside():
     evidence = good(warmed_up=None)
     evidence.measurements[5] = dataclasses.replace(evidence.measurements[5], wall_s=9.0)
     found = verdict(evidence, "warmup-missing")
-    assert "a torch_full: first run 4.41 times the fastest" in found.said
+    assert "a torch_full: first run 4.41 times the fastest" in found.text
     assert ratios(evidence)[0].runs == (5, 4)
     assert ratios(evidence)[0].value == pytest.approx(2, rel=0.02)
     evidence = good()
@@ -120,15 +120,15 @@ def test_single_runs_give_no_interval_and_no_verdict():
     assert verdict(evidence, "n-runs-1").flagged
     found = ratios(evidence)
     assert found[0].low is None
-    rulings = validate(evidence)
-    assert not any("torch_full took" in line for line in supported(evidence, found, rulings))
-    assert any(line.startswith("an interval") for line in not_supported(evidence, found, rulings))
+    checks = validate(evidence)
+    assert not any("torch_full took" in line for line in supported(evidence, found, checks))
+    assert any(line.startswith("an interval") for line in not_supported(evidence, found, checks))
 
 
 def test_values_that_differ_block_any_speed():
     evidence = good()
     evidence.lines[1].values["value"] = "1.35"
-    assert "numpy_only 1.25, torch_full 1.35" in verdict(evidence, "values-differ").said
+    assert "numpy_only 1.25, torch_full 1.35" in verdict(evidence, "values-differ").text
     assert not supported(evidence, ratios(evidence), validate(evidence))
     evidence.lines.clear()
     assert verdict(evidence, "values-differ").verdict == "not enough evidence"
@@ -136,13 +136,13 @@ def test_values_that_differ_block_any_speed():
 
 def test_a_label_that_is_doubted_is_not_used():
     evidence = change(good(), "torch_full", executed="")
-    rulings = validate(evidence)
+    checks = validate(evidence)
     assert (
-        "the code run under the label torch_full took 2" in supported(evidence, ratios(evidence), rulings)[0]
+        "the code run under the label torch_full took 2" in supported(evidence, ratios(evidence), checks)[0]
     )
     assert (
         "any statement about the backend named by label torch_full"
-        in not_supported(evidence, ratios(evidence), rulings)[0]
+        in not_supported(evidence, ratios(evidence), checks)[0]
     )
 
 
@@ -151,11 +151,11 @@ def test_logs_and_environments_count_for_and_against_a_label_of_their_own_bundle
     evidence.lines.append(LogLine("b.tgz/y.out", "a.xyz", "torch_full", {"backend": "torch"}))
     assert verdict(evidence, "backend-label-unverified").verdict == "clear"
     evidence.environments["b.tgz/env_report.json"] = {"error": "No module named 'torch'"}
-    assert "says that torch is missing" in verdict(evidence, "backend-label-unverified").said
+    assert "says that torch is missing" in verdict(evidence, "backend-label-unverified").text
     evidence.environments["other.tgz/env_report.json"] = evidence.environments.pop("b.tgz/env_report.json")
     assert verdict(evidence, "backend-label-unverified").verdict == "clear"
     evidence.lines[-1].values["backend"] = ""
-    assert "backend=(nothing)" in verdict(evidence, "backend-label-unverified").said
+    assert "backend=(nothing)" in verdict(evidence, "backend-label-unverified").text
 
 
 def summary(**changes) -> Summarized:
@@ -177,7 +177,7 @@ def test_a_summary_is_recomputed_with_n_minus_one():
     assert verdict(evidence, "summary-recomputed").verdict == "clear"
     for changes in ({"wall_std": 0.0141421356}, {"wall_mean": 1.04}, {"runs": 3}):
         evidence.summaries = [summary(**changes)]
-        assert "its runs give" in verdict(evidence, "summary-recomputed").said
+        assert "its runs give" in verdict(evidence, "summary-recomputed").text
     evidence.summaries = [summary(file="elsewhere.xyz")]
     assert verdict(evidence, "summary-recomputed").verdict == "not enough evidence"
 
@@ -189,7 +189,7 @@ def test_a_table_that_repeats_records_is_compared_with_them_and_is_not_a_replica
     assert verdict(evidence, "tables-agree").verdict == "clear"
     assert len(evidence.groups()) == 1
     evidence.measurements[1] = dataclasses.replace(repeat, wall_s=1.2)
-    assert "1.2 s in b.tgz/timings_all.csv" in verdict(evidence, "tables-agree").said
+    assert "1.2 s in b.tgz/timings_all.csv" in verdict(evidence, "tables-agree").text
 
 
 def test_a_table_made_of_recorded_cells_has_their_evidence():
@@ -212,7 +212,7 @@ def test_the_value_comparison_of_our_own_experiment_is_trusted():
     assert verdict(evidence, "values-differ").verdict == "clear"
     problem = {"rule": "values-differ", "file": "a.xyz", "text": "torch_full: energy differs by 0.1"}
     evidence.studies["b.tgz/study.json"]["problems"].append(problem)
-    assert "a.xyz: torch_full: energy differs by 0.1" in verdict(evidence, "values-differ").said
+    assert "a.xyz: torch_full: energy differs by 0.1" in verdict(evidence, "values-differ").text
     assert not supported(evidence, ratios(evidence), validate(evidence))
 
 
@@ -224,10 +224,10 @@ def test_a_split_that_timed_the_cache_of_ase_is_not_trusted():
         "latencies_ms": [17.75],
     }
     evidence = StudyData(profiles={"b/p.json": stored})
-    assert "99 % in the property requested first" in verdict(evidence, "component-split-cached").said
+    assert "99 % in the property requested first" in verdict(evidence, "component-split-cached").text
     assert verdict(evidence, "summary-recomputed").verdict == "clear"
     stored["mean_latency_ms"] = 12.0
-    assert "its latencies give 17.75" in verdict(evidence, "summary-recomputed").said
+    assert "its latencies give 17.75" in verdict(evidence, "summary-recomputed").text
 
 
 def test_runs_that_differ_in_dtype_are_not_replicates_and_are_not_compared():
@@ -238,10 +238,10 @@ def test_runs_that_differ_in_dtype_are_not_replicates_and_are_not_compared():
 
 
 def test_nothing_at_all_is_never_clear_by_silence():
-    rulings = validate(StudyData())
-    assert len(rulings) == len(CHECKS)
-    assert {each.verdict for each in rulings if each.rule != "backend-label-unverified"} == {
+    checks = validate(StudyData())
+    assert len(checks) == len(CHECKS)
+    assert {each.verdict for each in checks if each.rule != "backend-label-unverified"} == {
         "not enough evidence"
     }
-    assert all(each.said for each in rulings)
-    assert all(each.rule == each.rule.lower() and "_" not in each.rule for each in rulings)
+    assert all(each.text for each in checks)
+    assert all(each.rule == each.rule.lower() and "_" not in each.rule for each in checks)

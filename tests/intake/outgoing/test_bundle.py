@@ -60,7 +60,7 @@ def test_a_bundle_goes_through_ingest_whole(tmp_path):
     assert not found.refusals
     assert not found.notes
     assert {each.path for each in found.placed} >= {"figures/run.png", "journals/run.jsonl", "logs/run.log"}
-    (checked,) = (each for each in found.rulings if each.rule == "checksums")
+    (checked,) = (each for each in found.checks if each.rule == "checksums")
     assert checked.verdict == "clear"
     before, after = read_journal(run), read_journal(tmp_path / "results/journals/run.jsonl")
     assert after.calls.wall_ns.tolist() == before.calls.wall_ns.tolist()

@@ -15,6 +15,8 @@ from instrumented_calc.analysis.comparison.energies import (
     compare_values,
 )
 from instrumented_calc.analysis.comparison.hardware import VALUES, unequal
+from instrumented_calc.analysis.experiment_checks import HARDWARE_UNEQUAL, THREADS_UNEQUAL, VALUES_DIFFER
+from instrumented_calc.analysis.observation import Observation
 from instrumented_calc.analysis.statistics.ratio import Ratio, compare_groups
 
 if TYPE_CHECKING:
@@ -30,14 +32,6 @@ PRECISION_KEYS = frozenset({"dtype", "device", "compiled", "gpu"})
 FEWEST_CALLS = 30
 FEWEST_FOR_P95 = 200
 FEWEST_FOR_P99 = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """A reason against a verdict: the rule's name and an explanation."""
-
-    rule: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class Comparison:
     before: tuple[MeasuredRun, ...]
     after: tuple[MeasuredRun, ...]
     replicated: bool
-    obstacles: tuple[Obstacle, ...]
+    obstacles: tuple[Observation, ...]
     unequal: tuple[Unequal, ...]
     values: Values
     median: Ratio | None
@@ -127,7 +121,7 @@ def _values(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun], toleran
     )
 
 
-def _other_system(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> tuple[Obstacle, ...]:
+def _other_system(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> tuple[Observation, ...]:
     known = [[run.systems for run in side if run.systems] for side in (before, after)]
     if not all(known) or len({*known[0], *known[1]}) == 1:
         return ()
@@ -136,7 +130,8 @@ def _other_system(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -
     ):
         return ()
     first, second = (" and ".join(dict.fromkeys(_listed(each) for each in side)) for side in known)
-    return (Obstacle("systems-differ", f"before {first}, after {second}: compare runs of the same system"),)
+    text = f"before {first}, after {second}: compare runs of the same system"
+    return (Observation("flagged", text, rule="systems-differ"),)
 
 
 def _sizes(systems: frozenset[str]) -> frozenset[str]:
@@ -153,7 +148,7 @@ def _listed(systems: frozenset[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")  # noqa: PLR2004
 
 
-def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Obstacle, ...]:
+def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Observation, ...]:
     if values.verdict != "differ" or VALUES in allowed or values.apart is None:
         return ()
     place = "the first geometry" if not values.frames else f"frame {values.frames + 1}"
@@ -168,18 +163,18 @@ def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Obstacle, ...
         f"energies differ at {place}: {size}, {values.tolerance_ev:g} is accepted; if models, positions or"
         " velocities differ on purpose: --allow values"
     )
-    return (Obstacle("values-differ", text),)
+    return (Observation("flagged", text, rule=VALUES_DIFFER),)
 
 
-def _other_hardware(differing: Sequence[Unequal]) -> tuple[Obstacle, ...]:
+def _other_hardware(differing: Sequence[Unequal]) -> tuple[Observation, ...]:
     found = []
     for each in differing:
         if not each.allowed:
-            rule = "threads-unequal" if each.key == "threads" else "hardware-unequal"
+            rule = THREADS_UNEQUAL if each.key == "threads" else HARDWARE_UNEQUAL
             sides = [" and ".join(side) or "unknown" for side in (each.before, each.after)]
             name = each.name if each.name == each.key else f"{each.key}, {each.name}"
             text = f"{name}: before {sides[0]}, after {sides[1]}; if this is under test: --allow {each.key}"
-            found.append(Obstacle(rule, text))
+            found.append(Observation("flagged", text, rule=rule))
     return tuple(found)
 
 

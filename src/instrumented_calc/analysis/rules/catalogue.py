@@ -91,7 +91,7 @@ def _judged(rule: Rule, evidence: Evidence) -> Finding:
         rule=rule.name,
         verdict=seen.verdict,
         severity=severity,
-        headline=seen.headline,
+        headline=seen.text,
         numbers=seen.numbers,
         n=seen.n,
         saving_ms=saving,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.statistics.growth import Verdict
+from instrumented_calc.analysis.observation import Observation, Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,32 +13,6 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
 
 __all__ = ["Finding", "Observation", "Rule", "Severity", "Verdict", "clear", "flagged", "unknown"]
-
-# `wrong`: wrong results, or a run that will die. `cost`: time that could be saved. `info`: good to know.
-Severity = Literal["wrong", "cost", "info"]
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """Result of a rule.
-
-    Attributes:
-        verdict: The verdict.
-        headline: One line with the main figures.
-        numbers: All figures, by name with unit.
-        n: Number of calls or samples behind them.
-        saving_ns: Wall time that the whole run could save at most, or None if unknown.
-        remedy: What to do, if different from the rule's remedy.
-        severity: Severity, if different from the rule's.
-    """
-
-    verdict: Verdict
-    headline: str
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    n: int | None = None
-    saving_ns: float | None = None
-    remedy: str | None = None
-    severity: Severity | None = None
 
 
 @dataclass(frozen=True, slots=True)

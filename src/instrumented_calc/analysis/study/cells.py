@@ -56,6 +56,11 @@ class Executed:
     blocks_read: int | None = None
 
     @property
+    def pools(self) -> dict[str, int]:
+        """Sizes of the thread pools that share the work."""
+        return {name: size for name, size in self.effective.items() if name != INTER_OP}
+
+    @property
     def operation_s(self) -> float | None:
         """Mean time of one torch einsum, s."""
         if not self.torch_contractions or self.torch_contraction_s is None:
@@ -122,6 +127,20 @@ class Cell:
         if self.conv_in_s is None or self.conv_out_s is None:
             return None
         return self.conv_in_s + self.conv_out_s
+
+    @property
+    def warmed_up(self) -> bool:
+        """Whether evaluations preceded the timed ones."""
+        return bool(self.warmups)
+
+    @property
+    def threads_in_effect(self) -> str:
+        """Sizes of the thread pools and the processors; empty if not recorded."""
+        pools = self.executed.pools if self.executed and self.executed.threads is not None else {}
+        if not self.executed or not pools:
+            return ""
+        sizes = " and ".join(map(str, sorted(set(pools.values()))))
+        return f"{sizes} on {self.executed.processors} processors"
 
     @property
     def unaccounted_s(self) -> float | None:

@@ -5,40 +5,66 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.study.cells import INTER_OP, NUMPY, of_mode
+from instrumented_calc.analysis.comparison.hardware import unequal
+from instrumented_calc.analysis.experiment_checks import (
+    BACKEND_UNVERIFIED,
+    COLD_CACHE_PAIR,
+    FEWEST_RUNS,
+    HARDWARE_UNEQUAL,
+    SINGLE_RUN,
+    THREADS_UNEQUAL,
+    TOO_SMALL_FOR_TORCH,
+    UNACCOUNTED,
+    UNACCOUNTED_FLAG,
+    UNACCOUNTED_TIME,
+    WARM_UP,
+    WARMUP_MISSING,
+    cold_start,
+    different_threads,
+    is_cold_pair,
+    is_single,
+    least_torch_bytes,
+    not_as_requested,
+    unaccounted_share,
+)
+from instrumented_calc.analysis.observation import Observation
+from instrumented_calc.analysis.study.cells import NUMPY, of_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from instrumented_calc.analysis.study.cells import Cell, Executed
 
-RSS_MARGIN = 0.8  # a torch process uses at least this share of the memory that importing torch takes
-# A run that reads more from disk than another by this factor, and more than 1 MiB, had a cold cache.
-COLD_CACHE, FEWEST_BLOCKS = 10.0, 2048
-# A first run that takes this many times the fastest was not warmed up.
-WARM_UP = 1.5
-# Share of the time that is neither computation nor conversion: noted, and enough to hide conversions.
-UNACCOUNTED, UNACCOUNTED_FLAG = 0.05, 0.10
-TWO = 2
-
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One failed check.
+class Problem(Observation):
+    """An observation on the cells of one input.
 
     Attributes:
-        rule: Name of the rule.
+        file: Name of the input.
+        tag: Prefix of the tags it applies to; empty: all.
+    """
+
+    file: str = ""
+    tag: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it forbids a verdict on these cells; otherwise it is a note."""
+        return self.severity != "info"
+
+
+def problem(rule: str, file: str, text: str, *, blocks: bool = True, tag: str = "") -> Problem:
+    """Build a problem.
+
+    Args:
+        rule: Name of the check.
         file: Name of the input.
         text: The observation, with numbers.
         blocks: Whether it forbids a verdict on these cells; otherwise it is a note.
         tag: Prefix of the tags it applies to; empty: all.
     """
-
-    rule: str
-    file: str
-    text: str
-    blocks: bool = True
-    tag: str = ""
+    return Problem("flagged", text, severity="wrong" if blocks else "info", rule=rule, file=file, tag=tag)
 
 
 def check_cells(cells: Sequence[Cell], torch_floor_bytes: float | None) -> list[Problem]:
@@ -64,7 +90,7 @@ def _backends(cells: Sequence[Cell]) -> Iterator[Problem]:
     for cell in cells:
         doubt = backend_doubt(cell)
         if doubt:
-            yield Problem("backend-label-unverified", cell.file, f"{cell.mode}: {doubt}")
+            yield problem(BACKEND_UNVERIFIED, cell.file, f"{cell.mode}: {doubt}")
 
 
 def backend_doubt(cell: Cell) -> str:
@@ -90,23 +116,22 @@ def _mostly_numpy(seen: Executed, operations: int) -> str:
     """Return the evidence that torch did only a token share of the work; empty if there is none."""
     ours, theirs = seen.torch_flops, seen.numpy_flops
     if seen.torch_contractions and ours is not None and theirs is not None:
-        told = f"NumPy executed {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
-        return told if theirs > ours else ""
-    told = f"NumPy executed {seen.numpy_contractions} einsums, torch {operations} operations"
-    return told if seen.numpy_contractions > operations else ""
+        text = f"NumPy executed {theirs:.3g} of the contractions' operations, torch {ours:.3g}"
+        return text if theirs > ours else ""
+    text = f"NumPy executed {seen.numpy_contractions} einsums, torch {operations} operations"
+    return text if seen.numpy_contractions > operations else ""
 
 
 def _memory(cells: Sequence[Cell], floor: float | None) -> Iterator[Problem]:
     for cell in cells:
         peak = cell.executed.peak_rss_bytes if cell.executed else None
-        if cell.mode != NUMPY and floor and peak and peak < RSS_MARGIN * floor:
+        if cell.mode != NUMPY and floor and peak and peak < least_torch_bytes(floor):
             held, needed = peak / 2**20, floor / 2**20
             text = f"{cell.mode}: {held:.0f} MiB at most; importing torch alone takes {needed:.0f}"
-            yield Problem("rss-too-small-for-torch", cell.file, text)
+            yield problem(TOO_SMALL_FOR_TORCH, cell.file, text)
 
 
 def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
-    found: dict[tuple[tuple[int, ...], int | None], str] = {}
     for cell in cells:
         seen = cell.executed
         if seen is None or seen.threads is None:
@@ -114,31 +139,21 @@ def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
         wanted = {int(each) for each in seen.threads.values() if each.isdigit()}
         if not wanted:
             text = f"{cell.mode}: no thread variable was set before the libraries were loaded"
-            yield Problem("threads-unequal", cell.file, text)
-        pools = {name: size for name, size in seen.effective.items() if name != INTER_OP}
-        for name, size in pools.items():
+            yield problem(THREADS_UNEQUAL, cell.file, text)
+        for name, size in seen.pools.items():
             if wanted and size not in wanted:
-                text = f"{cell.mode}: {name} has {size} threads, not {max(wanted)} as requested"
-                yield Problem("threads-unequal", cell.file, text)
-        if pools:
-            found.setdefault((tuple(sorted(set(pools.values()))), seen.processors), cell.mode)
-    if len(found) > 1:
-        told = "; ".join(
-            f"{mode} has {' and '.join(map(str, sizes))} on {processors} processors"
-            for (sizes, processors), mode in found.items()
-        )
-        yield Problem("threads-unequal", cells[0].file, f"threads in effect: {told}")
+                text = f"{cell.mode}: {not_as_requested(name, size, max(wanted))}"
+                yield problem(THREADS_UNEQUAL, cell.file, text)
+    text = "; ".join(f"{mode} has {threads}" for threads, mode in different_threads(cells).items())
+    if text:
+        yield problem(THREADS_UNEQUAL, cells[0].file, f"threads in effect: {text}")
 
 
 def _versions(cells: Sequence[Cell]) -> Iterator[Problem]:
-    found: dict[str, set[str]] = {}
-    for cell in cells:
-        for name, version in (cell.executed.versions if cell.executed else {}).items():
-            found.setdefault(name, set()).add(version)
-    for name, versions in found.items():
-        if len(versions) > 1:
-            text = f"{name} {' and '.join(sorted(versions))}"
-            yield Problem("hardware-unequal", cells[0].file, text)
+    libraries = [{"libraries": each.executed.versions} for each in cells if each.executed]
+    for each in unequal(libraries, (), ()):
+        text = f"{each.name} {' and '.join(sorted(each.before))}"
+        yield problem(HARDWARE_UNEQUAL, cells[0].file, text)
 
 
 def _caches(cells: Sequence[Cell]) -> Iterator[Problem]:
@@ -151,61 +166,33 @@ def _caches(cells: Sequence[Cell]) -> Iterator[Problem]:
         for mode, found in blocks.items()
         if (known := [each for each in found if each is not None])
     }
-    if len(means) < TWO:
+    if len(means) < FEWEST_RUNS:
         return
     least, most = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
-    if cold_cache(means[most], means[least]):
+    if is_cold_pair(means[most], means[least]):
         text = f"{most} read {means[most]:.0f} blocks from disk, {least} {means[least]:.0f}"
-        yield Problem("cold-cache-pair", cells[0].file, f"{text}: repeat with warm caches")
-
-
-def cold_cache(blocks: float, others_blocks: float) -> bool:
-    """Return whether one of two runs read so much more from disk that their times are not comparable.
-
-    Args:
-        blocks: Blocks of 512 bytes that one of them read.
-        others_blocks: Blocks that the other read.
-    """
-    less, more = sorted((blocks, others_blocks))
-    return more > max(COLD_CACHE * less, FEWEST_BLOCKS)
+        yield problem(COLD_CACHE_PAIR, cells[0].file, f"{text}: repeat with warm caches")
 
 
 def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:
     for mode in dict.fromkeys(each.mode for each in cells):
         runs = of_mode(cells, mode)
-        if len(runs) < TWO:
+        if is_single(runs):
             text = f"{mode}: {len(runs)} measurement: no interval, so no verdict"
-            yield Problem("n-runs-1", runs[0].file, text)
+            yield problem(SINGLE_RUN, runs[0].file, text)
         if cold_start(runs):
             text = (
                 f"{mode}: the first replicate took more than {WARM_UP} times the fastest, without a warm-up"
             )
-            yield Problem("warmup-missing", runs[0].file, f"{text}: it is excluded", blocks=False)
-
-
-def cold_start(runs: Sequence[Cell]) -> bool:
-    """Return whether the first replicate of a mode must be excluded.
-
-    Args:
-        runs: The replicates.
-    """
-    times = [(each.rep, each.wall_s) for each in runs if each.wall_s]
-    if len(times) < TWO or any(each.warmups for each in runs):
-        return False
-    return min(times)[1] > WARM_UP * min(time for _, time in times)
+            yield problem(WARMUP_MISSING, runs[0].file, f"{text}: it is excluded", blocks=False)
 
 
 def _unaccounted(cells: Sequence[Cell]) -> Iterator[Problem]:
     for mode in dict.fromkeys(each.mode for each in cells):
-        runs = [each for each in of_mode(cells, mode) if each.unaccounted_s is not None and each.wall_s]
-        if not runs:
-            continue
-        share = sum((each.unaccounted_s or 0) / (each.wall_s or 1) for each in runs) / len(runs)
-        if share > UNACCOUNTED:
+        runs = of_mode(cells, mode)
+        share = unaccounted_share(runs)
+        if share is not None and share > UNACCOUNTED:
             text = f"{mode}: {share:.1%} of the time is neither computation nor conversion"
-            hint = (
-                ": inputs made inside the timed region may hide conversions"
-                if share > UNACCOUNTED_FLAG
-                else ""
-            )
-            yield Problem("unaccounted-time", runs[0].file, text + hint, blocks=False)
+            hidden = ": inputs made inside the timed region may hide conversions"
+            text += hidden if share > UNACCOUNTED_FLAG else ""
+            yield problem(UNACCOUNTED_TIME, runs[0].file, text, blocks=False)

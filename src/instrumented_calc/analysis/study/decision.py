@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.experiment_checks import VALUES_DIFFER
 from instrumented_calc.analysis.statistics.student_t import Estimate, difference_of_means, t_quantile
 from instrumented_calc.analysis.study.cells import FULL, MIXED, MODES, NUMPY, of_mode
 
@@ -66,12 +67,12 @@ def decide(
         dispatch_s: Time of the smallest possible torch contraction here, s; None if not measured.
     """
     refused = tuple(dict.fromkeys(each.rule for each in problems if each.blocks))
-    if "values-differ" in refused:
-        told = tuple(each.text for each in problems if each.rule == "values-differ")
-        return Decision(file, tag, INCONCLUSIVE, ("no speed verdict: " + "; ".join(told),), refused)
+    if VALUES_DIFFER in refused:
+        texts = [each.text for each in problems if each.rule == VALUES_DIFFER]
+        return Decision(file, tag, INCONCLUSIVE, ("no speed verdict: " + "; ".join(texts),), refused)
     ratios = {pair: ratio for pair in PAIRS_OF_MODES if (ratio := _ratio(cells, *pair)) is not None}
     share = conversion_share(of_mode(cells, MIXED))
-    reasons = [*_ratios_told(ratios), *_share_told(share)]
+    reasons = [*_ratio_sentences(ratios), *_share_sentences(share)]
     if refused:
         reasons.insert(0, f"no verdict: {', '.join(refused)}")
         return Decision(file, tag, INCONCLUSIVE, tuple(reasons), refused, ratios, share)
@@ -200,14 +201,14 @@ def _operation(cells: Sequence[Cell], dispatch_s: float | None) -> float | None:
     return float(np.median(known)) if known and dispatch_s else None
 
 
-def _ratios_told(ratios: Mapping[tuple[str, str], Estimate]) -> list[str]:
+def _ratio_sentences(ratios: Mapping[tuple[str, str], Estimate]) -> list[str]:
     return [
         f"{mode} takes {each.value:.3g} [{each.low:.3g}, {each.high:.3g}] times as long as {other} (99 %)"
         for (mode, other), each in ratios.items()
     ]
 
 
-def _share_told(share: tuple[Estimate, Estimate] | None) -> list[str]:
+def _share_sentences(share: tuple[Estimate, Estimate] | None) -> list[str]:
     if share is None:
         return []
     least, most = (f"{each.value:.1%}" for each in share)

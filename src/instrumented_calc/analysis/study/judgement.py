@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.experiment_checks import cold_start, unaccounted_share
 from instrumented_calc.analysis.scaling import fit_exponent
 from instrumented_calc.analysis.statistics.student_t import Estimate, t_quantile
 from instrumented_calc.analysis.study.cells import DEFAULT_TAG, MODES, NUMPY, of_mode, usable
-from instrumented_calc.analysis.study.checks import Problem, check_cells, cold_start
+from instrumented_calc.analysis.study.checks import Problem, check_cells
 from instrumented_calc.analysis.study.decision import INCONCLUSIVE, Decision, conversion_share, decide
 
 if TYPE_CHECKING:
@@ -220,9 +221,6 @@ def _named(decision: Decision) -> str:
 
 def _row(cells: Sequence[Cell]) -> Row:
     first = cells[0]
-    hidden = [
-        each.unaccounted_s / each.wall_s for each in cells if each.unaccounted_s is not None and each.wall_s
-    ]
     stages = dict.fromkeys(name for each in cells for name in each.stages)
     shares = [each.executed.einsum_share for each in cells if each.executed]
     wall = spread([each.wall_s for each in cells])
@@ -239,7 +237,7 @@ def _row(cells: Sequence[Cell]) -> Row:
         conv_in=spread([each.conv_in_s for each in cells]),
         conv_out=spread([each.conv_out_s for each in cells]),
         share=conversion_share(cells),
-        unaccounted=float(np.mean(hidden)) if hidden else None,
+        unaccounted=unaccounted_share(cells),
         stages={
             name: found
             for name in stages

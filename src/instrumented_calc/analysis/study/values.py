@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.analysis.study.checks import Problem
+from instrumented_calc.analysis.experiment_checks import VALUES_DIFFER
+from instrumented_calc.analysis.study.checks import Problem, problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,10 @@ def compare(file: str, reference: Values, values: Values, who: str, tolerance: f
     """
     for name in sorted({*reference, *values}):
         if name not in reference or name not in values:
-            return Problem("values-differ", file, f"{who}: only one side has {name}")
+            return problem(VALUES_DIFFER, file, f"{who}: only one side has {name}")
         ours, theirs = np.asarray(values[name], np.float64), np.asarray(reference[name], np.float64)
         if ours.shape != theirs.shape:
-            return Problem("values-differ", file, f"{who}: {name} is {ours.shape}, not {theirs.shape}")
+            return problem(VALUES_DIFFER, file, f"{who}: {name} is {ours.shape}, not {theirs.shape}")
         if not ours.size:
             continue
         finite = np.isfinite(theirs)
@@ -59,5 +60,5 @@ def compare(file: str, reference: Values, values: Values, who: str, tolerance: f
                 f"{who}: {name}{list(place)} is {ours[place]:.10g}, not {theirs[place]:.10g}:"
                 f" difference {worst / scale:.2g} of the largest value ({tolerance:g} is accepted)"
             )
-            return Problem("values-differ", file, text)
+            return problem(VALUES_DIFFER, file, text)
     return None

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.checks.ruling import Ruling, ruling
+from instrumented_calc.analysis.experiment_checks import (
+    BACKEND_UNVERIFIED,
+    TOO_SMALL_FOR_TORCH,
+    least_torch_bytes,
+)
+from instrumented_calc.analysis.observation import Observation
+from instrumented_calc.intake.checks.cases import observation
+from instrumented_calc.intake.reading.executed import BYTES_PER_KB
 
 if TYPE_CHECKING:
     from instrumented_calc.intake.reading.measurements import LogLine, Measurement
@@ -12,8 +20,6 @@ if TYPE_CHECKING:
 
 # Backend names in labels, and the names of the libraries in reports of environments.
 BACKENDS = {"torch": ("torch", "pytorch"), "jax": ("jax",), "cuda": ("cuda",), "mps": ("mps",)}
-# Measured: importing numpy takes 25-30 MB, torch for the CPU 220 MB with it.
-LEAST_TORCH_KB = 150_000
 TORCH_WORDS = "numpy alone needs about 25-30 MB, with torch for the CPU about 220 MB"
 REMEDY = "record the executed operations, the loaded modules and the environment of each process"
 
@@ -35,14 +41,15 @@ def unverified(evidence: StudyData) -> dict[tuple[str, str], str]:
     return found
 
 
-def backend_labels(evidence: StudyData) -> Ruling:
+def backend_labels(evidence: StudyData) -> Observation:
     """Judge whether every label that claims a backend is confirmed by evidence."""
     claims = {each.mode for each in evidence.originals() if backend_of(each.mode)}
     if not claims:
-        return Ruling("backend-label-unverified", "clear", "no label claims another backend than NumPy")
+        text = "no label claims another backend than NumPy"
+        return Observation("clear", text, rule=BACKEND_UNVERIFIED)
     wrong = [f"{mode} in {bundle}: {reason}" for (bundle, mode), reason in unverified(evidence).items()]
     clear = "the executed backend is recorded for every label"
-    return ruling("backend-label-unverified", wrong, clear, remedy=REMEDY)
+    return observation(BACKEND_UNVERIFIED, wrong, clear, remedy=REMEDY)
 
 
 def _reason(bundle: str, mode: str, backend: str, evidence: StudyData) -> str:
@@ -61,8 +68,8 @@ def _reason(bundle: str, mode: str, backend: str, evidence: StudyData) -> str:
     against += [f"{name} says that {backend} is missing" for name in lacking[:1]]
     if against:
         return "; ".join(against)
-    told = {line.system for line in lines if backend in line.values["backend"].lower()}
-    silent = [each for each in runs if backend not in each.executed.lower() and each.system not in told]
+    logged = {line.system for line in lines if backend in line.values["backend"].lower()}
+    silent = [each for each in runs if backend not in each.executed.lower() and each.system not in logged]
     return f"{len(silent)} of {len(runs)} runs have no record of the executed backend" if silent else ""
 
 
@@ -73,12 +80,12 @@ def _against(runs: list[Measurement], lines: list[LogLine], backend: str) -> lis
         for each in runs
         if each.executed and backend not in each.executed.lower()
     ]
-    told = [
+    logged = [
         f"the log of {line.system} says backend={line.values['backend'][:40] or '(nothing)'}"
         for line in lines
         if backend not in line.values["backend"].lower()
     ]
-    return [*ran[:1], *told[:1]]
+    return [*ran[:1], *logged[:1]]
 
 
 def _lacks(report: dict[str, Any], backend: str) -> bool:
@@ -96,20 +103,19 @@ def _lacks(report: dict[str, Any], backend: str) -> bool:
     return any(name in report and report[name] is None for name in names)
 
 
-def resident_memory(evidence: StudyData) -> Ruling:
+def resident_memory(evidence: StudyData) -> Observation:
     """Judge whether processes used enough memory to have loaded the library that their label claims."""
-    told = [
-        each
+    labelled = [
+        (each, each.max_rss_kb)
         for each in evidence.originals()
         if each.max_rss_kb is not None and backend_of(each.mode) in {"torch", "cuda", "mps"}
     ]
     wrong = [
-        f"{each.system} {each.mode} used at most {each.max_rss_kb / 1e3:.0f} MB"
-        for each in told
-        if each.max_rss_kb is not None and each.max_rss_kb < LEAST_TORCH_KB
+        f"{each.system} {each.mode} used at most {kb / 1e3:.0f} MB"
+        for each, kb in labelled
+        if kb * BYTES_PER_KB < least_torch_bytes()
     ]
-    missing = "" if told else "no run with a torch label stores its resident memory"
-    found = ruling("rss-too-small-for-torch", wrong, f"{len(told)} runs used enough memory", missing, REMEDY)
-    if found.flagged:
-        return Ruling(found.rule, found.verdict, f"{found.said}; {TORCH_WORDS}", found.remedy)
-    return found
+    missing = "" if labelled else "no run with a torch label stores its resident memory"
+    clear = f"{len(labelled)} runs used enough memory"
+    found = observation(TOO_SMALL_FOR_TORCH, wrong, clear, missing, REMEDY)
+    return replace(found, text=f"{found.text}; {TORCH_WORDS}") if found.flagged else found

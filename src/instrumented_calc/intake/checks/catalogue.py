@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.intake.checks import backend_labels, comparability, consistency, mlff_distiller
 
 if TYPE_CHECKING:
-    from instrumented_calc.intake.checks.ruling import Ruling
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.reading.study_data import StudyData
 
 CHECKS = (
@@ -30,6 +30,6 @@ CHECKS = (
 )
 
 
-def validate(evidence: StudyData) -> list[Ruling]:
+def validate(evidence: StudyData) -> list[Observation]:
     """Return the results of all checks."""
     return [check(evidence) for check in CHECKS]

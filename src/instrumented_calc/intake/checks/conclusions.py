@@ -7,25 +7,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.experiment_checks import (
+    COLD_CACHE_PAIR,
+    HARDWARE_UNEQUAL,
+    SINGLE_RUN,
+    THREADS_UNEQUAL,
+    UNACCOUNTED_FLAG,
+    VALUES_DIFFER,
+    accounted_s,
+    in_order,
+    is_time,
+)
 from instrumented_calc.analysis.statistics.student_t import difference_of_means
-from instrumented_calc.analysis.study.checks import UNACCOUNTED_FLAG
 from instrumented_calc.intake.checks.backend_labels import unverified
+from instrumented_calc.intake.checks.cases import some
 from instrumented_calc.intake.checks.comparability import (
     bundles_with_other_values,
     cold_groups,
     cold_tables,
-    in_order,
     unaccounted,
 )
-from instrumented_calc.intake.checks.consistency import known, usable
-from instrumented_calc.intake.checks.ruling import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from instrumented_calc.intake.checks.ruling import Ruling
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.reading.study_data import Group, StudyData
 
 BASELINES = ("numpy_only", "numpy", "upstream")
@@ -72,7 +80,7 @@ def ratios(evidence: StudyData) -> list[Ratio]:
             [
                 np.log(each.wall_s)
                 for each in in_order(runs)[1 if group in cold else 0 :]
-                if usable(each.wall_s) and each.wall_s
+                if is_time(each.wall_s) and each.wall_s
             ],
             np.float64,
         )
@@ -99,13 +107,13 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
     return Ratio(table, system, baseline, mode, tag, value, interval.low, interval.high, runs)
 
 
-def supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+def supported(evidence: StudyData, found: Sequence[Ratio], checks: Sequence[Observation]) -> list[str]:
     """Return the supported conclusions."""
     lines = [*_speed_sentences(found, evidence), *_conversions(evidence)]
     journals = [name for name, summary in evidence.journals.items() if summary.latency is not None]
     if journals:
         lines.append(f"latencies, call by call, of the recorded runs: {some(journals)}")
-    if any(row.rule == "summary-recomputed" and row.verdict == "clear" for row in rulings):
+    if any(row.rule == "summary-recomputed" and row.verdict == "clear" for row in checks):
         lines.append("the published summaries, as far as their runs are stored: they can be recomputed")
     return lines
 
@@ -114,11 +122,11 @@ def _conversions(evidence: StudyData) -> Iterator[str]:
     """Give the share of conversions of each mode, as a range if some time is unaccounted for."""
     shares: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for (table, _, mode, _), runs in evidence.groups().items():
-        told = [each for each in runs if usable(each.conv_in_s) and usable(each.wall_s) and each.wall_s]
-        spent = sum((each.conv_in_s or 0.0) + (each.conv_out_s or 0.0) for each in told)
+        timed = [each for each in runs if is_time(each.conv_in_s) and is_time(each.wall_s) and each.wall_s]
+        spent = sum((each.conv_in_s or 0.0) + (each.conv_out_s or 0.0) for each in timed)
         if spent:
-            walls = sum(each.wall_s or 0.0 for each in told)
-            left = max(0.0, walls - sum(map(known, told))) if usable(told[0].compute_s) else 0.0
+            walls = sum(each.wall_s or 0.0 for each in timed)
+            left = max(0.0, walls - sum(map(accounted_s, timed))) if is_time(timed[0].compute_s) else 0.0
             shares.setdefault((table, mode), []).append((spent / walls, (spent + left) / walls))
     for (table, mode), ranges in shares.items():
         low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
@@ -143,31 +151,31 @@ def _speed_sentences(found: Sequence[Ratio], evidence: StudyData) -> Iterator[st
         )
 
 
-def not_supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence[Ruling]) -> list[str]:
+def not_supported(evidence: StudyData, found: Sequence[Ratio], checks: Sequence[Observation]) -> list[str]:
     """Return the unsupported conclusions, with the reason."""
-    verdicts = {each.rule: each for each in rulings}
+    verdicts = {each.rule: each for each in checks}
     lines = [
         f"any statement about the backend named by label {mode} of {bundle}: {reason}"
         for (bundle, mode), reason in unverified(evidence).items()
     ]
-    values = verdicts["values-differ"]
+    values = verdicts[VALUES_DIFFER]
     if values.verdict != "clear" and evidence.measurements:
-        lines.append(f"that the modes compute the same: {values.said}")
-    if verdicts["n-runs-1"].flagged:
-        lines.append(f"an interval, and so a verdict, from a single run ({verdicts['n-runs-1'].said})")
+        lines.append(f"that the modes compute the same: {values.text}")
+    if verdicts[SINGLE_RUN].flagged:
+        lines.append(f"an interval, and so a verdict, from a single run ({verdicts[SINGLE_RUN].text})")
     unclear = [f"{each.system} {each.mode}" for each in found if each.low is not None and not each.clear]
     if unclear:
         lines.append(f"a difference in {some(unclear)}: the intervals include equal times")
     for rule, what in (
-        ("cold-cache-pair", "a comparison of wall times"),
-        ("threads-unequal", "a comparison at equal threads"),
-        ("hardware-unequal", "a comparison between machines"),
+        (COLD_CACHE_PAIR, "a comparison of wall times"),
+        (THREADS_UNEQUAL, "a comparison at equal threads"),
+        (HARDWARE_UNEQUAL, "a comparison between machines"),
         ("component-split-cached", "a split into energy and forces"),
     ):
         if verdicts[rule].flagged or (
-            rule == "threads-unequal" and evidence.measurements and _open(verdicts[rule])
+            rule == THREADS_UNEQUAL and evidence.measurements and _open(verdicts[rule])
         ):
-            lines.append(f"{what}: {verdicts[rule].said}")
+            lines.append(f"{what}: {verdicts[rule].text}")
     open_shares = [share for share in unaccounted(evidence).values() if share > UNACCOUNTED_FLAG]
     if open_shares:
         lines.append(
@@ -181,15 +189,15 @@ def not_supported(evidence: StudyData, found: Sequence[Ratio], rulings: Sequence
     return lines
 
 
-def _open(found: Ruling) -> bool:
+def _open(found: Observation) -> bool:
     return found.verdict == "not enough evidence"
 
 
 def _species(evidence: StudyData) -> Iterator[str]:
     """Note a scaling claim from systems that do not support one."""
-    told = [each for each in evidence.measurements if each.time_per_n2 is not None and each.n_atoms]
-    sizes = {each.n_atoms for each in told if each.n_atoms}
-    if told and len(sizes) < MANY_ATOMS:
+    scaled = [each for each in evidence.measurements if each.time_per_n2 is not None and each.n_atoms]
+    sizes = {each.n_atoms for each in scaled if each.n_atoms}
+    if scaled and len(sizes) < MANY_ATOMS:
         yield (
             f"an exponent of the time in N: the tables have N = {some(list(map(str, sorted(sizes))))} only"
         )

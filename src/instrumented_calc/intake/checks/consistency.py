@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.intake.checks.ruling import Ruling, ruling
+from instrumented_calc.analysis.experiment_checks import accounted_s, is_time
+from instrumented_calc.intake.checks.cases import observation
 from instrumented_calc.intake.reading.measurements import ENDED, GOOD_END
 from instrumented_calc.intake.reading.study_data import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.reading.measurements import Measurement, Summarized
     from instrumented_calc.intake.reading.study_data import StudyData
 
@@ -23,26 +25,27 @@ SAME = 1e-9
 ROUNDED_S = 0.50001e-3
 
 
-def checksums(evidence: StudyData) -> Ruling:
+def checksums(evidence: StudyData) -> Observation:
     """Judge whether members match the checksums listed in their bundle."""
     missing = "" if evidence.right_sums else "no bundle lists the checksums of its members"
     clear = f"{evidence.right_sums} members match the list in their bundle"
-    return ruling("checksums", evidence.wrong_sums, clear, missing, "get the bundle again from its author")
+    remedy = "get the bundle again from its author"
+    return observation("checksums", evidence.wrong_sums, clear, missing, remedy)
 
 
-def return_codes(evidence: StudyData) -> Ruling:
+def return_codes(evidence: StudyData) -> Observation:
     """Judge whether every process ended normally."""
-    told = [each for each in evidence.measurements if each.returncode is not None]
-    wrong = [f"{each.system} {each.mode} ended with {each.returncode}" for each in told if each.returncode]
+    timed = [each for each in evidence.measurements if each.returncode is not None]
+    wrong = [f"{each.system} {each.mode} ended with {each.returncode}" for each in timed if each.returncode]
     jobs = [line for line in evidence.lines if ENDED in line.values]
     wrong += [f"{line.log} reports {line.values[ENDED]}" for line in jobs if line.values[ENDED] != GOOD_END]
-    missing = "" if told or jobs else "no return code is stored"
-    clear = f"{len(told)} processes ended with 0"
+    missing = "" if timed or jobs else "no return code is stored"
+    clear = f"{len(timed)} processes ended with 0"
     clear += f", as did the jobs of {len(jobs)} batch system logs" if jobs else ""
-    return ruling("return-codes", wrong, clear, missing, "repeat these runs")
+    return observation("return-codes", wrong, clear, missing, "repeat these runs")
 
 
-def finite_values(evidence: StudyData) -> Ruling:
+def finite_values(evidence: StudyData) -> Observation:
     """Judge whether every time is valid."""
     wrong = [
         f"{each.system} {each.mode}: {name} is {value}"
@@ -52,7 +55,7 @@ def finite_values(evidence: StudyData) -> Ruling:
     ]
     missing = "" if evidence.measurements else "no times are stored"
     clear = f"{len(evidence.measurements)} runs have finite times above 0"
-    return ruling("finite-values", wrong, clear, missing, "omit these, or repeat the runs")
+    return observation("finite-values", wrong, clear, missing, "omit these, or repeat the runs")
 
 
 def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
@@ -63,32 +66,21 @@ def _times(each: Measurement) -> Iterator[tuple[str, float | None]]:
             yield name, value
 
 
-def parts_within_wall(evidence: StudyData) -> Ruling:
+def parts_within_wall(evidence: StudyData) -> Observation:
     """Judge whether the parts of the wall time are no longer than the whole."""
-    told = [each for each in evidence.measurements if usable(each.wall_s) and usable(each.compute_s)]
+    timed = [each for each in evidence.measurements if is_time(each.wall_s) and is_time(each.compute_s)]
     wrong = [
-        f"{each.system} {each.mode}: parts of {known(each):.6g} s in {each.wall_s:.6g} s"
-        for each in told
-        if known(each) > (each.wall_s or 0.0) * (1 + SAME)
+        f"{each.system} {each.mode}: parts of {accounted_s(each):.6g} s in {each.wall_s:.6g} s"
+        for each in timed
+        if accounted_s(each) > (each.wall_s or 0.0) * (1 + SAME)
     ]
-    missing = "" if told else "no table splits its wall times"
-    return ruling(
-        "parts-within-wall", wrong, f"true of {len(told)} runs", missing, "find the part that is timed twice"
+    missing = "" if timed else "no table splits its wall times"
+    return observation(
+        "parts-within-wall", wrong, f"true of {len(timed)} runs", missing, "find the part that is timed twice"
     )
 
 
-def usable(value: float | None) -> bool:
-    """Return whether a time is usable in computations."""
-    return value is not None and math.isfinite(value) and value >= 0
-
-
-def known(each: Measurement) -> float:
-    """Return the accounted time, s."""
-    parts = (each.compute_s, each.conv_in_s, each.conv_out_s)
-    return sum(part for part in parts if part is not None and math.isfinite(part))
-
-
-def summary_recomputed(evidence: StudyData) -> Ruling:
+def summary_recomputed(evidence: StudyData) -> Observation:
     """Judge whether summaries agree with the runs stored with them."""
     wrong, largest, compared = [], 0.0, 0
     for row in evidence.summaries:
@@ -106,7 +98,7 @@ def summary_recomputed(evidence: StudyData) -> Ruling:
     compared += len(evidence.profiles)
     missing = "" if compared else "no summary is stored with its runs"
     clear = f"{compared} summaries agree with their runs (n - 1 in the deviation), to {largest:.1e}"
-    return ruling("summary-recomputed", wrong, clear, missing, "use the runs, not the summary")
+    return observation("summary-recomputed", wrong, clear, missing, "use the runs, not the summary")
 
 
 def _runs_of(row: Summarized, evidence: StudyData) -> list[Measurement]:
@@ -163,7 +155,7 @@ def _profile(name: str, stored: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: its latencies are not numbers"
 
 
-def tables_agree(evidence: StudyData) -> Ruling:
+def tables_agree(evidence: StudyData) -> Observation:
     """Judge whether tables that repeat recorded runs have the same values."""
     records = evidence.records()
     wrong, compared = [], 0
@@ -178,4 +170,4 @@ def tables_agree(evidence: StudyData) -> Ruling:
             seen = f"{each.wall_s:.6g} s in {each.table}, {record.wall_s:.6g} s as measured"
             wrong.append(f"{each.system} {each.mode}: {seen}")
     missing = "" if compared else "no table repeats recorded runs"
-    return ruling("tables-agree", wrong, f"{compared} repeated times agree", missing, "use the records")
+    return observation("tables-agree", wrong, f"{compared} repeated times agree", missing, "use the records")

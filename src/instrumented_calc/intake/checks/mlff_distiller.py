@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.intake.checks.ruling import Ruling, ruling
+from instrumented_calc.intake.checks.cases import observation
 from instrumented_calc.journal.vocabulary import RECORDED_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.reading.study_data import StudyData
 
 COLUMNS = {
@@ -60,7 +61,7 @@ def _plain(value: Any) -> bool:
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
-def component_split(evidence: StudyData) -> Ruling:
+def component_split(evidence: StudyData) -> Observation:
     """Judge whether a split into energy and forces is credible."""
     wrong, split = [], 0
     for name, stored in evidence.profiles.items():
@@ -76,4 +77,4 @@ def component_split(evidence: StudyData) -> Ruling:
             wrong.append(f"{name}: {100 * max(parts) / mean:.0f} % in the property requested first")
     missing = "" if split else "no result is split into energy and forces"
     remedy = "requesting properties one after another times ASE's cache: use the total, not the split"
-    return ruling("component-split-cached", wrong, f"{split} splits", missing, remedy)
+    return observation("component-split-cached", wrong, f"{split} splits", missing, remedy)

@@ -66,6 +66,11 @@ class Measurement:
         return self.returncode is not None or bool(self.executed)
 
     @property
+    def threads_in_effect(self) -> str:
+        """Threads actually used; empty if not recorded."""
+        return self.threads
+
+    @property
     def system(self) -> str:
         """The file without its suffix, since tables of one study differ in that."""
         return self.file.removesuffix(".xyz")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from instrumented_calc.analysis.experiment_checks import in_order, is_time
 from instrumented_calc.analysis.study.cells import FULL, NUMPY
 from instrumented_calc.analysis.study.judgement import spread
 from instrumented_calc.intake.archives.layout import safe_name
@@ -16,9 +17,7 @@ from instrumented_calc.intake.checks.comparability import (
     bundles_with_other_values,
     cold_groups,
     cold_tables,
-    in_order,
 )
-from instrumented_calc.intake.checks.consistency import usable
 from instrumented_calc.reporting.forms.figures import Figure, Point
 from instrumented_calc.reporting.run.identity import one_line
 
@@ -192,7 +191,7 @@ def _number(value: Any) -> float | None:
 
 def _point(series: str, place: str | float, values: Sequence[float | None], factor: float) -> Point | None:
     with np.errstate(all="ignore"):  # numbers in a bundle may be any
-        found = spread([each * factor for each in values if each is not None and usable(each)])
+        found = spread([each * factor for each in values if each is not None and is_time(each)])
     if found is None or not math.isfinite(found.mean):
         return None
     ends = found.interval if found.std is not None and math.isfinite(found.std) else None

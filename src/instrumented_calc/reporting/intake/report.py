@@ -14,8 +14,8 @@ from instrumented_calc.reporting.run.identity import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from instrumented_calc.analysis.observation import Observation
     from instrumented_calc.intake.checks.conclusions import Ratio
-    from instrumented_calc.intake.checks.ruling import Ruling
     from instrumented_calc.intake.ingest import Ingested
 
 SCHEMA = "instrumented-calc-intake/1"
@@ -32,7 +32,7 @@ def build_intake(found: Ingested) -> Document:
     sections = (
         _lines("Supported by the data", found.supported or ["nothing: see the failed checks"]),
         _lines("Not supported by the data", found.not_supported),
-        _rulings(found.rulings),
+        _checks(found.checks),
         _ratios(found.ratios),
         _files(found),
         _lines("Refused", [_refusal(each.bundle, each.member, each.reason) for each in found.refusals]),
@@ -54,20 +54,20 @@ def _refusal(bundle: str, member: str, reason: str) -> str:
     return f"{bundle}, {member}: {reason}" if member else f"{bundle}: {reason}"
 
 
-def _rulings(rulings: Sequence[Ruling]) -> Section:
+def _checks(checks: Sequence[Observation]) -> Section:
     blocks: list[Paragraph | Facts] = []
     for verdict in ORDER:
-        ours = [each for each in rulings if each.verdict == verdict]
+        ours = [each for each in checks if each.verdict == verdict]
         if not ours:
             continue
         blocks.append(Paragraph((f"{verdict.upper() if verdict == 'flagged' else verdict} ({len(ours)})",)))
-        blocks.append(Facts(tuple((each.rule, _said(each)) for each in ours)))
+        blocks.append(Facts(tuple((each.rule, _text(each)) for each in ours)))
     return Section("Checks", tuple(blocks))
 
 
-def _said(ruling: Ruling) -> str:
-    text = one_line(ruling.said)
-    return f"{text}. To do: {one_line(ruling.remedy)}" if ruling.flagged and ruling.remedy else text
+def _text(check: Observation) -> str:
+    text = one_line(check.text)
+    return f"{text}. To do: {one_line(check.remedy)}" if check.flagged and check.remedy else text
 
 
 def _ratios(ratios: Sequence[Ratio]) -> Section | None:
@@ -112,7 +112,10 @@ def render_intake_json(found: Ingested) -> str:
         "bundles": found.bundles,
         "supported": found.supported,
         "not_supported": found.not_supported,
-        "checks": [asdict(each) for each in found.rulings],
+        "checks": [
+            {"rule": each.rule, "verdict": each.verdict, "said": each.text, "remedy": each.remedy or ""}
+            for each in found.checks
+        ],
         "ratios": [{**asdict(each), "clear": each.clear} for each in found.ratios],
         "files": [
             {

@@ -197,7 +197,10 @@ def render_study_json(study: Study, settings: Mapping[str, Any], notes: Sequence
             for each in study.rows
         ],
         "species_scaling": [asdict(each) for each in study.scaling],
-        "problems": [asdict(each) for each in study.problems],
+        "problems": [
+            {name: getattr(each, name) for name in ("rule", "file", "text", "blocks", "tag")}
+            for each in study.problems
+        ],
         "lost": [asdict(each) for each in study.lost],
         "notes": list(notes),
     }
