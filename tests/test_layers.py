@@ -9,13 +9,14 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "instrumented_calc"
 PACKAGE = "instrumented_calc"
 
-EVERYBODYS = {"_version", "errors", "foreign", "naming", "plain_text"}
+EVERYBODYS = {"_version", "errors", "foreign", "naming", "own_process", "plain_text"}
 # Which part may import which.
 ALLOWED = {
     "_version": set(),
     "errors": set(),
     "foreign": set(),
     "naming": set(),
+    "own_process": set(),
     "plain_text": set(),
     "integration": set(),
     "journal": set(),

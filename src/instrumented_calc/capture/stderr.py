@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import select
 import stat
 import sys
 from typing import Any
 
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.own_process import file_size_limit
 
 PIECE = 4096  # bytes that a writable pipe accepts without blocking (POSIX: PIPE_BUF)
 
@@ -44,8 +44,10 @@ def _is_writable(stream: Any, patience_s: float) -> bool:
             raise
         return True  # not a real file: the stream of a notebook or a test
     if stat.S_ISREG(status.st_mode):  # beyond the size limit the kernel would send SIGXFSZ
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        return limit == resource.RLIM_INFINITY or status.st_size + PIECE <= limit
+        limit = file_size_limit()
+        return limit is None or status.st_size + PIECE <= limit
+    if not hasattr(select, "poll") or sys.platform == "darwin":  # poll of macOS supports no terminals
+        return os.name == "nt" or bool(select.select([], [fd], [], patience_s)[1])
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return any(event & select.POLLOUT for _, event in poll.poll(patience_s * 1000))

@@ -7,12 +7,11 @@ own files, which must be neither written nor closed.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from typing import TYPE_CHECKING
 
 from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.new_file import create_numbered
+from instrumented_calc.journal.new_file import create_numbered, fcntl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +112,9 @@ def create_kept(path: Path, flags: int) -> tuple[KeptDescriptor, Path]:
 
 
 def _mode(number: int) -> int:
-    return fcntl.fcntl(number, fcntl.F_GETFL) & (os.O_ACCMODE | os.O_APPEND)
+    if fcntl is None:
+        return 0
+    return int(fcntl.fcntl(number, fcntl.F_GETFL)) & (os.O_ACCMODE | os.O_APPEND)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

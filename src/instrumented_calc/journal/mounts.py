@@ -6,11 +6,14 @@ import os
 import re
 from pathlib import Path
 
+import psutil
+
 from instrumented_calc.foreign import is_foreign
 
 NETWORK_FILE_SYSTEMS = frozenset(
     [
         b"9p",
+        b"afpfs",
         b"afs",
         b"beegfs",
         b"ceph",
@@ -29,6 +32,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
         b"pvfs2",
         b"smb3",
         b"smbfs",
+        b"webdav",
         b"wekafs",
     ]
 )
@@ -39,29 +43,35 @@ ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # the kernel's escapes of spaces an
 def on_network_file_system(path: Path) -> bool:
     """Return whether a file is on a file system whose server may stop responding.
 
-    Names of mount points are bytes: other users' mounts may have any name.
-
     Args:
         path: An existing file.
 
     Returns:
-        Whether the longest mount point above the file is of a network type (Linux; elsewhere False).
+        Whether the longest mount point above the file is of a network type.
     """
+    longest, kind = b"", b""
+    name = os.fsencode(path.resolve())
+    for point, its_kind in _mounts():
+        inside = name == point or name.startswith(point.rstrip(b"/") + b"/")
+        if inside and len(point) >= len(longest):
+            longest, kind = point, its_kind
+    return kind.partition(b".")[0] in NETWORK_FILE_SYSTEMS
+
+
+def _mounts() -> list[tuple[bytes, bytes]]:
+    """Return mount points and types. They are bytes: other users' mounts may have any name."""
     try:
-        mounts = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
+        lines = Path("/proc/self/mountinfo").read_bytes().split(b"\n")
     except OSError as error:
         if is_foreign(error):
             raise
-        return False
-    longest, kind = b"", b""
-    name = os.fsencode(path.resolve())
-    for mount in mounts:
-        left, _, right = mount.partition(b" - ")
+        mounts = [] if os.name == "nt" else psutil.disk_partitions(all=True)
+        return [(os.fsencode(each.mountpoint), os.fsencode(each.fstype)) for each in mounts]
+    found = []
+    for line in lines:
+        left, _, right = line.partition(b" - ")
         fields = left.split(b" ")
-        if len(fields) <= MOUNT_POINT:
-            continue
-        point = ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields[MOUNT_POINT])
-        inside = name == point or name.startswith(point.rstrip(b"/") + b"/")
-        if inside and len(point) >= len(longest):
-            longest, kind = point, right.partition(b" ")[0]
-    return kind.partition(b".")[0] in NETWORK_FILE_SYSTEMS
+        if len(fields) > MOUNT_POINT:
+            point = ESCAPED.sub(lambda octal: bytes([int(octal[1], 8)]), fields[MOUNT_POINT])
+            found.append((point, right.partition(b" ")[0]))
+    return found

@@ -7,17 +7,23 @@ the requested name; neither is ever opened for writing.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.foreign import is_foreign
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # O_EXCL alone refuses links on local disks; old network file systems emulate it, O_NOFOLLOW covers those.
-NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Windows has neither these links nor that inheritance.
+NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 MODE = 0o666  # less the umask
 LAST_STREAM = 2  # descriptors of stdin, stdout and stderr
 
@@ -121,6 +127,6 @@ def beyond_streams(fd: int) -> int:
     if fd > LAST_STREAM:
         return fd
     try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STREAM + 1)
+        return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STREAM + 1))
     finally:
         os.close(fd)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.kept_descriptor import KeptDescriptor, create_kept
 from instrumented_calc.journal.mounts import on_network_file_system
 from instrumented_calc.journal.new_file import beyond_streams
+from instrumented_calc.own_process import file_size_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,8 +206,8 @@ class JournalWriter:
 
     def _room(self) -> int:
         """Return how many bytes the process may add: beyond its limit the kernel would send SIGXFSZ."""
-        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        if limit == resource.RLIM_INFINITY:
+        limit = file_size_limit()
+        if limit is None:
             return sys.maxsize
         room = limit - self._bytes_in_file
         if room <= 0:

@@ -119,7 +119,13 @@ def cpu_throttling(root: Path = ROOT) -> tuple[int, int] | None:
 
 def _folders(controller: str, root: Path) -> Iterator[Path]:
     """Yield the process's group and every group around it: the tightest limit of all counts."""
-    for line in (root / "proc/self/cgroup").read_text().splitlines():
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except FileNotFoundError as error:  # not Linux
+        if is_foreign(error):
+            raise
+        return
+    for line in lines:
         hierarchy, controllers, path = line.split(":", 2)
         mount = root / "sys/fs/cgroup"
         if controller in controllers.split(","):

@@ -6,9 +6,11 @@ zero. Nothing here is the first to import torch, and nothing wakes a GPU.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import socket
+import sys
 from pathlib import Path
 
 from instrumented_calc.capture.environment.batch_system import job_ends, mpi_rank, scheduler, series
@@ -18,8 +20,11 @@ from instrumented_calc.capture.environment.sources import answers
 from instrumented_calc.capture.environment.threads import thread_pools, torch_threads, wanted_threads
 from instrumented_calc.capture.environment.torch_state import torch_state
 from instrumented_calc.journal.records import Environment
+from instrumented_calc.own_process import physical_memory, usable_processors
 
 __all__ = ["environment", "mpi_rank", "series"]
+
+LONGEST_NAME = 256  # bytes of a processor's name
 
 
 def environment() -> Environment:
@@ -36,10 +41,10 @@ def environment() -> Environment:
                 "python": _python,
                 "cpu": _cpu,
                 "cpu_count": os.cpu_count,
-                "affinity": lambda: len(os.sched_getaffinity(0)),
+                "affinity": usable_processors,
                 "cgroup_cpus": cpu_quota,
-                "memory_bytes": _memory_bytes,
-                "cgroup_memory_bytes": lambda: memory_limit(_memory_bytes()),
+                "memory_bytes": physical_memory,
+                "cgroup_memory_bytes": lambda: memory_limit(physical_memory()),
                 "threads_wanted": wanted_threads,
                 "threads_effective": thread_pools,
                 "torch_threads": torch_threads,
@@ -53,8 +58,8 @@ def environment() -> Environment:
 
 
 def _platform() -> str:
-    system = os.uname()
-    return f"{system.sysname} {system.release} {system.machine}"
+    system = platform.uname()
+    return f"{system.system} {system.release} {system.machine}"
 
 
 def _python() -> str:
@@ -62,6 +67,8 @@ def _python() -> str:
 
 
 def _cpu() -> str | None:
+    if sys.platform == "darwin":
+        return _cpu_of_macos()
     # Not the whole file: the kernel generates it while it is read, which takes long on 256 processors.
     with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         for line in lines:
@@ -71,5 +78,9 @@ def _cpu() -> str | None:
     return None
 
 
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _cpu_of_macos() -> str | None:
+    """Return the name from sysctl, by its C function: a run must not start a process to learn it."""
+    size = ctypes.c_size_t(LONGEST_NAME)
+    name = ctypes.create_string_buffer(LONGEST_NAME)
+    failed = ctypes.CDLL(None).sysctlbyname(b"machdep.cpu.brand_string", name, ctypes.byref(size), None, 0)
+    return None if failed else name.value.decode()

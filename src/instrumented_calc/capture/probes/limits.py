@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
-import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from instrumented_calc.capture.environment.cgroups import ROOT, MemoryGroup, memory_groups, oom_kills
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.own_process import KIB, memory_in_use, open_file_limit, physical_memory
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Machine
 
 NEAR = 0.8  # of the limit: above this a rise is recorded separately
 RISE = 0.02
-KIB = 1024
 
 
 class MemoryWatch:
@@ -27,20 +28,16 @@ class MemoryWatch:
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
-        self._physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        self._physical = physical_memory()
         self._share = 0.0  # share of the limit in use at the last reading
         self._groups: list[MemoryGroup] | None = None  # found at each reading, as limits may change
 
     def read(self, machine: Machine) -> None:
         """Set the known fields."""
-        process = _kib_values(self._root / "proc/self/status")
-        if "VmRSS" in process:
-            machine.rss_bytes = process["VmRSS"]
-        if "VmHWM" in process:
-            machine.peak_rss_bytes = process["VmHWM"]
-        available = self._available()
-        if available is not None:
-            machine.available_bytes = available
+        machine.rss_bytes, peak = memory_in_use(self._root / "proc/self/status")
+        if peak is not None:
+            machine.peak_rss_bytes = peak
+        machine.available_bytes = available = self._available()
         self._groups = memory_groups(self._physical, self._root)
         used = [(group.used_bytes(), group.limit_bytes) for group in self._groups]
         if used:
@@ -68,36 +65,32 @@ class MemoryWatch:
             for group in self._groups
         )
 
-    def _available(self) -> int | None:
-        text = (self._root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
-        words = text.partition("MemAvailable:")[2].split(maxsplit=1)
-        return int(words[0]) * KIB if words else None
+    def _available(self) -> int:
+        try:
+            text = (self._root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
+            return int(text.partition("MemAvailable:")[2].split(maxsplit=1)[0]) * KIB
+        except (OSError, IndexError) as error:
+            if is_foreign(error):
+                raise
+            return int(psutil.virtual_memory().available)
 
-    def _share_of_machine(self, available: int | None) -> float:
-        return 0.0 if available is None else 1 - available / self._physical
+    def _share_of_machine(self, available: int) -> float:
+        return 1 - available / self._physical
 
 
-def descriptors() -> tuple[int, int]:
+def descriptors() -> tuple[int, int | None]:
     """Return the number of open file descriptors of the process, and its limit.
 
     Raises:
         OSError: The system does not report them.
+        AttributeError: The system has no file descriptors (Windows).
     """
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = open_file_limit()
     try:
         return len([*Path("/proc/self/fd").iterdir()]) - 1, limit  # minus the descriptor used for listing
     except OSError as error:
-        if error.errno == errno.EMFILE:  # no descriptor is left for listing
+        if error.errno == errno.EMFILE and limit is not None:  # no descriptor is left for listing
             return limit, limit
-        raise
-
-
-def _kib_values(path: Path) -> dict[str, int]:
-    """Return the lines `Name:  123 kB` of a file, in bytes."""
-    found = {}
-    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        words = value.split()
-        if words[1:] == ["kB"]:
-            found[name] = int(words[0]) * KIB
-    return found
+        if error.errno != errno.ENOENT:
+            raise
+        return psutil.Process().num_fds(), limit

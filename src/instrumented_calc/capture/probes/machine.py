@@ -7,6 +7,7 @@ installed and a CUDA device is in use.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -78,13 +79,14 @@ class MachineProbe:
 
     @staticmethod
     def _read_descriptors(machine: Machine) -> None:
-        machine.open_files, machine.open_files_limit = descriptors()
+        machine.open_files, limit = descriptors()
+        if limit is not None:
+            machine.open_files_limit = limit
 
     def _read_disk(self, machine: Machine) -> None:
         journal = self._journal()
         if journal is not None:
-            found = os.statvfs(journal.parent)
-            machine.disk_free_bytes = found.f_bavail * found.f_frsize
+            machine.disk_free_bytes = shutil.disk_usage(journal.parent).free
 
     def _read_clocks(self, machine: Machine) -> None:
         step = _wall_lead() - self._wall_lead

@@ -12,7 +12,6 @@ Only plain writes are used: a memory map would kill the process with SIGBUS on a
 from __future__ import annotations
 
 import os
-import resource
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.kept_descriptor import create_kept
 from instrumented_calc.journal.records import Call, LastCalls, black_box_path
 from instrumented_calc.journal.writer import reason_of
+from instrumented_calc.own_process import file_size_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ class _File:
         self.size = 0
 
     def write(self, lines: bytes) -> None:
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-        if limit != resource.RLIM_INFINITY and self.size + len(lines) > limit:
+        limit = file_size_limit()
+        if limit is not None and self.size + len(lines) > limit:
             message = "File size limit exceeded"  # the kernel would send SIGXFSZ
             raise OSError(message)
         while lines:

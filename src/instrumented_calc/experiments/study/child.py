@@ -11,7 +11,6 @@ import faulthandler
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 from contextlib import suppress
@@ -25,6 +24,7 @@ from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
 from instrumented_calc.experiments.study.evidence import thread_variables
 from instrumented_calc.experiments.study.task import PROBE, Task
 from instrumented_calc.journal.new_file import create, replace
+from instrumented_calc.own_process import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.study.cells import INTER_OP, Executed
 from instrumented_calc.journal.vocabulary import THREAD_COUNTS
+from instrumented_calc.own_process import memory_in_use, usable_processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from instrumented_calc.analysis.contractions.contractions import Contraction
     from instrumented_calc.journal.reader import Journal
-
-KIB = 1024
 
 
 def testify(
@@ -51,10 +48,10 @@ def testify(
         torch_operations=torch_operations,
         torch_contraction_s=sum(timed) / calls / 1e9 if timed else None,
         einsum_share=None if found is None else found.share,
-        peak_rss_bytes=peak_rss_bytes(),
+        peak_rss_bytes=memory_in_use()[1],
         threads=threads,
         effective=effective_threads(),
-        processors=_processors(),
+        processors=usable_processors(),
         versions=_versions(journal),
         blocks_read=blocks_read,
     )
@@ -95,15 +92,6 @@ def effective_threads() -> dict[str, int]:
     return found
 
 
-def peak_rss_bytes() -> int:
-    """Return the peak resident memory of this process."""
-    # Linux keeps the parent's figure across exec: the process's own is in /proc.
-    with suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return KIB * int(next(each for each in lines if each.startswith("VmHWM:")).split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else KIB)
-
-
 def count_torch_operations(evaluate: Callable[[], Any], *, compiled: bool) -> int | None:
     """Return the number of torch operations of an evaluation, without views; None without torch.
 
@@ -116,12 +104,6 @@ def count_torch_operations(evaluate: Callable[[], Any], *, compiled: bool) -> in
     from instrumented_calc.experiments.study import dispatch  # noqa: PLC0415 - needs torch
 
     return dispatch.profiled_operations_of(evaluate) if compiled else dispatch.operations_of(evaluate)
-
-
-def _processors() -> int | None:
-    with suppress(AttributeError, OSError):
-        return len(os.sched_getaffinity(0))
-    return None
 
 
 def _versions(journal: Journal) -> dict[str, str]:

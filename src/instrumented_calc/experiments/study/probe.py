@@ -9,8 +9,9 @@ from time import perf_counter_ns
 from typing import Any
 
 from instrumented_calc.experiments.study.contraction import EQUATION
-from instrumented_calc.experiments.study.evidence import peak_rss_bytes, pin_torch
+from instrumented_calc.experiments.study.evidence import pin_torch
 from instrumented_calc.experiments.study.task import Machine
+from instrumented_calc.own_process import memory_in_use
 
 TRIED = 2000
 WARM = 200
@@ -22,7 +23,7 @@ def probe() -> Machine:
         torch: Any = import_module("torch")
     except ImportError:
         return Machine()
-    floor = peak_rss_bytes()
+    _, floor = memory_in_use()
     pin_torch(1)
     devices = ["cpu"]
     if torch.cuda.is_available():

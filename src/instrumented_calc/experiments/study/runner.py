@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -26,6 +25,7 @@ from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Machine
 from instrumented_calc.experiments.study.workloads import find_workload
 from instrumented_calc.journal.decoding import converted, decoder
+from instrumented_calc.journal.new_file import fcntl
 from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
