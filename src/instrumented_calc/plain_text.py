@@ -27,9 +27,15 @@ def plain(text: str, longest: int = LONGEST_TEXT) -> str:
     """
     # Cut first: escaping a megabyte takes long. Escapes lengthen the remaining text.
     shown = text if len(text) <= longest else text[:longest]
-    if not shown.isprintable():
-        shown = "".join(each if each.isprintable() else _escape(each) for each in shown)
+    shown = printable(shown)
     return shown if len(shown) <= longest and len(text) <= longest else shown[: longest - len(_CUT)] + _CUT
+
+
+def printable(text: str) -> str:
+    """Return text with all other characters as escapes, and line breaks and tabs as spaces."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
 
 
 def plain_json(value: Any) -> str:

@@ -54,8 +54,8 @@ def measure_conservation(journal: Journal) -> list[Conservation]:
     rows = order[np.minimum(places, len(order) - 1)]
     energies = np.array([energy for _, energy in pairs])
     models = [lane.model for lane in journal.lanes.values() if isinstance(lane.model, dict)]
-    told = [model.get("conservative") for model in models]
-    flags = {each if isinstance(each, bool) else None for each in told}
+    stated = [model.get("conservative") for model in models]
+    flags = {each if isinstance(each, bool) else None for each in stated}
     conservative = flags.pop() if len(flags) == 1 else None
     found = []
     for number, phase in sorted(journal.phases.items()):

@@ -242,8 +242,8 @@ def _memory(kind: str, known: Sequence[tuple[int, Memory | None]], limit: float 
 def too_short(summaries: Sequence[Summary]) -> list[str]:
     """Return a line about runs with too few calls for a reliable median, if any."""
     few = sum(1 for each in summaries if each.latency and each.latency.calls < FEWEST_CALLS)
-    told = f"of {len(summaries)} runs {few} had fewer than {FEWEST_CALLS} steady calls: raise --steps"
-    return [told] if few else []
+    text = f"of {len(summaries)} runs {few} had fewer than {FEWEST_CALLS} steady calls: raise --steps"
+    return [text] if few else []
 
 
 def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:

@@ -29,7 +29,7 @@ class Notices:
     def __init__(self, run_id: str, write: Callable[[Notice], None]) -> None:
         self._run_id = run_id
         self._write = write
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def info(self, kind: str, text: str, **details: Any) -> None:
         """Add a notice to the journal only."""
@@ -46,8 +46,8 @@ class Notices:
         """
         if journal:
             self._note("warning", kind, text, details)
-        if kind not in self._told:
-            self._told.add(kind)
+        if kind not in self._reported:
+            self._reported.add(kind)
             # stderr may be closed, or a user's logger may fail.
             with own_faults_dropped():
                 people_logger().warning(text, kind=kind, run_id=self._run_id, **details)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import InstrumentedCalcError, SettingsError, TargetError
+from instrumented_calc.plain_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,17 +109,11 @@ def print_error(text: str) -> None:
 
 def one_line(text: str) -> str:
     """Return a text without line breaks and control characters; long words and long texts are cut."""
-    words = [_printable(word) for word in text.split()]
+    words = [printable(word) for word in text.split()]
     line = " ".join(_cut(word, LONGEST_WORD) for word in words)
     if len(line) > LONGEST_LINE:
         line = " ".join(_cut(word, SHORT_WORD) for word in words)
     return _cut(line, LONGEST_LINE)
-
-
-def _printable(word: str) -> str:
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in word
-    )
 
 
 def _cut(text: str, longest: int) -> str:

@@ -58,15 +58,15 @@ def _bars(bar: Any, clock: Callable[[], float] = time.monotonic) -> Progress:
 
 def _plain(clock: Callable[[], float] = time.monotonic) -> Progress:
     began: dict[str, tuple[float, int]] = {}
-    told = clock()
+    printed = clock()
 
     def update(name: str, done: int, total: int) -> None:
-        nonlocal told
+        nonlocal printed
         now = clock()
         first, done_then = began.setdefault(name, (now, done))
-        if now - told < PLAIN_EVERY_S or done == done_then:
+        if now - printed < PLAIN_EVERY_S or done == done_then:
             return
-        told = now
+        printed = now
         left = (now - first) * (total - done) / (done - done_then)
         print(f"{name}: {done:,} of {total:,}, about {left:.0f} s left", file=sys.stderr)  # noqa: T201 - its purpose
 

@@ -71,11 +71,11 @@ def profile_dynamics(
     _check_recording()
     with profiled(calc, journal, **options) as atoms.calc:
         run = recording(atoms.calc).run
-        with _failures_told(atoms, run, "equilibration"):
+        with _failures_reported(atoms, run, "equilibration"):
             # Drop all references to its dynamics, so that the recorder detects the new one.
             _advance(equilibration(atoms, protocol), protocol.equilibration, "equilibration", on_step)
         name = protocol.ensemble.upper()
-        with _failures_told(atoms, run, name):
+        with _failures_reported(atoms, run, name):
             dynamics = production(atoms, protocol)
             check = ConservationCheck(atoms, dynamics, protocol)
             run.attach(dynamics)
@@ -126,7 +126,7 @@ def _advance(dynamics: Any, steps: int, name: str, on_step: Progress) -> None:
 
 
 @contextmanager
-def _failures_told(atoms: Any, run: Any, name: str) -> Iterator[None]:
+def _failures_reported(atoms: Any, run: Any, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a calculator may raise anything

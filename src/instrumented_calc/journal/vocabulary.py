@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Kind of the notices on probes that could not be opened; their texts begin with the name of the probe.
+NOT_MEASURED = "not-measured"
+GARBAGE_COLLECTION = "garbage collection"
 # Count of neighbour-list builds by ASE, matscipy and vesin.
 LIST_BUILDS = "list builds"
 # Stands for all contractions, operands, conversions or traced operations beyond the limit of a table.

@@ -109,12 +109,12 @@ def limit_line(comparison: Comparison, limit: SpeedLimit) -> str:
     state = limit.check(interval)
     if interval is None:
         return f"{limit.text}: not sure: no interval; more calls or replicates are needed"
-    told = {
+    words = {
         "met": "met: the whole interval is within the limit",
         "broken": "BROKEN: the whole interval is outside the limit",
         "not sure": "not sure: the interval contains the limit; replicates would narrow it. Not a failure",
     }
-    return f"{limit.text}: {told[state]} (time per call x {_estimate(interval)}, allowed {limit.most:.4g})"
+    return f"{limit.text}: {words[state]} (time per call x {_estimate(interval)}, allowed {limit.most:.4g})"
 
 
 def _gates(comparison: Comparison) -> Section:
@@ -209,8 +209,8 @@ def _memory(changes: Sequence[MemoryChange]) -> Section | None:
         known = each.before_bytes is not None and each.after_bytes is not None
         difference = (each.after_bytes or 0) - (each.before_bytes or 0)
         sign = "+" if difference >= 0 else ""
-        told = f"{sign}{bytes_of(difference)}" if known else NOT_MEASURED
-        rows.append((each.name, bytes_of(each.before_bytes), bytes_of(each.after_bytes), told))
+        change = f"{sign}{bytes_of(difference)}" if known else NOT_MEASURED
+        rows.append((each.name, bytes_of(each.before_bytes), bytes_of(each.after_bytes), change))
     return Section("Memory", (Table(("mean over runs", "before", "after", "difference"), tuple(rows)),))
 
 

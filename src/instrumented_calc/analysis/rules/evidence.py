@@ -10,6 +10,7 @@ import numpy as np
 from instrumented_calc.analysis.contractions.traces import measure_traces
 from instrumented_calc.analysis.memory.growth import DEVICE, HOST, measure_growth
 from instrumented_calc.analysis.timing.latency import in_order, median_ns, steady_calls
+from instrumented_calc.journal.vocabulary import NOT_MEASURED
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.traces import TraceUse
@@ -89,6 +90,15 @@ class Evidence:
     def uses_jax(self) -> bool:
         """Whether a model is known to run on JAX."""
         return any("jax" in str(model.get("library", "")).lower() for model in self.models)
+
+    def was_not_measured(self, probe: str) -> bool:
+        """Return whether a probe could not be opened.
+
+        Args:
+            probe: Its name in the journal's vocabulary.
+        """
+        notices = self.summary.journal.notices
+        return any(each.kind == NOT_MEASURED and each.text.startswith(probe) for each in notices)
 
 
 def gather(summary: Summary) -> Evidence:

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
 from instrumented_calc.analysis.timing.latency import FAIR_SHARE, median_ns
+from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -87,9 +88,7 @@ def _inferred_compilation(evidence: Evidence) -> Observation:
 def gc_pauses(evidence: Evidence) -> Observation:
     """Python's garbage collection interrupts calls."""
     calls, wall, rows = evidence.calls, evidence.summary.wall_ns, evidence.steady
-    unseen = any(
-        each.kind == "not-measured" and "garbage" in each.text for each in evidence.summary.journal.notices
-    )
+    unseen = evidence.was_not_measured(GARBAGE_COLLECTION)
     if unseen or not wall or len(rows) < FEWEST_FOR_TAIL:
         return unknown(
             "garbage collection was not observed" if unseen else f"fewer than {FEWEST_FOR_TAIL} steady calls"

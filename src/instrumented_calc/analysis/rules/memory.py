@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from instrumented_calc.analysis.memory.growth import MemoryGrowth
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.rules.finding import Finding, Observation, Verdict
 
 # R squared of memory against number of edges above which growth is physical and not a leak. Uncalibrated;
 # such runs: ACEsuit/mace#174, #434.
@@ -23,6 +26,33 @@ ARRIVED, FEWEST_ARRIVALS = 0.9, 5
 WORTH_GROWTH = 10e6
 # Reserved over allocated memory; ignored below 512 MB. Uncalibrated.
 FRAGMENTED, WORTH_BYTES = 2.0, 512e6
+
+HOST_GROWTH = "host-growth"
+RATE, LOW, HIGH = "kb_per_", "low_kb", "high_kb"  # names of its figures; the first ends with step or call
+
+
+@dataclass(frozen=True, slots=True)
+class HostGrowth:
+    """The rate in a finding on the process's memory, with its 95 % interval, kB per step or call."""
+
+    verdict: Verdict
+    kb: float
+    low_kb: float
+    high_kb: float
+
+
+def host_growth_of(findings: Iterable[Finding], per: str) -> HostGrowth | None:
+    """Return the growth of the process's memory that the rules found; None if they gave no rate.
+
+    Args:
+        findings: The findings of a run.
+        per: Unit of the rate: per `step` or `call`.
+    """
+    for each in findings:
+        rate = each.numbers.get(RATE + per)
+        if each.rule == HOST_GROWTH and rate is not None and each.verdict != "not enough evidence":
+            return HostGrowth(each.verdict, rate, each.numbers[LOW], each.numbers[HIGH])
+    return None
 
 
 def host_growth(evidence: Evidence) -> Observation:
@@ -73,9 +103,9 @@ def _remedy(memory: MemoryGrowth) -> str | None:
 def _numbers(memory: MemoryGrowth) -> dict[str, Any]:
     growth, slope = memory.growth, memory.growth.slope
     return {
-        "kb_per_" + memory.per: None if slope is None else slope.value / 1e3,
-        "low_kb": None if slope is None else slope.low / 1e3,
-        "high_kb": None if slope is None else slope.high / 1e3,
+        RATE + memory.per: None if slope is None else slope.value / 1e3,
+        LOW: None if slope is None else slope.low / 1e3,
+        HIGH: None if slope is None else slope.high / 1e3,
         "grown_mb": growth.grown / 1e6,
         "seen_from_kb": None if growth.seen_from is None else growth.seen_from / 1e3,
         "peak_mb": memory.peak_bytes / 1e6,
@@ -191,7 +221,7 @@ def fragmentation(evidence: Evidence) -> Observation:
 
 RULES = (
     Rule(
-        "host-growth",
+        HOST_GROWTH,
         "wrong",
         "Look for objects kept from step to step: frames in a list, results with their graph, open files.",
         "Run twice as long: the growth doubles. tracemalloc shows Python's own part of it.",

@@ -211,8 +211,8 @@ def _overall(decisions: Sequence[Decision]) -> tuple[str, str]:
         return decisions[0].decision, decisions[0].reasons[0] if len(decisions) == 1 else "on every input"
     names = {name: [_named(each) for each in decisions if each.decision == name] for name in found}
     short = len(decisions) > MOST_NAMED
-    told = "; ".join(f"{name} on {len(each) if short else ', '.join(each)}" for name, each in names.items())
-    return INCONCLUSIVE, f"the inputs differ: {told}" if told else "nothing was measured"
+    inputs = "; ".join(f"{name} on {len(each) if short else ', '.join(each)}" for name, each in names.items())
+    return INCONCLUSIVE, f"the inputs differ: {inputs}" if inputs else "nothing was measured"
 
 
 def _named(decision: Decision) -> str:

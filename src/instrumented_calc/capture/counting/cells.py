@@ -36,13 +36,13 @@ distance: Callable[[], int] = itertools.cycle(
 class Seen:
     """Inspected calls with the same operands: their number, their time and its squares."""
 
-    __slots__ = ("line", "ns", "operands", "seen", "squares", "told")
+    __slots__ = ("line", "ns", "operands", "seen", "squares", "written")
 
     def __init__(self, operands: list[str], line: str) -> None:
         self.operands = operands
         self.line = line
         self.seen = self.ns = self.squares = 0
-        self.told = (0, 0, 0)
+        self.written = (0, 0, 0)
 
     def add(self, elapsed: int) -> None:
         """Add one call."""
@@ -57,7 +57,7 @@ class Seen:
             sampled: Whether the inspected calls are a sample of more calls.
         """
         now = self.seen, self.ns, self.squares
-        before, self.told = self.told, now
+        before, self.written = self.written, now
         if now == before:
             return None
         seen, ns, squares = (new - old for new, old in zip(now, before, strict=True))
@@ -77,7 +77,7 @@ class Cell:
     """
 
     __slots__ = (
-        "_label", "_looked_at_all", "_optimize", "_told", "by_operands", "left", "ns", "peek", "skipped",
+        "_label", "_looked_at_all", "_optimize", "_written", "by_operands", "left", "ns", "peek", "skipped",
         "timed",
     )  # fmt: skip
 
@@ -87,7 +87,7 @@ class Cell:
         self.left = self.peek = self.timed = self.ns = self.skipped = 0
         self.by_operands: dict[Any, Seen] = {}
         self._looked_at_all: dict[Any, Seen] | None = None  # complete inspections from before sampling began
-        self._told = (0, 0, 0)
+        self._written = (0, 0, 0)
 
     def sampled(self) -> None:
         """Note an inspected call, where most are only counted, and draw the next one."""
@@ -124,13 +124,13 @@ class Cell:
     def news(self, library: str, component: str) -> Contraction | None:
         """Return the counts since the last call, if there are any."""
         now = self.counts()
-        before, self._told = self._told, now
+        before, self._written = self._written, now
         every, some = self._looked_at_all, self.by_operands
         if every is None:
             every, some = some, {}
-        told = [each.news(sampled=False) for each in [*every.values()]]
-        told += [each.news(sampled=True) for each in [*some.values()]]
-        operands = [each for each in told if each is not None]
+        news = [each.news(sampled=False) for each in [*every.values()]]
+        news += [each.news(sampled=True) for each in [*some.values()]]
+        operands = [each for each in news if each is not None]
         if now == before and not operands:
             return None
         skipped, timed, ns = (new - old for new, old in zip(now, before, strict=True))
@@ -149,17 +149,17 @@ class Cell:
 class Converted:
     """Conversions of one kind, from one dtype and device to another, in one thread and component."""
 
-    __slots__ = ("_told", "_words", "bytes", "calls", "ns")
+    __slots__ = ("_words", "_written", "bytes", "calls", "ns")
 
     def __init__(self, kind: str, source: str, target: str) -> None:
         self._words = kind, source, target
         self.calls = self.ns = self.bytes = 0
-        self._told = (0, 0, 0)
+        self._written = (0, 0, 0)
 
     def news(self, component: str) -> Conversion | None:
         """Return the counts since the last call, if there are any."""
         now = self.calls, self.ns, self.bytes
-        before, self._told = self._told, now
+        before, self._written = self._written, now
         calls, ns, size = (new - old for new, old in zip(now, before, strict=True))
         if not calls:
             return None
@@ -181,10 +181,10 @@ class Program:
         executions: Number of executions.
     """
 
-    __slots__ = ("_contracted", "_first", "_told", "executions", "function")
+    __slots__ = ("_contracted", "_first", "_written", "executions", "function")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.executions = self._told = 0
+        self.executions = self._written = 0
         self.function: Callable[[], Any] = _reference(function)
         self._first: tuple[Any, ...] = (function, args, kwargs)
         self._contracted: dict[Contracted, int] = {}
@@ -217,7 +217,7 @@ class Program:
         if self._first:
             return []
         now = self.executions
-        before, self._told = self._told, now
+        before, self._written = self._written, now
         return [
             Contraction(
                 equation=each.equation,

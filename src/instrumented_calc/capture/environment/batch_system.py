@@ -62,10 +62,10 @@ def scheduler(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     """
     for name, known in VARIABLES.items():
         if known["job_id"] in variables:
-            told = {key: variables[variable] for key, variable in known.items() if variable in variables}
-            if told.get("array_index") == "0" and name == "LSF":
-                del told["array_index"]  # LSF's value for a job that is not an array
-            return {"name": name, **mask_variables(told)}
+            found = {key: variables[variable] for key, variable in known.items() if variable in variables}
+            if found.get("array_index") == "0" and name == "LSF":
+                del found["array_index"]  # LSF's value for a job that is not an array
+            return {"name": name, **mask_variables(found)}
     if "_CONDOR_SCRATCH_DIR" in variables:
         return {"name": "HTCondor", **_condor(variables)}
     return {}
@@ -154,9 +154,9 @@ def mpi_rank(variables: Mapping[str, str] = os.environ) -> int | None:
 
 
 def _condor(variables: Mapping[str, str]) -> dict[str, str]:
-    told = {"slot": variables["_CONDOR_SLOT"]} if "_CONDOR_SLOT" in variables else {}
+    slot = {"slot": variables["_CONDOR_SLOT"]} if "_CONDOR_SLOT" in variables else {}
     attributes = _condor_attributes(variables)
-    return {key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes} | told
+    return {key: attributes[name] for key, name in CONDOR_ATTRIBUTES.items() if name in attributes} | slot
 
 
 def _condor_attributes(variables: Mapping[str, str]) -> dict[str, str]:

@@ -98,7 +98,7 @@ class BlackBox:
         self._files: list[_File] = []  # the last one is written to
         self._waiting: deque[_Batch] = deque()
         self._next: int | None = None  # value of `passed` for a batch that continues the file
-        self._closed = self._told = False
+        self._closed = self._reported = False
         self._begin_file()
 
     def _begin_file(self) -> None:
@@ -158,8 +158,8 @@ class BlackBox:
             except (OSError, MemoryError) as error:
                 if is_foreign(error):
                     raise
-                if not self._told:
-                    self._told = True
+                if not self._reported:
+                    self._reported = True
                     self._on_trouble(
                         f"{self._wanted}: {reason_of(error)}; the last calls before a crash are not"
                         " kept in full until it can be written"

@@ -75,7 +75,7 @@ class Rounds:
         # The first search for findings imports its modules: later that would be a jump in memory.
         self._next_contractions = self._next_machine = self._next_findings = origin
         self._next_memory = origin
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._loaded = False
 
     def go(self, now: int) -> None:
@@ -101,14 +101,14 @@ class Rounds:
             self._maker.append(report)
         self._requests.look(now)
         if now >= self._next_contractions:
-            self.tell_contractions(now)
+            self.write_contractions(now)
         if now >= self._next_machine or self._memory_is_filling(now):
             self._next_machine = now + MACHINE_EVERY_NS
             self._maker.append(self._machine.read(now - self._origin))
         if now >= self._next_findings and self._judge is not None:
             self._look_for_findings(now, self._judge)
 
-    def tell_contractions(self, now: int, *, last: bool = False) -> None:
+    def write_contractions(self, now: int, *, last: bool = False) -> None:
         """Write the contractions: every second at first, less often as the run and its journal grow."""
         elapsed = now - self._origin
         self._next_contractions = now + max(CONTRACTIONS_EVERY_NS, elapsed // 100)
@@ -138,7 +138,7 @@ class Rounds:
         self._notices.warn("stall", text, stack=stall.stack)
         numbers = {"call": stall.index, "open_ns": stall.open_ns, "median_ns": stall.median_ns}
         self._maker.append(Finding("stall", text, now - self._origin, numbers))
-        self._told.add("stall")
+        self._reported.add("stall")
 
     def _look_for_findings(
         self, now: int, judge: Callable[[LiveEvidence, RunStart], Sequence[Finding]]
@@ -147,8 +147,8 @@ class Rounds:
         usual = min(max((now - self._origin) // 10, FINDINGS_EVERY_NS), RAREST_FINDINGS_NS)
         self._next_findings = now + usual
         for finding in judge(self._maker.live, self._start):
-            if finding.rule not in self._told:
-                self._told.add(finding.rule)
+            if finding.rule not in self._reported:
+                self._reported.add(finding.rule)
                 finding.time_ns = now - self._origin
                 self._maker.append(finding)
                 self._notices.warn(finding.rule, finding.text)

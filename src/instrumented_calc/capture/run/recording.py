@@ -25,6 +25,7 @@ from instrumented_calc.capture.run.housekeeping import Rounds
 from instrumented_calc.capture.tracing.windows import Windows
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import RunEnd, Tally
+from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION, NOT_MEASURED
 from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ TALLY_EVERY_NS = 5_000_000_000
 
 # Listeners to the process, open from the start of a run to its end.
 LISTENERS: dict[str, Callable[[CountingMaker], Listener]] = {
-    "garbage collection": GarbageProbe,
+    GARBAGE_COLLECTION: GarbageProbe,
     "JAX's compilation": lambda _: JaxCompileProbe(),
     "numpy.einsum": lambda _: NumpyEinsumProbe(),
     "torch.einsum": lambda _: TorchEinsumProbe(),
@@ -156,7 +157,7 @@ class Recording:
             except Exception as error:  # noqa: PERF203 - the others may still work
                 if is_foreign(error):
                     raise
-                self.notices.warn("not-measured", f"{name} cannot be measured here: {error}")
+                self.notices.warn(NOT_MEASURED, f"{name} cannot be measured here: {error}")
 
     def _append_notice(self, notice: Any) -> None:
         notice.time_ns = self._clock() - self._origin
@@ -242,7 +243,7 @@ class Recording:
             for put_back in (*undo, *(components.take_back for components in self._neighbour_lists)):
                 guarded("timed parts", put_back, self._fault)
             guarded(
-                "contractions", lambda: self._rounds.tell_contractions(self._clock(), last=True), self._fault
+                "contractions", lambda: self._rounds.write_contractions(self._clock(), last=True), self._fault
             )
             guarded("trace windows", self.windows.close, self._fault)
             guarded("last inspection of results", lambda: self.maker.look_at_last(lanes), self._fault)

@@ -51,7 +51,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._walls: deque[int] = deque(maxlen=REMEMBERED)
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
 
     def saw(self, walls: Iterable[int]) -> None:
         """Add the durations of ended calls, in ns."""
@@ -68,9 +68,9 @@ class Watchdog:
         patience = max(TIMES_THE_MEDIAN * (median or 0), SHORTEST_STALL_NS)
         for thread, calls in open_calls_of(maker):
             index, start = calls[-1].index, calls[-1].start
-            if index in self._told or now - start < patience:
+            if index in self._reported or now - start < patience:
                 continue
-            self._told.add(index)
+            self._reported.add(index)
             return Stall(index, now - start, median, stack_lines(all_stacks().get(thread)))
         return None
 

@@ -70,14 +70,14 @@ class TorchTracer:
 
     def _results_of(self, opened: Any) -> Any:
         end = getattr(self._profiler, "_disable_profiler", None)
-        told = getattr(self._profiler, "_run_on_profiler_stop", None)
-        if end is None or told is None:
+        on_stop = getattr(self._profiler, "_run_on_profiler_stop", None)
+        if end is None or on_stop is None:
             opened.__exit__(None, None, None)
             return opened.kineto_results
         try:
             return end()
         finally:
-            told()
+            on_stop()
 
     @staticmethod
     def _host_only(events: Any) -> list[Slice]:

@@ -84,7 +84,7 @@ def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
         calculator = build_calculator(calc)
         with show_progress() as on_step:
             found = profile_dynamics(calculator, built.atoms, protocol, on_step=on_step, **options)
-    _tell(found)
+    _print_result(found)
 
 
 def _trace(text: str) -> Any:
@@ -94,7 +94,7 @@ def _trace(text: str) -> Any:
     return Trace(every_calls=int(text))
 
 
-def _tell(found: Profile) -> None:
+def _print_result(found: Profile) -> None:
     """Show the summary and the next command on stderr, and the journal's path on stdout."""
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)

@@ -79,7 +79,12 @@ def _run(
     people = Console(stderr=True)
     if not people.is_terminal:
         run = run_scale(
-            settings, sizes, replicates=replicates, output=output, time_limit_s=time_limit, on_cell=_tell
+            settings,
+            sizes,
+            replicates=replicates,
+            output=output,
+            time_limit_s=time_limit,
+            on_cell=_print_cell,
         )
     else:
         with Progress(console=people, transient=True) as bar:
@@ -97,7 +102,7 @@ def _run(
     return run
 
 
-def _tell(name: str, done: int, total: int) -> None:
+def _print_cell(name: str, done: int, total: int) -> None:
     if name:
         typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 

@@ -95,7 +95,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _run(plan: Plan, output: Path, time_limit: float, tolerance: float | None) -> StudyRun:
     people = Console(stderr=True)
     if not people.is_terminal:
-        return run_study(plan, output, time_limit_s=time_limit, tolerance=tolerance, on_cell=_tell)
+        return run_study(plan, output, time_limit_s=time_limit, tolerance=tolerance, on_cell=_print_cell)
     with Progress(console=people, transient=True) as bar:
         task = bar.add_task("", total=None)
         return run_study(
@@ -109,7 +109,7 @@ def _run(plan: Plan, output: Path, time_limit: float, tolerance: float | None) -
         )
 
 
-def _tell(name: str, done: int, total: int) -> None:
+def _print_cell(name: str, done: int, total: int) -> None:
     if name and total:
         typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 

@@ -277,15 +277,15 @@ def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float
     for file in dict.fromkeys(each.file for each in done):
         ours = sorted((each for each in done if each.file == file), key=_nearest_to_the_truth)
         reference = _values(stems[(*ours[0].key, ours[0].rep)])
-        told = set()
+        reported = set()
         for cell in ours[1:]:
-            if cell.key in told:
+            if cell.key in reported:
                 continue
             who = f"{cell.mode} {cell.tag}"
             allowed = tolerance_of(cell.tag, ours[0].tag) if tolerance is None else tolerance
             problem = compare(file, reference, _values(stems[(*cell.key, cell.rep)]), who, allowed)
             if problem is not None:
-                told.add(cell.key)
+                reported.add(cell.key)
                 # NumPy is the reference of all torch modes of its dtype.
                 tag = cell.tag.partition(" ")[0] if cell.mode == NUMPY else cell.tag
                 found.append(replace(problem, tag=tag))

@@ -185,8 +185,8 @@ def _studied_share(row: dict[str, Any]) -> Point | None:
 
 
 def _number(value: Any) -> float | None:
-    told = isinstance(value, float | int) and math.isfinite(value) and 0 <= value <= 1
-    return PERCENT * value if told else None
+    is_share = isinstance(value, float | int) and math.isfinite(value) and 0 <= value <= 1
+    return PERCENT * value if is_share else None
 
 
 def _point(series: str, place: str | float, values: Sequence[float | None], factor: float) -> Point | None:

@@ -43,11 +43,11 @@ def build_intake(found: Ingested) -> Document:
 
 
 def _lines(title: str, lines: Iterable[str]) -> Section | None:
-    told = [one_line(line) for line in lines]
-    if not told:
+    shown = [one_line(line) for line in lines]
+    if not shown:
         return None
-    more = [f"and {count(len(told) - NAMED)} more"] if len(told) > NAMED else []
-    return Section(title, (Paragraph((*told[:NAMED], *more)),))
+    more = [f"and {count(len(shown) - NAMED)} more"] if len(shown) > NAMED else []
+    return Section(title, (Paragraph((*shown[:NAMED], *more)),))
 
 
 def _refusal(bundle: str, member: str, reason: str) -> str:

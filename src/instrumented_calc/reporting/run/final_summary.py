@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules.catalogue import judge
+from instrumented_calc.analysis.rules.memory import host_growth_of
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import plain
@@ -203,12 +204,10 @@ def _memory(summary: Summary, findings: Sequence[Finding]) -> str:
 
 def _growth(memory: Memory, findings: Sequence[Finding]) -> str:
     """Return the rate of growth, with interval and verdict if a rule has judged it."""
-    found = next((each for each in findings if each.rule == "host-growth"), None)
-    rate = None if found is None else found.numbers.get(f"kb_per_{memory.per}")
-    if found is None or rate is None or found.verdict == "not enough evidence":
+    found = host_growth_of(findings, memory.per)
+    if found is None:
         return f"{(memory.slope_bytes or 0) / 1e3:+.1f} kB/{memory.per} (no verdict)"
-    low, high = found.numbers["low_kb"], found.numbers["high_kb"]
-    return f"{rate:+.1f} kB/{memory.per} [{low:.1f}, {high:.1f}] {found.verdict}"
+    return f"{found.kb:+.1f} kB/{memory.per} [{found.low_kb:.1f}, {found.high_kb:.1f}] {found.verdict}"
 
 
 def _failures(summary: Summary) -> str:

@@ -27,12 +27,12 @@ def findings_section(findings: Sequence[Finding]) -> Section | None:
     """
     if not findings:
         return None
-    told = _of(findings, "flagged")
+    problems = _of(findings, "flagged")
     blocks: list[Paragraph | Facts] = []
-    for finding in told:
+    for finding in problems:
         head = f"{SEVERITIES[finding.severity]}  {finding.rule}: {identity.one_line(finding.headline)}"
         blocks += [Paragraph((head,)), Facts(tuple(_pairs(finding)))]
-    if not told:
+    if not problems:
         blocks.append(Paragraph(("No findings.",)))
     cleared, missing = _of(findings, "clear"), _of(findings, "not enough evidence")
     last = [f"clear ({count(len(cleared))}): {', '.join(each.rule for each in cleared)}"] if cleared else []
@@ -77,14 +77,14 @@ def _value(value: Any) -> str:
 
 def flagged_line(findings: Sequence[Finding]) -> str:
     """Return the worst finding and the number of findings; empty if none costs anything."""
-    told = [each for each in _of(findings, "flagged") if each.severity != "info"]
-    if not told:
+    problems = [each for each in _of(findings, "flagged") if each.severity != "info"]
+    if not problems:
         return ""
-    first = told[0]
+    first = problems[0]
     cost = "" if first.saving_share is None else f" ({percent(first.saving_share, 0)} of wall)"
-    more = f"; also {', '.join(each.rule for each in told[1:])}" if len(told) > 1 else ""
+    more = f"; also {', '.join(each.rule for each in problems[1:])}" if len(problems) > 1 else ""
     clear = len(_of(findings, "clear"))
-    of = f"({len(told)} of {count(len(findings))} rules; {clear} clear)"
+    of = f"({len(problems)} of {count(len(findings))} rules; {clear} clear)"
     return f"{first.rule}: {shortened(identity.one_line(first.headline))}{cost}{more} {of}"
 
 

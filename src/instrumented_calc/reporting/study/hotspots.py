@@ -66,8 +66,8 @@ def hotspots_section(modes: Sequence[ProfiledMode]) -> Section | None:
     )
     headings = ("mode: function", "calls", "own, ms", "cumulative, ms", "share of the call")
     inputs = ", ".join(dict.fromkeys(f"{each.file} ({each.tag})" for each in modes))
-    told = one_line(f"Per evaluation of {inputs}, under cProfile. {REMARK}")
-    return Section("Hotspots under cProfile", (Table(headings, rows), Paragraph((told,))))
+    remark = one_line(f"Per evaluation of {inputs}, under cProfile. {REMARK}")
+    return Section("Hotspots under cProfile", (Table(headings, rows), Paragraph((remark,))))
 
 
 def _where(each: Hotspot) -> str:

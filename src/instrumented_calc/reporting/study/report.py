@@ -59,8 +59,8 @@ def build_study(
 
 def _verdict(study: Study) -> list[str]:
     number = sum(1 for each in study.decisions if each.refused)
-    told = f" (REFUSED on {number} of {len(study.decisions)}: the measurements do not allow a verdict)"
-    refused = told if number else ""
+    reason = f" (REFUSED on {number} of {len(study.decisions)}: the measurements do not allow a verdict)"
+    refused = reason if number else ""
     lines = [f"{study.decision.upper()}{refused}: {study.why}"]
     lines += [
         f"species scaling of {each.mode}: {each.verdict}: time ~ S^{_estimate(each.exponent)} (95 %)"
