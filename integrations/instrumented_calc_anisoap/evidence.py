@@ -6,12 +6,12 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.integration import Part
+from instrumented_calc.integration import Part, Workload
 from instrumented_calc_anisoap import power_spectrum
 from instrumented_calc_anisoap.calculator import AniSOAPCalculator
 from instrumented_calc_anisoap.library import library
 from instrumented_calc_anisoap.model import Model, default_model
-from instrumented_calc_anisoap.study import Descriptors, Workload, workload
+from instrumented_calc_anisoap.study import Descriptors, workload
 from instrumented_calc_anisoap.torch_expansion import TorchPowerSpectrum
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ModelError
+from instrumented_calc.integration import Case, Workload
 from instrumented_calc_anisoap.frames import benzenes, ellipsoids
 from instrumented_calc_anisoap.hypers import Hypers
 from instrumented_calc_anisoap.mixed_einsum import MixedEinsum, in_pair_expansion
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+    from instrumented_calc.integration import Setting
+
 SPEC = "anisoap"
 SPECIES = ("C", "H", "N", "O")
 N_OF_SPECIES = 24
@@ -30,8 +32,7 @@ class Descriptors:
 
     Args:
         frames: The frames.
-        setting: Has `mode`, `dtype`, `device` and `compiled`, and receives `into_ns`, `compute_ns` and
-            `out_ns`.
+        setting: The mode; receives the times.
         hypers: AniSOAP's settings.
 
     Attributes:
@@ -43,7 +44,7 @@ class Descriptors:
         ModelError: anisoap is not installed, or the mode is unknown.
     """
 
-    def __init__(self, frames: list[Atoms], setting: Any, hypers: Hypers) -> None:
+    def __init__(self, frames: list[Atoms], setting: Setting, hypers: Hypers) -> None:
         self.model = None
         self.results: dict[str, NDArray[Any]] = {}
         self.power_spectrum: PowerSpectrum | TorchPowerSpectrum = PowerSpectrum(hypers)
@@ -80,42 +81,9 @@ class Descriptors:
         return getattr(source, "into_ns", 0), getattr(source, "out_ns", 0)
 
 
-@dataclass(frozen=True)
-class Case:
-    """Frames under a name, like the files of AniSOAP's study.
-
-    Attributes:
-        file: The name.
-        n_atoms: Particles per frame.
-        species: Number of species.
-        symbols: Chemical symbols of a frame's particles, of which N_a are counted.
-        build: Given the setting, returns the timed object.
-        pairs: Given the built object, after a call, returns its number of neighbour pairs.
-    """
-
-    file: str
-    n_atoms: int
-    species: int
-    symbols: tuple[str, ...]
-    build: Callable[[Any], Descriptors]
-    pairs: Callable[[Any], int]
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Cases of one kind.
-
-    Attributes:
-        name: As requested.
-        cases: Its cases.
-        numpy_dtypes: Dtypes of the NumPy mode: AniSOAP supports only doubles.
-        torch_dtypes: Dtypes of the torch modes: no matrix inversion in half precision.
-    """
-
-    name: str
-    cases: tuple[Case, ...]
-    numpy_dtypes: tuple[str, ...] = ("float64",)
-    torch_dtypes: tuple[str, ...] = ("float64", "float32")
+# No matrix inversion in half precision; AniSOAP itself supports only doubles.
+NUMPY_DTYPES = ("float64",)
+TORCH_DTYPES = ("float64", "float32")
 
 
 def workload(spec: str) -> Workload | None:
@@ -134,7 +102,7 @@ def workload(spec: str) -> Workload | None:
     if what not in _CASES:
         message = f"unknown workload {spec!r}: use one of {', '.join(f'{SPEC}:{each}' for each in _CASES)}"
         raise ModelError(message)
-    return Workload(spec, tuple(_CASES[what]()))
+    return Workload(spec, tuple(_CASES[what]()), NUMPY_DTYPES, TORCH_DTYPES)
 
 
 def _case(file: str, frames: list[Atoms]) -> Case:

@@ -54,12 +54,87 @@ class Part:
     shapes: Callable[..., Hashable] | None = None
 
 
+@dataclass
+class Setting:
+    """Settings of a case of `instrumented-calc study`; the case adds to the times while it computes.
+
+    Attributes:
+        mode: `numpy_only`, `torch_mixed` or `torch_full`.
+        dtype: `float64`, `float32` or `float16`.
+        device: Name of the torch device: `cpu`, `cuda` or `mps`; a `torch.device` is replaced by its name.
+        compiled: Whether torch.compile is used (`reduce-overhead`).
+        into_ns: Accumulated array-to-tensor conversion time in ns; the case adds to it.
+        compute_ns: Accumulated computation time without conversions in ns; the case adds to it.
+        out_ns: Accumulated tensor-to-array conversion time in ns; the case adds to it.
+    """
+
+    mode: str
+    dtype: str = "float64"
+    device: str = "cpu"
+    compiled: bool = False
+    into_ns: int = 0
+    compute_ns: int = 0
+    out_ns: int = 0
+
+    def __post_init__(self) -> None:
+        """Store the device's name."""
+        self.device = str(self.device)
+
+    @property
+    def tag(self) -> str:
+        """Key of dtype, device and engine."""
+        return f"{self.dtype} {self.device} {'compiled' if self.compiled else 'eager'}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input of `instrumented-calc study`.
+
+    Attributes:
+        file: Its name.
+        n_atoms: Particles per frame.
+        build: Given the setting, returns the timed object: a callable without arguments that returns its
+            values (an array, a number, or several by name), or a calculator, whose results are used.
+        species: Number of species.
+        symbols: Species of each particle of a frame; empty if there are none.
+        pairs: Given the built object, after a call, returns the number of neighbour pairs.
+        atoms: The atoms for a calculator; None if it has its own.
+        properties: Properties to request from it.
+    """
+
+    file: str
+    n_atoms: int
+    build: Callable[[Setting], Any]
+    species: int = 1
+    symbols: tuple[str, ...] = ()
+    pairs: Callable[[Any], int] | None = None
+    atoms: Any = None
+    properties: tuple[str, ...] = ("energy",)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A set of inputs of `instrumented-calc study`.
+
+    Attributes:
+        name: As a user types it.
+        cases: The inputs.
+        numpy_dtypes: Dtypes supported by `numpy_only`.
+        torch_dtypes: Dtypes supported by the torch modes.
+    """
+
+    name: str
+    cases: Sequence[Case]
+    numpy_dtypes: tuple[str, ...] = ("float64", "float32", "float16")
+    torch_dtypes: tuple[str, ...] = ("float64", "float32", "float16")
+
+
 class Integration(Protocol):
     """Interface of an integration for one model library.
 
     `knows` and `describe` are required; `parts`, `counts` and `build` are optional, as are `SPECS`, the
-    specs of `build` that `instrumented-calc compare-all` tries by default, and `study(spec)` with `STUDIES`,
-    the workloads that it adds to `instrumented-calc study`.
+    specs of `build` that `instrumented-calc compare-all` tries by default, and `study(spec)`, which returns a
+    `Workload` or None, with `STUDIES`, the specs that it adds to `instrumented-calc study`.
     """
 
     def knows(self, calc: Any) -> bool:

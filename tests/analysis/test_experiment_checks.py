@@ -13,14 +13,14 @@ from instrumented_calc.analysis.experiment_checks import (
     least_torch_bytes,
     unaccounted_share,
 )
-from instrumented_calc.analysis.study.cells import Cell, Executed
+from instrumented_calc.analysis.study.cells import Executed, StudyCell
 from instrumented_calc.intake.reading.measurements import Measurement
 
 
 def cell(rep, wall, compute=None, *, warm=False, threads=1):
     seen = Executed(torch_loaded=False, threads={}, effective={"openblas": threads}, processors=8)
     parts = {"wall_s": wall, "compute_s": compute, "conv_in_s": 0.0, "conv_out_s": 0.0}
-    return Cell("a.xyz", "numpy_only", rep, 10, 1, warmups=2 if warm else 0, executed=seen, **parts)
+    return StudyCell("a.xyz", "numpy_only", rep, 10, 1, warmups=2 if warm else 0, executed=seen, **parts)
 
 
 def row(rep, wall, compute=None, *, warm=False, threads=1):

@@ -14,7 +14,7 @@ from ase.calculators.emt import EMT
 from tests.intake.published import chtc_members, local_members, metrics, write_tgz, write_zip
 
 from instrumented_calc import profiled
-from instrumented_calc.intake.archives.kinds import Kind, recognize
+from instrumented_calc.intake.archives.kinds import MemberKind, recognize
 from instrumented_calc.intake.archives.layout import Results
 from instrumented_calc.intake.archives.staging import Staged, stage
 from instrumented_calc.intake.ingest import Bundle, ingest
@@ -190,25 +190,29 @@ def test_damaged_journals_are_read_as_far_as_they_are_whole(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("env_report.json", b'{"python": "3.13", "pytorch": null}', Kind.environment),
-        ("env_report.json", b'{"sys_executable": "/x", "pip_freeze": [], "env_vars": {}}', Kind.environment),
+        ("env_report.json", b'{"python": "3.13", "pytorch": null}', MemberKind.environment),
+        (
+            "env_report.json",
+            b'{"sys_executable": "/x", "pip_freeze": [], "env_vars": {}}',
+            MemberKind.environment,
+        ),
         (
             "env_report.json",
             b'{"captured_at_utc": "", "packages": {}, "thread_environment": {}}',
-            Kind.environment,
+            MemberKind.environment,
         ),
-        ("results.json", b'{"schema_version": 1, "workloads": []}', Kind.workloads),
-        ("my_trace.json", b"[]", Kind.trace),
-        ("deep.json", b"[" * 100_000, Kind.other),
-        ("broken.json", b'{"mode"', Kind.other),
-        ("numbers.json", b"1" * 10_000, Kind.other),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n", Kind.figure),
-        ("plot.svg", b"<?xml?><svg/>", Kind.figure),
-        ("job.err", b"", Kind.log),
-        ("run.txt", b'{"event":"run_start","schema":"instrumented-calc/1"}\n', Kind.journal),
-        ("run.jsonl", b'{"ev\0\0\n{"event":"fields","fields":{}}\n', Kind.journal),
-        ("run.jsonl", b'{"step":1}\n{"step":2}\n', Kind.other),
-        ("run.txt", b"", Kind.other),
+        ("results.json", b'{"schema_version": 1, "workloads": []}', MemberKind.workloads),
+        ("my_trace.json", b"[]", MemberKind.trace),
+        ("deep.json", b"[" * 100_000, MemberKind.other),
+        ("broken.json", b'{"mode"', MemberKind.other),
+        ("numbers.json", b"1" * 10_000, MemberKind.other),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n", MemberKind.figure),
+        ("plot.svg", b"<?xml?><svg/>", MemberKind.figure),
+        ("job.err", b"", MemberKind.log),
+        ("run.txt", b'{"event":"run_start","schema":"instrumented-calc/1"}\n', MemberKind.journal),
+        ("run.jsonl", b'{"ev\0\0\n{"event":"fields","fields":{}}\n', MemberKind.journal),
+        ("run.jsonl", b'{"step":1}\n{"step":2}\n', MemberKind.other),
+        ("run.txt", b"", MemberKind.other),
     ],
 )
 def test_members_are_recognized_by_their_content(tmp_path, name, content, kind):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instrumented_calc.experiments.study.workload import Setting
+from instrumented_calc.integration import Setting
 from instrumented_calc_anisoap.mixed_einsum import MixedEinsum
 
 torch = pytest.importorskip("torch")

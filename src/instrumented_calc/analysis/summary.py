@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.conservation import Conservation, measure_conservation
-from instrumented_calc.analysis.contractions.contractions import Contractions, measure_contractions
-from instrumented_calc.analysis.contractions.conversions import Conversions, measure_conversions
+from instrumented_calc.analysis.contractions.contractions import ContractionTotals, measure_contractions
+from instrumented_calc.analysis.contractions.conversions import ConversionTotals, measure_conversions
 from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
 from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
@@ -28,7 +28,7 @@ from instrumented_calc.analysis.timing.latency import (
     slowest_calls,
     steady_calls,
 )
-from instrumented_calc.analysis.timing.part_spread import Spread, measure_spread
+from instrumented_calc.analysis.timing.part_spread import PartSpread, measure_spread
 from instrumented_calc.analysis.timing.selection import Selection, select
 from instrumented_calc.journal.columns import ABSENT
 
@@ -136,15 +136,15 @@ class Summary:
     warmup: Warmup | None
     slowest: list[SlowCall]
     breakdown: Breakdown | None
-    spread: dict[str, Spread]
+    spread: dict[str, PartSpread]
     phases: list[PhaseSummary]
     lanes: list[LaneSummary]
     failures: dict[str, int]
     compilation: Compilation | None
     device: DeviceUse | None
     counts: list[Count]
-    contractions: Contractions | None
-    conversions: Conversions | None
+    contractions: ContractionTotals | None
+    conversions: ConversionTotals | None
     traces: TraceUse | None
     gemms: tuple[Gemm, ...]
     conservation: list[Conservation]

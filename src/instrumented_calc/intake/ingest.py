@@ -14,7 +14,7 @@ from instrumented_calc.intake.archives.layout import Placed, Results
 from instrumented_calc.intake.archives.output_folder import write_ours
 from instrumented_calc.intake.archives.staging import Refusal, Staged, stage
 from instrumented_calc.intake.checks.catalogue import validate
-from instrumented_calc.intake.checks.conclusions import Ratio, not_supported, ratios, supported
+from instrumented_calc.intake.checks.conclusions import ModeRatio, not_supported, ratios, supported
 from instrumented_calc.intake.checks.mlff_distiller import profile_row
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.intake.reading.journal_table import journal_row
@@ -67,7 +67,7 @@ class Ingested:
     evidence: StudyData = field(default_factory=StudyData)
     hotspots: list[dict[str, Any]] = field(default_factory=list)
     checks: list[Observation] = field(default_factory=list)
-    ratios: list[Ratio] = field(default_factory=list)
+    ratios: list[ModeRatio] = field(default_factory=list)
     supported: list[str] = field(default_factory=list)
     not_supported: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)

@@ -62,7 +62,7 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
     Raises:
         JournalReadError: If the file cannot be read.
     """
-    reading = _Reading()
+    reading = _FrameReader()
     with open_lines(path) as lines:
         for number, line in lines.lines():
             if line.startswith(CALL):
@@ -78,7 +78,7 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
     return tuple(reading.frames)
 
 
-class _Reading:
+class _FrameReader:
     """Rows in order: carried fields apply until a row changes them."""
 
     def __init__(self) -> None:

@@ -58,7 +58,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
 }
 
 
-class Kind(msgspec.Struct):
+class EventKey(msgspec.Struct):
     """The key common to all records."""
 
     event: str
@@ -125,7 +125,7 @@ class Gathering:
         self.unknown: Counter[str] = Counter()
         self.rows = RowCollector(min(size // SHORT_ROW_BYTES, MOST_RESERVED) + 16)
         self._damage = Damage()
-        self._kind = decoder(Kind).decode
+        self._kind = decoder(EventKey).decode
         self._decoders = {event: decoder(kind) for event, kind in KINDS.items()}
         self._known = 0
         self._seen: set[int] = set()

@@ -13,7 +13,7 @@ from msgspec import Struct
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.gathering import KINDS, LONGEST_EVENT, BadLine, Kind
+from instrumented_calc.journal.gathering import KINDS, LONGEST_EVENT, BadLine, EventKey
 from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import no_journal
 from instrumented_calc.journal.run_start import UNDECODABLE, check_version
@@ -80,7 +80,7 @@ class _Version(Struct):
 class _Checking:
     def __init__(self, where: str) -> None:
         self._decode = decoder(records.Record).decode
-        self._kind = decoder(Kind).decode
+        self._kind = decoder(EventKey).decode
         self._version = decoder(_Version).decode
         self._where = where
         self._events: Counter[str] = Counter()

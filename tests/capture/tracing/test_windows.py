@@ -20,7 +20,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
 from instrumented_calc.capture.tracing import window_files, windows
-from instrumented_calc.capture.tracing.slices import Slice
+from instrumented_calc.capture.tracing.slices import TracedSlice
 from instrumented_calc.capture.wrapping.twin import twin
 from instrumented_calc.errors import TraceSettingsError
 from instrumented_calc.journal.reader import read_journal
@@ -38,7 +38,7 @@ class Library:
 
     def __init__(self, clock) -> None:
         self.clock = clock
-        self.slices: list[Slice] = []
+        self.slices: list[TracedSlice] = []
         self.started = self.stopped = 0
         self.taken = False
         self.idle = False
@@ -52,13 +52,13 @@ class Library:
     def annotate(self, name):
         began = self.clock.now
         yield
-        self.slices.append(Slice(began + OFFSET, self.clock.now + OFFSET, name, 1))
+        self.slices.append(TracedSlice(began + OFFSET, self.clock.now + OFFSET, name, 1))
 
     def operation(self, ns: int) -> None:
         began = self.clock.now
         self.clock.advance(ns)
         if self.started > self.stopped and not self.idle:
-            self.slices.append(Slice(began + OFFSET, self.clock.now + OFFSET, "op", 1, "[2,3]"))
+            self.slices.append(TracedSlice(began + OFFSET, self.clock.now + OFFSET, "op", 1, "[2,3]"))
 
     def start(self) -> None:
         self.clock.advance(START_COST)
@@ -67,7 +67,7 @@ class Library:
         self.started += 1
         self.threads.add(threading.get_ident())
 
-    def stop(self) -> list[Slice]:
+    def stop(self) -> list[TracedSlice]:
         self.clock.advance(STOP_COST)
         self.stopped += 1
         if self.fails_at == "stop":

@@ -13,7 +13,7 @@ import pytest
 from instrumented_calc import __version__
 from instrumented_calc.capture.environment.environment import environment
 from instrumented_calc.cli import main
-from instrumented_calc.intake.archives.kinds import Kind
+from instrumented_calc.intake.archives.kinds import MemberKind
 from instrumented_calc.intake.ingest import Bundle, ingest
 
 
@@ -124,4 +124,4 @@ def test_a_failed_import_is_one_line_and_the_rest_is_reported(capsys, monkeypatc
 def test_ingest_recognises_the_output_of_env(env_output, tmp_path):
     (tmp_path / "env.json").write_text(json.dumps(env_output()))
     found = ingest([Bundle(tmp_path / "env.json")], tmp_path / "results")
-    assert found.placed[0].kind is Kind.environment
+    assert found.placed[0].kind is MemberKind.environment

@@ -17,16 +17,12 @@ from tests.support import read_records
 import instrumented_calc
 from instrumented_calc.cli import main
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.study.arrays import as_arrays
 from instrumented_calc.experiments.study.plan import Plan, tasks_of
 from instrumented_calc.experiments.study.runner import run_study
-from instrumented_calc.experiments.study.task import Machine
-from instrumented_calc.experiments.study.workload import (
-    Case,
-    Setting,
-    Workload,
-    as_arrays,
-)
+from instrumented_calc.experiments.study.task import Capabilities
 from instrumented_calc.experiments.study.workloads import find_workload
+from instrumented_calc.integration import Case, Setting, Workload
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 SOURCES = Path(instrumented_calc.__file__).parents[1]
@@ -38,7 +34,7 @@ import numpy as np
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from instrumented_calc.experiments.study.workload import Case, Workload
+from instrumented_calc.integration import Case, Workload
 
 A = np.random.default_rng(0).normal(size=(4, 3, 6, 6, 6))
 X = np.random.default_rng(1).normal(size=(6, 6, 6))
@@ -207,7 +203,7 @@ def test_unknown_workloads_and_modes_are_one_line(capsys):
         assert words in capsys.readouterr().err.splitlines()[-1]
 
 
-def planned(machine=Machine("2.13.0", 1, 1e-6, ("cpu",), ()), **options):  # noqa: B008 - immutable
+def planned(machine=Capabilities("2.13.0", 1, 1e-6, ("cpu",), ()), **options):  # noqa: B008 - immutable
     workload = options.pop(
         "workload", Workload("w", (Case("a", 1, lambda _: None), Case("b", 1, lambda _: None)))
     )
@@ -224,7 +220,7 @@ def test_replicates_are_interleaved_in_orders_of_their_own():
 
 
 def test_unsupported_devices_are_skipped_and_reported():
-    machine = Machine("2.13.0", 1, 1e-6, ("cpu", "mps"), ("mps",))
+    machine = Capabilities("2.13.0", 1, 1e-6, ("cpu", "mps"), ("mps",))
     tasks, notes = planned(machine, dtypes=("float64", "float16"), devices=("cpu", "mps", "cuda"), reps=1)
     assert {task.tag for task in tasks if task.mode != "numpy_only"} == {
         "float64 cpu eager",
@@ -239,8 +235,8 @@ def test_unsupported_devices_are_skipped_and_reported():
 
 def test_without_torch_only_numpy_can_be_asked_for():
     with pytest.raises(ExperimentError, match=r"pip install 'instrumented-calc\[torch\]'"):
-        planned(Machine())
-    assert {task.mode for task in planned(Machine(), modes=("numpy_only",))[0]} == {"numpy_only"}
+        planned(Capabilities())
+    assert {task.mode for task in planned(Capabilities(), modes=("numpy_only",))[0]} == {"numpy_only"}
 
 
 def test_numbers_sequences_and_mappings_become_arrays():

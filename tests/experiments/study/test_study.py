@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instrumented_calc.analysis.study.cells import Cell, Executed, products_of
+from instrumented_calc.analysis.study.cells import Executed, StudyCell, products_of
 from instrumented_calc.analysis.study.checks import check_cells, problem
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.analysis.study.values import compare
@@ -60,7 +60,7 @@ def cells(  # noqa: PLR0913 - what is planted
             time = wall * float(np.exp(rng.normal(scale=noise)))
             converted = time * share if mode == "torch_mixed" else 0.0
             found.append(
-                Cell(
+                StudyCell(
                     file=file,
                     mode=mode,
                     rep=rep,
@@ -172,7 +172,9 @@ def test_modes_whose_values_differ_get_no_speed_verdict_at_all(seed):
 
 
 def replaced(cell, executed):
-    return Cell(**{name: getattr(cell, name) for name in Cell.__dataclass_fields__} | {"executed": executed})
+    return StudyCell(
+        **{name: getattr(cell, name) for name in StudyCell.__dataclass_fields__} | {"executed": executed}
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -264,7 +266,7 @@ def test_a_first_replicate_without_warm_up_is_set_aside_and_reported():
 
 
 def changed(cell, **changes):
-    return Cell(**{name: getattr(cell, name) for name in Cell.__dataclass_fields__} | changes)
+    return StudyCell(**{name: getattr(cell, name) for name in StudyCell.__dataclass_fields__} | changes)
 
 
 def test_unaccounted_time_makes_the_share_a_range_that_may_decide_nothing():
@@ -277,7 +279,7 @@ def test_unaccounted_time_makes_the_share_a_range_that_may_decide_nothing():
 
 def test_a_mode_that_stalled_leaves_no_verdict_and_is_reported():
     found = [each for each in cells(0, (2.0, 1.0, 0.97)) if each.mode != "torch_full"]
-    lost = Cell("planted.xyz", "torch_full", 1, 0, 0, status="stalled", why="no end after 120 s")
+    lost = StudyCell("planted.xyz", "torch_full", 1, 0, 0, status="stalled", why="no end after 120 s")
     verdict = judged([*found, lost])
     assert verdict.why == "no time of torch_full"
     assert verdict.lost == (lost,)
@@ -335,7 +337,7 @@ def test_tables_have_the_columns_of_the_study_and_agree_with_each_other():
 
 
 def test_unmeasured_values_are_empty_in_the_tables():
-    (line,) = timings_csv([Cell("a", "numpy_only", 1, 2, 1, wall_s=0.5)]).splitlines()[1:]
+    (line,) = timings_csv([StudyCell("a", "numpy_only", 1, 2, 1, wall_s=0.5)]).splitlines()[1:]
     assert line == "a,numpy_only,1,2,1,0.5,,,,0.125,float64 cpu eager,"
 
 

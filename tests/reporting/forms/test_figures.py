@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from instrumented_calc.analysis.study.cells import Cell
+from instrumented_calc.analysis.study.cells import StudyCell
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.reporting.forms.figures import Figure, Point, render_figure
@@ -15,7 +15,7 @@ from instrumented_calc.reporting.study.figures import figures_of
 
 def rows():
     cells = [
-        Cell(f"{species}_species.xyz", mode, rep, 24, species, wall_s=species * (1 + rep / 10), util=0.9)
+        StudyCell(f"{species}_species.xyz", mode, rep, 24, species, wall_s=species * (1 + rep / 10), util=0.9)
         for species in (1, 2, 3)
         for mode in ("numpy_only", "torch_full")
         for rep in (1, 2, 3)

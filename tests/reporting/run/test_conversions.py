@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from instrumented_calc.analysis.contractions.conversions import Conversion, Conversions, Promotion
+from instrumented_calc.analysis.contractions.conversions import ConversionTotals, ConversionUse, Promotion
 from instrumented_calc.reporting.document import Document
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.conversions import ROWS_SHOWN, conversions_section
 
-COPY = Conversion(
+COPY = ConversionUse(
     "host to device", "float64@cpu", "float32@cuda:0", "to device", 1000, 20_000_000, 48_000, 0.02
 )
-WAIT = Conversion("sync", "cuda", "", "", 10, 1_000_000, 0, 0.001)
+WAIT = ConversionUse("sync", "cuda", "", "", 10, 1_000_000, 0, 0.001)
 
 
-def text(found: Conversions) -> str:
+def text(found: ConversionTotals) -> str:
     return render_text(Document("A run", (conversions_section(found),)))
 
 
 def test_each_row_reports_source_target_and_share():
-    lines = text(Conversions((COPY, WAIT), (), 10**9, ("as_tensor", "tensor"))).splitlines()
+    lines = text(ConversionTotals((COPY, WAIT), (), 10**9, ("as_tensor", "tensor"))).splitlines()
     (copy,) = [line for line in lines if line.strip().startswith("host to device")]
     assert copy.split() == [
         *["host", "to", "device:", "float64@cpu", "->", "float32@cuda:0", "to", "device"],
@@ -34,7 +34,7 @@ def test_each_row_reports_source_target_and_share():
 
 def test_promotions_have_a_table_of_their_own():
     mixed = Promotion("ij,jk->ik", "numpy", "", ("float64", "float32"), "float64", 7)
-    section = conversions_section(Conversions((), (mixed,), 0))
+    section = conversions_section(ConversionTotals((), (mixed,), 0))
     (table, advice) = section.blocks
     assert table.rows == (("ij,jk->ik float64 float32", "numpy", "-", "float64", "7"),)
     assert "use one dtype" in advice.lines[0]
@@ -42,11 +42,11 @@ def test_promotions_have_a_table_of_their_own():
 
 def test_entries_beyond_the_limit_are_summed():
     rows = tuple(
-        Conversion("cast", f"float32@cuda:{n}", "x", "", 2, 1, 1, 0.0) for n in range(ROWS_SHOWN + 3)
+        ConversionUse("cast", f"float32@cuda:{n}", "x", "", 2, 1, 1, 0.0) for n in range(ROWS_SHOWN + 3)
     )
-    assert "3 other kinds with 6 calls not shown." in text(Conversions(rows, (), 10**9))
+    assert "3 other kinds with 6 calls not shown." in text(ConversionTotals(rows, (), 10**9))
 
 
 def test_without_conversions_there_is_no_section():
     assert conversions_section(None) is None
-    assert conversions_section(Conversions((), (), 0)) is None
+    assert conversions_section(ConversionTotals((), (), 0)) is None

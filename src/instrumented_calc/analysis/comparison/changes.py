@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
-    from instrumented_calc.analysis.contractions.contractions import Contraction
+    from instrumented_calc.analysis.contractions.contractions import ContractionUse
     from instrumented_calc.analysis.memory.reading import Memory
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
@@ -74,7 +74,7 @@ def contraction_changes(
 def _contractions(summary: Summary) -> dict[tuple[str, str, str], tuple[float, float]]:
     """Return calls and time per calculation; the time is NaN if unknown."""
     found: dict[tuple[str, str, str], tuple[float, float]] = {}
-    rows: tuple[Contraction, ...] = summary.contractions.rows if summary.contractions else ()
+    rows: tuple[ContractionUse, ...] = summary.contractions.rows if summary.contractions else ()
     each_of = max(summary.evaluations.calls, 1)
     for row in rows:
         key = (row.equation, row.library, row.component)

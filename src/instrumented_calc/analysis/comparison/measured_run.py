@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of
-from instrumented_calc.analysis.statistics.bootstrap import Spread, histogram_spread, quantile_spread
+from instrumented_calc.analysis.statistics.bootstrap import QuantileErrors, histogram_spread, quantile_spread
 from instrumented_calc.analysis.timing.latency import steady_calls
 from instrumented_calc.journal.records import bucket_bounds
 from instrumented_calc.plain_text import shown_path
@@ -60,7 +60,7 @@ class MeasuredRun:
     frames: tuple[Frame, ...] = ()
     summary: Summary | None = None
 
-    def spread(self) -> Spread | None:
+    def spread(self) -> QuantileErrors | None:
         """Return the uncertainty of the quantiles, estimated from this run alone."""
         if self.summary is not None and self.summary.journal.slices:
             return _thinned_spread(self.summary.journal)
@@ -135,7 +135,7 @@ def _parts(summary: Summary, rows: Any) -> dict[str, Floats]:
     return parts
 
 
-def _thinned_spread(journal: Journal) -> Spread | None:
+def _thinned_spread(journal: Journal) -> QuantileErrors | None:
     """Return the spread from the histograms of a thinned journal, one per second."""
     names = sorted({bucket for each in journal.slices for bucket, _ in each.histogram})
     place = {bucket: column for column, bucket in enumerate(names)}

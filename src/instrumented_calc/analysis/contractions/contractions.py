@@ -49,7 +49,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Contraction:
+class ContractionUse:
     """One equation in one component.
 
     Attributes:
@@ -110,7 +110,7 @@ class Contraction:
 
 
 @dataclass(frozen=True, slots=True)
-class Contractions:
+class ContractionTotals:
     """All contractions of a run.
 
     Attributes:
@@ -120,7 +120,7 @@ class Contractions:
         modules: Modules of a JAX model; programs have no times, so these come from trace windows.
     """
 
-    rows: tuple[Contraction, ...]
+    rows: tuple[ContractionUse, ...]
     calculated_ns: int
     steps: int | None = None
     modules: tuple[ModuleWork, ...] = ()
@@ -138,7 +138,7 @@ class Contractions:
 
 
 @dataclass(slots=True)
-class _Sums:
+class _UseSums:
     """Records of one equation in one component.
 
     `every` and `some` map operands to [calls, ns, squares]: of calls that were all inspected, and of
@@ -172,7 +172,7 @@ class _Sums:
         self.lines.setdefault(key, seen.line or scope)
 
 
-def measure_contractions(journal: Journal, steps: int | None = None) -> Contractions | None:
+def measure_contractions(journal: Journal, steps: int | None = None) -> ContractionTotals | None:
     """Return the contractions of a run, or None if none was recorded.
 
     Args:
@@ -181,14 +181,14 @@ def measure_contractions(journal: Journal, steps: int | None = None) -> Contract
     """
     if not journal.contractions:
         return None
-    sums: dict[tuple[Any, ...], _Sums] = defaultdict(_Sums)
+    sums: dict[tuple[Any, ...], _UseSums] = defaultdict(_UseSums)
     for record in journal.contractions:
         for each in record.contractions:
             sums[each.equation, each.library, each.component, each.optimize, each.einsum].add(each)
     calculated = calculated_ns(journal, journal.contractions[-1].time_ns)
     rows = [_row(key, each, calculated) for key, each in sums.items()]
     rows.sort(key=lambda row: (-(row.ns or 0), -row.calls, row.equation))
-    return Contractions(tuple(rows), calculated, steps, join_modules(journal))
+    return ContractionTotals(tuple(rows), calculated, steps, join_modules(journal))
 
 
 def calculated_ns(journal: Journal, until: int) -> int:
@@ -204,7 +204,7 @@ def calculated_ns(journal: Journal, until: int) -> int:
     return rows + sum(each.wall_ns for each in journal.slices if each.end_ns <= until)
 
 
-def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
+def _row(key: tuple[Any, ...], sums: _UseSums, calculated: int) -> ContractionUse:
     equation, library, component, optimize, einsum = key
     mean, error = _sampled_time(sums)
     ns: float | None = None
@@ -212,7 +212,7 @@ def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
         ns = sums.timed_ns + sum(each[1] for each in (*sums.every.values(), *sums.some.values()))
         ns += mean * _unseen(sums)
     signatures = _signatures(equation, sums)
-    return Contraction(
+    return ContractionUse(
         equation=equation,
         library=library,
         component=component,
@@ -226,13 +226,13 @@ def _row(key: tuple[Any, ...], sums: _Sums, calculated: int) -> Contraction:
     )
 
 
-def _unseen(sums: _Sums) -> int:
+def _unseen(sums: _UseSums) -> int:
     """Return the number of calls that were neither timed nor inspected."""
     looked_at = sum(each[0] for each in (*sums.every.values(), *sums.some.values()))
     return max(sums.calls - sums.timed - int(looked_at), 0)
 
 
-def _sampled_time(sums: _Sums) -> tuple[float, float]:
+def _sampled_time(sums: _UseSums) -> tuple[float, float]:
     """Return the mean of the sampled calls, and the standard error of the total time, ns.
 
     The inspected calls are a simple random sample without replacement: Cochran, Sampling Techniques (1977),
@@ -249,7 +249,7 @@ def _sampled_time(sums: _Sums) -> tuple[float, float]:
     return mean, math.sqrt((looks + unseen) * unseen * variance / looks)
 
 
-def _signatures(equation: str, sums: _Sums) -> list[Signature]:
+def _signatures(equation: str, sums: _UseSums) -> list[Signature]:
     """Split by operands: exactly if all calls were inspected, otherwise in proportion to the sample."""
     looks = sum(each[0] for each in sums.some.values())
     stand_for = _unseen(sums) + sums.timed + looks

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversion:
+class ConversionUse:
     """Conversions of one kind in one component.
 
     Attributes:
@@ -62,7 +62,7 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversions:
+class ConversionTotals:
     """All conversions of a run.
 
     Attributes:
@@ -72,7 +72,7 @@ class Conversions:
         unseen: Functions that could not be counted.
     """
 
-    rows: tuple[Conversion, ...]
+    rows: tuple[ConversionUse, ...]
     promotions: tuple[Promotion, ...]
     calculated_ns: int
     unseen: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Conversions:
         return sum(each.ns for each in self.rows) / self.calculated_ns
 
 
-def measure_conversions(journal: Journal) -> Conversions | None:
+def measure_conversions(journal: Journal) -> ConversionTotals | None:
     """Return the conversions of a run, or None if none was recorded.
 
     Args:
@@ -104,12 +104,12 @@ def measure_conversions(journal: Journal) -> Conversions | None:
     until = max((record.time_ns for record in journal.conversions), default=0)
     calculated = calculated_ns(journal, until)
     rows = [
-        Conversion(*key, calls, ns, size, ns / calculated if calculated else None)
+        ConversionUse(*key, calls, ns, size, ns / calculated if calculated else None)
         for key, (calls, ns, size) in sums.items()
     ]
     rows.sort(key=lambda row: (-row.ns, -row.calls, row.kind, row.source, row.target))
     unseen = {name for record in journal.conversions for name in record.unseen}
-    return Conversions(tuple(rows), promotions, calculated, tuple(sorted(unseen)))
+    return ConversionTotals(tuple(rows), promotions, calculated, tuple(sorted(unseen)))
 
 
 def _promotions(journal: Journal) -> tuple[Promotion, ...]:

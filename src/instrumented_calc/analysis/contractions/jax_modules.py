@@ -46,7 +46,7 @@ class ModuleWork:
 
 
 @dataclass(slots=True)
-class _Sums:
+class _ModuleSums:
     calls: int = 0
     macs: float = 0.0
     flops: float = 0.0
@@ -83,8 +83,8 @@ def join_modules(journal: Journal) -> tuple[ModuleWork, ...]:
     return tuple(modules)
 
 
-def _contracted(journal: Journal) -> dict[str, _Sums]:
-    modules: dict[str, _Sums] = defaultdict(_Sums)
+def _contracted(journal: Journal) -> dict[str, _ModuleSums]:
+    modules: dict[str, _ModuleSums] = defaultdict(_ModuleSums)
     for record in journal.contractions:
         for each in record.contractions:
             if each.library != "jax":

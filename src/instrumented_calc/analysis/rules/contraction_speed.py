@@ -11,7 +11,7 @@ from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.contractions.contractions import Contraction, Signature
+    from instrumented_calc.analysis.contractions.contractions import ContractionUse, Signature
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
@@ -131,7 +131,7 @@ def bad_path(evidence: Evidence) -> Observation:
     return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving or None)
 
 
-def _no_bad_path(many: list[tuple[Contraction, Signature]], calls: int) -> Observation:
+def _no_bad_path(many: list[tuple[ContractionUse, Signature]], calls: int) -> Observation:
     if any(each.arithmetic is None for _, each in many):
         return unknown("the shapes of contractions of three or more operands are unknown")
     if any(row.library == "torch" and _ratio(each) >= WASTED for row, each in many):
@@ -144,7 +144,7 @@ def _ratio(signature: Signature) -> float:
     return work.flops / work.best_flops if work is not None and work.best_flops else 1.0
 
 
-def _wasted(row: Contraction, signature: Signature) -> float:
+def _wasted(row: ContractionUse, signature: Signature) -> float:
     """Return the time in ns that the best order would save, by estimate: of numpy's sum over all indices."""
     if row.library != "numpy" or row.optimize or _ratio(signature) < WASTED:
         return 0.0
@@ -152,7 +152,7 @@ def _wasted(row: Contraction, signature: Signature) -> float:
     return saving if saving >= SEARCHES_WON * SEARCH_NS else 0.0
 
 
-def _swollen(row: Contraction, signature: Signature) -> bool:
+def _swollen(row: ContractionUse, signature: Signature) -> bool:
     """Return whether the optimised path creates intermediates much larger than its operands and result."""
     if not row.optimize or signature.arithmetic is None:
         return False

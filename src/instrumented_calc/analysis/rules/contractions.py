@@ -15,7 +15,7 @@ from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unkno
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.contractions.contractions import Contraction, Signature
+    from instrumented_calc.analysis.contractions.contractions import ContractionUse, Signature
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
@@ -163,13 +163,13 @@ def item_bytes(operand: str) -> int:
         return 8
 
 
-def timed_rows(evidence: Evidence) -> list[tuple[Contraction, float]]:
+def timed_rows(evidence: Evidence) -> list[tuple[ContractionUse, float]]:
     """Return the contractions with known times, and the times: only host work is timed completely."""
     found = evidence.summary.contractions
     return [(row, row.ns) for row in found.rows if row.ns is not None and not on_device(row)] if found else []
 
 
-def on_device(row: Contraction) -> bool:
+def on_device(row: ContractionUse) -> bool:
     """Return whether some operands are on a device, so that host times measure only the launch."""
     return any("@" in operand for each in row.signatures for operand in each.operands)
 

@@ -16,7 +16,7 @@ from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unkno
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.contractions.conversions import Conversion
+    from instrumented_calc.analysis.contractions.conversions import ConversionUse
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
@@ -92,7 +92,7 @@ def _nothing_counted(evidence: Evidence) -> Observation:
     return unknown("conversions are not counted")
 
 
-def _longest(rows: Sequence[Conversion]) -> str:
+def _longest(rows: Sequence[ConversionUse]) -> str:
     words = [f"{each.kind} {each.source}" + (f" to {each.target}" if each.target else "") for each in rows]
     return ", ".join(words[:2])
 

@@ -28,7 +28,7 @@ FEWEST_NS = 5_000_000_000
 LONGEST_SERIES = 1024.0
 
 
-class Sample(Protocol):
+class LiveSample(Protocol):
     """State of the process at the end of a call; None where it was not measured."""
 
     @property
@@ -52,7 +52,9 @@ class Sample(Protocol):
         """Device memory allocated to tensors."""
 
 
-def judge_live(samples: Sequence[Sample], compiled: Sequence[int], environment: Environment) -> list[Finding]:
+def judge_live(
+    samples: Sequence[LiveSample], compiled: Sequence[int], environment: Environment
+) -> list[Finding]:
     """Return the findings to report during a run.
 
     Args:
@@ -99,7 +101,7 @@ def _recompiling(compiled: Sequence[int]) -> Finding | None:
     return Finding("recompiling", text, 0, {"calls": len(late), "last_call": late[-1]})
 
 
-def _oversubscription(samples: Sequence[Sample], environment: Environment) -> Finding | None:
+def _oversubscription(samples: Sequence[LiveSample], environment: Environment) -> Finding | None:
     limits = (environment.affinity, environment.cgroup_cpus)
     allowed = min((float(each) for each in limits if isinstance(each, (int, float))), default=0.0)
     pools = environment.threads_effective if isinstance(environment.threads_effective, list) else []
@@ -114,7 +116,7 @@ def _oversubscription(samples: Sequence[Sample], environment: Environment) -> Fi
     return Finding("oversubscription", text, 0, numbers)
 
 
-def _processors_busy(samples: Sequence[Sample]) -> float | None:
+def _processors_busy(samples: Sequence[LiveSample]) -> float | None:
     known = [(each.end_ns, each.cpu_ns) for each in samples if each.cpu_ns is not None]
     if len(known) < FEWEST_SAMPLES or known[-1][0] - known[0][0] < FEWEST_NS:
         return None

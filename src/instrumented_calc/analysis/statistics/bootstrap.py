@@ -37,7 +37,7 @@ WINDOW = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class QuantileErrors:
     """Uncertainty of the quantiles of a run.
 
     Attributes:
@@ -56,7 +56,7 @@ class Spread:
         return t_quantile(max(round(self.blocks) - 1, 1))
 
 
-def quantile_spread(series: Floats, probabilities: Sequence[float], seed: int = 0) -> Spread | None:
+def quantile_spread(series: Floats, probabilities: Sequence[float], seed: int = 0) -> QuantileErrors | None:
     """Estimate the uncertainty of quantiles of a run.
 
     Args:
@@ -78,14 +78,14 @@ def quantile_spread(series: Floats, probabilities: Sequence[float], seed: int = 
     whole = len(series) // step
     flat = np.arange(whole * step) // step * len(edges) + places[: whole * step]
     counts = np.bincount(flat, minlength=whole * len(edges)).reshape(whole, len(edges))
-    return Spread(
+    return QuantileErrors(
         correlation, len(series) / step / steps, _log_errors(counts, edges, steps, probabilities, seed)
     )
 
 
 def histogram_spread(
     counts: NDArray[np.int64], edges: Floats, probabilities: Sequence[float], seed: int = 0
-) -> Spread | None:
+) -> QuantileErrors | None:
     """Estimate the same for a thinned run, from the histograms of its slices.
 
     Args:
@@ -105,7 +105,7 @@ def histogram_spread(
         return None
     calls = float(totals.mean())
     errors = _log_errors(counts, edges, steps, probabilities, seed)
-    return Spread(correlation * calls, len(counts) / steps, errors)
+    return QuantileErrors(correlation * calls, len(counts) / steps, errors)
 
 
 def _thresholds(series: Floats) -> Floats:

@@ -69,7 +69,7 @@ class Executed:
 
 
 @dataclass(frozen=True)
-class Cell:
+class StudyCell:
     """One process of an experiment, or one row of a table of an earlier one.
 
     Times are of one evaluation, the one of median duration, in s; values not measured are None.
@@ -150,12 +150,12 @@ class Cell:
         return self.wall_s - self.compute_s - self.conversion_s
 
 
-def usable(cells: Iterable[Cell]) -> list[Cell]:
+def usable(cells: Iterable[StudyCell]) -> list[StudyCell]:
     """Return the cells that have a time."""
     return [each for each in cells if each.status == DONE and each.wall_s and math.isfinite(each.wall_s)]
 
 
-def of_mode(cells: Sequence[Cell], mode: str) -> list[Cell]:
+def of_mode(cells: Sequence[StudyCell], mode: str) -> list[StudyCell]:
     """Return the cells of a mode."""
     return [each for each in cells if each.mode == mode]
 

@@ -33,7 +33,7 @@ from instrumented_calc.analysis.study.cells import NUMPY, of_mode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from instrumented_calc.analysis.study.cells import Cell, Executed
+    from instrumented_calc.analysis.study.cells import Executed, StudyCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def problem(rule: str, file: str, text: str, *, blocks: bool = True, tag: str = 
     return Problem("flagged", text, severity="wrong" if blocks else "info", rule=rule, file=file, tag=tag)
 
 
-def check_cells(cells: Sequence[Cell], torch_floor_bytes: float | None) -> list[Problem]:
+def check_cells(cells: Sequence[StudyCell], torch_floor_bytes: float | None) -> list[Problem]:
     """Check the cells of one input that are to be compared with each other.
 
     Args:
@@ -86,14 +86,14 @@ def check_cells(cells: Sequence[Cell], torch_floor_bytes: float | None) -> list[
     return list(dict.fromkeys(found))
 
 
-def _backends(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _backends(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     for cell in cells:
         doubt = backend_doubt(cell)
         if doubt:
             yield problem(BACKEND_UNVERIFIED, cell.file, f"{cell.mode}: {doubt}")
 
 
-def backend_doubt(cell: Cell) -> str:
+def backend_doubt(cell: StudyCell) -> str:
     """Return why a cell's mode is in doubt; empty if it is verified.
 
     Args:
@@ -122,7 +122,7 @@ def _mostly_numpy(seen: Executed, operations: int) -> str:
     return text if seen.numpy_contractions > operations else ""
 
 
-def _memory(cells: Sequence[Cell], floor: float | None) -> Iterator[Problem]:
+def _memory(cells: Sequence[StudyCell], floor: float | None) -> Iterator[Problem]:
     for cell in cells:
         peak = cell.executed.peak_rss_bytes if cell.executed else None
         if cell.mode != NUMPY and floor and peak and peak < least_torch_bytes(floor):
@@ -131,7 +131,7 @@ def _memory(cells: Sequence[Cell], floor: float | None) -> Iterator[Problem]:
             yield problem(TOO_SMALL_FOR_TORCH, cell.file, text)
 
 
-def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _threads(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     for cell in cells:
         seen = cell.executed
         if seen is None or seen.threads is None:
@@ -149,14 +149,14 @@ def _threads(cells: Sequence[Cell]) -> Iterator[Problem]:
         yield problem(THREADS_UNEQUAL, cells[0].file, f"threads in effect: {text}")
 
 
-def _versions(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _versions(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     libraries = [{"libraries": each.executed.versions} for each in cells if each.executed]
     for each in unequal(libraries, (), ()):
         text = f"{each.name} {' and '.join(sorted(each.before))}"
         yield problem(HARDWARE_UNEQUAL, cells[0].file, text)
 
 
-def _caches(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _caches(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     blocks = {
         mode: [each.executed.blocks_read for each in of_mode(cells, mode) if each.executed]
         for mode in {each.mode for each in cells}
@@ -174,7 +174,7 @@ def _caches(cells: Sequence[Cell]) -> Iterator[Problem]:
         yield problem(COLD_CACHE_PAIR, cells[0].file, f"{text}: repeat with warm caches")
 
 
-def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _replicates(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     for mode in dict.fromkeys(each.mode for each in cells):
         runs = of_mode(cells, mode)
         if is_single(runs):
@@ -187,7 +187,7 @@ def _replicates(cells: Sequence[Cell]) -> Iterator[Problem]:
             yield problem(WARMUP_MISSING, runs[0].file, f"{text}: it is excluded", blocks=False)
 
 
-def _unaccounted(cells: Sequence[Cell]) -> Iterator[Problem]:
+def _unaccounted(cells: Sequence[StudyCell]) -> Iterator[Problem]:
     for mode in dict.fromkeys(each.mode for each in cells):
         runs = of_mode(cells, mode)
         share = unaccounted_share(runs)

@@ -14,7 +14,7 @@ from instrumented_calc.analysis.study.cells import FULL, MIXED, MODES, NUMPY, of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from instrumented_calc.analysis.study.cells import Cell
+    from instrumented_calc.analysis.study.cells import StudyCell
     from instrumented_calc.analysis.study.checks import Problem
 
 CONVERSION, KERNEL, OVERHEAD, INCONCLUSIVE = (
@@ -55,7 +55,7 @@ class Decision:
 
 
 def decide(
-    file: str, tag: str, cells: Sequence[Cell], problems: Sequence[Problem], dispatch_s: float | None
+    file: str, tag: str, cells: Sequence[StudyCell], problems: Sequence[Problem], dispatch_s: float | None
 ) -> Decision:
     """Decide on one input.
 
@@ -152,7 +152,7 @@ def _what_lacks(
     return "; ".join(lacks) or "some intervals contain 1"
 
 
-def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
+def _ratio(cells: Sequence[StudyCell], mode: str, other: str) -> Estimate | None:
     """Return the time of a mode over that of another, with Welch's interval on logarithms at 99 %."""
     ours, theirs = (
         np.log([each.wall_s or np.nan for each in of_mode(cells, name)]) for name in (mode, other)
@@ -168,7 +168,7 @@ def _ratio(cells: Sequence[Cell], mode: str, other: str) -> Estimate | None:
     return Estimate(value, low, high).exponential()
 
 
-def conversion_share(cells: Sequence[Cell]) -> tuple[Estimate, Estimate] | None:
+def conversion_share(cells: Sequence[StudyCell]) -> tuple[Estimate, Estimate] | None:
     """Return the least and the largest share of the time in conversions, each with its interval.
 
     The largest share counts all unaccounted time as conversion.
@@ -192,7 +192,7 @@ def _interval(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Esti
     return Estimate(mean, mean - reach, mean + reach)
 
 
-def _operation(cells: Sequence[Cell], dispatch_s: float | None) -> float | None:
+def _operation(cells: Sequence[StudyCell], dispatch_s: float | None) -> float | None:
     known = [
         each.executed.operation_s
         for each in of_mode(cells, MIXED)
@@ -216,7 +216,7 @@ def _share_sentences(share: tuple[Estimate, Estimate] | None) -> list[str]:
     return [f"conversions take {between} of torch_mixed"]
 
 
-def _batching(cells: Sequence[Cell]) -> list[str]:
+def _batching(cells: Sequence[StudyCell]) -> list[str]:
     """Return a remark if the torch modes run different algorithms."""
     numbers = [
         [each.executed.torch_contractions for each in of_mode(cells, mode) if each.executed]

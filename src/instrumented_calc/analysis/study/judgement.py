@@ -18,7 +18,7 @@ from instrumented_calc.analysis.study.decision import INCONCLUSIVE, Decision, co
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.study.cells import Cell
+    from instrumented_calc.analysis.study.cells import StudyCell
 
 QUADRATIC = 2.0
 FEWEST_SPECIES = 3
@@ -26,7 +26,7 @@ MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ReplicateMean:
     """Mean, sample standard deviation (ddof=1) and t interval; one value has a mean only."""
 
     mean: float
@@ -65,14 +65,14 @@ class Row:
     products: int | None
     pairs: int | None
     runs: int
-    wall: Spread
-    conv_in: Spread | None
-    conv_out: Spread | None
+    wall: ReplicateMean
+    conv_in: ReplicateMean | None
+    conv_out: ReplicateMean | None
     share: tuple[Estimate, Estimate] | None
     unaccounted: float | None
-    stages: dict[str, Spread]
-    util: Spread | None
-    einsum_share: Spread | None
+    stages: dict[str, ReplicateMean]
+    util: ReplicateMean | None
+    einsum_share: ReplicateMean | None
 
     def per_n2(self, seconds: float) -> float:
         """Return a time divided by N^2, s."""
@@ -126,7 +126,7 @@ class Study:
     why: str
     scaling: tuple[SpeciesScaling, ...] = ()
     problems: tuple[Problem, ...] = ()
-    lost: tuple[Cell, ...] = field(default=())
+    lost: tuple[StudyCell, ...] = field(default=())
 
     @property
     def refused(self) -> bool:
@@ -135,7 +135,7 @@ class Study:
 
 
 def judge_study(
-    cells: Sequence[Cell],
+    cells: Sequence[StudyCell],
     *,
     differing: Sequence[Problem] = (),
     torch_floor_bytes: float | None = None,
@@ -175,13 +175,13 @@ def judge_study(
     )
 
 
-def _order(cell: Cell) -> tuple[int, int, str, int, str, int]:
+def _order(cell: StudyCell) -> tuple[int, int, str, int, str, int]:
     # Lost cells have no sizes, and come last.
     size = cell.n_atoms or sys.maxsize
     return size, cell.species, cell.file, MODES.index(cell.mode), cell.tag, cell.rep
 
 
-def _kept(cells: Sequence[Cell]) -> list[Cell]:
+def _kept(cells: Sequence[StudyCell]) -> list[StudyCell]:
     """Exclude first replicates that were not warmed up."""
     cold = set()
     for key in {each.key for each in cells}:
@@ -191,13 +191,13 @@ def _kept(cells: Sequence[Cell]) -> list[Cell]:
     return [each for each in cells if id(each) not in cold]
 
 
-def _tags(cells: Sequence[Cell], file: str) -> list[str]:
+def _tags(cells: Sequence[StudyCell], file: str) -> list[str]:
     """Return the tags to decide on: those of the torch modes, or the only one there is."""
     tags = dict.fromkeys(each.tag for each in cells if each.file == file and each.mode != NUMPY)
     return [*tags] or [DEFAULT_TAG]
 
 
-def _comparable(cells: Sequence[Cell], tag: str) -> list[Cell]:
+def _comparable(cells: Sequence[StudyCell], tag: str) -> list[StudyCell]:
     """Return the cells of a tag, with NumPy's of the same dtype, or all of NumPy's if there are none."""
     ours = [each for each in cells if each.tag == tag and each.mode != NUMPY]
     numpy = of_mode(cells, NUMPY)
@@ -219,7 +219,7 @@ def _named(decision: Decision) -> str:
     return decision.file if decision.tag == DEFAULT_TAG else f"{decision.file} ({decision.tag})"
 
 
-def _row(cells: Sequence[Cell]) -> Row:
+def _row(cells: Sequence[StudyCell]) -> Row:
     first = cells[0]
     stages = dict.fromkeys(name for each in cells for name in each.stages)
     shares = [each.executed.einsum_share for each in cells if each.executed]
@@ -233,7 +233,7 @@ def _row(cells: Sequence[Cell]) -> Row:
         products=first.products,
         pairs=first.pairs,
         runs=len(cells),
-        wall=wall or Spread(float("nan"), None, None),
+        wall=wall or ReplicateMean(float("nan"), None, None),
         conv_in=spread([each.conv_in_s for each in cells]),
         conv_out=spread([each.conv_out_s for each in cells]),
         share=conversion_share(cells),
@@ -248,7 +248,7 @@ def _row(cells: Sequence[Cell]) -> Row:
     )
 
 
-def spread(values: Sequence[float | None]) -> Spread | None:
+def spread(values: Sequence[float | None]) -> ReplicateMean | None:
     """Return mean, deviation and interval of the measured values; None if there are none.
 
     Args:
@@ -259,13 +259,13 @@ def spread(values: Sequence[float | None]) -> Spread | None:
         return None
     mean = float(known.mean())
     if len(known) == 1:
-        return Spread(mean, None, None)
+        return ReplicateMean(mean, None, None)
     std = float(known.std(ddof=1))
     reach = t_quantile(len(known) - 1) * std / len(known) ** 0.5
-    return Spread(mean, std, Estimate(mean, mean - reach, mean + reach))
+    return ReplicateMean(mean, std, Estimate(mean, mean - reach, mean + reach))
 
 
-def _species_scaling(cells: Sequence[Cell]) -> list[SpeciesScaling]:
+def _species_scaling(cells: Sequence[StudyCell]) -> list[SpeciesScaling]:
     found = []
     for mode, tag in dict.fromkeys((each.mode, each.tag) for each in cells):
         runs = [each for each in cells if (each.mode, each.tag) == (mode, tag)]

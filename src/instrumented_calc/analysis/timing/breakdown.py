@@ -18,7 +18,7 @@ DRIVER_NAMES = {"md": "integrator", "optimizer": "optimizer", "dynamics": "drive
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Share:
     """One row of a breakdown.
 
     Attributes:
@@ -47,7 +47,7 @@ class Breakdown:
     """
 
     wall_ns: int
-    parts: tuple[Part, ...]
+    parts: tuple[Share, ...]
     concurrency: float
     estimated: bool
     one_pass: bool = False
@@ -120,7 +120,7 @@ def _calculator_time(selection: Selection) -> tuple[int, int, int, bool] | None:
 
 def _calculator_parts(
     selection: Selection, calculator: int, spent: int, groups: dict[str, str]
-) -> list[Part]:
+) -> list[Share]:
     times = _component_times(selection)
     unsplit = _unsplit_time(selection) if times else 0
     known = sum(times.values()) + unsplit
@@ -130,12 +130,12 @@ def _calculator_parts(
         name: time * calculator // whole if whole else 0
         for name, time in sorted(times.items(), key=lambda item: -item[1])
     }
-    parts = [Part(name, "component", time, groups.get(name)) for name, time in scaled.items()]
+    parts = [Share(name, "component", time, groups.get(name)) for name, time in scaled.items()]
     if unsplit:
         unsplit = unsplit * calculator // whole
-        parts.append(Part("calls without components", "calculator", unsplit))
+        parts.append(Share("calls without components", "calculator", unsplit))
     rest = calculator - sum(part.wall_ns for part in parts)
-    parts.append(Part("other in the calculator" if times else "calculator", "calculator", rest))
+    parts.append(Share("other in the calculator" if times else "calculator", "calculator", rest))
     return parts
 
 
@@ -160,7 +160,7 @@ def _unsplit_time(selection: Selection) -> int:
     return int(calls.wall_ns[alone].sum(dtype=np.int64)) + thinned
 
 
-def _outside_parts(selection: Selection, outside: int, phases: list[Phase]) -> list[Part]:
+def _outside_parts(selection: Selection, outside: int, phases: list[Phase]) -> list[Share]:
     own = selection.growth("self_ns")
     observers = _observer_time(selection)
     profiler = min(own or 0, outside)
@@ -168,10 +168,10 @@ def _outside_parts(selection: Selection, outside: int, phases: list[Phase]) -> l
     name = _driver_name(phases)
     if observers is None and phases:
         name += " and observers"
-    parts = [] if observers is None else [Part("observers", "observers", watching)]
-    parts.append(Part(name, "outside", outside - profiler - watching))
+    parts = [] if observers is None else [Share("observers", "observers", watching)]
+    parts.append(Share(name, "outside", outside - profiler - watching))
     if own is not None:
-        parts.append(Part("profiler", "profiler", profiler))
+        parts.append(Share("profiler", "profiler", profiler))
     return parts
 
 

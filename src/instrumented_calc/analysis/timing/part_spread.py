@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class PartSpread:
     """One part over the calls with rows.
 
     Attributes:
@@ -31,7 +31,7 @@ class Spread:
     cv: float | None
 
 
-def measure_spread(selection: Selection) -> dict[str, Spread]:
+def measure_spread(selection: Selection) -> dict[str, PartSpread]:
     """Return the spread of each component, of the rest of the calls, and of the time between them.
 
     Args:
@@ -58,10 +58,10 @@ def measure_spread(selection: Selection) -> dict[str, Spread]:
     return found
 
 
-def _spread(times: Integers) -> Spread:
+def _spread(times: Integers) -> PartSpread:
     mean = float(times.mean())
     deviates = deviation(times)
-    return Spread(
+    return PartSpread(
         calls=len(times),
         min_ns=int(times.min()),
         mean_ns=mean,

@@ -23,7 +23,7 @@ OWN_SLICES = 4  # drivers per interval with their own slice; further ones share 
 SLOW = 5  # times the mean of the previous stretch: far beyond healthy tails (p99.9 of CV 25 % is 2)
 
 
-class Part:
+class OpenSlice:
     """The calls of one driver in the current interval."""
 
     __slots__ = ("histogram", "slice")
@@ -60,7 +60,7 @@ class Thinner:
         self._room = self._left = max(room, 1)
         self._slow_ns = 0
         self._stretch_ns = FIRST_STRETCH_NS
-        self._parts: dict[int | None, Part] = {}
+        self._parts: dict[int | None, OpenSlice] = {}
         self._start: int | None = None
         self._whole = 0
         self._sampled = False
@@ -106,14 +106,14 @@ class Thinner:
             return True
         return False
 
-    def _part(self, start_ns: int, phase: int | None) -> Part:
+    def _part(self, start_ns: int, phase: int | None) -> OpenSlice:
         if self._start is None:
             self._start = start_ns
         if len(self._parts) >= OWN_SLICES:
             phase = None
         part = self._parts.get(phase)
         if part is None:
-            part = self._parts[phase] = Part(start_ns, phase)
+            part = self._parts[phase] = OpenSlice(start_ns, phase)
         return part
 
     def _show(self) -> bool:
@@ -167,7 +167,7 @@ class Thinner:
         return bool(slices)
 
 
-def _add_times(known: Part, row: Call, n_atoms: int | None) -> None:
+def _add_times(known: OpenSlice, row: Call, n_atoms: int | None) -> None:
     part = known.slice
     wall = row.wall_ns
     part.wall_ns += wall

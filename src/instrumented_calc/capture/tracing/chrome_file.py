@@ -12,7 +12,7 @@ from instrumented_calc.capture.tracing.sums import tracks_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.capture.tracing.slices import Slice
+    from instrumented_calc.capture.tracing.slices import TracedSlice
 
 LARGEST_BYTES = 20_000_000
 HEAD_BYTES = 2_000
@@ -22,7 +22,9 @@ PROCESSES = {HOST: "host", DEVICE: "device"}
 US_NS = 1e3
 
 
-def chrome_trace(slices: Sequence[Slice], title: str, largest: int = LARGEST_BYTES) -> tuple[bytes, int]:
+def chrome_trace(
+    slices: Sequence[TracedSlice], title: str, largest: int = LARGEST_BYTES
+) -> tuple[bytes, int]:
     """Return a window's Chrome trace.
 
     Args:
@@ -57,7 +59,7 @@ def chrome_trace(slices: Sequence[Slice], title: str, largest: int = LARGEST_BYT
     return head + b",\n".join(names + kept) + b"\n]}\n", left_out
 
 
-def _event(each: Slice, process: int, end_ns: int) -> dict[str, Any]:
+def _event(each: TracedSlice, process: int, end_ns: int) -> dict[str, Any]:
     is_range = each.name.startswith(RANGE)
     event: dict[str, Any] = {
         "ph": "X",
@@ -73,7 +75,7 @@ def _event(each: Slice, process: int, end_ns: int) -> dict[str, Any]:
     return event
 
 
-def _fitting(lines: list[bytes], sources: list[Slice], room: int) -> list[bytes]:
+def _fitting(lines: list[bytes], sources: list[TracedSlice], room: int) -> list[bytes]:
     """Return all lines if there is room for them, else the ranges and the longest slices, in order."""
     if sum(map(len, lines)) + 2 * len(lines) <= room:
         return lines

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.counting.jax_scopes import place_of
-from instrumented_calc.capture.tracing.slices import RANGE, Slice
+from instrumented_calc.capture.tracing.slices import RANGE, TracedSlice
 from instrumented_calc.capture.tracing.xspace import op_names, programs_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class JaxTracer:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
-    def stop(self) -> list[Slice]:
+    def stop(self) -> list[TracedSlice]:
         """Stop tracing and return the slices."""
         try:
             self._profiler.stop_trace()
@@ -67,9 +67,9 @@ class JaxTracer:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _slices(self, xspace: bytes) -> list[Slice]:
+    def _slices(self, xspace: bytes) -> list[TracedSlice]:
         programs = programs_of(xspace)
-        slices: list[Slice] = []
+        slices: list[TracedSlice] = []
         tracks = 0
         for plane in self._profiler.ProfileData.from_serialized_xspace(xspace).planes:
             on_device = plane.name.startswith(DEVICE_PLANE)
@@ -85,7 +85,9 @@ class JaxTracer:
                     last = slices[-1] if slices else None
                     if last and last.track == tracks and last.name == name and start < last.end_ns:
                         continue  # JAX marks each PjitFunction twice, one inside the other
-                    slices.append(Slice(start, start + int(event.duration_ns), name, tracks, "", on_device))
+                    slices.append(
+                        TracedSlice(start, start + int(event.duration_ns), name, tracks, "", on_device)
+                    )
         return slices
 
     def _name(self, event: Any, programs: dict[str, memoryview], *, on_device: bool) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RANGE = "ic::"
 
 
-class Slice(NamedTuple):
+class TracedSlice(NamedTuple):
     """One operation that ran, or one range.
 
     Attributes:
@@ -61,7 +61,7 @@ class Tracer(Protocol):
         """Start tracing the calling thread and the work it launches."""
         ...
 
-    def stop(self) -> list[Slice]:
+    def stop(self) -> list[TracedSlice]:
         """Stop tracing, keep nothing, and return the slices, in any order.
 
         The ranges made by `annotate` are among the slices, by their names. Called after each successful

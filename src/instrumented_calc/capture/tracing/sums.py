@@ -20,7 +20,7 @@ from instrumented_calc.journal.vocabulary import OTHER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from instrumented_calc.capture.tracing.slices import Slice
+    from instrumented_calc.capture.tracing.slices import TracedSlice
 
 MOST_OPERATIONS = 256
 MOST_COMPONENTS = 256  # each with a sum of its other operations
@@ -66,7 +66,7 @@ class _Sum:
         self.on_device |= other.on_device
 
 
-def sum_slices(slices: Sequence[Slice]) -> Sums:
+def sum_slices(slices: Sequence[TracedSlice]) -> Sums:
     """Sum the slices of a window.
 
     Args:
@@ -86,9 +86,9 @@ def sum_slices(slices: Sequence[Slice]) -> Sums:
     return Sums(operations, left_out, len(device), _union(device), is_empty)
 
 
-def tracks_of(slices: Iterable[Slice]) -> list[list[Slice]]:
+def tracks_of(slices: Iterable[TracedSlice]) -> list[list[TracedSlice]]:
     """Return the slices of each track, outer ones before inner ones, the calls' own track first."""
-    tracks: dict[int, list[Slice]] = {}
+    tracks: dict[int, list[TracedSlice]] = {}
     calling = None
     for each in slices:
         tracks.setdefault(each.track, []).append(each)
@@ -109,7 +109,7 @@ class _Summing:
         self._changes: list[int] = []
         self._components: list[str] = []
 
-    def add_track(self, slices: list[Slice], *, linked: bool) -> None:
+    def add_track(self, slices: list[TracedSlice], *, linked: bool) -> None:
         """Add the slices of one host thread, in order; the calling thread comes first."""
         calling = not self._changes
         sums = self._sums
@@ -154,7 +154,7 @@ class _Summing:
         place = bisect_right(self._changes, time_ns) - 1
         return self._components[place] if place >= 0 else ""
 
-    def add_device(self, each: Slice) -> None:
+    def add_device(self, each: TracedSlice) -> None:
         """Charge a device slice to the operation that launched it, or to its own name."""
         found = self._by_link.get(each.link) if each.link else None
         if found is None:
@@ -187,7 +187,7 @@ class _Summing:
         ], len(rest)
 
 
-def _union(slices: list[Slice]) -> int:
+def _union(slices: list[TracedSlice]) -> int:
     busy = reached = 0
     for each in sorted(slices, key=_by_start):
         if each.end_ns > reached:

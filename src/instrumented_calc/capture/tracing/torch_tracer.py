@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.tracing.slices import RANGE, Slice
+from instrumented_calc.capture.tracing.slices import RANGE, TracedSlice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ class TorchTracer:
                 self._open = self._profiler.profile(use_cuda=self._on_cuda, **options)
             self._open.__enter__()
 
-    def stop(self) -> list[Slice]:
+    def stop(self) -> list[TracedSlice]:
         """Stop tracing and return the slices."""
         opened, self._open = self._open, None
         with _quiet():
@@ -80,11 +80,11 @@ class TorchTracer:
             on_stop()
 
     @staticmethod
-    def _host_only(events: Any) -> list[Slice]:
+    def _host_only(events: Any) -> list[TracedSlice]:
         new = tuple.__new__  # a NamedTuple's own constructor costs four times as much
         return [
             new(
-                Slice,
+                TracedSlice,
                 (
                     start := each.start_ns(),
                     start + each.duration_ns(),
@@ -98,7 +98,7 @@ class TorchTracer:
             for each in events
         ]
 
-    def _with_device(self, events: Any) -> list[Slice]:
+    def _with_device(self, events: Any) -> list[TracedSlice]:
         host = self._torch._C._autograd.DeviceType.CPU  # noqa: SLF001 - public under no other name
         slices = []
         for each in events:
@@ -107,7 +107,7 @@ class TorchTracer:
             if on_device and each.name().startswith(RANGE):
                 continue  # a copy of a host range on the device's clock
             slices.append(
-                Slice(
+                TracedSlice(
                     start,
                     start + each.duration_ns(),
                     each.name(),

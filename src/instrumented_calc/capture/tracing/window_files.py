@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instrumented_calc.capture.notices import Notices
-    from instrumented_calc.capture.tracing.slices import Slice
+    from instrumented_calc.capture.tracing.slices import TracedSlice
     from instrumented_calc.journal import records
 
 FILES_KEPT = 10
@@ -32,9 +32,9 @@ class WindowFiles:
         self._journal = journal
         self._notices = notices
         self._planned = 0
-        self._unwritten: deque[tuple[Path, list[Slice], str, records.Trace]] = deque()
+        self._unwritten: deque[tuple[Path, list[TracedSlice], str, records.Trace]] = deque()
 
-    def plan(self, record: records.Trace, slices: list[Slice], *, requested: bool) -> bool:
+    def plan(self, record: records.Trace, slices: list[TracedSlice], *, requested: bool) -> bool:
         """Have a window's file written, and then its record, which names the file.
 
         Args:

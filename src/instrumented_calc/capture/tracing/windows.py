@@ -15,7 +15,7 @@ from instrumented_calc.capture.trace_settings import Trace
 from instrumented_calc.capture.tracing.jax_tracer import JaxTracer
 from instrumented_calc.capture.tracing.ranges import Ranges
 from instrumented_calc.capture.tracing.schedule import Schedule
-from instrumented_calc.capture.tracing.slices import RANGE, Slice
+from instrumented_calc.capture.tracing.slices import RANGE, TracedSlice
 from instrumented_calc.capture.tracing.sums import sum_slices
 from instrumented_calc.capture.tracing.torch_tracer import TorchTracer
 from instrumented_calc.capture.tracing.window_files import WindowFiles
@@ -49,7 +49,7 @@ class _Window:
         self.left = active
         self.calls = 0
         self.index = self.start_ns = self.wall_ns = self.profiler_ns = 0
-        self.slices: list[Slice] = []
+        self.slices: list[TracedSlice] = []
 
 
 class Windows:
@@ -290,7 +290,7 @@ class Windows:
         self._schedule.stop()
 
 
-def _on_the_runs_clock(slices: list[Slice], start_ns: int) -> list[Slice]:
+def _on_the_runs_clock(slices: list[TracedSlice], start_ns: int) -> list[TracedSlice]:
     """Return a call's slices such that its own range starts with the call."""
     if not slices:
         return slices
@@ -299,4 +299,4 @@ def _on_the_runs_clock(slices: list[Slice], start_ns: int) -> list[Slice]:
         began = min(each.start_ns for each in slices)
     shift = start_ns - began
     new = tuple.__new__
-    return [new(Slice, (each[0] + shift, each[1] + shift, *each[2:])) for each in slices]
+    return [new(TracedSlice, (each[0] + shift, each[1] + shift, *each[2:])) for each in slices]

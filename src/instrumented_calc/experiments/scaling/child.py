@@ -20,7 +20,7 @@ MODULE = "instrumented_calc.experiments.scaling.child"
 
 
 @dataclass(frozen=True)
-class Cell:
+class ScalingCell:
     """The task of one process: NVE dynamics without equilibration.
 
     Attributes:
@@ -46,7 +46,7 @@ class Cell:
         return [sys.executable, "-m", MODULE, json.dumps(asdict(self))]
 
 
-def run_cell(cell: Cell) -> None:
+def run_cell(cell: ScalingCell) -> None:
     """Run a cell; exit when the parent process has ended."""
     from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415 - loaded only when needed
@@ -77,7 +77,7 @@ def run_cell(cell: Cell) -> None:
 def main() -> int:
     """Run the cell described by the command line; an error is one line on stderr."""
     try:
-        run_cell(Cell(**json.loads(sys.argv[1])))
+        run_cell(ScalingCell(**json.loads(sys.argv[1])))
     except InstrumentedCalcError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
         return 1 if isinstance(error, ExperimentError) else UNUSABLE

@@ -25,7 +25,7 @@ from instrumented_calc.experiments.ranges import (
     check_temperature,
     check_whole,
 )
-from instrumented_calc.experiments.scaling.child import UNUSABLE, Cell
+from instrumented_calc.experiments.scaling.child import UNUSABLE, ScalingCell
 from instrumented_calc.journal.new_file import replace
 from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
@@ -203,7 +203,7 @@ def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: floa
     """Run a cell in a process of its own; return the error, or None."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.jsonl")
     partial.unlink(missing_ok=True)
-    cell = Cell(
+    cell = ScalingCell(
         calc=settings.calc,
         system=settings.system,
         n_atoms=size,

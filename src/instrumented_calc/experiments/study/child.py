@@ -29,13 +29,13 @@ from instrumented_calc.own_process import resource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.experiments.study.workload import CaseLike, Setting
+    from instrumented_calc.integration import Case, Setting
 
 FEWEST, MOST = 3, 1001
 MOST_RECORDED = 20
 
 
-class Calls:
+class CallableCalculator:
     """A callable as a calculator, so that it can be recorded."""
 
     def __init__(self, evaluate: Callable[[], Any]) -> None:
@@ -59,14 +59,14 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     Returns:
         The cell as JSON; under cProfile, its result.
     """
-    from instrumented_calc.analysis.study.cells import Cell, products_of  # noqa: PLC0415 - after the pins
+    from instrumented_calc.analysis.study.cells import StudyCell, products_of  # noqa: PLC0415 - after the pins
     from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - loaded only when needed
         count_torch_operations,
         pin_torch,
         testify,
     )
-    from instrumented_calc.experiments.study.workload import Setting  # noqa: PLC0415 - loaded only when needed
     from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.integration import Setting  # noqa: PLC0415 - loaded only when needed
 
     if task.mode != NUMPY:
         _load_torch()
@@ -75,8 +75,8 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     setting = Setting(task.mode, task.dtype, task.device, task.compiled)
     built = case.build(setting)
     pin_torch(task.threads)  # if the workload loaded it first
-    calc = built if hasattr(built, "calculate") else Calls(built)
-    asked = getattr(case, "atoms", None), list(getattr(case, "properties", ())), list(_changes(case))
+    calc = built if hasattr(built, "calculate") else CallableCalculator(built)
+    asked = case.atoms, list(case.properties), _changes(case)
 
     def evaluate() -> None:
         calc.calculate(*asked)
@@ -90,18 +90,17 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     figures, blocks = _measure(evaluate, setting, task.seconds)
     _save_values(calc, task)
     journal = _recorded(calc, asked, task)
-    pairs = getattr(case, "pairs", None)
     # If einsums were already seen, no slower check is needed.
     operations = None if _has_einsum(journal) else count_torch_operations(evaluate, compiled=task.compiled)
-    cell = Cell(
+    cell = StudyCell(
         file=task.file,
         mode=task.mode,
         tag=task.tag,
         rep=task.rep,
         n_atoms=case.n_atoms,
-        species=getattr(case, "species", 1),
-        products=products_of(getattr(case, "symbols", ())),
-        pairs=None if pairs is None else int(pairs(built)),
+        species=case.species,
+        products=products_of(case.symbols),
+        pairs=None if case.pairs is None else int(case.pairs(built)),
         warmups=task.warmups,
         stages=_stages(journal),
         executed=testify(journal, operations, blocks, threads),
@@ -118,8 +117,8 @@ def _load_torch() -> None:
         raise ExperimentError(message) from error
 
 
-def _changes(case: CaseLike) -> list[str]:
-    if getattr(case, "atoms", None) is None:
+def _changes(case: Case) -> list[str]:
+    if case.atoms is None:
         return []
     from ase.calculators.calculator import all_changes  # noqa: PLC0415 - ASE is slow to import
 
@@ -170,7 +169,7 @@ def _measure(evaluate: Callable[[], None], setting: Setting, seconds: float) -> 
 def _save_values(calc: Any, task: Task) -> None:
     import numpy as np  # noqa: PLC0415 - after the pins
 
-    from instrumented_calc.experiments.study.workload import as_arrays  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.experiments.study.arrays import as_arrays  # noqa: PLC0415 - loaded only when needed
 
     with os.fdopen(create(f"{task.stem}.npz"), "wb") as file:
         np.savez(file, **as_arrays(calc.results))  # type: ignore[arg-type]  # names of quantities

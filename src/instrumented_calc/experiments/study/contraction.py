@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from instrumented_calc.experiments.study.workload import Case, Workload
+from instrumented_calc.integration import Case, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.experiments.study.workload import Setting
+    from instrumented_calc.integration import Setting
 
 EQUATION = "mnpqr,pqr->mn"
 EDGES = (4, 8, 12, 16)  # edge lengths of the cube p, q, r

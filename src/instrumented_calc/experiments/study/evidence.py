@@ -15,7 +15,7 @@ from instrumented_calc.own_process import memory_in_use, usable_processors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from instrumented_calc.analysis.contractions.contractions import Contraction
+    from instrumented_calc.analysis.contractions.contractions import ContractionUse
     from instrumented_calc.journal.reader import Journal
 
 
@@ -57,7 +57,7 @@ def testify(
     )
 
 
-def _flops(rows: Iterable[Contraction], calls: int) -> float | None:
+def _flops(rows: Iterable[ContractionUse], calls: int) -> float | None:
     known = [each.flops for each in rows]
     return None if None in known else sum(each for each in known if each is not None) / calls
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.task import Task
-    from instrumented_calc.experiments.study.workload import WorkloadLike
+    from instrumented_calc.integration import Workload
 
 MOST_EVALUATIONS = 20
 FUNCTIONS = 50
 PARTS_KEPT = 3  # of a path: installation folders are private
 
 
-def profiled_tasks(tasks: Sequence[Task], plan: Plan, workload: WorkloadLike) -> list[Task]:
+def profiled_tasks(tasks: Sequence[Task], plan: Plan, workload: Workload) -> list[Task]:
     """Return one cell per mode for cProfile: the largest input, with the first requested settings.
 
     Args:

@@ -22,8 +22,8 @@ from instrumented_calc.experiments.study.task import Task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from instrumented_calc.experiments.study.task import Machine
-    from instrumented_calc.experiments.study.workload import WorkloadLike
+    from instrumented_calc.experiments.study.task import Capabilities
+    from instrumented_calc.integration import Workload
 
 HALF = "float16"
 BYTES = {"float64": 8, "float32": 4, HALF: 2}
@@ -73,7 +73,7 @@ class Plan:
 
 
 def tasks_of(
-    plan: Plan, workload: WorkloadLike, machine: Machine, output: Path
+    plan: Plan, workload: Workload, machine: Capabilities, output: Path
 ) -> tuple[list[Task], list[str]]:
     """Return the cells in order of execution, and notes on skipped ones.
 
@@ -103,7 +103,7 @@ def tasks_of(
     return tasks, notes
 
 
-def _check(plan: Plan, machine: Machine) -> None:
+def _check(plan: Plan, machine: Capabilities) -> None:
     for names, known, option in (
         (plan.modes, MODES, "--modes"),
         (plan.dtypes, tuple(BYTES), "--dtypes"),
@@ -119,13 +119,13 @@ def _check(plan: Plan, machine: Machine) -> None:
 
 
 def _kinds(
-    plan: Plan, workload: WorkloadLike, machine: Machine
+    plan: Plan, workload: Workload, machine: Capabilities
 ) -> tuple[list[tuple[str, str, str, bool]], list[str]]:
     """Return mode, dtype, device and compilation of all possible cells, and why others are skipped."""
     notes: dict[str, None] = {}
     kinds: dict[tuple[str, str, str, bool], None] = {}
-    in_numpy = getattr(workload, "numpy_dtypes", tuple(BYTES))
-    in_torch = getattr(workload, "torch_dtypes", tuple(BYTES))
+    in_numpy = workload.numpy_dtypes
+    in_torch = workload.torch_dtypes
     for dtype in plan.dtypes:
         if NUMPY in plan.modes:
             kinds[NUMPY, dtype if dtype in in_numpy else in_numpy[0], "cpu", False] = None
@@ -142,7 +142,7 @@ def _kinds(
     return [*kinds], [*notes]
 
 
-def _cannot(dtype: str, device: str, in_torch: tuple[str, ...], machine: Machine) -> str:
+def _cannot(dtype: str, device: str, in_torch: tuple[str, ...], machine: Capabilities) -> str:
     if device not in machine.devices:
         return f"skipped: torch has no {device} here"
     if dtype not in in_torch:

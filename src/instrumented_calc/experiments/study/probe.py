@@ -10,19 +10,19 @@ from typing import Any
 
 from instrumented_calc.experiments.study.contraction import EQUATION
 from instrumented_calc.experiments.study.evidence import pin_torch
-from instrumented_calc.experiments.study.task import Machine
+from instrumented_calc.experiments.study.task import Capabilities
 from instrumented_calc.own_process import memory_in_use
 
 TRIED = 2000
 WARM = 200
 
 
-def probe() -> Machine:
+def probe() -> Capabilities:
     """Return the machine's capabilities."""
     try:
         torch: Any = import_module("torch")
     except ImportError:
-        return Machine()
+        return Capabilities()
     _, floor = memory_in_use()
     pin_torch(1)
     devices = ["cpu"]
@@ -31,7 +31,7 @@ def probe() -> Machine:
     mps = getattr(torch.backends, "mps", None)
     if mps is not None and mps.is_available():
         devices.append("mps")
-    return Machine(
+    return Capabilities(
         torch=str(torch.__version__),
         floor_bytes=floor,
         dispatch_s=_dispatch(torch),

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import numpy as np
 
-from instrumented_calc.analysis.study.cells import FAILED, NUMPY, STALLED, Cell, usable
+from instrumented_calc.analysis.study.cells import FAILED, NUMPY, STALLED, StudyCell, usable
 from instrumented_calc.analysis.study.hotspots import ProfiledMode
 from instrumented_calc.analysis.study.values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
-from instrumented_calc.experiments.study.task import Machine
+from instrumented_calc.experiments.study.task import Capabilities
 from instrumented_calc.experiments.study.workloads import find_workload
 from instrumented_calc.journal.decoding import converted, decoder
 from instrumented_calc.journal.new_file import fcntl
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.study.checks import Problem
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.task import Task
-    from instrumented_calc.experiments.study.workload import WorkloadLike
+    from instrumented_calc.integration import Workload
 
 CELLS = "cells"
 LOCK = ".lock"
 PROBE_LIMIT_S = 300.0
-Answer = TypeVar("Answer", Cell, ProfiledMode)
+Answer = TypeVar("Answer", StudyCell, ProfiledMode)
 LAST_MOMENT_S = 1.0  # for a stalled process to report its stack
 
 
@@ -55,8 +55,8 @@ class StudyRun:
         hotspots: cProfile result of each mode, if requested.
     """
 
-    cells: list[Cell] = field(default_factory=list)
-    machine: Machine = field(default_factory=Machine)
+    cells: list[StudyCell] = field(default_factory=list)
+    machine: Capabilities = field(default_factory=Capabilities)
     differing: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hotspots: list[ProfiledMode] = field(default_factory=list)
@@ -93,7 +93,7 @@ def run_study(
 
 def _run_in(  # noqa: PLR0913, PLR0917 - those of `run_study`
     plan: Plan,
-    workload: WorkloadLike,
+    workload: Workload,
     folder: Path,
     time_limit_s: float,
     tolerance: float | None,
@@ -169,7 +169,7 @@ def pinned(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREAD_COUNTS, str(threads)), "INSTRUMENTED_CALC": "on"}
 
 
-def ask_machine(threads: int) -> Machine:
+def ask_machine(threads: int) -> Capabilities:
     """Return torch's capabilities on this machine, measured in a separate process.
 
     Args:
@@ -179,7 +179,7 @@ def ask_machine(threads: int) -> Machine:
         answer = Path(folder) / "machine.json"
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                Machine.command(str(answer)),
+                Capabilities.command(str(answer)),
                 env=pinned(threads),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -187,22 +187,22 @@ def ask_machine(threads: int) -> Machine:
                 timeout=PROBE_LIMIT_S,
             )
         try:
-            return decoder(Machine).decode(answer.read_bytes())
+            return decoder(Capabilities).decode(answer.read_bytes())
         except (OSError, msgspec.DecodeError):
-            return Machine()
+            return Capabilities()
 
 
-def run_task(task: Task, time_limit_s: float) -> Cell:
+def run_task(task: Task, time_limit_s: float) -> StudyCell:
     """Run one cell; if it fails or stalls it has no times.
 
     Args:
         task: The task.
         time_limit_s: Its time limit, s.
     """
-    return _run_child(task, time_limit_s, Cell)
+    return _run_child(task, time_limit_s, StudyCell)
 
 
-def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | Cell:
+def _run_child(task: Task, time_limit_s: float, kind: type[Answer]) -> Answer | StudyCell:
     """Return the result of a cell, or a cell without times if it failed or stalled."""
     with subprocess.Popen(
         task.command(),
@@ -250,8 +250,8 @@ def _last_place(process: subprocess.Popen[bytes]) -> str:
     return f", at {place}"
 
 
-def _without_times(task: Task, status: str, why: str) -> Cell:
-    return Cell(
+def _without_times(task: Task, status: str, why: str) -> StudyCell:
+    return StudyCell(
         file=task.file,
         mode=task.mode,
         tag=task.tag,
@@ -263,7 +263,9 @@ def _without_times(task: Task, status: str, why: str) -> Cell:
     )
 
 
-def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float | None) -> list[Problem]:
+def compare_cells(
+    cells: Sequence[StudyCell], tasks: Sequence[Task], tolerance: float | None
+) -> list[Problem]:
     """Return where values differ from those of NumPy or, without NumPy, of the first cell of the same input.
 
     Args:
@@ -292,7 +294,7 @@ def compare_cells(cells: Sequence[Cell], tasks: Sequence[Task], tolerance: float
     return found
 
 
-def _nearest_to_the_truth(cell: Cell) -> tuple[float, bool, int]:
+def _nearest_to_the_truth(cell: StudyCell) -> tuple[float, bool, int]:
     return tolerance_of(cell.tag), cell.mode != NUMPY, cell.rep
 
 

@@ -58,7 +58,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Capabilities:
     """Capabilities of the machine, measured in a separate process.
 
     Attributes:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from instrumented_calc import integration
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.integration import Workload
 from instrumented_calc.naming import import_object
-
-if TYPE_CHECKING:
-    from instrumented_calc.experiments.study.workload import WorkloadLike
 
 BUILT_IN = ("einsum",)
 
 
-def find_workload(spec: str) -> WorkloadLike:
+def find_workload(spec: str) -> Workload:
     """Return a workload.
 
     Args:
@@ -34,7 +30,7 @@ def find_workload(spec: str) -> WorkloadLike:
         return einsum_workload()
     for entry_point in integration.installed():
         offer = getattr(entry_point.load(), "study", None)
-        found: WorkloadLike | None = None if offer is None else offer(spec)
+        found: Workload | None = None if offer is None else offer(spec)
         if found is not None:
             return found
     if ":" not in spec:
@@ -51,13 +47,13 @@ def known_workloads() -> list[str]:
     return [*BUILT_IN, *(name for names in offered for name in names)]
 
 
-def _from_factory(spec: str) -> WorkloadLike:
+def _from_factory(spec: str) -> Workload:
     try:
-        found: WorkloadLike = import_object(spec)()
+        found = import_object(spec)()
     except Exception as error:
         message = f"workload {spec!r} cannot be built: {type(error).__name__}: {error}"
         raise ExperimentError(message) from error
-    if not getattr(found, "cases", ()):
+    if not isinstance(found, Workload) or not found.cases:
         message = f"workload {spec!r}: the factory must return a Workload with cases"
         raise ExperimentError(message)
     return found

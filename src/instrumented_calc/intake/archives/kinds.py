@@ -24,7 +24,7 @@ ENVIRONMENT = {"python", "thread_environment", "sys_executable"}
 LOG_SUFFIXES = (".out", ".err", ".log", ".wall")
 
 
-class Kind(str, Enum):
+class MemberKind(str, Enum):
     """Kind of a member."""
 
     journal = "journal"
@@ -43,7 +43,7 @@ class Kind(str, Enum):
     other = "other"
 
 
-def recognize(content: Content) -> tuple[Kind, Any]:
+def recognize(content: Content) -> tuple[MemberKind, Any]:
     """Return the kind of a content, and its JSON if it is one object."""
     name = content.name.lower()
     with content.path.open("rb") as file:
@@ -57,29 +57,29 @@ def recognize(content: Content) -> tuple[Kind, Any]:
     return _by_name(name), None
 
 
-def _by_start(start: bytes, name: str) -> Kind | None:
+def _by_start(start: bytes, name: str) -> MemberKind | None:
     line = start.partition(b"\n")[0]
     if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
-        return Kind.journal
+        return MemberKind.journal
     if name.endswith(".jsonl") and b'\n{"event":"' in start:
-        return Kind.journal  # its first line is damaged, others may be intact
+        return MemberKind.journal  # its first line is damaged, others may be intact
     if name.endswith(".json") and start.lstrip()[:1] == b"{" and b'"traceEvents"' in start:
-        return Kind.trace  # by far the largest files of a study; not read
+        return MemberKind.trace  # by far the largest files of a study; not read
     if any(start.startswith(magic) for magic, _ in FIGURES) or (name.endswith(".svg") and b"<svg" in start):
-        return Kind.figure
+        return MemberKind.figure
     return None
 
 
-def _by_name(name: str) -> Kind:
+def _by_name(name: str) -> MemberKind:
     if name.endswith(".csv"):
-        return Kind.table
+        return MemberKind.table
     if name.endswith(LOG_SUFFIXES):
-        return Kind.log
+        return MemberKind.log
     if name.endswith(".prof"):
-        return Kind.marshalled
+        return MemberKind.marshalled
     if name == "sha256sums":
-        return Kind.checksums
-    return Kind.archive if is_archive_name(name) else Kind.other
+        return MemberKind.checksums
+    return MemberKind.archive if is_archive_name(name) else MemberKind.other
 
 
 def _json(content: Content) -> Any:
@@ -98,23 +98,23 @@ def is_too_large(content: Content) -> bool:
     return json_bytes(content.path.read_bytes()) > LARGEST_IN_MEMORY
 
 
-def _of_json(found: dict[str, Any], name: str) -> Kind:
+def _of_json(found: dict[str, Any], name: str) -> MemberKind:
     keys = set(found)
     known = (
-        (Kind.study, str(found.get("schema", "")).startswith("instrumented-calc-study/")),
-        (Kind.trace, "traceEvents" in keys),
-        (Kind.profile, "latencies_ms" in keys or {"metadata", "performance"} <= keys),
-        (Kind.workloads, isinstance(found.get("workloads"), list)),
-        (Kind.metrics, bool(keys & MEASURED) and bool(keys & {"mode", "backend"})),
-        (Kind.environment, bool(keys & ENVIRONMENT) or "env" in name),
-        (Kind.trace, "trace" in name),
+        (MemberKind.study, str(found.get("schema", "")).startswith("instrumented-calc-study/")),
+        (MemberKind.trace, "traceEvents" in keys),
+        (MemberKind.profile, "latencies_ms" in keys or {"metadata", "performance"} <= keys),
+        (MemberKind.workloads, isinstance(found.get("workloads"), list)),
+        (MemberKind.metrics, bool(keys & MEASURED) and bool(keys & {"mode", "backend"})),
+        (MemberKind.environment, bool(keys & ENVIRONMENT) or "env" in name),
+        (MemberKind.trace, "trace" in name),
     )
-    return next((kind for kind, fits in known if fits), Kind.other)
+    return next((kind for kind, fits in known if fits), MemberKind.other)
 
 
-def _loose_json(name: str, found: Any) -> Kind:
+def _loose_json(name: str, found: Any) -> MemberKind:
     """Classify JSON that is not an object, or too large: older tools write a trace as a list of events."""
-    return Kind.trace if isinstance(found, list) and "trace" in name else Kind.other
+    return MemberKind.trace if isinstance(found, list) and "trace" in name else MemberKind.other
 
 
 def as_json(value: Any) -> bytes:

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.intake.archives.kinds import Kind
+from instrumented_calc.intake.archives.kinds import MemberKind
 from instrumented_calc.intake.archives.output_folder import folder_in, sha256_in
 from instrumented_calc.journal.new_file import create
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 LOGS = "logs"
 FOLDERS = {
-    Kind.journal: "journals",
-    Kind.table: "tables",
-    Kind.metrics: "tables",
-    Kind.study: "tables",
-    Kind.profile: "tables",
-    Kind.workloads: "tables",
-    Kind.environment: "tables",
-    Kind.trace: "profiler_traces",
-    Kind.log: LOGS,
-    Kind.marshalled: LOGS,
-    Kind.figure: "figures",
+    MemberKind.journal: "journals",
+    MemberKind.table: "tables",
+    MemberKind.metrics: "tables",
+    MemberKind.study: "tables",
+    MemberKind.profile: "tables",
+    MemberKind.workloads: "tables",
+    MemberKind.environment: "tables",
+    MemberKind.trace: "profiler_traces",
+    MemberKind.log: LOGS,
+    MemberKind.marshalled: LOGS,
+    MemberKind.figure: "figures",
 }
 # Scripts and others: kept to show the origin of figures, never run.
 REST = "other"
@@ -50,7 +50,7 @@ class Placed:
     """
 
     path: str
-    kind: Kind
+    kind: MemberKind
     content: Content
 
 
@@ -77,7 +77,7 @@ class Results:
         self._output = output
         self._taken: dict[str, dict[str, str]] = {}
 
-    def place(self, content: Content, kind: Kind) -> Placed:
+    def place(self, content: Content, kind: MemberKind) -> Placed:
         """Move a content into the results; existing files are never overwritten.
 
         Args:

@@ -33,7 +33,7 @@ ARCHIVE_SUFFIXES = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Member:
     """One member.
 
     Attributes:
@@ -52,7 +52,7 @@ def is_archive_name(name: str) -> bool:
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
-def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> Iterator[Entry]:
+def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> Iterator[Member]:
     """Yield the members of a bundle.
 
     Args:
@@ -76,11 +76,11 @@ def read_entries(path: Path, budget: Budget, leave_out: Path | None = None) -> I
                 yield from _tar(file, start.startswith(GZIP_MAGIC), budget)
             else:
                 budget.count_member()
-                yield Entry(path.name, file)
+                yield Member(path.name, file)
         except LimitError:
             raise
         except Exception as error:  # noqa: BLE001 - a forged archive can make a reader raise anything
-            yield Entry("", None, f"the archive is damaged from here on: {_reason(error)}")
+            yield Member("", None, f"the archive is damaged from here on: {_reason(error)}")
 
 
 def shown(name: str) -> str:
@@ -109,20 +109,20 @@ def _refusal(name: str) -> str:
 
 def _folder(
     root: Path, budget: Budget, leave_out: Path | None, inside: str = "", depth: int = 0
-) -> Iterator[Entry]:
+) -> Iterator[Member]:
     if depth > budget.limits.depth:
-        yield Entry(inside, None, "folders are nested too deeply")
+        yield Member(inside, None, "folders are nested too deeply")
         return
     try:
         found = sorted(os.scandir(root / inside), key=lambda each: each.name)
     except OSError as error:
-        yield Entry(shown(inside), None, f"cannot be read: {error.strerror}")
+        yield Member(shown(inside), None, f"cannot be read: {error.strerror}")
         return
     for each in found:
         name = os.path.join(inside, each.name)  # noqa: PTH118 - Path would rewrite names
         budget.count_member()
         if each.is_symlink():
-            yield Entry(shown(name), None, "it is a link")
+            yield Member(shown(name), None, "it is a link")
         elif each.is_dir(follow_symlinks=False):
             if leave_out is None or (root / name).resolve() != leave_out:
                 yield from _folder(root, budget, leave_out, name, depth + 1)
@@ -130,22 +130,22 @@ def _folder(
             yield from _file(root / name, shown(name), budget)
 
 
-def _file(path: Path, name: str, budget: Budget) -> Iterator[Entry]:
+def _file(path: Path, name: str, budget: Budget) -> Iterator[Member]:
     try:
         # Opening a pipe without a writer would block, and a link could have been put in its place.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        yield Entry(name, None, f"cannot be read: {error.strerror}")
+        yield Member(name, None, f"cannot be read: {error.strerror}")
         return
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            yield Entry(name, cast("IO[bytes]", Charged(file, budget)))
+            yield Member(name, cast("IO[bytes]", Charged(file, budget)))
         else:
-            yield Entry(name, None, "it is not a regular file")
+            yield Member(name, None, "it is not a regular file")
 
 
-def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
+def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Member]:
     source = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if compressed else file
     stream = ForwardStream(source, os.fstat(file.fileno()).st_size, budget)
     archive = tarfile.TarFile(
@@ -156,7 +156,7 @@ def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
         member = archive.next()
         if member is None:
             if not stream.ended_well:
-                yield Entry("", None, "the archive is damaged from here on")
+                yield Member("", None, "the archive is damaged from here on")
             return
         budget.count_member()
         name = shown(member.name)
@@ -164,10 +164,10 @@ def _tar(file: BinaryIO, compressed: bool, budget: Budget) -> Iterator[Entry]:
         if member.isdir():
             continue
         if refusal:
-            yield Entry(name, None, refusal)
+            yield Member(name, None, refusal)
             continue
         stream.in_data = True
-        yield Entry(name, archive.extractfile(member))
+        yield Member(name, archive.extractfile(member))
         # `tarfile` keeps every member that it has read.
         archive.members.clear()  # type: ignore[attr-defined]  # not in its stub
         archive.pax_headers = {}
@@ -183,7 +183,7 @@ def _refused_kind(member: tarfile.TarInfo) -> str:
     return ""
 
 
-def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
+def _zip(file: BinaryIO, budget: Budget) -> Iterator[Member]:
     size = os.fstat(file.fileno()).st_size
     before = budget.total_bytes
     with zipfile.ZipFile(cast("IO[bytes]", BoundedReads(file, budget.limits.members))) as archive:
@@ -194,16 +194,16 @@ def _zip(file: BinaryIO, budget: Budget) -> Iterator[Entry]:
             name = shown(member.filename)
             refusal = _refusal(member.filename) or _refused_in_zip(member)
             if refusal:
-                yield Entry(name, None, refusal)
+                yield Member(name, None, refusal)
                 continue
             try:
                 stream = archive.open(member)
             except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
                 # Others may be intact: each is found on its own.
-                yield Entry(name, None, f"it is damaged: {_reason(error)}")
+                yield Member(name, None, f"it is damaged: {_reason(error)}")
                 continue
             with stream:
-                yield Entry(name, cast("IO[bytes]", Charged(stream, budget, size, before)))
+                yield Member(name, cast("IO[bytes]", Charged(stream, budget, size, before)))
 
 
 def _refused_in_zip(member: zipfile.ZipInfo) -> str:

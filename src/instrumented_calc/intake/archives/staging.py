@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO, BinaryIO
 
-    from instrumented_calc.intake.archives.members import Entry
+    from instrumented_calc.intake.archives.members import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class _Staging:
     def _refuse(self, bundle: str, member: str, reason: str) -> None:
         self._staged.refusals.append(Refusal(bundle, member, reason))
 
-    def _write(self, entry: Entry, origin: Origin) -> Content | None:
+    def _write(self, entry: Member, origin: Origin) -> Content | None:
         """Copy a member to a file with a name of our choice; return it if it is new."""
         assert entry.stream is not None  # noqa: S101 - ensured by the caller
         digest, size = hashlib.sha256(), 0

@@ -41,7 +41,7 @@ MANY_ATOMS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class ModeRatio:
     """Relative time of one mode to another, on one system of one table.
 
     Attributes:
@@ -72,7 +72,7 @@ class Ratio:
         return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
 
 
-def ratios(evidence: StudyData) -> list[Ratio]:
+def ratios(evidence: StudyData) -> list[ModeRatio]:
     """Compare every mode with the baseline of its table."""
     groups, cold = evidence.groups(), cold_groups(evidence)
     times = {
@@ -89,7 +89,7 @@ def ratios(evidence: StudyData) -> list[Ratio]:
     return [found for group in groups if (found := _ratio(group, times)) is not None]
 
 
-def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | None:
+def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> ModeRatio | None:
     table, system, mode, tag = group
     baseline = next((name for name in BASELINES if (table, system, name, tag) in times), None)
     if baseline is None or mode == baseline:
@@ -102,12 +102,12 @@ def _ratio(group: Group, times: dict[Group, NDArray[np.float64]]) -> Ratio | Non
     found = difference_of_means(before, after) if min(runs) > 1 else None
     value = float(np.exp(after.mean() - before.mean()))
     if found is None:
-        return Ratio(table, system, baseline, mode, tag, value, None, None, runs)
+        return ModeRatio(table, system, baseline, mode, tag, value, None, None, runs)
     interval = found.exponential()
-    return Ratio(table, system, baseline, mode, tag, value, interval.low, interval.high, runs)
+    return ModeRatio(table, system, baseline, mode, tag, value, interval.low, interval.high, runs)
 
 
-def supported(evidence: StudyData, found: Sequence[Ratio], checks: Sequence[Observation]) -> list[str]:
+def supported(evidence: StudyData, found: Sequence[ModeRatio], checks: Sequence[Observation]) -> list[str]:
     """Return the supported conclusions."""
     lines = [*_speed_sentences(found, evidence), *_conversions(evidence)]
     journals = [name for name, summary in evidence.journals.items() if summary.latency is not None]
@@ -133,7 +133,7 @@ def _conversions(evidence: StudyData) -> Iterator[str]:
         yield f"{table}: conversions take {100 * low:.1f} to {100 * high:.1f} % of the wall time of {mode}"
 
 
-def _speed_sentences(found: Sequence[Ratio], evidence: StudyData) -> Iterator[str]:
+def _speed_sentences(found: Sequence[ModeRatio], evidence: StudyData) -> Iterator[str]:
     doubted, cold = unverified(evidence), cold_tables(evidence)
     wrong = bundles_with_other_values(evidence)
     for table, mode in dict.fromkeys((each.table, each.mode) for each in found):
@@ -151,7 +151,9 @@ def _speed_sentences(found: Sequence[Ratio], evidence: StudyData) -> Iterator[st
         )
 
 
-def not_supported(evidence: StudyData, found: Sequence[Ratio], checks: Sequence[Observation]) -> list[str]:
+def not_supported(
+    evidence: StudyData, found: Sequence[ModeRatio], checks: Sequence[Observation]
+) -> list[str]:
     """Return the unsupported conclusions, with the reason."""
     verdicts = {each.rule: each for each in checks}
     lines = [

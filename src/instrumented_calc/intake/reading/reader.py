@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import IntakeError, JournalReadError
-from instrumented_calc.intake.archives.kinds import Kind, is_too_large, recognize
+from instrumented_calc.intake.archives.kinds import MemberKind, is_too_large, recognize
 from instrumented_calc.intake.archives.memory_limit import Room, bounded_lines, json_bytes
 from instrumented_calc.intake.reading import tables
 from instrumented_calc.intake.reading.cprofile_files import hotspots
@@ -54,11 +54,11 @@ def read_all(contents: Sequence[Placed], *, marshalled: bool) -> Reading:
     room, journals = Room(), Room(JOURNAL_BYTES)
     sums: list[Content] = []
     for placed in contents:
-        if placed.kind is Kind.marshalled:
+        if placed.kind is MemberKind.marshalled:
             _read_marshalled(placed, found, wanted=marshalled)
-        elif placed.kind is Kind.checksums:
+        elif placed.kind is MemberKind.checksums:
             sums.append(placed.content)
-        elif placed.kind is Kind.journal:
+        elif placed.kind is MemberKind.journal:
             _read_journal(placed, found, journals)
         else:
             _read(placed, found, room)
@@ -77,9 +77,9 @@ def _read_journal(placed: Placed, found: Reading, room: Room) -> None:
         found.notes.append(str(error))
 
 
-def _has_room(content: Content, kind: Kind, name: str, found: Reading, room: Room) -> bool:
+def _has_room(content: Content, kind: MemberKind, name: str, found: Reading, room: Room) -> bool:
     """Return whether a JSON member may be kept in memory; add a note if not."""
-    if not content.name.lower().endswith(".json") or kind is Kind.trace:
+    if not content.name.lower().endswith(".json") or kind is MemberKind.trace:
         return True
     if is_too_large(content):
         found.notes.append(f"{name}: too large to read; kept unchanged")
@@ -96,11 +96,11 @@ def _read(placed: Placed, found: Reading, room: Room) -> None:
     if not _has_room(content, placed.kind, name, found, room):
         return
     _, stored = recognize(content)
-    if placed.kind is Kind.environment:
+    if placed.kind is MemberKind.environment:
         evidence.environments[name] = stored
-    elif placed.kind is Kind.study:
+    elif placed.kind is MemberKind.study:
         evidence.studies[name] = stored
-    elif placed.kind is Kind.profile:
+    elif placed.kind is MemberKind.profile:
         evidence.profiles[name] = stored
     read = _rows(placed, stored, name, room)
     if read is not None:
@@ -113,14 +113,14 @@ def _read(placed: Placed, found: Reading, room: Room) -> None:
 
 def _rows(placed: Placed, stored: Any, name: str, room: Room) -> tables.Read | None:
     content = placed.content
-    if placed.kind is Kind.table:
+    if placed.kind is MemberKind.table:
         return tables.read_table(content.path, name, room)
-    if placed.kind is Kind.metrics:
+    if placed.kind is MemberKind.metrics:
         # Each run has its own file: together they form one table.
         return tables.read_metrics(stored, f"{content.origins[0].bundle}/records of processes", content.name)
-    if placed.kind is Kind.workloads:
+    if placed.kind is MemberKind.workloads:
         return tables.read_workloads(stored, name)
-    return tables.read_log(content.path, name, room) if placed.kind is Kind.log else None
+    return tables.read_log(content.path, name, room) if placed.kind is MemberKind.log else None
 
 
 def _read_marshalled(placed: Placed, found: Reading, *, wanted: bool) -> None:

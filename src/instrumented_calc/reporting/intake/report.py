@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from instrumented_calc.analysis.observation import Observation
-    from instrumented_calc.intake.checks.conclusions import Ratio
+    from instrumented_calc.intake.checks.conclusions import ModeRatio
     from instrumented_calc.intake.ingest import Ingested
 
 SCHEMA = "instrumented-calc-intake/1"
@@ -70,7 +70,7 @@ def _text(check: Observation) -> str:
     return f"{text}. To do: {one_line(check.remedy)}" if check.flagged and check.remedy else text
 
 
-def _ratios(ratios: Sequence[Ratio]) -> Section | None:
+def _ratios(ratios: Sequence[ModeRatio]) -> Section | None:
     if not ratios:
         return None
     rows = tuple(

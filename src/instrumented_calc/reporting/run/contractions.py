@@ -10,7 +10,11 @@ from instrumented_calc.reporting.quantities import count, duration, figures, per
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.contractions.contractions import Contraction, Contractions, Signature
+    from instrumented_calc.analysis.contractions.contractions import (
+        ContractionTotals,
+        ContractionUse,
+        Signature,
+    )
     from instrumented_calc.analysis.contractions.gemms import Gemm
     from instrumented_calc.analysis.contractions.jax_modules import ModuleWork
 
@@ -19,7 +23,7 @@ SPLIT_SHOWN = 10
 GEMM_REMARK = "Matrix products in trace windows: device time where it was measured, otherwise host time."
 
 
-def contractions_section(found: Contractions | None, gemms: tuple[Gemm, ...] = ()) -> Section | None:
+def contractions_section(found: ContractionTotals | None, gemms: tuple[Gemm, ...] = ()) -> Section | None:
     """Return the contraction tables, or None if no contractions are known.
 
     Args:
@@ -35,7 +39,7 @@ def contractions_section(found: Contractions | None, gemms: tuple[Gemm, ...] = (
     return Section("Contractions", tuple(blocks)) if blocks else None
 
 
-def _equations(found: Contractions) -> Table:
+def _equations(found: ContractionTotals) -> Table:
     size, unit = time_unit([row.ns / row.calls for row in found.rows if row.ns is not None and row.calls])
     headings = (
         "equation",
@@ -65,12 +69,12 @@ def _equations(found: Contractions) -> Table:
     return Table(headings, rows)
 
 
-def _equation(row: Contraction) -> str:
+def _equation(row: ContractionUse) -> str:
     of = f" of {row.einsum}" if row.einsum not in ("", row.equation) else ""
     return identity.one_line(row.equation + of) + (" optimize" if row.optimize else "")
 
 
-def _share(row: Contraction) -> str:
+def _share(row: ContractionUse) -> str:
     """Return a share, with its standard error if it is an estimate."""
     if row.share is None or row.ns is None:
         return "-"
@@ -81,7 +85,7 @@ def _share(row: Contraction) -> str:
     return f"{100 * row.share:.1f} +-{100 * row.share * row.error_ns / row.ns:.2g}"
 
 
-def _remarks(found: Contractions) -> tuple[str, ...]:
+def _remarks(found: ContractionTotals) -> tuple[str, ...]:
     total = f"{plural(found.calls, 'contraction')} in {duration(found.calculated_ns)} of calculate()"
     if found.share is not None:
         total += f": {percent(found.share)} of it"
@@ -101,7 +105,7 @@ def _remarks(found: Contractions) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _operands(found: Contractions) -> Table:
+def _operands(found: ContractionTotals) -> Table:
     pairs = [(row, each) for row in found.rows for each in row.signatures]
     pairs.sort(key=lambda pair: (-(pair[1].ns or 0), -_work(pair[1])))
     shown = pairs[:SPLIT_SHOWN]
@@ -114,7 +118,7 @@ def _work(each: Signature) -> float:
     return each.calls * (each.arithmetic.macs if each.arithmetic else 1)
 
 
-def _operands_row(row: Contraction, each: Signature, size: float) -> tuple[str, ...]:
+def _operands_row(row: ContractionUse, each: Signature, size: float) -> tuple[str, ...]:
     calls = count(round(each.calls))
     return (
         identity.one_line(f"{row.equation}  {' '.join(each.operands)}"),

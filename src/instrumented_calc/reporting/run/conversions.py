@@ -9,12 +9,12 @@ from instrumented_calc.reporting.quantities import bytes_of, count, duration, fi
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.contractions.conversions import Conversion, Conversions, Promotion
+    from instrumented_calc.analysis.contractions.conversions import ConversionTotals, ConversionUse, Promotion
 
 ROWS_SHOWN = 20
 
 
-def conversions_section(found: Conversions | None) -> Section | None:
+def conversions_section(found: ConversionTotals | None) -> Section | None:
     """Return the tables of conversions and promotions, or None if there were none."""
     if found is None:
         return None
@@ -29,7 +29,7 @@ def conversions_section(found: Conversions | None) -> Section | None:
 PROMOTED = "Operands of several dtypes are converted inside every such contraction; use one dtype."
 
 
-def _conversions(rows: tuple[Conversion, ...]) -> Table:
+def _conversions(rows: tuple[ConversionUse, ...]) -> Table:
     size, unit = time_unit([row.ns / row.calls for row in rows if row.calls])
     headings = ("conversion", "called in", "calls", f"{unit} per call", "% of calculate()", "data")
     return Table(
@@ -48,12 +48,12 @@ def _conversions(rows: tuple[Conversion, ...]) -> Table:
     )
 
 
-def _words(row: Conversion) -> str:
+def _words(row: ConversionUse) -> str:
     """Name a conversion, as in cast: float32@cpu -> float64@cpu."""
     return f"{row.kind}: {row.source} -> {row.target}" if row.target else f"{row.kind}: {row.source}"
 
 
-def _remarks(found: Conversions) -> tuple[str, ...]:
+def _remarks(found: ConversionTotals) -> tuple[str, ...]:
     spent = sum(row.ns for row in found.rows)
     total = f"{duration(spent)} in conversions, copies and waits"
     if found.share is not None:

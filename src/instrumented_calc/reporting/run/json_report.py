@@ -12,7 +12,7 @@ from instrumented_calc.reporting.run.ending import ending_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.contractions.contractions import Contractions
+    from instrumented_calc.analysis.contractions.contractions import ContractionTotals
     from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
@@ -124,7 +124,7 @@ def _breakdown(breakdown: Breakdown | None) -> dict[str, Any] | None:
     return {**plain, "groups_ns": breakdown.groups}
 
 
-def _contractions(found: Contractions | None) -> dict[str, Any] | None:
+def _contractions(found: ContractionTotals | None) -> dict[str, Any] | None:
     if found is None:
         return None
     rows = [

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
     from instrumented_calc.analysis.timing.breakdown import Breakdown
     from instrumented_calc.analysis.timing.latency import Latency
-    from instrumented_calc.analysis.timing.part_spread import Spread
+    from instrumented_calc.analysis.timing.part_spread import PartSpread
 
 LANES_SHOWN = 20
 NOTICES_SHOWN = 10
@@ -229,7 +229,7 @@ def _lanes(lanes: list[LaneSummary]) -> Section | None:
 
 
 def _breakdown(
-    breakdown: Breakdown | None, phases: list[PhaseSummary], spread: dict[str, Spread]
+    breakdown: Breakdown | None, phases: list[PhaseSummary], spread: dict[str, PartSpread]
 ) -> Section | None:
     if breakdown is None or not breakdown.wall_ns:
         return None
@@ -278,7 +278,7 @@ def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
     return Table((*headings, "group"), tuple((*row, group) for row, group in zip(rows, groups, strict=True)))
 
 
-def _spread_table(spread: dict[str, Spread]) -> Table:
+def _spread_table(spread: dict[str, PartSpread]) -> Table:
     """Return the time of a call by component, in the form of LAMMPS's breakdown."""
     size, unit = time_unit([each.mean_ns for each in spread.values()])
     rows = tuple(

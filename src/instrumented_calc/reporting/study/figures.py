@@ -10,7 +10,7 @@ from instrumented_calc.reporting.forms.figures import Figure, Point
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.study.judgement import Row, Spread, Study
+    from instrumented_calc.analysis.study.judgement import ReplicateMean, Row, Study
 
 MS = 1e3
 US = 1e6
@@ -89,7 +89,7 @@ def _tag(row: Row) -> str:
     return "" if row.tag == DEFAULT_TAG else f" ({row.tag})"
 
 
-def _point(series: str, place: str | float, spread: Spread | None, factor: float) -> Point:
+def _point(series: str, place: str | float, spread: ReplicateMean | None, factor: float) -> Point:
     if spread is None:
         return Point(series, place, 0.0)
     interval = spread.interval

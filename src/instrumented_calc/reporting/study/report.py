@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.statistics.student_t import Estimate
     from instrumented_calc.analysis.study.decision import Decision
     from instrumented_calc.analysis.study.hotspots import ProfiledMode
-    from instrumented_calc.analysis.study.judgement import Row, Spread, Study
+    from instrumented_calc.analysis.study.judgement import ReplicateMean, Row, Study
 
 SCHEMA = "instrumented-calc-study/1"
 NS = 1e9
@@ -107,7 +107,7 @@ def _name(row: Row) -> str:
     return one_line(f"{row.file} {row.mode} {row.tag}")
 
 
-def _reach(spread: Spread, size: float) -> str:
+def _reach(spread: ReplicateMean, size: float) -> str:
     if spread.interval is None:
         return NOT_MEASURED
     return f"[{figures(spread.interval.low * NS / size)}, {figures(spread.interval.high * NS / size)}]"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from instrumented_calc.analysis.study.cells import Cell
-    from instrumented_calc.analysis.study.judgement import Row, Spread
+    from instrumented_calc.analysis.study.cells import StudyCell
+    from instrumented_calc.analysis.study.judgement import ReplicateMean, Row
 
 TIMINGS = (
     *("file", "mode", "rep", "N", "species_unique"),
@@ -24,7 +24,7 @@ SUMMARY = (
 )
 
 
-def timings_csv(cells: Iterable[Cell]) -> str:
+def timings_csv(cells: Iterable[StudyCell]) -> str:
     """Return `timings_local.csv`: one line per finished cell; unmeasured values are empty.
 
     Args:
@@ -61,7 +61,7 @@ def summary_csv(rows: Iterable[Row]) -> str:
     return _csv(SUMMARY, lines)
 
 
-def _mean(spread: Spread | None) -> float | None:
+def _mean(spread: ReplicateMean | None) -> float | None:
     return None if spread is None else spread.mean
 
 

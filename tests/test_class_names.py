@@ -1,0 +1,30 @@
+"""Class names are unique: a name stands for one thing in the whole tree."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Each name is that of a record, which stands in the JSON Schema, and of what the record is about.
+TWICE = {
+    "Finding": "a rule's judgement, and its record",
+    "Lane": "a wrapped calculator while it is recorded, and its record",
+    "Trace": "the option that users import, and the record of a trace window",
+}
+
+
+def classes() -> dict[str, set[str]]:
+    """Return the files that define a class of each name, without the underscore of private ones."""
+    found = defaultdict(set)
+    for folder in ("src", "integrations"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    found[node.name.lstrip("_")].add(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+def test_class_names_are_unique():
+    twice = {name: sorted(places) for name, places in classes().items() if len(places) > 1}
+    assert {name: places for name, places in twice.items() if name not in TWICE} == {}
+    assert twice.keys() == TWICE.keys(), "a name that is unique by now is taken off the list"
