@@ -85,7 +85,7 @@ def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper(), ["energy"], ["positions"])
     maker = recording(wrapped).run._recorder.maker
-    maker._next_sample = maker._next_state = maker._last_row = 0
+    maker._next_look = maker._next_sample = maker._next_state = maker._last_row = 0
     lane = recording(wrapped)._lane
     lane.look_after, lane.context, maker._described, lane.watch.countdown = 0, None, set(), 0
     with monkeypatch.context() as patch:
@@ -163,7 +163,7 @@ def test_a_time_limit_that_resembles_a_system_error_passes(owner, name, first, m
     if not first:
         wrapped.calculate(copper(), ["energy"], ["positions"])
         maker = recording(wrapped).run._recorder.maker
-        maker._next_sample = maker._last_row = 0
+        maker._next_look = maker._next_sample = maker._last_row = 0
         maker.direct = True
     struck = []
 

@@ -6,6 +6,7 @@ import os
 import pkgutil
 import threading
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from tests.support import read_records
 
 from instrumented_calc.capture.rows.component_names import MOST_NAMES
-from instrumented_calc.capture.rows.outbox import Context, Outbox
+from instrumented_calc.capture.rows.outbox import AT_ONCE, Context, Outbox
 from instrumented_calc.capture.rows.thinning import Thinner
 from instrumented_calc.journal import encoding
 from instrumented_calc.journal import writer as writer_module
@@ -132,6 +133,31 @@ def test_rows_of_many_threads_are_all_written_while_others_drain(make: Make) -> 
     for first in range(0, 20_000, 5000):
         mine = [index for index in indices if first <= index < first + 5000]
         assert mine == sorted(mine)
+
+
+@pytest.mark.parametrize("limit", [10**9, 100], ids=["plain", "thinned"])
+def test_a_drain_ends_while_rows_arrive_as_fast_as_they_are_encoded(
+    make: Make, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = make(limit)
+    outbox.rows.append(_call(0))
+    outbox.drain()
+    hand_over = Outbox._hand_over
+    written: list[int] = []
+
+    def noted(_: JournalWriter) -> None:
+        written.append(outbox.calls)
+
+    def and_more_arrive(outbox: Outbox) -> None:
+        hand_over(outbox)
+        outbox.rows += [_call(index) for index in range(1000)]
+
+    monkeypatch.setattr(Outbox, "_hand_over", and_more_arrive)
+    monkeypatch.setattr(JournalWriter, "push", noted)
+    outbox.rows += [_call(index) for index in range(1, 5001)]
+    outbox.drain()
+    assert 5000 < outbox.calls <= 5001 + AT_ONCE
+    assert max(later - earlier for earlier, later in pairwise(written)) <= AT_ONCE
 
 
 @pytest.mark.parametrize(

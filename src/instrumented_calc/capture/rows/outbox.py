@@ -11,6 +11,7 @@ A Ctrl-C may strike at any point: rows in transit are kept, and the next drain c
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -42,6 +43,7 @@ SLICE_ROOM = 0.05  # of the journal's limit: bytes for slices once it is reached
 RATION = 0.005  # of the limit: bytes for each other kind of record
 BATCH, SMALL_BATCH = 1000, 20  # rows encoded together
 BYTES_A_ROW = 1000  # more than a usual row takes
+AT_ONCE = 2000  # rows encoded between two writes: calls may come as fast as their rows are encoded
 CROWD = 20_000  # rows that may queue for the journal's thread: some 15 MB
 LAST_WORDS = (Machine, OpenCall, Tally)  # evidence of how a run ended: also written to the black box
 PASSING = (OpenCall, Tally)  # only the last of these matters: not written to a thinned journal
@@ -55,15 +57,26 @@ class Outbox:
         writer: The journal's file.
         limit: Size in bytes above which calls are summed into slices.
         black_box: Receives all calls from then on, in full.
+        clock: The run's clock, in ns.
 
     Attributes:
         rows: Records of any kind are appended here, from any thread.
         calls: Number of processed calls.
+        written_until: Time on the clock; rows appended earlier have been passed to the kernel.
     """
 
-    def __init__(self, writer: JournalWriter, limit: int, black_box: BlackBox | None = None) -> None:
+    def __init__(
+        self,
+        writer: JournalWriter,
+        limit: int,
+        black_box: BlackBox | None = None,
+        *,
+        clock: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
         self.rows: list[Any] = []
         self.calls = 0
+        self.written_until = clock()
+        self._clock = clock
         self._writer = writer
         self._limit = limit
         self._black_box = black_box
@@ -97,7 +110,7 @@ class Outbox:
 
     def relieve(self) -> None:
         """Encode waiting rows, in a thread that may not write: lines take less memory, and are bounded."""
-        self._alone(self._encoding, 0, self._encode_waiting)
+        self._alone(self._encoding, 0, lambda: self._encode_waiting(len(self.rows)))
 
     def _alone(self, lock: Any, timeout: float, work: Callable[[], None]) -> bool:
         me = threading.get_ident()
@@ -130,26 +143,29 @@ class Outbox:
         writer = self._writer
         if not writer.look():  # rows wait here until the journal continues in another file
             return
+        began = self._clock()
         writer.push()  # a full disk may have cut a line: its rest goes first
-        with self._encoding:
-            self._encode_waiting()
-            if closing and self._thinner is not None:
-                self._slice(self._thinner)
-                self._hand_over()
-        if self._black_box is not None:
-            self._black_box.push()  # before the journal says that a slice has counted these calls
-        writer.push()
+        # Rows that arrive from now on are left to the next drain.
+        for left in range(len(self.rows), -1, -AT_ONCE):
+            with self._encoding:
+                self._encode_waiting(AT_ONCE)
+                if closing and left < AT_ONCE and self._thinner is not None:
+                    self._slice(self._thinner)
+                    self._hand_over()
+            if self._black_box is not None:
+                self._black_box.push()  # before the journal says that a slice has counted these calls
+            writer.push()
+        self.written_until = began
 
-    def _encode_waiting(self) -> None:
-        enough = len(self.rows) // SMALL_BATCH + 2
-        for _ in range(enough):
-            if not (self.rows or self._hand or self._out):
-                break
+    def _encode_waiting(self, most: int) -> None:
+        """Encode at most this many rows, first those in transit from an interrupted drain."""
+        while most > 0 and (self.rows or self._hand or self._out):
             if not self._hand and not self._out:
-                number = min(len(self.rows), self._batch())
+                number = min(len(self.rows), self._batch(), most)
                 # No function is called in these two lines, so a Ctrl-C finds each row in exactly one place.
                 self._hand += self.rows[:number]
                 del self.rows[:number]
+            most -= len(self._hand) or 1
             if self._thinner is None:
                 self._carry()
             else:

@@ -49,7 +49,10 @@ RAREST_SAMPLE_NS = 250_000_000  # at a lower rate a leak would be seen too late
 STATE_EVERY_NS = 1_000_000_000
 STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
 MOST_BROKEN_TOLD = 10  # reported calls with a non-finite energy
-CROWDED = 1000  # waiting rows
+LOOK_EVERY_NS = 50_000_000  # how often calls check that the journal's thread keeps up
+CROWDED = 1000  # waiting rows; a call then writes them itself
+LATE_NS = 150_000_000  # age of waiting rows: the thread, which writes every 100 ms, has missed its time
+PATIENCE_S = 1.0  # if the thread takes longer for a write, the file system is assumed to hang
 DESCRIBED_LIMIT = 10_000  # lanes and phases beyond this number are recorded, but not described
 LONGEST_ROW_NS = 20_000  # upper limit of a plain row's cost; beyond it the thread waited for the interpreter
 LOOK_SHARE = 1000  # the same limit for inspecting the forces
@@ -93,6 +96,7 @@ class RowMaker:
         "_given_driver",
         "_last_row",
         "_lock",
+        "_next_look",
         "_next_sample",
         "_next_state",
         "_notices",
@@ -105,6 +109,7 @@ class RowMaker:
         "_probes",
         "_sample_every",
         "_start_cost",
+        "_stuck",
         "append",
         "calculated_ns",
         "clock",
@@ -149,10 +154,11 @@ class RowMaker:
         self._at_next_call: Callable[[], None] | None = None
         self._start_cost = 0
         self._probes: tuple[Probe, ...] = ()
-        self.last_end = self._last_row = self._next_sample = 0
+        self.last_end = self._last_row = self._next_look = self._next_sample = 0
         self._sample_every = SAMPLE_EVERY_NS
         self._next_state = 0
         self._broken = 0
+        self._stuck = False  # waiting for the journal's thread was in vain
         self._number = HostNumbers()
         self._numpy_floats = self._number.numpy_floats
         self._described: set[int] = set()
@@ -182,7 +188,7 @@ class RowMaker:
 
     def sample_next(self) -> None:
         """Sample at the next call, because something has just changed."""
-        self._next_sample = 0
+        self._next_look = self._next_sample = 0
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
         self,
@@ -214,7 +220,7 @@ class RowMaker:
         # Slow calls are sampled or written: there the recorder's cost is measured by the thread's CPU time.
         unset: Any = UNSET  # a local is read faster
         began: int | None = None
-        if end >= self._next_sample or end - self._last_row >= WRITE_AT_ONCE_NS:
+        if end >= self._next_look or end - self._last_row >= WRITE_AT_ONCE_NS:
             began = thread_time_ns()
         if atoms is None:
             atoms = lane.stored("atoms")
@@ -319,16 +325,20 @@ class RowMaker:
     def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
         self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
     ) -> None:
-        """Append the row of a call for which a sample is due, or that ended long after the previous one."""
-        if end >= self._next_sample:
-            self._sample(row, end)
-            if end >= self._next_state:
-                self._read_state(row, end, results, atoms, driver)
+        """Append the row of a call for which a look is due, or that ended long after the previous one."""
+        if end >= self._next_look:
+            self._do_before_look()
+            if end >= self._next_sample:
+                self._sample(row, end)
+                if end >= self._next_state:
+                    self._read_state(row, end, results, atoms, driver)
+            self._next_look = min(self._next_sample, end + LOOK_EVERY_NS)
+            if self._at_next_call is not None:  # another thread has forked since
+                self._next_look = 0
         lane.calls += 1
         entry.start = 0  # the row is in the outbox
         self.append(row)
-        if self.direct and end - self._last_row >= WRITE_AT_ONCE_NS:
-            self._outbox.drain(timeout=0)
+        self._write(end)
         self._last_row = end
 
     def finish_plainly(  # noqa: PLR0913, PLR0917 - what one call is made of
@@ -393,12 +403,14 @@ class RowMaker:
     def revive(self, at_next_call: Callable[[], None]) -> None:
         """Have a task done at the next call."""
         self._at_next_call = at_next_call
-        self._next_sample = 0
+        self._next_look = 0
 
-    def _sample(self, row: Call, end: int) -> None:
+    def _do_before_look(self) -> None:
         at_next_call, self._at_next_call = self._at_next_call, None
         if at_next_call is not None:
             at_next_call()
+
+    def _sample(self, row: Call, end: int) -> None:
         began = self.clock()
         self._next_sample = end + self._sample_every
         for probe in self._probes:
@@ -407,16 +419,29 @@ class RowMaker:
         memory = known(row.rss_bytes), known(row.device_allocated_bytes)
         self.live.add(Sample(row.index, end, known(row.cpu_ns), *memory))
         self._govern(end - self._origin)
-        waiting = len(self._outbox.rows)
-        if waiting > CROWDED and self.direct and self._outbox.drain(timeout=0):
-            pass  # calls come faster than the journal's thread can run
-        elif waiting > CROWD:  # the file system does not respond
-            self._outbox.relieve()
-        else:
-            pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
-            self._next_sample = end + max(self._sample_every, pause)
-        if self._at_next_call is not None:  # another thread has forked since
-            self._next_sample = 0
+        pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
+        self._next_sample = end + max(self._sample_every, pause)
+
+    def _write(self, end: int) -> None:
+        """Write the waiting rows after a slow call, and if the journal's thread does not keep up.
+
+        Only that thread writes to a network file system. There, and where a write hangs, rows that have
+        become too many are encoded to take less memory.
+        """
+        outbox = self._outbox
+        waiting = len(outbox.rows)
+        if self.direct:
+            urgent = end - self._last_row >= WRITE_AT_ONCE_NS or end - outbox.written_until > LATE_NS
+            if not urgent and waiting <= CROWDED:
+                return
+            # The thread may hold the lock without running: on a loaded machine, it runs once this one waits.
+            patience = PATIENCE_S if urgent and not self._stuck else 0
+            if outbox.drain(timeout=patience):
+                self._stuck = False
+                return
+            self._stuck = self._stuck or patience > 0
+        if waiting > CROWD:
+            outbox.relieve()
 
     def _govern(self, elapsed: int) -> None:
         """Sample less often while the recorder exceeds its budget."""

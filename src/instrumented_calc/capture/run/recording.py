@@ -105,7 +105,7 @@ class Recording:
                 writer.path, run_id, settings.max_journal, on_trouble=self.report_trouble
             )
             undo.callback(self._black_box.close)
-            self.outbox = Outbox(writer, settings.max_journal, self._black_box)
+            self.outbox = Outbox(writer, settings.max_journal, self._black_box, clock=clock)
             started = datetime.now(timezone.utc)
             self._origin = self._last_tally = clock()
             self.maker = RowMaker(
