@@ -59,6 +59,10 @@ CODE = [
         [f'--config={{"db": {{"password": "{X}"}}}}'],
         ['{"argv": ["--api-key", "' + X + '"]}'],
         [json.dumps({"config": json.dumps({"client_secret": X})})],
+        ["--password", X],
+        ["login", "password", X],
+        ["login", "token", X],
+        ["login", "api_key", X],
         [f"https://marie:{X}@host/x"],
         [f"--tracking=https://host/?a=1&access_token={X}&b=2"],
         ["bash", "-c", f"export HF_TOKEN={X}; train --api-key {X} --steps 3"],
@@ -115,6 +119,7 @@ def test_a_token_is_known_by_its_shape_wherever_it_stands(token):
         ["-p", "8", "-u", "md.py"],
         ['{"steps": [1, 2.50, null], "name":  "x"}'],
         ["--author", "marie", "--sigma=3", "--compass", "north"],
+        ["pad_token", "<pad>", "key", "query", "tokens", "3"],
         ["passes=3", "bypass=1", "forward_pass=2"],
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.experiment_checks import is_time
 from instrumented_calc.errors import IntakeError
-from instrumented_calc.intake.archives.kinds import recognize
+from instrumented_calc.intake.archives.kinds import MemberKind, recognize
 from instrumented_calc.intake.archives.layout import Placed, Results
 from instrumented_calc.intake.archives.output_folder import write_ours
 from instrumented_calc.intake.archives.staging import Refusal, Staged, stage
@@ -21,6 +22,7 @@ from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.intake.reading.reader import read_all
 from instrumented_calc.intake.reading.study_data import StudyData
 from instrumented_calc.intake.reading.summary_table import sum_up
+from instrumented_calc.journal.newest_calls import numbered_box, run_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +116,20 @@ def ingest(
 def _place_all(staged: Staged, found: Ingested) -> None:
     found.bundles, found.refusals = staged.bundles, staged.refusals
     results = Results(found.output)
-    found.placed = [results.place(content, recognize(content)[0]) for content in staged.contents.values()]
+    kinds = [(content, recognize(content)[0]) for content in staged.contents.values()]
+    found.placed = [results.place(each, kind) for each, kind in kinds if kind is not MemberKind.black_box]
+    journals = {
+        run_id_of(each.content.path): Path(each.path)
+        for each in found.placed
+        if each.kind is MemberKind.journal
+    }
+    boxes: Counter[str] = Counter()
+    for content in (each for each, kind in kinds if kind is MemberKind.black_box):
+        run_id = run_id_of(content.path)
+        boxes[run_id] += 1
+        # A reader of the journal finds its black box by name, and the journal may have got another one.
+        name = numbered_box(journals[run_id], boxes[run_id]).name if run_id in journals else ""
+        found.placed.append(results.place(content, MemberKind.black_box, name))
 
 
 def _judge(found: Ingested) -> None:

@@ -58,7 +58,11 @@ VALUE = re.compile(
 NAMED_ARGUMENT = re.compile(
     r"(?P<head>[-+~]{0,2}(?P<name>[A-Za-z_][\w.@/-]{0,200})=)(?P<value>.*)", re.DOTALL
 )
-NEXT_IS_VALUE = re.compile(r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:|bearer", re.IGNORECASE)
+# Before a secret: `--any-name`, `any-name:`, and few words without either: `login token abc`.
+NEXT_IS_VALUE = re.compile(
+    r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:|bearer|password|passwd|passphrase|(?:\w+[-_])?token|secret|api[-_]?key",
+    re.IGNORECASE,
+)
 NESTED_ARGUMENTS = 5
 SHORT = 300  # characters up to which a masked text is cached
 

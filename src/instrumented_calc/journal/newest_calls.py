@@ -17,6 +17,7 @@ import numpy as np
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.new_file import numbered
 from instrumented_calc.journal.records import LARGEST, black_box_path
 from instrumented_calc.journal.run_start import UNDECODABLE
 
@@ -58,8 +59,8 @@ class NewestCalls:
     def __init__(self, journal: Path) -> None:
         self._files: list[tuple[int, Path]] = []
         indices = array("q")
-        run_id = _run_id_of(journal)
-        for path in _files_beside(journal) if run_id else ():
+        run_id = run_id_of(journal)
+        for path in files_beside(journal) if run_id else ():
             if len(self._files) < MOST_FILES:
                 self._look_at(path, run_id, indices)
         self._files.sort()
@@ -68,6 +69,11 @@ class NewestCalls:
     def __bool__(self) -> bool:
         """Return whether the run has a black box."""
         return bool(self._files)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files, oldest calls first."""
+        return [path for _, path in self._files]
 
     def has(self, line: bytes) -> bool:
         """Return whether the call of a journal line is also in the black box."""
@@ -125,7 +131,7 @@ class NewestCalls:
             yield b"\n".join([*block, b""])
 
 
-def _files_beside(journal: Path) -> list[Path]:
+def files_beside(journal: Path) -> list[Path]:
     """Return the black boxes left by this journal and by earlier ones of the same name."""
     wanted = black_box_path(journal)
     name = re.compile(rf"{re.escape(wanted.stem)}(?:-\d{{1,9}})?{re.escape(wanted.suffix)}")
@@ -153,10 +159,15 @@ def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
                     yield line, known
 
 
-def _run_id_of(journal: Path) -> str:
-    """Return the run id from the first line, or nothing if that is damaged."""
+def numbered_box(journal: Path, number: int) -> Path:
+    """Return a name under which a file of a journal's black box is found: the first has number 1."""
+    return numbered(black_box_path(journal), number)
+
+
+def run_id_of(path: Path) -> str:
+    """Return the run id from the first line of a journal or its black box, or nothing if that is damaged."""
     try:
-        with journal.open("rb") as file:
+        with path.open("rb") as file:
             return _decode(file.readline(LONGEST_START)).run_id
     except (OSError, *UNDECODABLE):
         return ""

@@ -267,3 +267,72 @@ def test_a_bundle_is_not_written_through_a_link(tmp_path):
     with pytest.raises(IntakeError, match="--output"):
         write_bundle([record(tmp_path / "run.jsonl")], tmp_path / "b.tgz")
     assert not (tmp_path / "victim").exists()
+
+
+def thinned(path: Path) -> Path:
+    """Record more calls than the journal has room for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atoms = bulk("Cu", cubic=True)
+    with profiled(EMT(), path, summary=False, max_journal=30_000) as atoms.calc:
+        for number in range(300):
+            atoms.rattle(1e-3, seed=number)
+            atoms.get_potential_energy()
+    return path
+
+
+def in_full(path: Path) -> set[int]:
+    """Return the indices of the calls that are known in full."""
+    return set(read_journal(path).calls.index.tolist())
+
+
+def test_the_black_box_goes_with_its_journal(tmp_path):
+    runs = [thinned(tmp_path / folder / "run.jsonl") for folder in ("a", "b")]
+    alone = tmp_path / "alone.jsonl"
+    alone.write_bytes(runs[0].read_bytes())
+    assert in_full(alone) < in_full(runs[0])
+    for chosen in (runs, [tmp_path / "a", tmp_path / "b"]):
+        output = tmp_path / f"{len(list(tmp_path.iterdir()))}.tgz"
+        written = write_bundle(chosen, output)
+        boxes = {name for name in written.members if name.endswith(".last")}
+        assert boxes == {"journals/run.jsonl.last", "journals/run-2.jsonl.last"}
+        found = ingest([Bundle(output)], tmp_path / f"{output.name}-results")
+        assert not found.notes
+        places = ("journals/run.jsonl", "journals/run-2.jsonl")
+        for place, run in zip(places, runs, strict=True):
+            assert in_full(found.output / place) == in_full(run)
+            assert found.evidence.journals[place].evaluations.calls == 300
+
+
+def test_a_journal_that_gets_another_name_keeps_its_black_box(tmp_path):
+    runs = [thinned(tmp_path / folder / "run.jsonl") for folder in ("a", "b")]
+    found = ingest([Bundle(tmp_path / "a"), Bundle(tmp_path / "b")], tmp_path / "results")
+    journals = [each for each in found.placed if each.kind.value == "journal"]
+    assert [in_full(each.content.path) for each in journals] == [in_full(run) for run in runs]
+    again = ingest([Bundle(tmp_path / "b"), Bundle(tmp_path / "a")], tmp_path / "results")
+    assert {each.path for each in again.placed} == {each.path for each in found.placed}
+
+
+def test_traces_stacks_and_dumped_calls_of_a_run_are_packed_and_masked(tmp_path):
+    run = record(tmp_path / "run.jsonl")
+    call = b'{"event":"notice","kind":"mark","text":"token=%s"}\n' % PLANTED.encode()
+    beside = {
+        "run.trace-1.json": b'{"traceEvents": [{"name": "/home/marie/model.py"}]}',
+        "run.jsonl.stacks.txt": b'  File "/home/marie/run.py", line 1, in <module>\n',
+        "run.jsonl.stacks-2.txt": b"thread 2\n",
+        "run.jsonl-2.dumped": call,
+        "other.trace-1.json": b'{"traceEvents": []}',
+        "run.trace": b"",
+    }
+    for name, content in beside.items():
+        (tmp_path / name).write_bytes(content)
+    write_bundle([run], tmp_path / "b.tgz")
+    found = members(tmp_path / "b.tgz")
+    assert {each for each in found if each.startswith(("traces", "logs"))} == {
+        "traces/run.trace-1.json",
+        "logs/run.jsonl.stacks.txt",
+        "logs/run.jsonl.stacks-2.txt",
+        "logs/run.jsonl-2.dumped",
+    }
+    assert not any(b"marie" in content or PLANTED.encode() in content for content in found.values())
+    results = ingest([Bundle(tmp_path / "b.tgz")], tmp_path / "results")
+    assert {each.path for each in results.placed} >= {"profiler_traces/run.trace-1.json"}

@@ -25,9 +25,10 @@ LOG_SUFFIXES = (".out", ".err", ".log", ".wall")
 
 
 class MemberKind(str, Enum):
-    """Kind of a member."""
+    """MemberKind of a member."""
 
     journal = "journal"
+    black_box = "black box"
     table = "table"
     metrics = "metrics"
     study = "study"
@@ -61,6 +62,8 @@ def _by_start(start: bytes, name: str) -> MemberKind | None:
     line = start.partition(b"\n")[0]
     if line.startswith(b"{") and b'"run_start"' in line and b'"schema"' in line:
         return MemberKind.journal
+    if line.startswith(b"{") and b'"last_calls"' in line and b'"run_id"' in line:
+        return MemberKind.black_box
     if name.endswith(".jsonl") and b'\n{"event":"' in start:
         return MemberKind.journal  # its first line is damaged, others may be intact
     if name.endswith(".json") and start.lstrip()[:1] == b"{" and b'"traceEvents"' in start:

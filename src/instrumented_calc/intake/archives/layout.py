@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOGS = "logs"
 FOLDERS = {
     MemberKind.journal: "journals",
+    MemberKind.black_box: "journals",
     MemberKind.table: "tables",
     MemberKind.metrics: "tables",
     MemberKind.study: "tables",
@@ -45,7 +46,7 @@ class Placed:
 
     Attributes:
         path: The file, relative to the results.
-        kind: Kind of content.
+        kind: MemberKind of content.
         content: The content and its origins.
     """
 
@@ -77,19 +78,20 @@ class Results:
         self._output = output
         self._taken: dict[str, dict[str, str]] = {}
 
-    def place(self, content: Content, kind: MemberKind) -> Placed:
+    def place(self, content: Content, kind: MemberKind, name: str = "") -> Placed:
         """Move a content into the results; existing files are never overwritten.
 
         Args:
             content: The content; its path becomes the new one.
             kind: Its kind.
+            name: The wanted name; that of the content by default.
         """
         folder = FOLDERS.get(kind, REST)
         site = content.origins[0].site
         if folder == LOGS and site:
             folder = f"{folder}/{site}"
         with folder_in(self._output, folder) as opened:
-            name = self._free(folder, opened, safe_name(content.name), content.sha256)
+            name = self._free(folder, opened, safe_name(name or content.name), content.sha256)
             if sha256_in(opened, name) == content.sha256:
                 content.path.unlink()
             else:

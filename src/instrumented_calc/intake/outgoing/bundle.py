@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import tarfile
 import tempfile
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from instrumented_calc.intake.outgoing.masked_files import mask_journal, masked
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.journal.new_file import create
+from instrumented_calc.journal.newest_calls import NewestCalls, numbered_box
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.run_start import first_start
 
@@ -95,11 +97,12 @@ class _Files:
     def __init__(self, bundled: Bundled) -> None:
         self.bundled = bundled
         self.journals: dict[str, Path] = {}
+        self.black_boxes: dict[str, list[Path]] = {}  # by the name of the journal in the bundle
         self.beside: dict[str, Path] = {}
         self._seen: set[Path] = set()
 
     def add(self, path: Path) -> None:
-        """Add a journal with the figures next to it, or a folder."""
+        """Add a journal with the files of its run and the figures next to it, or a folder."""
         if path.is_dir():
             self._add_folder(path)
         elif path.is_file():
@@ -134,10 +137,16 @@ class _Files:
     def _add_journal(self, path: Path) -> None:
         if self._new(path):
             first_start(path)
-            self.journals[_free("journals", path.name, self.journals)] = path
+            name = _free("journals", path.name, self.journals)
+            self.journals[name] = path
+            self.black_boxes[name] = NewestCalls(path).paths
+            for folder, wanted in _files_of_run(path).items():
+                for each in sorted(path.parent.iterdir()):
+                    if wanted.fullmatch(each.name):
+                        self._add_beside(each, folder)
 
     def _add_beside(self, path: Path, folder: str) -> None:
-        if not self._new(path):
+        if path.is_symlink() or not path.is_file() or not self._new(path):
             return
         size = path.stat().st_size
         if size > LARGEST_BESIDE:
@@ -150,6 +159,15 @@ class _Files:
         known = there in self._seen
         self._seen.add(there)
         return not known
+
+
+def _files_of_run(journal: Path) -> dict[str, re.Pattern[str]]:
+    """Return the names of a run's trace windows, and of stacks and calls written on request, by folder."""
+    stem, name = re.escape(journal.stem), re.escape(journal.name)
+    return {
+        "traces": re.compile(rf"{stem}\.trace-\d+(-\d+)?\.json"),
+        "logs": re.compile(rf"{name}\.stacks(-\d+)?\.txt|{name}(-\d+)?\.dumped"),
+    }
 
 
 def _free(folder: str, name: str, taken: Iterable[str]) -> str:
@@ -174,9 +192,13 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
     rows, environments = [], {}
     for place, (name, path) in enumerate(files.journals.items()):
         members[name] = folder / f"journal-{place}"
-        lines = mask_journal(path, members[name])
-        if lines:
-            files.bundled.left_out.append(f"{path}: {lines} lines are longer than any record")
+        folder_of_run = first_start(path).directory or ""
+        _mask_records(path, members[name], folder_of_run, files.bundled)
+        for number, box in enumerate(files.black_boxes[name], start=1):
+            # Under names at which a reader of the journal finds them.
+            member = numbered_box(Path(name), number).as_posix()
+            members[member] = numbered_box(members[name], number)
+            _mask_records(box, members[member], folder_of_run, files.bundled)
         journal = read_journal(members[name])
         rows.append(journal_row(name, summarize(journal)))
         environments[name] = msgspec.to_builtins(journal.environment)
@@ -193,6 +215,12 @@ def _write(files: _Files, output: Path, folder: Path) -> None:
         except BaseException:
             output.unlink()
             raise
+
+
+def _mask_records(source: Path, target: Path, folder_of_run: str, bundled: Bundled) -> None:
+    lines = mask_journal(source, target, folder_of_run)
+    if lines:
+        bundled.left_out.append(f"{source}: {lines} lines are longer than any record")
 
 
 def _sha256(path: Path) -> str:

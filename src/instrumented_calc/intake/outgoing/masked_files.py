@@ -43,17 +43,22 @@ def masked(content: bytes, suffix: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def mask_journal(source: Path, target: Path) -> int:
-    """Copy a journal, record by record, without home directories, secrets and folder names.
+def mask_journal(source: Path, target: Path, directory: str = "") -> int:
+    """Copy a journal or its black box, record by record, without home directories, secrets and folder names.
 
     A torn last line stays torn.
+
+    Args:
+        source: The journal.
+        target: The copy.
+        directory: The run's working directory, until a `run_start` names it.
 
     Returns:
         The number of lines omitted because they are longer than any record.
     """
     left_out = 0
     with source.open("rb") as read, target.open("wb") as written:
-        folder = ""
+        folder = f"{directory}/" if directory else ""
         while line := read.readline(LONGEST_LINE):
             if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
                 left_out += 1

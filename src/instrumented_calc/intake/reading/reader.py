@@ -13,6 +13,7 @@ from instrumented_calc.intake.archives.memory_limit import Room, bounded_lines, 
 from instrumented_calc.intake.reading import tables
 from instrumented_calc.intake.reading.cprofile_files import hotspots
 from instrumented_calc.intake.reading.study_data import StudyData
+from instrumented_calc.journal.newest_calls import files_beside
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def read_all(contents: Sequence[Placed], *, marshalled: bool) -> Reading:
             sums.append(placed.content)
         elif placed.kind is MemberKind.journal:
             _read_journal(placed, found, journals)
-        else:
+        elif placed.kind is not MemberKind.black_box:  # it is read with its journal
             _read(placed, found, room)
     _check_sums(sums, contents, found)
     return found
 
 
 def _read_journal(placed: Placed, found: Reading, room: Room) -> None:
-    if not room.take(placed.content.size_bytes):
+    black_box = sum(each.stat().st_size for each in files_beside(placed.content.path))
+    if not room.take(placed.content.size_bytes + black_box):
         why = f"{JOURNAL_BYTES // 2**20} MB of journals are read here; use instrumented-calc report for it"
         found.notes.append(f"{placed.path}: kept, not read: {why}")
         return
