@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,33 +131,36 @@ def run_script(
     options: tuple[str, ...] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in the working directory until it ends."""
-    Path("stage.py").write_text(STAGE)
-    Path("script.py").write_text(text)
-    return subprocess.run(
-        [*prefix, sys.executable, *options, "script.py"],
-        env=_environment(env),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    with started_script(text, env=env, prefix=prefix, options=options, stderr=subprocess.PIPE) as child:
+        out, err = child.communicate(timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
 
 @contextmanager
-def started_script(text: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a script in the working directory, to do something to it."""
+def started_script(
+    text: str,
+    *,
+    env: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
+    stderr: int | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a script in the working directory; in the end it is killed with all processes that it started."""
     Path("stage.py").write_text(STAGE)
     Path("script.py").write_text(text)
     with subprocess.Popen(
-        [sys.executable, "script.py"],
-        env=_environment(None),
+        [*prefix, sys.executable, *options, "script.py"],
+        env=_environment(env),
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
+        start_new_session=True,
     ) as child:
         try:
             yield child
         finally:
-            child.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def read_cut(path: str | os.PathLike[str]) -> Records:
