@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
     from instrumented_calc.experiments.mlff_distiller.timer import CUDATimer, timer_context
+    from instrumented_calc.experiments.mlff_distiller.whole_block import ProfilerContext, profile_with_nsys
 
 __all__ = [
     "BenchmarkResult",
@@ -45,6 +46,7 @@ __all__ = [
     "MDProfileResult",
     "MDProfiler",
     "ProfiledCalculator",
+    "ProfilerContext",
     "Trace",
     "benchmark_function",
     "benchmark_md_trajectory",
@@ -53,6 +55,7 @@ __all__ = [
     "identify_hotspots",
     "print_comparison_table",
     "profile_md_trajectory",
+    "profile_with_nsys",
     "profiled",
     "recording",
     "span",
@@ -64,6 +67,7 @@ _EXPERIMENTS = {
     "CUDATimer": "timer",
     "MDProfileResult": "result",
     "MDProfiler": "profiler",
+    "ProfilerContext": "whole_block",
     "benchmark_function": "benchmark",
     "benchmark_md_trajectory": "benchmark",
     "compare_implementations": "benchmark",
@@ -71,6 +75,7 @@ _EXPERIMENTS = {
     "identify_hotspots": "hotspots",
     "print_comparison_table": "benchmark_result",
     "profile_md_trajectory": "profiler",
+    "profile_with_nsys": "whole_block",
     "timer_context": "timer",
 }
 
