@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from instrumented_calc.capture.environment.environment import mpi_rank
-from instrumented_calc.capture.notices import people_logger
+from instrumented_calc.capture.notices import warn
 from instrumented_calc.capture.open_calls import span
 from instrumented_calc.capture.run.journal_path import wanted_journal
 from instrumented_calc.capture.run.observers import attach
@@ -131,7 +131,7 @@ def is_switched_off() -> bool:
     except SettingsError as error:
         if value not in _odd_switches:
             _odd_switches.add(value)
-            people_logger().warning(f"{error}; this run is profiled")
+            warn(f"{error}; this run is profiled")
         return False
 
 
@@ -279,7 +279,7 @@ def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> A
             f"record to {journal}"
         )
         raise AlreadyProfiledError(message)
-    people_logger().warning("a profiled calculator was wrapped again: it is left unchanged")
+    warn("a profiled calculator was wrapped again: it is left unchanged")
     return calc
 
 

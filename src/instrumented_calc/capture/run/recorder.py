@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from instrumented_calc.capture.notices import Notices, people_logger
+from instrumented_calc.capture.notices import warn
 from instrumented_calc.capture.open_calls import active, after_fork_in_child
 from instrumented_calc.capture.run import process_hooks
 from instrumented_calc.capture.run.header import new_run_id
@@ -178,13 +178,14 @@ class Recorder:
                     raise  # the next call tries again
                 self.state = ENDED
                 process_hooks.forget(self)
-                Notices(self.run_id, _drop).warn("no-journal", f"nothing is recorded: {error}", journal=False)
+                warn(f"nothing is recorded: {error}", kind="no-journal", run_id=self.run_id)
                 return None
             self.recording, self.state = recording, RECORDING
             self._start_pulse()
             process_hooks.watch()
             recording.maker.begin(recording.probes, self.clock() - began)
             self.maker = recording.maker
+            recording.announce_start()
             return self.maker
 
     def _record(self) -> Recording:
@@ -271,7 +272,9 @@ class Recorder:
             recording.report_trouble(
                 f"{self.path}: the file system does not respond; the end of the journal may be missing"
             )
-        elif self.on_end is not None:
+            return
+        recording.announce_end(reason)
+        if self.on_end is not None:
             self._guarded("summary", lambda: self.on_end and self.on_end(self))
 
     @property
@@ -284,7 +287,7 @@ class Recorder:
         """Warn that nothing is recorded of a calculator that answered requests, but never by `calculate`."""
         answers = self.answers
         if answers > 0 and not self.is_worker:
-            self._guarded("end", lambda: people_logger().warning(_unseen(answers)))
+            self._guarded("end", lambda: warn(_unseen(answers)))
 
     def _complete(self, recording: Recording, reason: str, deadline: float) -> bool:
         """Undo all changes, then have the journal's thread write the end.
@@ -355,10 +358,6 @@ def _unseen(answers: int) -> str:
         f"nothing is recorded: the calculator gave {answers} answers, but its calculate() was never called;"
         " if it delegates to another calculator, wrap that one"
     )
-
-
-def _drop(_: Any) -> None:
-    pass
 
 
 def _add(counters: Counters, lane: Lane) -> None:

@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc._version import __version__
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
@@ -96,7 +97,7 @@ class Recording:
         self._neighbour_lists: list[Components] = []
         self._listeners: list[Listener] = []
         self._lost_reported = 0
-        self.notices = Notices(run_id, self._append_notice)
+        self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
         with contextlib.ExitStack() as undo:  # if a part fails
             path = journal_path(settings, parent_run_id)
             self.writer = writer = JournalWriter(path, on_trouble=self.report_trouble)
@@ -130,7 +131,8 @@ class Recording:
             self._head = opening_records(
                 settings, run_id=run_id, parent_run_id=parent_run_id, started=started
             )
-            self.outbox.rows.extend(self._head)
+            for record in self._head:
+                self.notices.record(record)
             self.probes = (ProcessProbe(), DeviceMemoryProbe())
             undo.callback(self._close_probes)
             undo.callback(self._stop_listening)
@@ -159,9 +161,8 @@ class Recording:
                     raise
                 self.notices.warn(NOT_MEASURED, f"{name} cannot be measured here: {error}")
 
-    def _append_notice(self, notice: Any) -> None:
-        notice.time_ns = self._clock() - self._origin
-        self.outbox.rows.append(notice)  # not by the maker, which takes nothing more at the end
+    def _append(self, record: Any) -> None:
+        self.outbox.rows.append(record)  # not by the maker, which takes nothing more at the end
 
     def report_trouble(self, text: str) -> None:
         """Report a problem with the journal, which cannot be written there."""
@@ -268,7 +269,7 @@ class Recording:
                 self._continue_elsewhere(writer.gone)
                 outbox.drain(closing=True)
             outbox.note_omissions()
-            outbox.rows.append(self._last_record(reason, failure))
+            self.notices.record(self._last_record(reason, failure))
             outbox.drain()
         finally:
             writer.close()
@@ -289,6 +290,16 @@ class Recording:
         if self.maker.observers_ns:
             record.observers_ns = self.maker.observers_ns
         return record
+
+    def announce_start(self) -> None:
+        """Log the start of the run for people."""
+        self.notices.announce("recording started", journal=str(self.writer.path), version=__version__)
+
+    def announce_end(self, reason: str) -> None:
+        """Log the end of the run for people, when the journal is complete."""
+        self.notices.announce(
+            "recording ended", journal=str(self.writer.path), reason=reason, calls=self.outbox.calls
+        )
 
     def leave_to_parent(self) -> None:
         """Let go of everything in a forked child, where the recording is the parent's."""

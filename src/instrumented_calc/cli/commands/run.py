@@ -12,7 +12,7 @@ import typer
 
 from instrumented_calc.api import Assigned, is_switched_off
 from instrumented_calc.capture.environment.environment import mpi_rank
-from instrumented_calc.capture.notices import people_logger
+from instrumented_calc.capture.notices import warn
 from instrumented_calc.cli.script import Script
 
 # Everything after the script name belongs to the script.
@@ -41,4 +41,4 @@ def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
     reason = assigned.why_nothing_is_recorded()
     if reason is not None:
         with suppress(OSError, ValueError):  # stderr may be closed or full
-            people_logger().warning(reason)
+            warn(reason)
