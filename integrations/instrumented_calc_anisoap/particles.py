@@ -25,7 +25,7 @@ def rotations(quaternions: NDArray[Any]) -> NDArray[Any]:
     Args:
         quaternions: Orientations (w, x, y, z), (n, 4).
     """
-    from scipy.spatial.transform import Rotation  # noqa: PLC0415 - scipy is slow to import
+    from scipy.spatial.transform import Rotation
 
     matrices: NDArray[Any] = Rotation.from_quat(quaternions[:, [1, 2, 3, 0]]).as_matrix()
     return matrices

@@ -43,7 +43,7 @@ def describe(calc: Any) -> dict[str, Any]:
         `energy_terms`, `cutoff_angstrom`, `neighbour_list` (where it is built after the first call:
         `device` or `host`) and `capacity_margin` (how much an overflowing list of pairs grows).
     """
-    import jax  # noqa: PLC0415 - a model is there, so jax is loaded
+    import jax
 
     model = calc.model
     weights = jax.tree.leaves(model.variables)

@@ -75,7 +75,7 @@ def counts(calc: Any) -> dict[str, int]:
 
 def _made_on_host(value: Any) -> bool:
     """Return whether a list was rebuilt after an overflow: only then FeNNol stores it in numpy arrays."""
-    import numpy as np  # noqa: PLC0415 - importing this package imports no library
+    import numpy as np
 
     return any(isinstance(array, np.ndarray) for array in _arrays(value))
 

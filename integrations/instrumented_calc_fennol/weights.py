@@ -39,8 +39,8 @@ def random_model(
     Raises:
         ModelError: The kind is not one of the two.
     """
-    import jax  # noqa: PLC0415 - only who builds a model needs it
-    from fennol import FENNIX  # noqa: PLC0415 - loaded only when needed
+    import jax
+    from fennol import FENNIX
 
     if kind not in KINDS:
         message = f"kind={kind!r}: use one of {', '.join(KINDS)}"
@@ -122,7 +122,7 @@ def _angles() -> dict[str, Any]:
 
 def _one_of_each() -> dict[str, Any]:
     """Return one atom of each element, with angles: FeNNol shapes the weights by an example."""
-    import numpy as np  # noqa: PLC0415 - loaded only when needed
+    import numpy as np
 
     numbers = np.array([1, 6, 7, 8, 16, 9, 17], np.int32)
     corners = np.argwhere(np.ones((2, 2, 2)))[: len(numbers)]

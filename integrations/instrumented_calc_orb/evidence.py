@@ -76,7 +76,7 @@ def _is_conservative(regressor: Any) -> bool:
 
 def _precision(dtype: str, device: str) -> str:
     """Return orb-models' name of the precision in force, and whether TF32 is in use."""
-    import torch  # noqa: PLC0415 - a model is there, so torch is loaded
+    import torch
 
     if dtype != "float32":
         return dtype

@@ -83,7 +83,7 @@ def _calculator_class() -> Any:
 
 
 def _check_device(device: Any) -> None:
-    import torch  # noqa: PLC0415 - only who builds a model needs it
+    import torch
 
     if device is None:
         return

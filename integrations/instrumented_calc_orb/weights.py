@@ -25,8 +25,8 @@ def random_weights(path: str | os.PathLike[str], seed: int = 0, *, model: str = 
     Returns:
         The path.
     """
-    import torch  # noqa: PLC0415 - only who builds a model needs it
-    from orb_models.forcefield import pretrained  # noqa: PLC0415 - loaded only when needed
+    import torch
+    from orb_models.forcefield import pretrained
 
     path = Path(path)
     with torch.random.fork_rng(devices=[]):

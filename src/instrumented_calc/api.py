@@ -30,6 +30,7 @@ from instrumented_calc.capture.trace_settings import AUTO, Trace
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.capture.wrapping import proxy as proxies
 from instrumented_calc.capture.wrapping import twin as twins
+from instrumented_calc.capture.wrapping.atoms_setter import wrap_assigned
 from instrumented_calc.errors import (
     AlreadyProfiledError,
     NotACalculatorError,
@@ -295,8 +296,6 @@ class Assigned:
     """
 
     def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
-        from instrumented_calc.capture.wrapping.atoms_setter import wrap_assigned  # noqa: PLC0415 - loads ASE
-
         self._run = _recorder(Settings(path=wanted_journal(journal)))
         self._wrapped = 0
         self.undo = wrap_assigned(self._wrap, lambda calc: _lane_of(calc) is not None)

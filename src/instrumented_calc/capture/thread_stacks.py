@@ -26,7 +26,7 @@ def all_stacks() -> dict[int, FrameType]:
     between: no other thread, signal handler or fork runs while the collector is off, so that no other code
     finds it in a state that the user did not set.
     """
-    read = sys._current_frames  # noqa: SLF001 - documented for this purpose
+    read = sys._current_frames
     if not gc.isenabled():
         return read()
     try:

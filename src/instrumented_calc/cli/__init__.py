@@ -36,10 +36,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str], scripts: list[Script]) -> int:
     """Run a command; `run` only prepares its script, which is added to `scripts`."""
-    import typer  # noqa: PLC0415 - importing this package stays light
+    import typer
 
-    from instrumented_calc.cli.app import build_app  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.cli.script import Script  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.cli.app import build_app
+    from instrumented_calc.cli.script import Script
 
     # Some versions of typer bundle their own click, so its error classes are reached through typer.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]

@@ -31,8 +31,8 @@ def show_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _plain()
         return
-    from rich.console import Console  # noqa: PLC0415 - only for those at a terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

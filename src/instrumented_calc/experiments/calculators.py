@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def _emt() -> Any:
-    from ase.calculators.emt import EMT  # noqa: PLC0415 - only what is asked for is loaded
+    from ase.calculators.emt import EMT
 
     return EMT()
 
 
 def _lennard_jones() -> Any:
-    from ase.calculators.lj import LennardJones  # noqa: PLC0415 - loaded only when needed
+    from ase.calculators.lj import LennardJones
 
     # Copper: Halicioglu and Pound, phys. stat. sol. (a) 30, 619 (1975).
     return LennardJones(sigma=2.338, epsilon=0.4093, rc=2.5 * 2.338, smooth=True)
 
 
 def _morse() -> Any:
-    from ase.calculators.morse import MorsePotential  # noqa: PLC0415 - loaded only when needed
+    from ase.calculators.morse import MorsePotential
 
     # Copper: Girifalco and Weizer, Phys. Rev. 114, 687 (1959); rho0 is alpha * r0.
     return MorsePotential(epsilon=0.3429, r0=2.866, rho0=1.3588 * 2.866)

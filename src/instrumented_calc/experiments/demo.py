@@ -35,8 +35,8 @@ def run_demo(
     Returns:
         The journal, and the true number of atoms.
     """
-    from ase import units  # noqa: PLC0415 - the command line stays light
-    from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - loaded only when needed
+    from ase import units
+    from ase.md.verlet import VelocityVerlet
 
     check_whole("steps", steps, 1, MOST_STEPS)
     atoms = copper(n_atoms)

@@ -76,16 +76,16 @@ def equilibration(atoms: Any, protocol: Protocol) -> Any:
 
 def production(atoms: Any, protocol: Protocol) -> Any:
     """Return the dynamics of a protocol, using ASE's own integrators."""
-    from ase import units  # noqa: PLC0415 - ASE is slow to import
+    from ase import units
 
     if protocol.ensemble == "langevin":
         return _langevin(atoms, protocol, FRICTION_PER_FS)
     timestep = protocol.timestep_fs * units.fs
     if protocol.ensemble == "nve":
-        from ase.md.verlet import VelocityVerlet  # noqa: PLC0415 - loaded only when needed
+        from ase.md.verlet import VelocityVerlet
 
         return VelocityVerlet(atoms, timestep)
-    from ase.md.nose_hoover_chain import IsotropicMTKNPT  # noqa: PLC0415 - loaded only when needed
+    from ase.md.nose_hoover_chain import IsotropicMTKNPT
 
     return IsotropicMTKNPT(
         atoms,
@@ -98,8 +98,8 @@ def production(atoms: Any, protocol: Protocol) -> Any:
 
 
 def _langevin(atoms: Any, protocol: Protocol, friction_per_fs: float) -> Any:
-    from ase import units  # noqa: PLC0415 - ASE is slow to import
-    from ase.md.langevin import Langevin  # noqa: PLC0415 - loaded only when needed
+    from ase import units
+    from ase.md.langevin import Langevin
 
     return Langevin(
         atoms,
@@ -169,7 +169,7 @@ class ConservationCheck:
         return float(np.mean([temperature for *_, temperature in self._samples]))
 
     def _thermal_mev(self) -> float:
-        from ase import units  # noqa: PLC0415 - ASE is slow to import
+        from ase import units
 
         # The requested temperature, so that heating does not loosen the limit.
         temperature = self._protocol.temperature_k or self._mean_temperature()

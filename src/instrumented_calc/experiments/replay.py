@@ -31,7 +31,7 @@ def read_frames(path: Path, most: int | None = None) -> list[Any]:
     """
     if most is not None:
         check_whole("steps", most, 1, MOST_STEPS)
-    from ase.io import read  # noqa: PLC0415 - ASE is slow to import
+    from ase.io import read
 
     if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
         message = f"{path}: no such file; give a trajectory that ASE can read"

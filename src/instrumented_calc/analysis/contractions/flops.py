@@ -41,8 +41,7 @@ def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
     shapes = [shape_of(operand) for operand in operands]
     if not shapes or None in shapes:
         return None
-    # 0.1 s, only for reports with contractions
-    import opt_einsum  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no stubs
+    import opt_einsum  # type: ignore[import-untyped]  # noqa: PLC0415 - 20 ms, only if there are contractions
 
     try:
         _, path = opt_einsum.contract_path(equation, *shapes, shapes=True)

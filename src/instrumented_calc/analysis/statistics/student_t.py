@@ -45,7 +45,7 @@ def t_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
     """
     # Loading scipy takes 265 ms and 25 MB: only `compare`, `scale`, `study` and `ingest` need intervals, so
     # neither a recorded run nor `report` loads it.
-    from scipy.special import stdtrit  # noqa: PLC0415 - see above
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import, see above
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
 

@@ -105,7 +105,7 @@ def _no_driver() -> None:
 
 def find_driver() -> Any | None:
     """Return the innermost ASE dynamics on the stack of this thread, else on that of the main thread."""
-    found = _in_stack(sys._getframe(1))  # noqa: SLF001 - the documented way to a stack
+    found = _in_stack(sys._getframe(1))
     main = threading.main_thread().ident or 0
     if found is None and DYNAMICS in sys.modules and threading.get_ident() != main:
         # NEB's threads: the optimizer waits in the main thread.
@@ -141,7 +141,7 @@ def describe(driver: Any) -> dict[str, Any]:
         return {"driver": name, "kind": "optimizer"}
     if not isinstance(driver, md):
         return {"driver": name, "kind": "dynamics"}
-    from ase import units  # noqa: PLC0415 - ASE is loaded: a driver of its kind exists
+    from ase import units
 
     described = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
     ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")

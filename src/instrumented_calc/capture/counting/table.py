@@ -184,7 +184,7 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 
 def calling_line() -> str:
     """Return the module and line of the caller outside this package and torch.einsum."""
-    frame: Any = sys._getframe(1)  # noqa: SLF001 - inspect's own way is ten times as slow
+    frame: Any = sys._getframe(1)  # inspect's own way is ten times as slow
     while frame is not None and (
         frame.f_code.co_filename.startswith(OURS) or frame.f_globals.get("__name__") == "torch.functional"
     ):

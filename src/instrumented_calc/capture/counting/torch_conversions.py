@@ -99,7 +99,7 @@ class Replaced:
         # Created once and kept: a program may import them from torch, permanently, while they are installed.
         self._methods: dict[str, tuple[Any, Any]] = {}
         self._functions: dict[str, tuple[Any, Any]] = {}
-        self._own_wait = getattr(torch._C, WAIT, None)  # noqa: SLF001 - what torch.cuda.synchronize calls
+        self._own_wait = getattr(torch._C, WAIT, None)  # what torch.cuda.synchronize calls
         self._wait = None if self._own_wait is None else _wait(self._own_wait)
         self.sees_functions = False
 
@@ -117,7 +117,7 @@ class Replaced:
     def _put(self) -> None:
         if self._wait is not None:
             leave_alone(self._torch, self._wait)
-            setattr(self._torch._C, WAIT, self._wait)  # noqa: SLF001 - the same
+            setattr(self._torch._C, WAIT, self._wait)
         if DYNAMO not in sys.modules:
             self._put_functions()
             self._put_methods()
@@ -129,8 +129,8 @@ class Replaced:
         self._users -= 1
         if self._users:
             return
-        if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:  # noqa: SLF001 - the same
-            setattr(self._torch._C, WAIT, self._own_wait)  # noqa: SLF001 - the same
+        if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:
+            setattr(self._torch._C, WAIT, self._own_wait)
         handler = _compilation()
         if handler is not None:
             with suppress(ValueError):
@@ -236,7 +236,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
     overrides are called from here.
     """
     has_override = torch._C._has_torch_function_unary  # noqa: SLF001 - as torch's own Python does
-    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - modes must not see that we inspect tensors
+    unseen = torch._C.DisableTorchFunction  # modes must not see that we inspect tensors
     handle = torch.overrides.handle_torch_function
     waits = note is note_sync
 
@@ -276,7 +276,7 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
 
 def _function(torch: Any, own: Any) -> Any:
     tensor = torch.Tensor
-    unseen = torch._C.DisableTorchFunction  # noqa: SLF001 - modes must not see that we inspect tensors
+    unseen = torch._C.DisableTorchFunction  # modes must not see that we inspect tensors
     is_compiling = torch.compiler.is_compiling
 
     def function(*args: Any, **kwargs: Any) -> Any:

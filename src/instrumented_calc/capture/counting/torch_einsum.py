@@ -92,22 +92,22 @@ def _use(torch: Any) -> None:
         if code is None or not {"_VF", "einsum"} <= {*code.co_names}:
             message = "torch.einsum is not implemented as expected"
             raise TypeError(message)
-        if "einsum" not in vars(torch._VF):  # noqa: SLF001 - otherwise others have replaced it
-            vars(torch._VF)["einsum"] = _counting(torch)  # noqa: SLF001 - where torch.einsum finds it
+        if "einsum" not in vars(torch._VF):  # otherwise others have replaced it
+            vars(torch._VF)["einsum"] = _counting(torch)  # where torch.einsum finds it
     _users += 1
 
 
 def _release(torch: Any) -> None:
     global _users  # noqa: PLW0603 - the same
     _users -= 1
-    there = vars(torch._VF)  # noqa: SLF001 - the same
+    there = vars(torch._VF)
     if not _users and getattr(there.get("einsum"), "__module__", "") == __name__:
         del there["einsum"]
 
 
 def _counting(torch: Any) -> Any:  # noqa: C901 - the hot path: no call is spent on structure
     """Return the counting replacement of torch's C function."""
-    own = torch._VF.einsum  # noqa: SLF001 - what torch.einsum calls
+    own = torch._VF.einsum  # what torch.einsum calls
     tensor, parameter = torch.Tensor, torch.nn.Parameter
     profiler = torch.autograd.profiler
     quick = getattr(torch._C._profiler, "_RecordFunctionFast", None)  # noqa: SLF001 - the public one takes 5 us

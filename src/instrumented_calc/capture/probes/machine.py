@@ -129,7 +129,7 @@ class MachineProbe:
         if cuda is None or not cuda.is_initialized():
             return False
         try:
-            import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: PLC0415 - an extra
+            import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
             pynvml.nvmlInit()
         except Exception:

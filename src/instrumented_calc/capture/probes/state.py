@@ -43,7 +43,7 @@ def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: An
     It requests forces between its two half-kicks; with the new forces the second one is known already: p(t +
     dt) = p(t + dt/2) + F(t + dt) dt/2 (Swope et al., J. Chem. Phys. 76, 637 (1982)).
     """
-    import numpy as np  # noqa: PLC0415 - ASE has loaded it
+    import numpy as np
 
     energy, forces = results.get("energy"), results.get("forces")
     if not isinstance(forces, np.ndarray) or not isinstance(energy, (float, np.floating)):
@@ -59,7 +59,7 @@ def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: An
 
 def _within_a_step(driver: Any) -> bool:
     """Return whether the driver is inside `step()`; earlier forces belong to no step."""
-    frame: Any = sys._getframe(1)  # noqa: SLF001 - the documented way to a stack
+    frame: Any = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "step" and frame.f_locals.get("self") is driver:
             return True
@@ -78,7 +78,7 @@ def _read_cell(state: State, atoms: Any) -> None:
 
 def _read_results(state: State, results: dict[str, Any]) -> None:
     """Read which results are not finite, and which still carry an autograd graph."""
-    import numpy as np  # noqa: PLC0415 - ASE has loaded it
+    import numpy as np
 
     host = (float, np.floating, np.ndarray)
     state.non_finite = [

@@ -76,9 +76,7 @@ def watch() -> None:
     if "multiprocessing.util" in sys.modules and not _installed.get("worker"):
         # atexit does not run in the children of multiprocessing.
         _installed["worker"] = True
-        from multiprocessing.util import Finalize  # noqa: PLC0415 - only where it is used anyway
-
-        Finalize(None, end_all, args=("exit",), exitpriority=100)
+        sys.modules["multiprocessing.util"].Finalize(None, end_all, args=("exit",), exitpriority=100)
 
 
 def end_all(reason: str) -> None:

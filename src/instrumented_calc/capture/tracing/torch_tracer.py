@@ -29,7 +29,12 @@ class TorchTracer:
     def __init__(self) -> None:
         self._torch: Any = sys.modules["torch"]
         self._profiler: Any = self._torch.autograd.profiler
-        fast = getattr(getattr(self._torch._C, "_profiler", None), "_RecordFunctionFast", None)  # noqa: SLF001 - costs a tenth of the public one
+        fast = getattr(
+            getattr(self._torch._C, "_profiler", None),
+            "_RecordFunctionFast",
+            None,
+            # costs a tenth of the public one
+        )
         self._range: Any = fast or self._profiler.record_function
         self._open: Any = None
         self._on_cuda = False

@@ -23,8 +23,8 @@ def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool])
     Returns:
         A function that restores the original setter.
     """
-    from ase import Atoms  # noqa: PLC0415 - only here
-    from ase.calculators.singlepoint import SinglePointCalculator  # noqa: PLC0415 - loaded only when needed
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
 
     original: Any = Atoms.calc
 

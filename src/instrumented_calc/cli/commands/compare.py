@@ -50,7 +50,7 @@ class TakesMany(TyperCommand):
 COMMAND_OPTIONS = {"cls": TakesMany}
 
 
-def compare(  # noqa: PLR0913, PLR0917 - one an option
+def compare(
     runs: Annotated[
         list[str] | None,
         typer.Argument(

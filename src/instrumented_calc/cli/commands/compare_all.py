@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.compare_all import Compared
 
 
-def compare_all(  # noqa: PLR0913, PLR0917 - one a command-line option
+def compare_all(
     calc: Annotated[
         list[str] | None,
         typer.Option(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from instrumented_calc.intake.ingest import Ingested
 
 
-def ingest(  # noqa: PLR0913, PLR0917 - one an option
+def ingest(
     bundles: Annotated[
         list[Path] | None,
         typer.Argument(metavar="BUNDLE...", help="Archives (.tgz, .tar.gz, .zip), folders or files."),

@@ -23,7 +23,7 @@ MOST_EQUILIBRATION = 100
 DEFAULT_STEPS = 100
 
 
-def profile(  # noqa: PLR0913, PLR0917 - one a command-line option
+def profile(
     calc: Annotated[
         str,
         typer.Option(help="emt, lj, orb-v2, orb-v2:random, fennol:FILE, anisoap or package.module:factory."),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
 
 
-def report(  # noqa: PLR0913, PLR0917 - one an option
+def report(
     journals: Annotated[
         list[Path] | None,
         typer.Argument(metavar="RUN.JSONL", help="Journals. Default: the newest in this folder."),
@@ -82,9 +82,9 @@ def _summarize(paths: list[Path]) -> list[Summary]:
     """Read journals, with progress on a terminal."""
     if len(paths) == 1 or not sys.stderr.isatty():
         return [summarize(read_journal(path)) for path in paths]
-    from rich.console import Console  # noqa: PLC0415 - only for those at a terminal
-    from rich.markup import escape  # noqa: PLC0415 - only for those at a terminal
-    from rich.progress import Progress  # noqa: PLC0415 - only for those at a terminal
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
 
     summaries = []
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from contextlib import suppress
-from pathlib import Path  # noqa: TC003 - typer reads annotations
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer

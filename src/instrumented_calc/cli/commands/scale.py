@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.scaling.sweep import ScaleRun
 
 
-def scale(  # noqa: PLR0913, PLR0917 - one an option
+def scale(
     sizes: Annotated[str, typer.Option(help="Numbers of atoms, separated by commas.")] = "32,108,256,500",
     calc: Annotated[
         str, typer.Option(help="Calculator: emt, lj, orb-v2, package.module:factory, ...")

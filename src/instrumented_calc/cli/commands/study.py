@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.study.runner import StudyRun
 
 
-def study(  # noqa: PLR0913, PLR0917 - one an option
+def study(
     workload: Annotated[
         str,
         typer.Option(help="einsum, anisoap:ellipsoids, anisoap:benzene, anisoap:species, module:factory."),

@@ -48,10 +48,10 @@ class ScalingCell:
 
 def run_cell(cell: ScalingCell) -> None:
     """Run a cell; exit when the parent process has ended."""
-    from instrumented_calc.experiments.calculators import build_calculator  # noqa: PLC0415 - after the pins
-    from instrumented_calc.experiments.dynamics import Protocol  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.experiments.profile import profile_dynamics  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.experiments.calculators import build_calculator
+    from instrumented_calc.experiments.dynamics import Protocol
+    from instrumented_calc.experiments.profile import profile_dynamics
+    from instrumented_calc.experiments.systems import build_system
 
     parent = os.getppid()
 

@@ -92,7 +92,7 @@ def true_sizes(system: str, wanted: Iterable[int], seed: int) -> tuple[list[int]
     Raises:
         ExperimentError: The system is unknown, or a number is out of range.
     """
-    from instrumented_calc.experiments.systems import build_system  # noqa: PLC0415 - `--help` stays light
+    from instrumented_calc.experiments.systems import build_system
 
     wanted = list(wanted)
     for n_atoms in wanted:  # all of them before the first is built

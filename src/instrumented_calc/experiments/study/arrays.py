@@ -19,7 +19,7 @@ def as_arrays(computed: Any) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:
-    import numpy  # noqa: PLC0415, ICN001 - after the pins; the name of types only is np
+    import numpy  # noqa: ICN001 - np is the name for types only
 
     if hasattr(value, "detach"):
         value = value.detach().cpu()

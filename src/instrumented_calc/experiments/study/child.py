@@ -59,14 +59,14 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     Returns:
         The cell as JSON; under cProfile, its result.
     """
-    from instrumented_calc.analysis.study.cells import StudyCell, products_of  # noqa: PLC0415 - after the pins
-    from instrumented_calc.experiments.study.evidence import (  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.analysis.study.cells import StudyCell, products_of
+    from instrumented_calc.experiments.study.evidence import (
         count_torch_operations,
         pin_torch,
         testify,
     )
-    from instrumented_calc.experiments.study.workloads import find_workload  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.integration import Setting  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.experiments.study.workloads import find_workload
+    from instrumented_calc.integration import Setting
 
     if task.mode != NUMPY:
         _load_torch()
@@ -84,7 +84,7 @@ def run(task: Task, threads: dict[str, str]) -> dict[str, Any]:
     for _ in range(task.warmups):
         _timed(evaluate, setting)
     if task.cprofile:
-        from instrumented_calc.experiments.study.hotspots import profile  # noqa: PLC0415 - loaded only when needed
+        from instrumented_calc.experiments.study.hotspots import profile
 
         return asdict(profile(evaluate, task))
     figures, blocks = _measure(evaluate, setting, task.seconds)
@@ -120,7 +120,7 @@ def _load_torch() -> None:
 def _changes(case: Case) -> list[str]:
     if case.atoms is None:
         return []
-    from ase.calculators.calculator import all_changes  # noqa: PLC0415 - ASE is slow to import
+    from ase.calculators.calculator import all_changes
 
     return list(all_changes)
 
@@ -167,9 +167,9 @@ def _measure(evaluate: Callable[[], None], setting: Setting, seconds: float) -> 
 
 
 def _save_values(calc: Any, task: Task) -> None:
-    import numpy as np  # noqa: PLC0415 - after the pins
+    import numpy as np
 
-    from instrumented_calc.experiments.study.arrays import as_arrays  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.experiments.study.arrays import as_arrays
 
     with os.fdopen(create(f"{task.stem}.npz"), "wb") as file:
         np.savez(file, **as_arrays(calc.results))  # type: ignore[arg-type]  # names of quantities
@@ -177,8 +177,8 @@ def _save_values(calc: Any, task: Task) -> None:
 
 def _recorded(calc: Any, asked: tuple[Any, ...], task: Task) -> Any:
     """Evaluate a few more times in a recorded run, and return its journal."""
-    from instrumented_calc.api import profiled, recording  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.journal.reader import read_journal  # noqa: PLC0415 - after the pins
+    from instrumented_calc.api import profiled, recording
+    from instrumented_calc.journal.reader import read_journal
 
     with profiled(calc, f"{task.stem}.jsonl", trace="off", summary=False) as recorded:
         start = perf_counter_ns()
@@ -213,7 +213,7 @@ def main() -> int:
         faulthandler.register(signal.SIGUSR1, all_threads=False)
     try:
         if sys.argv[1] == PROBE:
-            from instrumented_calc.experiments.study.probe import probe  # noqa: PLC0415 - after the pins
+            from instrumented_calc.experiments.study.probe import probe
 
             replace(sys.argv[2], json.dumps(asdict(probe())).encode())
             return 0

@@ -30,7 +30,7 @@ def testify(
         blocks_read: Blocks read from disk during timing.
         threads: Thread variables at the start of the process.
     """
-    from instrumented_calc.analysis.contractions.contractions import measure_contractions  # noqa: PLC0415 - after the pins
+    from instrumented_calc.analysis.contractions.contractions import measure_contractions
 
     calls = max(len(journal.calls), 1)
     found = measure_contractions(journal)
@@ -79,7 +79,7 @@ def pin_torch(threads: int) -> None:
 
 def effective_threads() -> dict[str, int]:
     """Return the sizes of the loaded pools."""
-    import threadpoolctl  # noqa: PLC0415 - after the libraries whose pools it finds
+    import threadpoolctl
 
     found = {
         f"{pool['internal_api']} {index}": int(pool["num_threads"])
@@ -101,7 +101,7 @@ def count_torch_operations(evaluate: Callable[[], Any], *, compiled: bool) -> in
     """
     if "torch" not in sys.modules:
         return None
-    from instrumented_calc.experiments.study import dispatch  # noqa: PLC0415 - needs torch
+    from instrumented_calc.experiments.study import dispatch
 
     return dispatch.profiled_operations_of(evaluate) if compiled else dispatch.operations_of(evaluate)
 

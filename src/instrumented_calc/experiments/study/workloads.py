@@ -23,7 +23,7 @@ def find_workload(spec: str) -> Workload:
         ModelError: An integration recognises it, but cannot build it.
     """
     if spec == "einsum":
-        from instrumented_calc.experiments.study.contraction import (  # noqa: PLC0415 - loads numpy
+        from instrumented_calc.experiments.study.contraction import (
             einsum_workload,
         )
 

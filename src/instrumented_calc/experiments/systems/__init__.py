@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import (
     LONGEST_SHOWN,
@@ -25,8 +27,6 @@ from instrumented_calc.naming import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
 __all__ = ["KNOWN", "System", "build_system", "cells_for", "copper", "find_recipe", "set_velocities"]
 
@@ -92,8 +92,6 @@ def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed:
     Raises:
         ExperimentError: The name is unknown, or a number is out of range.
     """
-    import numpy as np  # noqa: PLC0415 - the command line's `--help` stays light
-
     name = ALIASES.get(name, name)
     recipe = find_recipe(name)
     check_atoms(n_atoms)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from instrumented_calc.experiments.ranges import check_atoms, check_seed, check_temperature
 from instrumented_calc.experiments.systems.lattices import cells_for, repeated
 from instrumented_calc.experiments.systems.velocities import set_velocities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
 # Symbol, structure and lattice constant in A, at room temperature.
 METALS = {
@@ -67,8 +67,7 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
     Raises:
         ExperimentError: A number is out of range.
     """
-    import numpy as np  # noqa: PLC0415 - only experiments need it
-    from ase.build import bulk  # noqa: PLC0415 - loaded only when needed
+    from ase.build import bulk
 
     check_atoms(n_atoms)
     check_temperature(temperature_k)
@@ -79,7 +78,7 @@ def copper(n_atoms: int, *, temperature_k: float = 300.0, seed: int = 0) -> Any:
 
 
 def _repeated_bulk(symbol: str, structure: str, constant: float, n_primitive: int) -> Any:
-    from ase.build import bulk  # noqa: PLC0415 - ASE is slow to import
+    from ase.build import bulk
 
     primitive = bulk(symbol, structure, a=constant)
     return repeated(bulk(symbol, structure, a=constant, cubic=True), primitive, n_primitive)

@@ -31,7 +31,7 @@ def repeated(cell: Any, primitive: Any, n_primitive: int) -> Any:
     Returns:
         A nearly cubic box of conventional cells where the number allows, else an oblique supercell.
     """
-    from ase.build import make_supercell  # noqa: PLC0415 - ASE is slow to import
+    from ase.build import make_supercell
 
     ratio = len(cell) // len(primitive)
     if n_primitive % ratio == 0:
@@ -63,7 +63,7 @@ def compact_supercell(cell: NDArray[Any], n: int) -> NDArray[Any]:
     Returns:
         Integer matrix of determinant n, (3, 3), whose rows are short.
     """
-    from ase.geometry import minkowski_reduce  # noqa: PLC0415 - ASE is slow to import
+    from ase.geometry import minkowski_reduce
 
     points = _near_points(cell, n)
     weights = _candidates(n, max(MOST_COMPARISONS // len(points), 8))

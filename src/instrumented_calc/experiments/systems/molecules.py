@@ -30,8 +30,8 @@ def water(n_molecules: int, rng: np.random.Generator) -> Any:
     Neighbouring molecules are 3.5 A apart there, so nothing overlaps in any orientation; a few hundred steps
     of dynamics make it a liquid.
     """
-    from ase import Atoms, units  # noqa: PLC0415 - ASE is slow to import
-    from ase.build import molecule  # noqa: PLC0415 - loaded only when needed
+    from ase import Atoms, units
+    from ase.build import molecule
 
     volume = WATER_MASS / WATER_DENSITY * 1e24 / units.mol  # A^3 per molecule
     edge = (MOLECULES_PER_CELL * volume) ** (1 / 3)
@@ -46,7 +46,7 @@ def water(n_molecules: int, rng: np.random.Generator) -> Any:
 
 def benzene(n_cells: int, _: np.random.Generator) -> Any:
     """Build crystalline benzene of a number of unit cells, four molecules each."""
-    from ase import Atoms  # noqa: PLC0415 - ASE is slow to import
+    from ase import Atoms
 
     edges = np.array(BENZENE_EDGES)
     carbons = np.array(BENZENE_CARBONS) * edges

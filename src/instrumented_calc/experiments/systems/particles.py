@@ -20,7 +20,7 @@ def ellipsoids(n_particles: int, rng: np.random.Generator) -> Any:
     Returns:
         Atoms X with the arrays `c_q`, orientations (w, x, y, z), and `c_diameter[1]` to `c_diameter[3]`, A.
     """
-    from ase import Atoms  # noqa: PLC0415 - ASE is slow to import
+    from ase import Atoms
 
     cell = Atoms("X", cell=[SPACING] * 3, pbc=True)
     atoms = repeated(cell, cell, n_particles)
