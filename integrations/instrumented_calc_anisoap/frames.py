@@ -61,7 +61,7 @@ def benzenes(
         ValueError: The particles do not form whole molecules, or the species have no equal shares.
     """
     if n_atoms < MOLECULE or n_atoms % MOLECULE:
-        message = f"{n_atoms} particles: molecules take 12, 24, 36, ..."
+        message = f"{n_atoms} particles: whole molecules need 12, 24, 36, ..."
         raise ValueError(message)
     if len(species) not in range(1, 5):
         message = f"{len(species)} species: give one to four"

@@ -84,7 +84,8 @@ class Model:
         """
         found = sorted(set(atoms.numbers.tolist()))
         if found != list(self.species):
-            message = f"atoms of {_symbols(found)} for a model of {_symbols(self.species)}: fit one for them"
+            known = _symbols(self.species)
+            message = f"atoms of {_symbols(found)}, but the model is for {known}: fit one for these atoms"
             raise InputError(message)
 
     def save(self, path: str | os.PathLike[str]) -> Path:

@@ -151,7 +151,9 @@ def _common_species(frames: list[Atoms]) -> list[int]:
     species = {frozenset(atoms.numbers.tolist()) for atoms in frames}
     if len(species) != 1:
         found = " and ".join(sorted(str(sorted(numbers)) for numbers in species)) or "no frames"
-        message = f"descriptors of different species have different lengths ({found}): compute them apart"
+        message = (
+            f"descriptors of different species have different lengths ({found}): compute each separately"
+        )
         raise InputError(message)
     return sorted(species.pop())
 

@@ -214,7 +214,7 @@ class TorchPowerSpectrum:
         """Return the pairs as arrays, and the number of species."""
         kinds = {frozenset(atoms.numbers.tolist()) for atoms in frames}
         if len(kinds) != 1:
-            message = "descriptors of different species have different lengths: compute them apart"
+            message = "descriptors of different species have different lengths: compute each separately"
             raise InputError(message)
         species = np.array(sorted(kinds.pop()))
         hypers = self.hypers

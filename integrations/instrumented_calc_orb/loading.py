@@ -147,7 +147,8 @@ def _loaded_already(model: Any, options: dict[str, Any]) -> list[Any]:
         raise ModelError(message)
     settled = options.keys() - {"device"}
     if settled:
-        message = f"{', '.join(sorted(settled))}: a loaded model has it already, ask its loader"
+        names = ", ".join(sorted(settled))
+        message = f"{names}: already fixed in a loaded model; pass it to the function that loads the model"
         raise ModelError(message)
     return parts
 

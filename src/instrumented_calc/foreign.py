@@ -2,8 +2,9 @@
 
 A signal handler runs between two instructions of whatever code the main thread is in, ours included. If it
 raises (a time limit, Ctrl-C), the exception propagates through our frames, and a broad `except` of ours
-would swallow what the user's program waits for. The same applies to exceptions set by another thread
-(PyThreadState_SetAsyncExc) and to trace functions. Such an exception must pass; an error of ours must not.
+would swallow an exception that the user's program expects. The same applies to exceptions set by another
+thread (PyThreadState_SetAsyncExc) and to trace functions. Such an exception must pass; an error of ours must
+not.
 
 One case cannot be distinguished: an exception of a builtin class that is raised by a handler written in C,
 or set by another thread. It has no frame and no class of its own, and counts as ours.

@@ -390,7 +390,7 @@ def set_array(name, values):
         (set_array(DIAMETERS[2], [-1.0, 1.0]), r"'c_diameter\[3\]' of atom 0 is -1: diameters must"),
         (set_array(DIAMETERS[2], [np.inf, 1.0]), r"'c_diameter\[3\]' of atom 0 is inf: diameters must"),
         (set_array("quaternion", np.ones((2, 4))), "an array 'quaternion', which AniSOAP refuses: rename"),
-        (lambda atoms: atoms.set_chemical_symbols("CH"), r"atoms of H\+C for a model of X: fit one"),
+        (lambda atoms: atoms.set_chemical_symbols("CH"), r"atoms of H\+C, but the model is for X: fit one"),
     ],
 )
 def test_particles_that_cannot_be_used_are_refused_in_one_line(spoil, message):
@@ -414,7 +414,7 @@ def test_no_particles_are_refused():
 
 
 def test_frames_of_different_species_are_refused_in_one_batch():
-    with pytest.raises(InputError, match=r"different lengths \(\[0\] and \[6\]\): compute them apart"):
+    with pytest.raises(InputError, match=r"different lengths \(\[0\] and \[6\]\): compute each separately"):
         PowerSpectrum(Hypers(max_angular=1))([cluster("X"), cluster("C")])
 
 
@@ -624,7 +624,7 @@ def test_shares_that_are_not_equal_give_the_first_species_the_remainder():
 @pytest.mark.parametrize(
     ("make", "n_atoms", "species", "message"),
     [
-        (benzenes, 13, ("C", "H"), "13 particles: molecules take 12, 24, 36"),
+        (benzenes, 13, ("C", "H"), "13 particles: whole molecules need 12, 24, 36"),
         (benzenes, 12, tuple("BCNOF"), "5 species: give one to four"),
         (ellipsoids, 1, ("C", "H"), "2 species for 1 particles: give one to 1"),
     ],

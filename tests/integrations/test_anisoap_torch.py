@@ -86,7 +86,7 @@ def test_single_precision_is_near():
 
 
 def test_frames_of_different_species_are_refused():
-    with pytest.raises(InputError, match="compute them apart"):
+    with pytest.raises(InputError, match="compute each separately"):
         TorchPowerSpectrum(Hypers())([*ellipsoids(1, 2), *ellipsoids(1, 2, ("C",))])
 
 

@@ -186,7 +186,7 @@ def test_a_file_without_the_models_weights_is_refused_by_name(contents, tmp_path
 
 
 def test_options_of_the_loader_are_refused_beside_a_loaded_model():
-    with pytest.raises(ModelError, match="compile, precision: a loaded model has it already"):
+    with pytest.raises(ModelError, match="compile, precision: already fixed in a loaded model"):
         OrbCalculator(built(), precision="float64", compile=False)
 
 

@@ -1,4 +1,4 @@
-"""What a check says about its data: the one form of rules, experiment checks and comparisons."""
+"""The result of a check, in one form for rules, experiment checks and comparisons."""
 
 from __future__ import annotations
 

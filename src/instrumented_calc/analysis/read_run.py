@@ -1,4 +1,4 @@
-"""A run that was read back: its figures, and what rules and targets say about them."""
+"""A run that was read back: its figures, findings and targets."""
 
 from __future__ import annotations
 

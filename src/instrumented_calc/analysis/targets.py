@@ -110,7 +110,7 @@ def parse_target(text: str) -> Target:
         text: A quantity, a comparison and a number; durations need a unit (ns, us, ms, s).
 
     Raises:
-        TargetError: If it cannot be parsed; the message lists what can.
+        TargetError: If it cannot be parsed; the message lists the valid forms.
     """
     form = FORM.fullmatch(re.sub(r"\s+", "", text).lower())
     if form is None:

@@ -57,7 +57,7 @@ class _Stack:
 
 
 class _Active(threading.local):
-    # What a collection sees that starts while a thread gets its stack: listeners to it ask for the stack.
+    # Seen by a garbage collection that starts before the thread has its stack: its listener asks for it.
     stack: list[Entry] = ()  # type: ignore[assignment]  # not accessible elsewhere
 
     def __init__(self) -> None:

@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
     trace: str | Trace = AUTO
 
 
-def checked_settings(  # noqa: PLR0913 - one a setting
+def checked_settings(  # noqa: PLR0913 - one per setting
     *, path: str, own_run: bool, overhead_budget: Any, max_journal: Any, summary: Any, trace: Any
 ) -> Settings:
     """Return the settings of a run, whose path was checked before.

@@ -182,5 +182,5 @@ def _punctuation(lines: bytes) -> tuple[Integers, Integers, Mask]:
 
 def _check_count(rows: list[Any], lines: int) -> None:
     if len(rows) != lines:
-        message = "not one row a line"
+        message = "not one row per line"
         raise msgspec.DecodeError(message)

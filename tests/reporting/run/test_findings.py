@@ -64,7 +64,7 @@ def test_a_report_states_problem_and_remedy(leaking):
     section = text.partition("Findings\n")[2]
     assert "WRONG OR WILL DIE  host-growth: host memory grows by +4.00 kB/step" in section
     assert "--ignore host-growth" in section
-    for name in ("what to do", "to confirm", "to silence", "rests on"):
+    for name in ("what to do", "to confirm", "to silence", "based on"):
         assert name in section
     assert all(rule in section for rule in NAMES)
 

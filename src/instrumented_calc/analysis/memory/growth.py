@@ -1,4 +1,4 @@
-"""Growth of memory over a run, the time until it runs out, and what it correlates with."""
+"""Growth of memory over a run: rate, time until memory runs out, and correlated quantities."""
 
 from __future__ import annotations
 

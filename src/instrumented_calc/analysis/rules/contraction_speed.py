@@ -45,7 +45,7 @@ def off_blas(evidence: Evidence) -> Observation:
     if not large:
         if any(each.arithmetic is None for row in plain for each in row.signatures):
             return unknown("the sizes of some contractions are unknown")
-        return clear("numpy does no large contractions of two arrays without BLAS", {}, found.calls)
+        return clear("no large contraction of two arrays runs without BLAS", {}, found.calls)
     best = _fastest(evidence)
     often = [(row, each) for row, each in large if each.calls >= FEWEST_FOR_MEDIAN]
     slow = [(row, each) for row, each in often if _speed_share(each, best) < SLOW]

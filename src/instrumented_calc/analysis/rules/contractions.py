@@ -63,7 +63,7 @@ def contraction_dominated(evidence: Evidence) -> Observation:
     if share >= DOMINATING:
         return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=len(evidence.calls), saving_ns=total)
     if len(timed) < len(rows):
-        return unknown(f"{text}, without those of unknown time", numbers)
+        return unknown(f"{text}; contractions of unknown time are not included", numbers)
     return clear(text, numbers, len(evidence.calls))
 
 
@@ -98,7 +98,7 @@ def _most(shares: Sequence[tuple[str, float]]) -> str:
 
 
 def tiny_contraction_storm(evidence: Evidence) -> Observation:
-    """A step consists of a great many tiny contractions."""
+    """A step consists of very many tiny contractions."""
     found, calls = evidence.summary.contractions, evidence.summary.evaluations.calls
     if found is None or calls < FEWEST_FOR_MEDIAN:
         return unknown(NONE_RECORDED if found is None else f"fewer than {FEWEST_FOR_MEDIAN} calls")

@@ -100,7 +100,7 @@ def throttling(evidence: Evidence) -> Observation:
     reasons = ", ".join(sorted({reason for each in slowed for reason in each.slowed_by or ()}))
     share = len(slowed) / len(gpus)
     numbers = {"share_of_samples": share, "clock": clock, "latency": later, "reasons": reasons}
-    text = f"the GPU was throttled in {100 * share:.0f} % of the samples, its clock is {100 * clock:.0f} %"
+    text = f"the GPU was throttled in {100 * share:.0f} % of the samples; its clock is {100 * clock:.0f} %"
     if share >= SLOWED_SAMPLES and clock < SLOWED_CLOCK and later >= SLOWED_CALLS:
         text += f"of the full clock and calls take {100 * later:.0f} % longer ({reasons})"
         lost = later / (1 + later) * float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) / 2

@@ -67,7 +67,7 @@ class Finding:
     silence: str
 
 
-def flagged(  # noqa: PLR0913 - keyword-only, one a field
+def flagged(  # noqa: PLR0913 - keyword-only, one per field
     headline: str,
     *,
     numbers: Mapping[str, Any],

@@ -124,7 +124,7 @@ def unexplained_jitter(evidence: Evidence) -> Observation:
     if evidence.summary.journal.slices:
         return unknown("rows were thinned and slow calls kept: the unexplained share of all calls is unknown")
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
-        return unknown("several sizes or calculators: call times differ anyway")
+        return unknown("several sizes or calculators: their call times are not comparable")
     median = evidence.usual_ns
     left = _without(rows, _stopped(calls, median), len(calls))
     tail = _tail(calls.wall_ns[left], median) if len(left) else median

@@ -62,7 +62,7 @@ def latency_drift(evidence: Evidence) -> Observation:
         few = f"fewer than {FEWEST_FOR_TAIL} steady calls"
         return unknown(few if len(rows) < FEWEST_FOR_TAIL else "rows were thinned, slow calls kept")
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
-        return unknown("several sizes or calculators: call times differ anyway")
+        return unknown("several sizes or calculators: their call times are not comparable")
     along, wall = block_medians(rows, calls.wall_ns[rows], DRIFT_POINTS)
     share = _growth_share(wall)
     edges = _edges_at(calls, rows)

@@ -78,7 +78,7 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
         others = {each.phase.kind for each in evidence.summary.phases} - {"md"}
         if others and not phases:
             return clear("no MD: optimizers and bands need several calls per step")
-        return unknown("no MD with a step counter, or too short a one")
+        return unknown("no MD with a step counter, or it is too short")
     per_step = calls / steps
     drivers = sorted({each.phase.driver.rpartition(".")[2] for each in phases})
     numbers = {"per_step": per_step, "calls": calls, "steps": steps, "drivers": ", ".join(drivers)}

@@ -78,7 +78,7 @@ def decide(
         return Decision(file, tag, INCONCLUSIVE, tuple(reasons), refused, ratios, share)
     missing = [mode for mode in MODES if not of_mode(cells, mode)]
     if missing or len(ratios) < len(PAIRS_OF_MODES):
-        reasons.insert(0, f"no time of {' and '.join(missing)}" if missing else "no intervals")
+        reasons.insert(0, f"no times for {' and '.join(missing)}" if missing else "no intervals")
         return Decision(file, tag, INCONCLUSIVE, tuple(reasons), refused, ratios, share)
     operation = _operation(cells, dispatch_s)
     if operation is not None and dispatch_s:

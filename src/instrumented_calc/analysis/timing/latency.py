@@ -177,7 +177,7 @@ def deviation(wall: Integers) -> float | None:
     return float((squares / (len(wall) - 1)) ** 0.5)
 
 
-def _latency(  # noqa: PLR0913 - keyword-only, one a figure
+def _latency(  # noqa: PLR0913 - keyword-only, one per figure
     *,
     calls: int,
     mean_ns: float,

@@ -1,6 +1,6 @@
 """The passive cells that a thread counts into: contractions, conversions, executions of JAX programs.
 
-A cell is written by one thread and read by the journal's thread; `news` returns what was added since it was
+A cell is written by one thread and read by the journal's thread; `news` returns the additions since it was
 last called.
 """
 

@@ -367,7 +367,7 @@ def _carry_over(row: Call, context: Context, last: Context | None) -> None:
     except Exception as error:
         if is_foreign(error):
             raise
-        _fill(row, context, None)  # what users ask for need not compare: it is all written again
+        _fill(row, context, None)  # requests of users may not be comparable: write all fields
 
 
 def _fill(row: Call, context: Context, last: Context | None) -> None:

@@ -124,7 +124,7 @@ class RowMaker:
         "trace_at",
     )
 
-    def __init__(  # noqa: PLR0913 - what one run is made of
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         outbox: Outbox,
         *,
@@ -225,7 +225,7 @@ class RowMaker:
         if atoms is None:
             atoms = lane.stored("atoms")
         watch = lane.watch
-        reference = watch.reference  # what is in a slot is called more quickly from a local
+        reference = watch.reference  # a local is called faster than a slot
         driver = reference()
         step = unset
         if driver is None:
@@ -322,7 +322,7 @@ class RowMaker:
         spent = clock() - end  # the thread's CPU clock costs as much as the row
         self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
 
-    def _sample_and_write(  # noqa: PLR0913, PLR0917 - what one call is made of
+    def _sample_and_write(  # noqa: PLR0913, PLR0917 - the data of a call
         self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
     ) -> None:
         """Append the row of a call for which a look is due, or that ended long after the previous one."""
@@ -341,7 +341,7 @@ class RowMaker:
         self._write(end)
         self._last_row = end
 
-    def finish_plainly(  # noqa: PLR0913, PLR0917 - what one call is made of
+    def finish_plainly(  # noqa: PLR0913, PLR0917 - the data of a call
         self,
         lane: Lane,
         entry: Entry,

@@ -47,7 +47,7 @@ class Rounds:
         judge: Given the evidence so far, returns findings to report during the run.
     """
 
-    def __init__(  # noqa: PLR0913 - what one run is made of
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         *,
         maker: RowMaker,

@@ -11,7 +11,7 @@ LONGEST = 300
 
 
 def failure_of_program(reason: str) -> tuple[str, str] | None:
-    """Return the class and message of the exception with which a run ends.
+    """Return the class and message of the exception that ends a run.
 
     At interpreter exit it is the one that Python has printed and keeps in `sys.last_value`; when a run is
     closed it is the one being handled, as in a `with` block left by an exception.

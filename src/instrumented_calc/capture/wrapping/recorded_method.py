@@ -100,7 +100,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return real(self, *args, **kwargs)
-        next_index = maker.next_index  # what is in a slot is called more quickly from a local
+        next_index = maker.next_index  # a local is called faster than a slot
         index = next_index()
         entry = Entry(index, maker)
         trace_at = maker.trace_at
@@ -149,7 +149,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
         maker = lane.recorder.maker or lane.recorder.ready()
         if maker is None:
             return calculate(self, atoms, properties, system_changes)
-        next_index = maker.next_index  # what is in a slot is called more quickly from a local
+        next_index = maker.next_index  # a local is called faster than a slot
         index = next_index()
         entry = Entry(index, maker)
         trace_at = maker.trace_at
@@ -186,7 +186,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
     return method
 
 
-def _traced(  # noqa: PLR0913, PLR0917 - what one call is made of
+def _traced(  # noqa: PLR0913, PLR0917 - the data of a call
     lane: Lane,
     entry: Entry,
     real: Callable[..., Any],
@@ -246,7 +246,7 @@ def _leave(stack: list[Entry], entry: Entry) -> None:
         stack.pop()  # the call, and inner spans that were never exited
 
 
-def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
+def _close(  # noqa: PLR0913, PLR0917 - the data of a call
     lane: Lane,
     entry: Entry,
     components: Components | None,
@@ -280,7 +280,7 @@ def _close(  # noqa: PLR0913, PLR0917 - what one call is made of
             raise
 
 
-def _passes(  # noqa: PLR0913, PLR0917 - what one call is made of
+def _passes(  # noqa: PLR0913, PLR0917 - the data of a call
     fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
 ) -> bool:
     """Return whether the exception at the end of a call is the user's; the call is counted in any case.

@@ -79,7 +79,7 @@ def main() -> int:
     try:
         run_cell(ScalingCell(**json.loads(sys.argv[1])))
     except InstrumentedCalcError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
         return 1 if isinstance(error, ExperimentError) else UNUSABLE
     except Exception as error:  # noqa: BLE001 - a calculator may raise anything: its message is kept
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process

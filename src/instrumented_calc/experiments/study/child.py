@@ -221,7 +221,7 @@ def main() -> int:
         answer = run(task, threads)
         replace(f"{task.stem}.json", json.dumps(answer).encode())
     except InstrumentedCalcError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what the parent process reads
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
         return 1
     except Exception as error:  # noqa: BLE001 - a workload may raise anything: its message is kept
         print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process

@@ -154,7 +154,7 @@ def _cannot(dtype: str, device: str, in_torch: tuple[str, ...], machine: Capabil
     return ""
 
 
-def _task(  # noqa: PLR0913, PLR0917 - what a cell is
+def _task(  # noqa: PLR0913, PLR0917 - the settings of a cell
     plan: Plan, rep: int, output: Path, file: str, mode: str, dtype: str, device: str, compiled: bool
 ) -> Task:
     engine = "compiled" if compiled else "eager"

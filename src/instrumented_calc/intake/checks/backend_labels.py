@@ -45,7 +45,7 @@ def backend_labels(evidence: StudyData) -> Observation:
     """Judge whether every label that claims a backend is confirmed by evidence."""
     claims = {each.mode for each in evidence.originals() if backend_of(each.mode)}
     if not claims:
-        text = "no label claims another backend than NumPy"
+        text = "no label claims a backend other than NumPy"
         return Observation("clear", text, rule=BACKEND_UNVERIFIED)
     wrong = [f"{mode} in {bundle}: {reason}" for (bundle, mode), reason in unverified(evidence).items()]
     clear = "the executed backend is recorded for every label"

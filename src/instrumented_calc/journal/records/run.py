@@ -1,4 +1,4 @@
-"""A run: its start and end, its calculators and drivers, what was reported about it."""
+"""Records of a run: start and end, calculators and drivers, notices and findings."""
 
 from __future__ import annotations
 

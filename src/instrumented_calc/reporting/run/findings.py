@@ -46,7 +46,7 @@ def _pairs(finding: Finding) -> list[tuple[str, str]]:
     known = [(name, value) for name, value in finding.numbers.items() if value not in (None, "")]
     pairs = [("figures", ", ".join(f"{_words(name)} {_value(value)}" for name, value in known))]
     if finding.n is not None:
-        pairs.append(("rests on", f"n = {count(finding.n)}"))
+        pairs.append(("based on", f"n = {count(finding.n)}"))
     pairs += [
         ("could save", _saving(finding)),
         ("what to do", finding.remedy),

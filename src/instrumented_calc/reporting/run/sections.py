@@ -252,7 +252,7 @@ def _breakdown(
     if breakdown.estimated:
         remarks.append("Overlapping calls were thinned: the calculator's time is an estimate.")
     if not breakdown.of_kind("component"):
-        remarks.append("One pass: no components of the calculator were recorded.")
+        remarks.append("No components of the calculator were recorded.")
     elif breakdown.one_pass:
         remarks.append(
             "Energy and forces are computed in one pass: no component belongs to only one of them."
