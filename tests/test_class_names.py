@@ -27,4 +27,4 @@ def classes() -> dict[str, set[str]]:
 def test_class_names_are_unique():
     twice = {name: sorted(places) for name, places in classes().items() if len(places) > 1}
     assert {name: places for name, places in twice.items() if name not in TWICE} == {}
-    assert twice.keys() == TWICE.keys(), "a name that is unique by now is taken off the list"
+    assert twice.keys() == TWICE.keys(), "a name that has become unique is taken off the list"

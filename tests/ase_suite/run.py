@@ -27,7 +27,7 @@ import ase.test
 
 HERE = Path(__file__).parent
 SUITE = Path(ase.test.__file__).parent
-# What no wrapping at assignment can pass, with the reason.
+# Tests that fail with any wrapping at assignment, with the reason.
 EXPECTED = {
     "atoms/test_deprecated_get_set.py::test_set_calculator": "asks for the very object it assigned",
 }

@@ -74,7 +74,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
-        """Attribute what is executed and recorded to the test."""
+        """Attribute executed and recorded calls to the test."""
         self._run.mark(item.nodeid)
         before = self.work.executions
         try:

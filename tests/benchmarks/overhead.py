@@ -6,10 +6,10 @@ Each round times base / variant / base in thread CPU time, the variants in rando
 medians over the rounds of the added time, and its ratio to the base. Each variant has its own process,
 which runs blocks on request: in one process they would share the interpreter's specialised bytecode, and
 each would spoil it for the other. Processes differ by the luck of their memory layout, so all are made anew
-several times. The column `bare again` shows what a difference of nothing measures as. For goals below that,
-`directly` is the time in our own code per call: from entering it to leaving it, less what the calculator
-took, median of blocks (the stopwatch, two clock reads per method, is in it). Trust ratios more than
-figures: the first line says how fast this machine's clock can be read.
+several times. The column `bare again` shows the noise: the measured difference between equal runs. For
+goals below it, `directly` is the time in our own code per call: from entering it to leaving it, less the
+calculator's time, median of blocks (the stopwatch, two clock reads per method, is in it). Trust ratios more
+than figures: the first line says how fast this machine's clock can be read.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Player:
         os.chdir(tempfile.mkdtemp())
         block = block_of()
         while there.recv():
-            block()  # the caches belong to whoever played last
+            block()  # the caches hold the data of the last workload
             there.send(play(block))
 
     def cpu(self) -> int:
@@ -196,7 +196,7 @@ def play(workload: Workload, rounds: int, added: dict[str, list[float]], bases: 
 
 
 class Inside:
-    """Sums what passes in our code, and not in the calculator's, while a workload runs."""
+    """Sums the time in our code, without the calculator's, while a workload runs."""
 
     def __init__(self) -> None:
         self.ours = 0

@@ -20,7 +20,7 @@ from make_journal import write_journal
 GOALS = {0: (1.0, 100.0), 6: (2.0, 130.0)}
 
 
-# What no reader with msgspec can do without: five numbers per row as objects, discarded immediately.
+# The minimum for a reader with msgspec: five numbers per row as objects, discarded immediately.
 BARE_DECODE = """
 import sys, msgspec
 class Row(msgspec.Struct, gc=False):

@@ -112,7 +112,7 @@ ASKED_FOR = [
     "__wrapped__",
     "no_such_name",
 ]
-OF_PROXIES = frozenset({"__del__", "__getattr__"})  # what they cannot do without
+OF_PROXIES = frozenset({"__del__", "__getattr__"})  # required in any case
 METHODS = ("calculate", "evaluate", "get_property", "get_potential_energy", "get_forces")
 
 
@@ -430,7 +430,7 @@ def conformance(
 
 
 def spy(calc: Any) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Make a calculator note what each execution of its own `calculate` is asked for.
+    """Make a calculator note the arguments of each execution of its own `calculate`.
 
     Its class is exchanged for one of the same name, so that nothing of the recorder takes part.
 

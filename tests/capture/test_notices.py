@@ -143,7 +143,7 @@ def test_a_failing_processor_of_the_program_hurts_nothing(error, capsys):
     assert f"(on stderr because logging it failed: {type(error).__name__}" in shown
 
 
-def test_what_is_no_error_passes_through_the_programs_processor():
+def test_a_keyboard_interrupt_in_the_programs_processor_passes():
     def interrupt(*_):
         raise KeyboardInterrupt
 

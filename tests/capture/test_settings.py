@@ -19,7 +19,7 @@ from instrumented_calc.errors import InstrumentedCalcError, JournalPathError, Se
 
 
 def refusal(error_class=InstrumentedCalcError, **options):
-    """Return the one line with which a wrapping is refused."""
+    """Return the one-line message of a refused wrapping."""
     with pytest.raises(error_class) as caught:
         ProfiledCalculator(EMT(), **options)
     line = str(caught.value)

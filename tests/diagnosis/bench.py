@@ -1,4 +1,4 @@
-"""Runs cases in fresh processes, and has all rules judge what was recorded of them."""
+"""Runs cases in fresh processes, and applies all rules to their journals."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def rank(self) -> int | None:
-        """The place of the planted fault among what is flagged, from 1; None if it was missed."""
+        """The rank of the planted fault among the flagged rules, from 1; None if it was missed."""
         names = [each.rule for each in self.flagged]
         return names.index(self.case.rule) + 1 if self.case.rule in names else None
 
@@ -81,7 +81,7 @@ class Outcome:
         return next(each for each in self.findings if each.rule == rule)
 
 
-def run_case(  # noqa: PLR0913 - what a run of a case depends on
+def run_case(  # noqa: PLR0913 - all inputs of a case
     case: Case, seed: int, directory: Path, *, planted: bool, profiled: bool = True, virtual: bool = False
 ) -> Outcome:
     """Run a case in a separate process.

@@ -28,7 +28,7 @@ ENERGY = "energy_ev"
 
 
 def cases_recorded() -> list[Case]:
-    """Return the cases of which a journal is kept."""
+    """Return the cases whose journals are kept."""
     return [each for each in all_cases() if not each.library and each.stored]
 
 
@@ -53,7 +53,7 @@ def _variant(*, planted: bool) -> str:
 
 
 def _without_machine(record: dict[str, Any]) -> dict[str, Any]:
-    """Remove from a record what identifies the machine, and the digits that nothing depends on."""
+    """Remove the machine's identity and insignificant digits from a record."""
     if record["event"] == "run_start":
         record["command"], record["directory"] = ["python", "script.py"], "/home/user/run"
         record["settings"]["path"] = "/home/user/run/run.jsonl"

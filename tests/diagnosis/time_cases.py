@@ -48,7 +48,7 @@ class Pairs(Calculator):
         if self.made_at is None or np.linalg.norm(positions - self.made_at, axis=1).max() >= self.skin / 2:
             self.made_at = positions.copy()
             self.first, self.second, self.shifts = neighbor_list("ijS", self.atoms, self.cutoff + self.skin)
-        time.sleep(0.004)  # what a larger model takes
+        time.sleep(0.004)  # the time of a larger model
         vectors = positions[self.second] - positions[self.first] + self.shifts @ self.atoms.cell.array
         distances = np.linalg.norm(vectors, axis=1)
         overlap = np.clip(1 - distances / self.cutoff, 0, None)
@@ -122,7 +122,7 @@ def too_many_threads(draw: random.Random, planted: bool) -> None:
 
 @case("slow-first-call", "warm-up")
 def slow_first_call(draw: random.Random, planted: bool) -> None:
-    """The first call builds what the others use."""
+    """The first call builds a cache for the others."""
     seconds = draw.uniform(0.3, 0.6)
     work = (lambda number: time.sleep(0.0 if number else seconds)) if planted else None
     simulate(lattice(draw), Springs(0.005, work), 300)

@@ -31,7 +31,7 @@ SYSTEM_CALLS: dict[str, tuple[tuple[Any, str], ...]] = {
     "statvfs": ((os, "statvfs"), (os, "fstatvfs")),
     "thread": ((threading.Thread, "start"),),
 }
-# Modules that only pass a call on to the kernel: whoever called them is who makes it.
+# Modules that only pass a call on to the kernel: it is attributed to their caller.
 PASSING_ON = frozenset(["_io", "codecs", "contextlib", "io", "os", "pathlib", "pathlib._local", "tempfile"])
 OURS = ("instrumented_calc.capture", "instrumented_calc.journal", "instrumented_calc.api")
 

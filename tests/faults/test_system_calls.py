@@ -1,4 +1,4 @@
-"""Whatever system call fails, and whenever: MD is equal bit for bit, and the journal says what is missing."""
+"""System calls fail at any time: MD is equal bit for bit, and the journal reports the gaps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ USUAL = {
     "statvfs": "EIO",
     "thread": "EAGAIN",
 }
-# What the recorder may have no reason to ask of the system in so short a run.
+# System calls that the recorder may not need in such a short run.
 NEVER_MADE = ("unlink", "statvfs", "read")
 THINNED, WHOLE = 6_000, 256_000_000  # a thinned run writes whole rows first: it takes every way there is
 

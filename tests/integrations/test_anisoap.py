@@ -150,7 +150,7 @@ def test_frames_without_any_pair_have_a_descriptor_of_zero():
     ],
     ids=["default", "without-centre", "monomial"],
 )
-def test_one_species_gives_what_anisoap_itself_gives(hypers):
+def test_one_species_gives_the_result_of_anisoap_itself(hypers):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # its message names the order of quaternion components
         projection = anisoap.EllipsoidalDensityProjection(

@@ -40,7 +40,7 @@ DEVICE_LIST = ["inputs", "neighbour list", "overflow check"]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_compilation():
-    """Have XLA skip what makes programs fast: most of this file's time is compilation."""
+    """Turn off XLA's optimisations: most of this file's time is compilation."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     yield
@@ -247,7 +247,7 @@ def test_contractions_of_each_execution_are_counted_with_their_equations_and_mod
     assert {"FENNIXModules/energy/Layer_1", "FENNIXModules/energy/Layer_1 (backward)"} <= layers
 
 
-def test_reading_what_a_warm_model_contracts_compiles_nothing(crate, tmp_path, only_fennol_installed):
+def test_reading_the_contractions_of_a_warm_model_compiles_nothing(crate, tmp_path, only_fennol_installed):
     calc = FeNNolCalculator(crate)
     frames = [atoms.copy() for atoms in moved(ethanol(), 6)]
     for atoms in frames[:3]:

@@ -1,4 +1,4 @@
-"""Install hypothesis's permanent hook before any test inspects what is left behind."""
+"""Install hypothesis's permanent hook before any test checks for leftovers."""
 
 import pytest
 from hypothesis import given, settings

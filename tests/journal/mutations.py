@@ -185,7 +185,7 @@ def read_in_every_way(path: Path, sound: Path, *, comparing: bool = True) -> str
         comparing: Whether to compare it, which takes longer than all else.
 
     Returns:
-        The message with which it was refused, None if it was read.
+        The error message, or None if it was read.
     """
     try:
         journal = read_journal(path)
@@ -235,7 +235,7 @@ SPECIMENS = specimens()
 
 
 def main(cases: int, seed: int = 0) -> int:
-    """Run cases and print what they took; return the exit code."""
+    """Run cases and print their time and memory; return the exit code."""
     warnings.simplefilter("error")
     slowest, failed, refused = (0.0, -1), 0, 0
     with tempfile.TemporaryDirectory() as folder:

@@ -158,7 +158,7 @@ def whole(rows: int = 150) -> bytes:
 
 
 def thinned(slices: int = 25) -> bytes:
-    """Return a journal of which most calls are in slices, and which was cut."""
+    """Return a truncated journal with most calls in slices."""
     made = opening() + [full_row(index) for index in range(40)]
     for number in range(slices):
         begin = (40 + 100 * number) * 2 * MS

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60  # anything longer is a deadlock
 
-# What the scripts import; a module of its own, so that spawned workers find the classes as well.
+# Imported by the scripts; a module of its own, so that spawned workers find the classes as well.
 STAGE = '''
 import itertools
 import json
@@ -87,7 +87,7 @@ def shared(length):
 def litter(number, life, signal_number, shortest, longest, seed, calls=1):
     """Fork processes that live in directories of their own and are killed; write down their fates.
 
-    Each is killed a random time, in s, after so many of its calls have ended.
+    Each is killed a random time, in s, after a given number of its calls have ended.
     """
     chance = random.Random(seed)
     for name in map(str, range(number)):

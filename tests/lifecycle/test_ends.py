@@ -1,4 +1,4 @@
-"""However a program ends, its journal is complete and the program is none the wiser."""
+"""However a program ends, its journal is complete, and the program ends as without it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_close_ends_the_run_once_and_later_calls_pass_through() -> None:
 
 
 def test_a_with_block_ends_the_run_also_when_it_raises() -> None:
-    with pytest.raises(ZeroDivisionError), profiled(LennardJones(), "mine.jsonl") as calc:  # noqa: PT012 - what happens inside is the point
+    with pytest.raises(ZeroDivisionError), profiled(LennardJones(), "mine.jsonl") as calc:  # noqa: PT012 - the whole block is the test
         atoms = _pair(calc)
         _step(atoms)
         _step(atoms)
@@ -113,7 +113,7 @@ def test_a_run_that_is_closed_inside_of_a_call_writes_into_no_other_file() -> No
     [
         ("", 0),
         ("sys.exit(5)", 5),
-        ("raise SystemExit('told')", 1),
+        ("raise SystemExit('message')", 1),
         ("raise RuntimeError('planted')", 1),
         ("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()", 0),
         ("del atoms", 0),

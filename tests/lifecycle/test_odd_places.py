@@ -88,7 +88,7 @@ print(recording(atoms.calc).calls)
     assert indices == list(range(indices[0], int(child.stdout)))
     assert records.calls[0]["n_atoms"] == 2
     assert records.counters["calls"] == int(child.stdout)
-    # Among what is gone are the head and other records.
+    # The head and other records are lost too.
     assert records.counters["lost_rows"] >= indices[0] >= 30
 
 

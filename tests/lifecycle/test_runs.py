@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def finished() -> Callable[[], Records]:
-    """End the process's run; there must be one journal, of which each call is one row."""
+    """End the process's run; there must be one journal with one row per call."""
 
     def finish() -> Records:
         recording(ProfiledCalculator(LennardJones())).close()

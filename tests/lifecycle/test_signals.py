@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.capture.run.recorder import Recorder
 
-# What holds the main thread in C, where no Python handler runs.
+# Holds the main thread in C, where no Python handler runs.
 IN_C = {
     "a lock": "lock = threading.Lock(); lock.acquire(); print('ready', flush=True); lock.acquire()",
     "a C function": "import ctypes; print('ready', flush=True); ctypes.PyDLL(None).sleep(50)",

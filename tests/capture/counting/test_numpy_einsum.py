@@ -177,7 +177,7 @@ def test_an_einsum_of_another_numpy_is_reported_and_the_run_continues(monkeypatc
 
 
 def clocked(cost):
-    """Return a clock of which each reading takes as long as the next of `cost`."""
+    """Return a clock whose readings take the times in `cost`, one after the other."""
     now, costs = 0, itertools.cycle(cost)
 
     def clock():

@@ -140,7 +140,7 @@ def test_a_compilation_in_another_thread_is_not_this_calls(probe, report_stage, 
 def test_other_durations_of_jax_are_not_compilation(probe, report_stage, exact_clock):
     with open_call(exact_clock) as call:
         report_stage("/jax/compilation_cache/cache_retrieval_time_sec", "f", 4)
-        jax.monitoring.record_scalar(COMPILE, 1.7e9, fun_name="f")  # JAX tells starts so
+        jax.monitoring.record_scalar(COMPILE, 1.7e9, fun_name="f")  # how JAX reports a start
     assert call.extras is UNSET
 
 

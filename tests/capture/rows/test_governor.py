@@ -92,5 +92,5 @@ def test_a_recorder_over_its_budget_samples_half_as_often_and_reports_it(
     assert RAREST_SAMPLE_NS <= max(gaps) <= RAREST_SAMPLE_NS + 20 * STEP_NS
     assert all(notice["level"] == "info" for notice in notices)
     assert len(_sampled(records)) < 20_000 * STEP_NS / SAMPLE_EVERY_NS / 5
-    # What is thinned is the sampling; every call keeps its row.
+    # Only the sampling is thinned; every call keeps its row.
     assert [row["index"] for row in records.calls] == list(range(20_000))

@@ -204,9 +204,7 @@ def test_a_record_that_contains_itself_is_survived(make: Make) -> None:
     assert len(read_records().all) == 3
 
 
-def test_where_there_is_no_memory_to_encode_many_rows_they_are_encoded_one_by_one(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_encoded_one_by_one_if_memory_is_short(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(_: Any) -> bytes:
         raise MemoryError
 

@@ -75,7 +75,7 @@ def test_md_continues_bitwise_equal_and_the_user_is_warned_once(owner, name, mon
         recorder.maker._next_look = recorder.maker._next_sample = 0
         ends, calc = simulate(ProfiledCalculator)
         if name in ("_carry", "write"):
-            with suppress(InjectedError):  # what cannot be written is counted instead of raised
+            with suppress(InjectedError):  # a failed write is counted, not raised
                 recorder.flush()
             recorder.fault("test", InjectedError())
     assert ends == expected

@@ -106,7 +106,7 @@ class TestTimes:
             {"lists": 9},
             {"lists": 9},
         ]
-        # only what is not inside another call has a gap
+        # only outermost calls have a gap
         assert [row.get("gap_ns") for row in rows] == [None, None, None, 6, None, None]
         assert timed.recorder.recording.maker.calculated_ns == 262
 

@@ -180,7 +180,7 @@ class Delegating:
 
 
 class Compiled:
-    """Has what a compiled calculator has: getters only, and no dictionary."""
+    """Like a compiled calculator: getters only, and no dictionary."""
 
     __slots__ = ("_positions", "evaluations")
 

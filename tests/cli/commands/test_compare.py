@@ -83,7 +83,7 @@ def test_replicates_as_a_shell_s_pattern_a_quoted_one_and_a_comma_list(write, ca
         (0.2, ["--require-speedup", "5x"], "not sure"),
     ],
 )
-def test_a_limit_fails_only_what_is_significantly_beyond_it(write, capsys, level, limit, state):
+def test_a_limit_fails_only_if_it_is_exceeded_significantly(write, capsys, level, limit, state):
     write("a.jsonl")
     write("b.jsonl", level)
     assert main(["compare", "a.jsonl", "b.jsonl", *limit]) == (state == "BROKEN")

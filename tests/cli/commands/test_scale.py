@@ -90,7 +90,7 @@ def test_a_cell_beyond_the_time_limit_is_stopped(capsys):
 
 
 @pytest.mark.slow
-def test_only_what_is_missing_is_done_again(capsys):
+def test_only_missing_runs_are_repeated(capsys):
     sizes = ("--sizes", "4,32", "--replicates", "2", "--steps", "3")
     assert scale(*sizes) == 0
     Path("out/n000032-r2.jsonl").unlink()

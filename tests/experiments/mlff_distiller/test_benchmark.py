@@ -164,7 +164,7 @@ class TestBenchmarks:
             ({}, lambda number: number == 10),
         ],
     )
-    def test_there_is_no_warning_unasked_below_the_tolerance_or_of_a_single_rise(self, options, grows):
+    def test_no_warning_by_default_below_the_tolerance_or_for_a_single_rise(self, options, grows):
         kept = []
 
         def call(number):

@@ -137,7 +137,7 @@ class TestResultsMadeByHand:
             assert line.partition(":")[2].strip() == value
         assert max(map(len, reported.splitlines())) <= 80
 
-    def test_its_summary_warns_of_memory_that_grew_and_does_not_invent_what_is_absent(self):
+    def test_its_summary_warns_of_memory_growth_and_invents_no_values(self):
         reported = by_hand(memory_initial_gb=1.0, memory_final_gb=1.02).summary()
         assert "WARNING: memory increased by 20.48 MiB" in reported
         bare = by_hand().summary()

@@ -331,7 +331,7 @@ class TestFaultsOfTheOtherProfiler:
             warn_of_growth(result)
         assert caught == []
 
-    def test_06_samples_of_warm_up_count_only_where_there_is_no_other(self, tmp_path):
+    def test_06_samples_of_warm_up_count_only_without_others(self, tmp_path):
         samples = [{"rss_bytes": 2**30}, {"rss_bytes": 2**29}, {}, {}]
         result = result_from_journal(memory_journal(tmp_path / "r.jsonl", samples), warmup=2)
         assert result.memory_per_step_gb == [0.5]

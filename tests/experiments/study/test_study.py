@@ -49,7 +49,7 @@ def evidence(mode, operation_s=8e-6, **changes):
     return Executed(**(seen | changes))
 
 
-def cells(  # noqa: PLR0913 - what is planted
+def cells(  # noqa: PLR0913 - the planted values
     seed, walls, share=0.0, *, reps=5, noise=0.03, hidden=0.0, operation_s=8e-6, file="planted.xyz"
 ):
     """Cells of three modes whose times scatter by `noise`; `share` of torch_mixed's is conversion."""

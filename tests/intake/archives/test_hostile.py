@@ -274,7 +274,7 @@ def test_archives_in_archives_are_opened_so_deep_and_no_deeper(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 30, 200, 400])
-def test_an_archive_cut_short_gives_what_is_whole_and_reports_it(tmp_path, cut):
+def test_a_truncated_archive_gives_its_complete_members_and_a_report(tmp_path, cut):
     contents = [(member(f"{number}.log"), os.urandom(300)) for number in range(5)]
     whole = tar_of(tmp_path / "whole.tgz", *contents).read_bytes()
     (tmp_path / "b.tgz").write_bytes(whole[: len(whole) - 700 - cut])

@@ -1,4 +1,4 @@
-"""A bundle holds what a colleague needs, and nothing that they need not know."""
+"""A bundle holds all data for a colleague, and no private ones."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_command_line_is_masked_in_the_journal_and_marks_are_in_the_bundle(tmp
     assert PLANTED not in command
     assert "--tokenizer=llama" in command
     assert json.loads(records[0]["command"][-2]) == {"login": {"password": "***"}, "steps": 3}
-    # What the user wrote into a mark stands in the journal as it was written.
+    # A mark is in the journal as the user wrote it.
     assert sum(PLANTED in json.dumps(each) for each in records) == 2
 
     write_bundle([run], tmp_path / "b.tgz")
