@@ -40,7 +40,7 @@ class Notices:
         self._now = now
         self._warned: set[str] = set()
         self._journal = structlog.wrap_logger(
-            _Rows(write),
+            _JournalLogger(write),
             processors=[self._as_record],
             wrapper_class=structlog.BoundLogger,
             context_class=dict,
@@ -81,7 +81,7 @@ class Notices:
             warn(text, kind=kind, run_id=self._run_id, **details)
 
     def _as_record(self, _: Any, level: str, event: Any) -> tuple[tuple[Any], dict[str, Any]]:
-        """Processor: return the arguments for `_Rows`, which are one record."""
+        """Processor: return the arguments for `_JournalLogger`, which are one record."""
         content, run_id = event.pop("event"), event.pop("run_id")
         if not isinstance(content, str):
             return (content,), {}
@@ -91,7 +91,7 @@ class Notices:
         return (notice,), {}
 
 
-class _Rows:
+class _JournalLogger:
     """Logger of structlog that appends to the journal."""
 
     def __init__(self, write: Callable[[Any], None]) -> None:
@@ -133,14 +133,14 @@ def _log(level: str, text: str, details: dict[str, Any]) -> str | None:
     return None
 
 
-class _Lines:
+class _StderrLogger:
     """Logger of structlog that prints on stderr, which is looked up late."""
 
     warning = staticmethod(write_for_people)
 
 
 _stderr = structlog.wrap_logger(
-    _Lines(),
+    _StderrLogger(),
     processors=[lambda _, __, event: f"instrumented-calc: {event['event']}\n"],
     wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
     context_class=dict,
