@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+from functools import cache
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,7 @@ def _is_threshold(value: Any) -> bool:
     return all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values)
 
 
+@cache
 def _home(module: str, name: str) -> str:
     """Return the module that defines a constant, which may have been imported from another."""
     tree = ast.parse(inspect.getsource(importlib.import_module(module)))
@@ -107,6 +109,7 @@ def _home(module: str, name: str) -> str:
     return module
 
 
+@cache
 def _comments(module: str) -> dict[str, str]:
     """Return the comment of each constant of a module: the lines above it, or the rest of its line."""
     source = inspect.getsource(importlib.import_module(module))

@@ -1,6 +1,7 @@
 """The walls of the package, drawn from its imports: those at the top, in functions and for types."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,11 @@ FLOORS = {
 TO_BE_CUT: set[str] = set()
 
 
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
+@cache
 def imports(path: Path) -> set[str]:
     """Names that a file imports: of modules, and of objects that may be a module or a name within one."""
     names = set()
-    for node in ast.walk(parsed(path)):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -66,6 +64,7 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every file of the package by its dotted name below the package; a folder's own file by the folder's."""
     found = {}
@@ -75,6 +74,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """Return for every file the files that it imports."""
     known = modules()
