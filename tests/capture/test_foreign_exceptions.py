@@ -23,9 +23,12 @@ from instrumented_calc.capture.environment import libraries
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts.stand_ins import Components
 from instrumented_calc.capture.probes.process import ProcessProbe
-from instrumented_calc.capture.rows import row_maker
+from instrumented_calc.capture.rows import result_checks, sampler
 from instrumented_calc.capture.rows.outbox import Outbox
+from instrumented_calc.capture.rows.phases import Phases
+from instrumented_calc.capture.rows.result_checks import ResultChecks
 from instrumented_calc.capture.rows.row_maker import RowMaker
+from instrumented_calc.capture.rows.sampler import Sampler
 from instrumented_calc.integration import Part
 
 ROOT = Path(__file__).parents[2]
@@ -67,13 +70,13 @@ def striking(function):
     [
         (RowMaker, "finish"),
         (RowMaker, "_new_context"),
-        (RowMaker, "_sample"),
-        (RowMaker, "_look_for_driver"),
+        (Sampler, "sample"),
+        (Phases, "look"),
         (RowMaker, "_describe_lane"),
-        (RowMaker, "_look_at_results"),
-        (RowMaker, "_read_state"),
-        (row_maker, "read_state"),
-        (row_maker, "forces_are_finite"),
+        (ResultChecks, "check"),
+        (Sampler, "state"),
+        (sampler, "read_state"),
+        (result_checks, "forces_are_finite"),
         (driver.DriverWatch, "search"),
         (Lane, "describe"),
         (ProcessProbe, "sample"),
@@ -85,7 +88,7 @@ def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper(), ["energy"], ["positions"])
     maker = recording(wrapped).run._recorder.maker
-    maker._next_look = maker._next_sample = maker._next_state = maker._last_row = 0
+    maker._next_look = maker._last_row = maker._sampler.due = maker._sampler._next_state = 0
     lane = recording(wrapped)._lane
     lane.look_after, lane.context, maker._described, lane.watch.countdown = 0, None, set(), 0
     with monkeypatch.context() as patch:
@@ -163,7 +166,7 @@ def test_a_time_limit_that_resembles_a_system_error_passes(owner, name, first, m
     if not first:
         wrapped.calculate(copper(), ["energy"], ["positions"])
         maker = recording(wrapped).run._recorder.maker
-        maker._next_look = maker._next_sample = maker._last_row = 0
+        maker._next_look = maker._last_row = maker._sampler.due = 0
         maker.direct = True
     struck = []
 

@@ -21,7 +21,9 @@ from instrumented_calc.capture.calls.lane import Lane
 from instrumented_calc.capture.environment import environment
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.rows.outbox import Outbox
+from instrumented_calc.capture.rows.phases import Phases
 from instrumented_calc.capture.rows.row_maker import RowMaker
+from instrumented_calc.capture.rows.sampler import Sampler
 from instrumented_calc.capture.run import header
 from instrumented_calc.capture.run import recording as recording_module
 from instrumented_calc.capture.wrapping.twin import twin
@@ -52,8 +54,8 @@ def simulate(wrap=lambda calc: calc, steps=12):
     ("owner", "name"),
     [
         (RowMaker, "_new_context"),
-        (RowMaker, "_look_for_driver"),
-        (RowMaker, "_sample"),
+        (Phases, "look"),
+        (Sampler, "sample"),
         (RowMaker, "_describe_lane"),
         (Lane, "describe"),
         (DriverWatch, "search"),
@@ -72,7 +74,7 @@ def test_md_continues_bitwise_equal_and_the_user_is_warned_once(owner, name, mon
     recorder = recording(opened).run._recorder
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, broken)
-        recorder.maker._next_look = recorder.maker._next_sample = 0
+        recorder.maker.sample_next()
         ends, calc = simulate(ProfiledCalculator)
         if name in ("_carry", "write"):
             with suppress(InjectedError):  # a failed write is counted, not raised

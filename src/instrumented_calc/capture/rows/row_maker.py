@@ -1,4 +1,4 @@
-"""Makes one row per real `calculate()`: the hot path, and its periodic work.
+"""Makes one row per real `calculate()`: the hot path.
 
 The contract of `RowMaker.finish`: it runs in the calling thread after the call has ended, with the call's
 entry off the stack. It reads the driver's step, the results and the atoms; it runs no code of the calculator
@@ -6,29 +6,28 @@ and never waits for a device. It counts the call, clears `entry.start` and appen
 in this order; while `entry.start` is set, `finish_plainly` can still make the row in its place. All other
 work (carried fields, thinning, encoding, writing) is done by the outbox, in batches.
 
-Cold code is slow code: work that most calls do not need is in separate methods.
+Cold code is slow code: work that most calls do not need is in separate methods, and in `Sampler`,
+`ResultChecks` and `Phases`.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
-import weakref
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from instrumented_calc.capture.calls.context import Context
-from instrumented_calc.capture.calls.driver import describe as describe_driver
 from instrumented_calc.capture.counting.table import SignatureTable
-from instrumented_calc.capture.probes.state import read_state
-from instrumented_calc.capture.rows.finite_results import HostNumbers, forces_are_finite
-from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
+from instrumented_calc.capture.rows.finite_results import HostNumbers
 from instrumented_calc.capture.rows.outbox import CROWD
+from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT, Phases
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
+from instrumented_calc.capture.rows.result_checks import ResultChecks
+from instrumented_calc.capture.rows.sampler import Sampler
 from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.records import Call, Phase, State
+from instrumented_calc.journal.records import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,21 +41,11 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Counters
 
 WRITE_AT_ONCE_NS = 10_000_000  # a call that ends this long after the previous one writes its row itself
-SAMPLE_EVERY_NS = 10_000_000
-SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: at most a thousandth of the time
-LONGEST_PAUSE_NS = 100_000_000  # one slow sample predicts little about the next
-RAREST_SAMPLE_NS = 250_000_000  # at a lower rate a leak would be seen too late
-STATE_EVERY_NS = 1_000_000_000
-STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
-MOST_BROKEN_TOLD = 10  # reported calls with a non-finite energy
 LOOK_EVERY_NS = 50_000_000  # how often calls check that the journal's thread keeps up
 CROWDED = 1000  # waiting rows; a call then writes them itself
 LATE_NS = 150_000_000  # age of waiting rows: the thread, which writes every 100 ms, has missed its time
 PATIENCE_S = 1.0  # if the thread takes longer for a write, the file system is assumed to hang
-DESCRIBED_LIMIT = 10_000  # lanes and phases beyond this number are recorded, but not described
 LONGEST_ROW_NS = 20_000  # upper limit of a plain row's cost; beyond it the thread waited for the interpreter
-LOOK_SHARE = 1000  # the same limit for inspecting the forces
-LONGEST_LOOK_PAUSE_NS = 1_000_000_000
 
 
 class RowMaker:
@@ -89,26 +78,18 @@ class RowMaker:
     # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
     __slots__ = (
         "_at_next_call",
-        "_broken",
-        "_budget",
         "_counters",
         "_described",
-        "_given_driver",
         "_last_row",
-        "_lock",
         "_next_look",
-        "_next_sample",
-        "_next_state",
         "_notices",
         "_number",
         "_numpy_floats",
         "_origin",
         "_outbox",
-        "_phase_numbers",
         "_phases",
-        "_probes",
-        "_sample_every",
-        "_start_cost",
+        "_result_checks",
+        "_sampler",
         "_stuck",
         "append",
         "calculated_ns",
@@ -144,28 +125,21 @@ class RowMaker:
         self.observers_ns = 0
         self.descriptions: list[Any] = []
         self.signatures = SignatureTable()
-        self.live = LiveEvidence()
         self.trace_at: int | None = None
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
         self._notices = notices
-        self._budget = budget
         self._at_next_call: Callable[[], None] | None = None
-        self._start_cost = 0
-        self._probes: tuple[Probe, ...] = ()
-        self.last_end = self._last_row = self._next_look = self._next_sample = 0
-        self._sample_every = SAMPLE_EVERY_NS
-        self._next_state = 0
-        self._broken = 0
+        self.last_end = self._last_row = self._next_look = 0
         self._stuck = False  # waiting for the journal's thread was in vain
         self._number = HostNumbers()
         self._numpy_floats = self._number.numpy_floats
         self._described: set[int] = set()
-        self._lock = threading.RLock()  # guards the phases; never held on the hot path
-        self._phases: list[tuple[weakref.ref[Any], int]] = []
-        self._phase_numbers = itertools.count(1)
-        self._given_driver: weakref.ref[Any] | None = None
+        self._phases = Phases()
+        self._result_checks = ResultChecks(clock)
+        self._sampler = Sampler(clock, origin, notices, budget)
+        self.live = self._sampler.live
 
     def begin(self, probes: tuple[Probe, ...], start_cost: int) -> None:
         """Start sampling.
@@ -174,8 +148,8 @@ class RowMaker:
             probes: Readers of the process and its devices.
             start_cost: Cost of the start in ns, counted as ours but not against the budget.
         """
-        self._probes = probes
-        self._start_cost = self.self_ns = start_cost
+        self._sampler.begin(probes)
+        self.charge(start_cost)
 
     def charge(self, spent: int) -> None:
         """Add the cost of a trace window in ns, counted as ours but not against the sampling budget."""
@@ -184,11 +158,11 @@ class RowMaker:
 
     def excuse(self, spent: int) -> None:
         """Exempt this time of ours, in ns, from the sampling budget."""
-        self._start_cost += spent
+        self._sampler.excuse(spent)
 
     def sample_next(self) -> None:
         """Sample at the next call, because something has just changed."""
-        self._next_look = self._next_sample = 0
+        self._next_look = self._sampler.due = 0
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
         self,
@@ -328,11 +302,13 @@ class RowMaker:
         """Append the row of a call for which a look is due, or that ended long after the previous one."""
         if end >= self._next_look:
             self._do_before_look()
-            if end >= self._next_sample:
-                self._sample(row, end)
-                if end >= self._next_state:
-                    self._read_state(row, end, results, atoms, driver)
-            self._next_look = min(self._next_sample, end + LOOK_EVERY_NS)
+            sampler = self._sampler
+            if end >= sampler.due:
+                sampler.sample(row, end, self.self_ns)
+                state = sampler.state(row.index, end, results, atoms, driver)
+                if state is not None:
+                    self.append(state)
+            self._next_look = min(sampler.due, end + LOOK_EVERY_NS)
             if self._at_next_call is not None:  # another thread has forked since
                 self._next_look = 0
         lane.calls += 1
@@ -410,18 +386,6 @@ class RowMaker:
         if at_next_call is not None:
             at_next_call()
 
-    def _sample(self, row: Call, end: int) -> None:
-        began = self.clock()
-        self._next_sample = end + self._sample_every
-        for probe in self._probes:
-            probe.sample(row)
-        row.self_ns = self.self_ns
-        memory = known(row.rss_bytes), known(row.device_allocated_bytes)
-        self.live.add(Sample(row.index, end, known(row.cpu_ns), *memory))
-        self._govern(end - self._origin)
-        pause = min(SAMPLE_SHARE * (self.clock() - began), LONGEST_PAUSE_NS)
-        self._next_sample = end + max(self._sample_every, pause)
-
     def _write(self, end: int) -> None:
         """Write the waiting rows after a slow call, and if the journal's thread does not keep up.
 
@@ -443,69 +407,24 @@ class RowMaker:
         if waiting > CROWD:
             outbox.relieve()
 
-    def _govern(self, elapsed: int) -> None:
-        """Sample less often while the recorder exceeds its budget."""
-        over = self.self_ns - self._start_cost > self._budget * elapsed
-        if not over or self._sample_every >= RAREST_SAMPLE_NS or elapsed <= 100 * SAMPLE_EVERY_NS:
-            return
-        if self._sample_every == SAMPLE_EVERY_NS:
-            self._notices.info(
-                "sampling-thinned",
-                "the recorder exceeded its budget; from now on the process is sampled less often, at"
-                f" least every {RAREST_SAMPLE_NS / 1e9:g} s",
-                least_every_ns=RAREST_SAMPLE_NS,
-            )
-        self._sample_every = min(2 * self._sample_every, RAREST_SAMPLE_NS)
-
-    def _read_state(self, row: Call, end: int, results: Any, atoms: Any, driver: Any) -> None:
-        state = read_state(row.index, results, atoms, driver)
-        self._next_state = end + max(STATE_EVERY_NS, STATE_SHARE * (self.clock() - end))
-        self.append(state)
-
     def _look_at_results(
         self, lane: Lane, index: int, results: dict[str, Any], end: int, energy: Any
     ) -> None:
-        """Check whether the forces are finite, as often as a thousandth of the time allows.
-
-        For a calculator whose calls take a thousand times as long as the check, that is each call; for a
-        cheaper one at least the calls 1, 2, 4, 8, ..., and one per second.
-        """
-        lane.unseen = None
-        if lane.calls == lane.look_at:  # the call that ends now is not counted yet
-            lane.look_at = 2 * lane.calls + 1
-        began = self.clock()
-        names = ["energy"] if energy is not UNSET and energy - energy != 0.0 else []
-        if not forces_are_finite(results.get("forces")):
-            names.append("forces")
-        lane.look_after = end + min(LOOK_SHARE * (self.clock() - began), LONGEST_LOOK_PAUSE_NS)
-        if names:
-            self._broken += 1
-            if self._broken <= MOST_BROKEN_TOLD:  # the rows have null there
-                self.append(State(index=index, non_finite=names))
+        record = self._result_checks.check(lane, index, results, end, energy)
+        if record is not None:
+            self.append(record)
 
     def look_at_last(self, lanes: Iterable[Lane]) -> None:
         """At the end of the run, check the forces of each lane's last call, if not done yet."""
-        for lane in lanes:
-            results = lane.stored("results")
-            if lane.unseen is not None and type(results) is dict:
-                self._look_at_results(lane, lane.unseen, results, self.last_end, UNSET)
+        for record in self._result_checks.check_last(lanes, self.last_end):
+            self.append(record)
+
+    def follow(self, driver: Any) -> None:
+        """Set the driver that the user named, if none is found on the stack; it is held weakly."""
+        self._phases.follow(driver)
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
-        found = watch.search(current)
-        if found is None and current is None and self._given_driver is not None:
-            found = self._given_driver()
-        if found is None:
-            return current
-        with self._lock:
-            number = next((n for known, n in reversed(self._phases) if known() is found), None)
-            if number is None:
-                number = next(self._phase_numbers)
-                self._phases = [pair for pair in self._phases[-64:] if pair[0]() is not None]
-                self._phases.append((weakref.ref(found), number))
-                if number <= DESCRIBED_LIMIT:
-                    self._describe(Phase(phase=number, index=index, **describe_driver(found)))
-            watch.follow(found, number)
-        return found
+        return self._phases.look(watch, current, index, self._describe)
 
     def _describe_lane(self, lane: Lane, atoms: Any) -> None:
         lane.described_in = self._described
@@ -520,15 +439,6 @@ class RowMaker:
     def _describe(self, record: Any) -> None:
         self.descriptions.append(record)
         self.append(record)
-
-    def follow(self, driver: Any) -> None:
-        """Set the driver that the user named, if none is found on the stack; it is held weakly."""
-        self._given_driver = weakref.ref(driver)
-
-
-def known(value: Any) -> Any:
-    """Return a field's value, or None if it is absent."""
-    return None if value is UNSET else value
 
 
 def _length(atoms: Any) -> int | None:

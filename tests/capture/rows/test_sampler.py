@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator
 from tests.support import read_records
 
 from instrumented_calc.capture.rows import row_maker
-from instrumented_calc.capture.rows.row_maker import RAREST_SAMPLE_NS, SAMPLE_EVERY_NS
+from instrumented_calc.capture.rows.sampler import RAREST_SAMPLE_NS, SAMPLE_EVERY_NS
 from instrumented_calc.capture.run import recorder as recorders
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings

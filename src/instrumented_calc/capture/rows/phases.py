@@ -1,0 +1,63 @@
+"""The phases of a run: each driver that requests forces is one."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.calls.driver import describe
+from instrumented_calc.journal.records import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.calls.driver import DriverWatch
+
+DESCRIBED_LIMIT = 10_000  # lanes and phases beyond this number are recorded, but not described
+REMEMBERED = 64  # drivers that are recognised when they request forces again
+
+
+class Phases:
+    """Numbers the drivers of one run in order of appearance, from 1; they are held weakly."""
+
+    __slots__ = ("_given", "_lock", "_numbers", "_seen")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._seen: list[tuple[weakref.ref[Any], int]] = []
+        self._numbers = itertools.count(1)
+        self._given: weakref.ref[Any] | None = None
+
+    def follow(self, driver: Any) -> None:
+        """Set the driver that the user named, if none is found on the stack."""
+        self._given = weakref.ref(driver)
+
+    def look(self, watch: DriverWatch, current: Any, index: int, on_new: Callable[[Phase], None]) -> Any:
+        """Search for the driver of a call.
+
+        Args:
+            watch: The lane's watch, which follows the driver that is found.
+            current: The driver so far, or None.
+            index: Number of the call.
+            on_new: Receives the record of a driver that was not known yet.
+
+        Returns:
+            The driver; `current` if none is found.
+        """
+        found = watch.search(current)
+        if found is None and current is None and self._given is not None:
+            found = self._given()
+        if found is None:
+            return current
+        with self._lock:
+            number = next((n for known, n in reversed(self._seen) if known() is found), None)
+            if number is None:
+                number = next(self._numbers)
+                self._seen = [pair for pair in self._seen[-REMEMBERED:] if pair[0]() is not None]
+                self._seen.append((weakref.ref(found), number))
+                if number <= DESCRIBED_LIMIT:
+                    on_new(Phase(phase=number, index=index, **describe(found)))
+            watch.follow(found, number)
+        return found
