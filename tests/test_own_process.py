@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from instrumented_calc import own_process
@@ -99,6 +100,7 @@ def test_a_run_without_proc_and_sys_is_measured_by_psutil(tmp_path, capsys):
     assert journal.counters.faults == 0
     environment = journal.environment
     assert environment.cpu_count == environment.affinity == os.cpu_count()
+    assert environment.physical_cores == psutil.cpu_count(logical=False)
     assert environment.memory_bytes == own_process.physical_memory()
     assert environment.threads_effective
     summary = summarize(journal)

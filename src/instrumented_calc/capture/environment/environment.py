@@ -13,6 +13,8 @@ import socket
 import sys
 from pathlib import Path
 
+import psutil
+
 from instrumented_calc.capture.environment.batch_system import job_ends, mpi_rank, scheduler, series
 from instrumented_calc.capture.environment.cgroups import cpu_quota, memory_limit
 from instrumented_calc.capture.environment.libraries import libraries
@@ -41,6 +43,7 @@ def environment() -> Environment:
                 "python": _python,
                 "cpu": _cpu,
                 "cpu_count": os.cpu_count,
+                "physical_cores": lambda: psutil.cpu_count(logical=False),
                 "affinity": usable_processors,
                 "cgroup_cpus": cpu_quota,
                 "memory_bytes": physical_memory,

@@ -33,6 +33,7 @@ class Environment(Struct, omit_defaults=True):
     python: Annotated[str, meta("Python implementation and version")] | UnsetType = UNSET
     cpu: Annotated[str, meta("Processor model")] | UnsetType = UNSET
     cpu_count: Annotated[Natural, meta("Logical processors of the machine", "1")] | UnsetType = UNSET
+    physical_cores: Annotated[Natural, meta("Processor cores of the machine", "1")] | UnsetType = UNSET
     affinity: Annotated[Natural, meta("Logical processors that this process may use", "1")] | UnsetType = (
         UNSET
     )
