@@ -134,7 +134,7 @@ def test_without_matplotlib_one_line_reports_how_to_install_it(tmp_path, capsys,
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     same_size_bundle(tmp_path)
     assert main(["ingest", "same.zip"]) == 0
-    assert capsys.readouterr().out.count("pip install 'instrumented-calc[figures]'") == 1
+    assert capsys.readouterr().out.count("pip install 'matplotlib>=3.7'") == 1
     assert not (tmp_path / "results/figures").exists()
     assert main(["ingest", "same.zip", "--no-figures"]) == 0
     assert "matplotlib" not in capsys.readouterr().out

@@ -52,5 +52,5 @@ def test_names_of_files_are_not_formulas():
 
 def test_without_matplotlib_one_line_reports_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ExperimentError, match=r"pip install 'instrumented-calc\[figures\]'"):
+    with pytest.raises(ExperimentError, match=r"pip install 'matplotlib>=3.7'"):
         render_figure(Figure("f", "t", "x", "y", (Point("s", "p", 1.0),)))

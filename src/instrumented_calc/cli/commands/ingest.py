@@ -39,7 +39,7 @@ def ingest(
         bool,
         typer.Option("--load-marshalled", help="Also load .prof files. Only for bundles you trust."),
     ] = False,
-    figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Read bundles of results, validate them and list the conclusions they can and cannot support."""

@@ -52,7 +52,7 @@ def study(
     tolerance: Annotated[
         float | None, typer.Option(min=0, help="Largest accepted difference, relative to the largest value.")
     ] = None,
-    figures: Annotated[bool, typer.Option(help="Draw figures (needs matplotlib).")] = True,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
     cprofile: Annotated[
         bool,
         typer.Option("--cprofile", help="Run each mode once more under cProfile for hotspots; not timed."),

@@ -1,4 +1,4 @@
-"""Figures of experiments as PNG and SVG, drawn by matplotlib, the extra `figures`.
+"""Figures of experiments as PNG and SVG, drawn by matplotlib, which ASE requires.
 
 Figures are generic: groups along the axis, series of different colours, bars or lines with intervals. So
 tables of earlier studies are drawn by the same functions as new ones.
@@ -100,7 +100,7 @@ def _canvas() -> tuple[Any, Any]:
         drawings = import_module("matplotlib.figure")
         backend = import_module("matplotlib.backends.backend_agg")
     except ImportError as error:
-        message = f"figures need matplotlib ({error}): pip install 'instrumented-calc[figures]'"
+        message = f"figures need matplotlib ({error}): pip install 'matplotlib>=3.7'"
         raise ExperimentError(message) from error
     import_module("matplotlib").rcParams["svg.hashsalt"] = "instrumented-calc"
     drawing = drawings.Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
