@@ -148,7 +148,6 @@ def test_stand_ins_are_removed(name, limit, monkeypatch):
         (os, "write"),
         (os, "pread"),
         (Path, "read_text"),
-        (Path, "read_bytes"),
         (os, "getcwd"),
         (metadata, "version"),
     ],

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from instrumented_calc.capture.bounded_wait import PATIENCE_S, StillWaitingError, within
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import JournalPathError, SettingsError
 from instrumented_calc.journal.writer import check_directory
@@ -31,6 +32,15 @@ def wanted_journal(journal: Any) -> str:
         JournalPathError: No journal can be written there, or the working directory was deleted.
     """
     text = _absolute(DEFAULT_JOURNAL if journal is None else _text(journal))
+    try:
+        path = within(PATIENCE_S, lambda: _checked(text), undo=lambda _: None)
+    except StillWaitingError:  # the first call tries it again, and reports it
+        return os.path.join(text, DEFAULT_JOURNAL) if text.endswith(os.sep) else text  # noqa: PTH118
+    return str(path)
+
+
+def _checked(text: str) -> Path:
+    """Return the journal's path, if it can be created there."""
     path = Path(text)
     mode = _mode(path)
     if text.endswith(os.sep) or (mode is not None and stat.S_ISDIR(mode)):
@@ -47,7 +57,7 @@ def wanted_journal(journal: Any) -> str:
         message = f"{path.name[:30]}...: a name of {size} bytes; a journal's name may have at most {longest}"
         raise JournalPathError(message)
     check_directory(path)
-    return str(path)
+    return path
 
 
 def _text(journal: Any) -> str:

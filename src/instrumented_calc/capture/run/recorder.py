@@ -22,6 +22,7 @@ from instrumented_calc.capture.run.header import new_run_id
 from instrumented_calc.capture.run.last_failure import failure_of_program
 from instrumented_calc.capture.run.pulse import FORK_PATIENCE_S, Pulse
 from instrumented_calc.capture.run.recording import Recording, guarded
+from instrumented_calc.errors import JournalPathError
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.records import Counters
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 END_PATIENCE_S = process_hooks.END_PATIENCE_S
 LONGEST_MARK = 10_000  # characters
+RETRY_S = 10.0  # a journal that could not be created is tried again after this time
+RETRY_SHARE = 100  # a file system that hangs delays a call by seconds: for a hundredth of the time at most
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
@@ -74,6 +77,7 @@ class Recorder:
         self.lanes: weakref.WeakValueDictionary[int, Lane] = weakref.WeakValueDictionary()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
+        self._retry_at = 0.0  # time before which no journal is created, because that has failed
         self._get_ready()
         process_hooks.remember(self)
 
@@ -170,23 +174,38 @@ class Recorder:
         with self._lock:
             if self.state is not WAITING:
                 return self.maker
+            if time.monotonic() < self._retry_at:
+                self.lose_row()
+                return None
             began = self.clock()
             try:
                 recording = self._record()
             except BaseException as error:
                 if is_foreign(error):
                     raise  # the next call tries again
-                self.state = ENDED
-                process_hooks.forget(self)
-                warn(f"nothing is recorded: {error}", kind="no-journal", run_id=self.run_id)
+                self._postpone(error, spent_s=(self.clock() - began) / 1e9)
                 return None
             self.recording, self.state = recording, RECORDING
+            if self.counters.lost_rows:
+                text = f"{self.counters.lost_rows} calls were made before the journal could be created"
+                recording.notices.info("rows-lost", text, lost_rows=self.counters.lost_rows)
             self._start_pulse()
             process_hooks.watch()
             recording.maker.begin(recording.probes, self.clock() - began)
             self.maker = recording.maker
             recording.announce_start()
             return self.maker
+
+    def _postpone(self, error: BaseException, spent_s: float) -> None:
+        """Try again later, if the journal could not be created; anything else ends the run."""
+        if not self._retry_at:  # the first time
+            warn(f"nothing is recorded: {error}", kind="no-journal", run_id=self.run_id)
+        if isinstance(error, JournalPathError):
+            self.lose_row()
+            self._retry_at = time.monotonic() + max(RETRY_S, RETRY_SHARE * spent_s)
+        else:
+            self.state = ENDED
+            process_hooks.forget(self)
 
     def _record(self) -> Recording:
         return Recording(
@@ -257,7 +276,7 @@ class Recorder:
         recording = self.recording
         if was is not RECORDING or recording is None:
             process_hooks.forget(self)
-            if was is WAITING:
+            if was is WAITING and not self._retry_at:
                 self._say_if_unseen()
             if self._ending not in (None, threading.get_ident()):
                 self._ended.wait(max(deadline - time.monotonic(), 0))

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc._version import __version__
+from instrumented_calc.capture.bounded_wait import PATIENCE_S, StillWaitingError, within
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
@@ -24,6 +25,7 @@ from instrumented_calc.capture.rows.row_maker import RowMaker
 from instrumented_calc.capture.run.header import journal_path, opening_records
 from instrumented_calc.capture.run.housekeeping import Rounds
 from instrumented_calc.capture.tracing.windows import Windows
+from instrumented_calc.errors import JournalPathError
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import RunEnd, Tally
 from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION, NOT_MEASURED
@@ -31,6 +33,7 @@ from instrumented_calc.journal.writer import JournalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.interfaces import CountingMaker
@@ -100,7 +103,7 @@ class Recording:
         self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
         with contextlib.ExitStack() as undo:  # if a part fails
             path = journal_path(settings, parent_run_id)
-            self.writer = writer = JournalWriter(path, on_trouble=self.report_trouble)
+            self.writer = writer = self._open(path)
             undo.callback(writer.discard)
             self._black_box = BlackBox(
                 writer.path, run_id, settings.max_journal, on_trouble=self.report_trouble
@@ -151,6 +154,17 @@ class Recording:
             if writer.direct:
                 self.outbox.drain()
             undo.pop_all()
+
+    def _open(self, path: Path) -> JournalWriter:
+        try:
+            return within(
+                PATIENCE_S,
+                lambda: JournalWriter(path, on_trouble=self.report_trouble),
+                undo=JournalWriter.discard,
+            )
+        except StillWaitingError:
+            message = f"{path}: the file system does not respond; pass journal= with a path elsewhere"
+            raise JournalPathError(message) from None
 
     def _listen(self) -> None:
         for name, begin in LISTENERS.items():
