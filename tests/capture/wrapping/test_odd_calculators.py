@@ -415,7 +415,7 @@ def test_answers_that_no_calculate_has_given_are_reported_at_the_end(kind, capsy
     assert atoms.get_forces().tobytes() == bare.get_forces().tobytes()
     recording(atoms.calc).close()
     message = capsys.readouterr().err
-    assert "nothing is recorded: the calculator gave 1 answers" in message
+    assert "nothing is recorded: calculate() was never called (requests answered: 1)" in message
     assert message.count("\n") == 1
 
 

@@ -104,13 +104,13 @@ def lost_edges(evidence: Evidence) -> Observation:
     states = evidence.summary.journal.states
     far = [each.farthest_cells for each in states if isinstance(each.farthest_cells, float)]
     volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float) and each.volume_a3 > 0]
-    text = f"edges per atom went {100 * change:.3g} %"
+    text = f"edges per atom fell by {-100 * change:.3g} %"
     if not far or not volumes:
         return unknown(f"{text}, but the positions of the atoms are not recorded", numbers, len(rows))
     numbers |= {"farthest_cells": max(far), "volume_change": volumes[-1] / volumes[0] - 1}
     if max(far) <= OUTSIDE_CELLS or abs(volumes[-1] / volumes[0] - 1) > SAME_VOLUME:
         return clear(f"{text}, but the atoms are in the cell, or it has changed", numbers, len(rows))
-    text += f" while atoms moved as far as {max(far):.3g} cells out: results may be wrong"
+    text += f" while atoms moved up to {max(far):.3g} cells out: results may be wrong"
     return flagged(text, numbers=numbers, n=len(rows))
 
 

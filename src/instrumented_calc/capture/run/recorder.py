@@ -374,8 +374,8 @@ class Recorder:
 
 def _unseen(answers: int) -> str:
     return (
-        f"nothing is recorded: the calculator gave {answers} answers, but its calculate() was never called;"
-        " if it delegates to another calculator, wrap that one"
+        f"nothing is recorded: calculate() was never called (requests answered: {answers}); if the calculator"
+        " delegates to another one, wrap that one"
     )
 
 
