@@ -7,18 +7,16 @@ rows are unknown until a row has them again.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
+from instrumented_calc.journal.damage import BadLine, Damage, fragments
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import CALL, HOLE, TOO_LONG
 from instrumented_calc.journal.row_collector import RowCollector
@@ -27,13 +25,10 @@ from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from instrumented_calc.journal.columns import Calls
     from instrumented_calc.journal.lines import Lines
     from instrumented_calc.journal.newest_calls import NewestCalls
 
-_RECORD = re.compile(rb'\{"event":"')
 # A short row without optional fields; files with even shorter rows still fit.
 SHORT_ROW_BYTES = 80
 # Room is reserved for at most this many rows: the size of a sparse file is not informative.
@@ -62,37 +57,6 @@ class EventKey(msgspec.Struct):
     """The key common to all records."""
 
     event: str
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line that is not a record of the format."""
-
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Damage of a file besides bad lines.
-
-    Attributes:
-        empty_bytes: NUL bytes, as left by a crash of the machine.
-        long_lines: Lines too long to be a record.
-        repeated: Records that occur more than once in the file and are counted once.
-        conflicting: Rows dropped because another row has the same number but different times.
-        misplaced: Rows that ended long before the row above them: blocks are out of order.
-        other_run_lines: Lines of another run, which are not read.
-        other_run_from: The first of these lines; None if there are none.
-    """
-
-    empty_bytes: int = 0
-    long_lines: int = 0
-    repeated: int = 0
-    conflicting: int = 0
-    misplaced: int = 0
-    other_run_lines: int = 0
-    other_run_from: int | None = None
 
 
 class Gathering:
@@ -242,7 +206,7 @@ class Gathering:
 
     def _salvage(self, line: bytes, number: int) -> None:
         """Add whole records within a bad line: a cut line runs into the next, intact one."""
-        for fragment in _fragments(line):
+        for fragment in fragments(line):
             with suppress(*UNDECODABLE):
                 self._add_record(fragment, number)
 
@@ -339,17 +303,3 @@ def _tamed(record: Any) -> Any:
         case records.Finding():
             record.numbers = tame(record.numbers)
     return record
-
-
-def _fragments(line: bytes) -> Iterator[bytes]:
-    """Yield possible records within a line, other than the whole line."""
-    starts = [found.start() for found in _RECORD.finditer(line)]
-    for begin, end in pairwise([*starts, len(line)]):
-        piece = line[begin:end]
-        try:
-            # In Latin-1 each character is one byte, so the end is a byte position.
-            _, length = json.JSONDecoder().raw_decode(piece.decode("latin-1"))
-        except (ValueError, RecursionError):
-            continue
-        if length < len(line):
-            yield piece[:length]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
-from instrumented_calc.journal.gathering import LISTED, BadLine, Damage, Gathering
+from instrumented_calc.journal.damage import BadLine, Damage
+from instrumented_calc.journal.gathering import LISTED, Gathering
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.newest_calls import NewestCalls
 from instrumented_calc.journal.process_alive import writer_is_alive

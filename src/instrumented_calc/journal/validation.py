@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
+from instrumented_calc.journal.damage import BadLine
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.gathering import KINDS, LONGEST_EVENT, BadLine, EventKey
+from instrumented_calc.journal.gathering import KINDS, LONGEST_EVENT, EventKey
 from instrumented_calc.journal.lines import HOLE, LONGEST_LINE, TOO_LONG, open_lines
 from instrumented_calc.journal.reader import no_journal
 from instrumented_calc.journal.run_start import UNDECODABLE, check_version

@@ -15,7 +15,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.rows import black_box
 from instrumented_calc.capture.rows.black_box import BlackBox
 from instrumented_calc.capture.rows.outbox import Context, Outbox
-from instrumented_calc.journal.gathering import Damage
+from instrumented_calc.journal.damage import Damage
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.records import SCHEMA, Call, RunStart
 from instrumented_calc.journal.writer import JournalWriter

@@ -25,7 +25,8 @@ from instrumented_calc.capture.attribute_lookup import (
 )
 from instrumented_calc.capture.calls.lane import Lane
 from instrumented_calc.capture.wrapping.copies import Contents
-from instrumented_calc.capture.wrapping.recorded_method import as_of, counted, recorded, recorded_bound
+from instrumented_calc.capture.wrapping.counted_answers import counted
+from instrumented_calc.capture.wrapping.recorded_method import as_of, recorded, recorded_bound
 from instrumented_calc.capture.wrapping.twin import RECORDED, calculates_itself, owns_its_dictionary
 from instrumented_calc.foreign import is_foreign
 

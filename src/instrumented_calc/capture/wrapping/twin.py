@@ -25,12 +25,8 @@ from instrumented_calc.capture.attribute_lookup import (
 )
 from instrumented_calc.capture.calls.lane import Lane
 from instrumented_calc.capture.wrapping.copies import Contents
-from instrumented_calc.capture.wrapping.recorded_method import (
-    answered,
-    counted,
-    recorded_bound,
-    recorded_method,
-)
+from instrumented_calc.capture.wrapping.counted_answers import answered, counted
+from instrumented_calc.capture.wrapping.recorded_method import recorded_bound, recorded_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
