@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,11 @@ def test_each_command_has_a_help_of_its_own(name, capsys):
 def test_a_misspelt_command_is_wrong_usage(capsys):
     assert main(["compar"]) == 2
     assert "No such command 'compar'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["report", "--help"], ["schema"]])
+def test_commands_that_need_no_numpy_do_not_load_it(words):
+    code = f"import sys, instrumented_calc.cli as cli; cli.main({words}); sys.exit('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

@@ -190,7 +190,7 @@ def test_a_fault_of_our_own_is_one_line_and_its_traceback_can_be_had(folder, cap
     def faulty(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
+    monkeypatch.setattr("instrumented_calc.cli.journal_report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == 70
     reported = capsys.readouterr().err
     assert reported.count("\n") == 1
@@ -212,7 +212,7 @@ def test_errors_of_the_system_are_one_line(error, expected, folder, capsys, monk
     def faulty(*_):
         raise error
 
-    monkeypatch.setattr("instrumented_calc.cli.commands.report.read_journal", faulty)
+    monkeypatch.setattr("instrumented_calc.cli.journal_report.read_journal", faulty)
     assert main(["report", "run.jsonl"]) == UNUSABLE
     assert capsys.readouterr().err == expected
 

@@ -15,7 +15,8 @@ from instrumented_calc.analysis.comparison.comparison import compare as compare_
 from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
 from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.cli.formats import DOCUMENTS, Form
+from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import JournalReadError, TargetError
 from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.reader import read_journal

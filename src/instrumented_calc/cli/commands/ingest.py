@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instrumented_calc.cli.formats import DOCUMENTS, Form
+from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.ingest_figures import draw
+from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import IntakeError, TargetError
 from instrumented_calc.intake.archives.output_folder import write_ours
 from instrumented_calc.intake.ingest import OURS, Bundle

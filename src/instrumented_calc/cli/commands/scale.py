@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.cli.formats import DOCUMENTS, Form
+from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import TargetError
 from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
 from instrumented_calc.journal.reader import read_journal

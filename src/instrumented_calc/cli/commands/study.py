@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from instrumented_calc.analysis.study.cells import MODES, usable
 from instrumented_calc.analysis.study.judgement import judge_study
-from instrumented_calc.cli.formats import DOCUMENTS, Form
+from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.study.plan import Plan
 from instrumented_calc.experiments.study.runner import run_study

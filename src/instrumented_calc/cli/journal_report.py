@@ -1,0 +1,124 @@
+"""Read, judge and render journals: the work of the command `report`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from instrumented_calc.analysis.read_run import ReadRun
+from instrumented_calc.analysis.rules.catalogue import NAMES, judge
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.analysis.targets import check_target, parse_target
+from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
+from instrumented_calc.cli.renderers import REPORTS
+from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.naming import did_you_mean
+from instrumented_calc.plain_text import plain, shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.cli.formats import ReportForm
+
+
+def report_journals(  # noqa: PLR0913 - keyword-only, one an option
+    journals: Sequence[Path],
+    *,
+    form: ReportForm,
+    require: Iterable[str],
+    ignore: Iterable[str],
+    fail_on: Iterable[str],
+    output: Path | None,
+) -> None:
+    """Report on journals.
+
+    Args:
+        journals: The journals; empty: the newest in this folder.
+        form: Output format.
+        require: Targets to be met.
+        ignore: Rules to skip, one or several separated by commas.
+        fail_on: Rules that must not flag, as in `ignore`.
+        output: File to write; None: stdout.
+
+    Raises:
+        Exit: With 1 if a target is missed or a rule of `fail_on` flags.
+    """
+    targets = [parse_target(text) for text in require]
+    ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
+    paths = [*journals] or [_newest_here()]
+    if len(paths) == 1:
+        _mention_newer(paths[0])
+    runs = [
+        ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
+        for summary in _summarize(paths)
+    ]
+    text = REPORTS[form](runs)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text)
+    missed = any(outcome.verdict != "passed" for run in runs for outcome in run.outcomes)
+    wrong = [
+        each for run in runs for each in run.findings if each.verdict == "flagged" and each.rule in fatal
+    ]
+    for each in wrong:
+        typer.echo(f"failed on {each.rule}: {plain(each.headline)}", err=True)
+    if missed or wrong:
+        raise typer.Exit(1)
+
+
+def _rules(given: Iterable[str], option: str) -> set[str]:
+    """Parse the rule names of an option; unknown names are an error."""
+    names = {name.strip() for text in given for name in text.split(",") if name.strip()}
+    for name in sorted(names.difference(NAMES)):
+        hint = did_you_mean(name, NAMES) or "the report lists the rule names"
+        message = f"unknown rule {name!r}; {hint}"
+        raise typer.BadParameter(message, param_hint=option)
+    return names
+
+
+def _summarize(paths: list[Path]) -> list[Summary]:
+    """Read journals, with progress on a terminal."""
+    if len(paths) == 1 or not sys.stderr.isatty():
+        return [summarize(read_journal(path)) for path in paths]
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    summaries = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(paths))
+        for path in paths:
+            bar.update(task, description=f"reading {escape(plain(path.name))}")
+            summaries.append(summarize(read_journal(path)))
+            bar.advance(task)
+    return summaries
+
+
+def _newest_here() -> Path:
+    path = newest_journal(Path())
+    typer.echo(f"reporting on {shown_path(path)}, the newest journal in this folder", err=True)
+    return path
+
+
+def _mention_newer(path: Path) -> None:
+    newer = newer_journal(path)
+    if newer is not None:
+        typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
+
+
+def _write(output: Path, text: str) -> None:
+    if is_journal(output):
+        message = f"{output}: is a journal and is not overwritten; give another --output"
+        raise JournalReadError(message)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        message = f"cannot write {shown_path(output)}: {error.strerror}; give another --output"
+        raise JournalReadError(message) from error
+    typer.echo(f"wrote {shown_path(output)}", err=True)
