@@ -26,7 +26,7 @@ from instrumented_calc.journal.reader import read_journal
 if TYPE_CHECKING:
     from tests.faults.failing import Count
 
-STEPS = 20
+STEPS = 10
 CALLS = STEPS + 1
 FOR_EVER = 10**9
 MOST_ROUNDS = 400

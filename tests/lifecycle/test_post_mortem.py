@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import signal
-import subprocess
-import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 from tests.lifecycle.children import run_script, started_script
+
+from instrumented_calc.cli import main
 
 START = """
 from stage import *
@@ -29,9 +31,10 @@ step(atoms)
 
 def report(journal: str = "run.jsonl") -> str:
     """Return the report's lines on how the run ended."""
-    command = [sys.executable, "-m", "instrumented_calc", "report", journal]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    return " ".join(line for line in done.stdout.splitlines() if line.split()[:1] == ["ended"])
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main(["report", journal]) == 0
+    return " ".join(line for line in printed.getvalue().splitlines() if line.split()[:1] == ["ended"])
 
 
 def wait_for(text: str) -> None:
