@@ -113,7 +113,7 @@ def saved():
 
 def test_fresh_pinned_processes_leave_tables_journals_and_evidence(capsys):
     assert study("--modes", "numpy_only", "--reps", "2") == 0
-    assert "no time of torch_mixed and torch_full" in capsys.readouterr().out
+    assert "no times for torch_mixed and torch_full" in capsys.readouterr().out
     with Path("out/timings_local.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert len(rows) == 8

@@ -281,7 +281,7 @@ def test_a_mode_that_stalled_leaves_no_verdict_and_is_reported():
     found = [each for each in cells(0, (2.0, 1.0, 0.97)) if each.mode != "torch_full"]
     lost = StudyCell("planted.xyz", "torch_full", 1, 0, 0, status="stalled", why="no end after 120 s")
     verdict = judged([*found, lost])
-    assert verdict.why == "no time of torch_full"
+    assert verdict.why == "no times for torch_full"
     assert verdict.lost == (lost,)
 
 
