@@ -28,7 +28,8 @@ def knows(calc: Any) -> bool:
     Args:
         calc: Any calculator.
     """
-    return isinstance(calc, (AniSOAPCalculator, Descriptors))
+    # Not isinstance(): ABCMeta fails for a class whose metaclass has no hash.
+    return any(cls is AniSOAPCalculator or cls is Descriptors for cls in type(calc).__mro__)
 
 
 def describe(calc: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,22 @@ def refusal(error_class=InstrumentedCalcError, **options):
 
 @pytest.mark.parametrize(
     "value",
-    [None, -1, -0.001, 2, float("nan"), float("inf"), "1%", "0.01", True, Decimal("0.01"), [], np.ones(2)],
+    [
+        None,
+        -1,
+        -0.001,
+        2,
+        10**400,
+        pytest.param(-(10**5000), id="huge"),
+        float("nan"),
+        float("inf"),
+        "1%",
+        "0.01",
+        True,
+        Decimal("0.01"),
+        [],
+        np.ones(2),
+    ],
 )
 def test_an_overhead_budget_is_a_share(value):
     assert refusal(SettingsError, overhead_budget=value).startswith("overhead_budget=")
@@ -38,7 +54,21 @@ def test_an_overhead_budget_is_a_share(value):
 
 @pytest.mark.parametrize(
     "value",
-    [None, 0, -1, 0.5, float("nan"), float("inf"), "100MB", True, 1 + 2j, Decimal(100), {}, np.ones(2)],
+    [
+        None,
+        0,
+        -1,
+        0.5,
+        Fraction(10**400, 3),
+        float("nan"),
+        np.float64("inf"),
+        "100MB",
+        True,
+        1 + 2j,
+        Decimal(100),
+        {},
+        np.ones(2),
+    ],
 )
 def test_max_journal_is_a_whole_number_of_bytes(value):
     assert refusal(SettingsError, max_journal=value).startswith("max_journal=")
@@ -55,7 +85,13 @@ def test_trace_is_a_known_word_or_a_trace(value):
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"every_calls": "5"}, {"every_calls": 1.5}, {"every_calls": 5, "chrome": "no"}]
+    "numbers",
+    [
+        {"every_calls": "5"},
+        {"every_calls": 1.5},
+        {"every_calls": -(10**5000)},
+        {"every_calls": 5, "chrome": "no"},
+    ],
 )
 def test_a_trace_has_whole_numbers(numbers):
     with pytest.raises(SettingsError, match="every_calls="):
@@ -70,6 +106,9 @@ def test_a_trace_has_whole_numbers(numbers):
         {"max_journal": 1e9},
         {"max_journal": np.int64(100_000)},
         {"max_journal": 10**30},
+        {"max_journal": Fraction(10**400)},
+        {"trace": Trace(every_calls=10**400)},
+        {"trace": Trace(every_calls=np.int64(5), active=np.int32(2), max_windows=10**5000)},
         {"summary": False, "trace": "off"},
     ],
 )

@@ -269,6 +269,14 @@ def test_the_innermost_mount_reports_whether_a_server_may_hang(
     assert on_network_file_system(Path(os.fsdecode(name))) is network
 
 
+@pytest.mark.parametrize("kind", ["dvs", "virtiofs", "vboxsf", "orangefs", "daos", "GPFS", "fuse.dfuse"])
+def test_file_systems_of_other_hosts_are_recognised(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"31 22 0:41 / /scratch rw shared:5 - {kind} server:/scratch rw\n".encode()
+    monkeypatch.setattr(Path, "read_bytes", lambda *_, **__: line)
+    monkeypatch.setattr(Path, "resolve", lambda path: path)
+    assert on_network_file_system(Path("/scratch/run.jsonl"))
+
+
 def test_where_mounts_are_not_listed_a_file_counts_as_local(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+import math
+from numbers import Real
 from typing import Any
 
 import msgspec
@@ -73,18 +74,21 @@ def is_switched_off(value: str) -> bool:
 
 
 def _share(value: Any) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
+    if _is_number(value) and 0 <= value <= 1:
         return float(value)
     message = f"overhead_budget={shown(value)}: not a share of the wall time; give 0 to 1, such as 0.01"
     raise SettingsError(message)
 
 
 def _size(value: Any) -> int:
-    whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
-    if whole and not isinstance(value, bool) and value > 0:
+    if _is_number(value) and 0 < value < math.inf and int(value) == value:
         return min(int(value), LARGEST)
     message = f"max_journal={shown(value)}: not a size in bytes; give a positive integer such as 256_000_000"
     raise SettingsError(message)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _choice(value: Any) -> bool | None:

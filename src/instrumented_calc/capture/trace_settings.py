@@ -9,6 +9,7 @@ import msgspec
 
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import TraceSettingsError
+from instrumented_calc.journal.records import LARGEST
 
 AUTO, OFF = "auto", "off"
 MOST_CALLS = 100
@@ -37,15 +38,19 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     chrome: bool = True
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
-        numbers = self.every_calls, self.active, self.max_windows
-        whole = all(isinstance(each, Integral) and not isinstance(each, bool) for each in numbers)
-        if not whole or min(numbers) < 1 or self.active > MOST_CALLS:
-            message = f"{self}: its numbers must be integers of at least 1, and active at most {MOST_CALLS}"
+        """Check the numbers, and make them plain integers that a journal can hold."""
+        numbers = {name: getattr(self, name) for name in ("every_calls", "active", "max_windows")}
+        whole = all(isinstance(each, Integral) and not isinstance(each, bool) for each in numbers.values())
+        given = numbers | {"chrome": self.chrome}
+        text = f"Trace({', '.join(f'{name}={shown(value)}' for name, value in given.items())})"
+        if not whole or min(numbers.values()) < 1 or self.active > MOST_CALLS:
+            message = f"{text}: its numbers must be integers of at least 1, and active at most {MOST_CALLS}"
             raise TraceSettingsError(message)
         if not isinstance(self.chrome, bool):
-            message = f"{self}: chrome must be True or False"
+            message = f"{text}: chrome must be True or False"
             raise TraceSettingsError(message)
+        for name, value in numbers.items():
+            msgspec.structs.force_setattr(self, name, min(int(value), LARGEST))
 
 
 def check_trace(trace: Any) -> str | Trace:

@@ -18,6 +18,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
         b"beegfs",
         b"ceph",
         b"cifs",
+        b"coda",
+        b"daos",
+        b"dvs",
         b"fuse",
         b"gfs",
         b"gfs2",
@@ -28,10 +31,15 @@ NETWORK_FILE_SYSTEMS = frozenset(
         b"nfs",
         b"nfs4",
         b"ocfs2",
+        b"orangefs",
         b"panfs",
+        b"prl_fs",
         b"pvfs2",
         b"smb3",
         b"smbfs",
+        b"vboxsf",
+        b"virtiofs",
+        b"vmhgfs",
         b"webdav",
         b"wekafs",
     ]
@@ -55,7 +63,7 @@ def on_network_file_system(path: Path) -> bool:
         inside = name == point or name.startswith(point.rstrip(b"/") + b"/")
         if inside and len(point) >= len(longest):
             longest, kind = point, its_kind
-    return kind.partition(b".")[0] in NETWORK_FILE_SYSTEMS
+    return kind.lower().partition(b".")[0] in NETWORK_FILE_SYSTEMS
 
 
 def _mounts() -> list[tuple[bytes, bytes]]:

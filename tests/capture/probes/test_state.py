@@ -88,6 +88,27 @@ def test_results_that_are_not_finite_are_named():
     assert (state.index, state.non_finite) == (3, ["energy", "stress"])
 
 
+def test_no_code_of_a_results_class_runs():
+    ran = []
+
+    class Lazy(float):
+        def __float__(self):
+            ran.append("float")
+            return 1.0
+
+    class Quantity(np.ndarray):
+        def __array_ufunc__(self, *inputs, **options):
+            ran.append("ufunc")
+
+    class Loose:
+        def __getattr__(self, name):
+            ran.append(name)
+
+    results = {"energy": Lazy("nan"), "forces": np.zeros((2, 3)).view(Quantity), "more": Loose()}
+    assert read_state(3, results, molecule("N2"), None).non_finite == ["energy"]
+    assert ran == []
+
+
 def test_results_that_carry_a_graph_are_named():
     torch = pytest.importorskip("torch")
 

@@ -19,6 +19,8 @@ from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.rules.evidence import gather
 from instrumented_calc.analysis.rules.usage import unchanged_atoms
 from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.capture.wrapping.atoms_setter import wrap_assigned
+from instrumented_calc.integration import find_integration
 from instrumented_calc.journal.reader import read_journal
 
 
@@ -129,6 +131,18 @@ def test_odd_metaclasses_are_profiled_and_see_nothing_of_it(metaclass):
     atoms.get_forces()
     assert Registering.made == []
     assert recording(atoms.calc).calls == 1
+
+
+def test_a_class_without_a_hash_can_be_assigned_and_integrations_are_asked_about_it():
+    atoms, calculator = copper(), Unhashable("Meta", (zoo.Spring,), {})()
+    undo = wrap_assigned(ProfiledCalculator, lambda _: False)
+    try:
+        atoms.calc = calculator
+    finally:
+        undo()
+    assert recording(atoms.calc).calls == 0
+    assert find_integration(calculator, troubles := []) is None
+    assert troubles == []
 
 
 @pytest.mark.parametrize("kind", ["property", "mapping", "ordered"])
@@ -277,6 +291,20 @@ def test_odd_access_is_kept(make):
     assert recording(wrapped).calls == 1
 
 
+class Unprintable:
+    """A name whose text cannot be made."""
+
+    def __str__(self):
+        raise RuntimeError
+
+
+class Unreadable(list):
+    """Names that cannot be iterated."""
+
+    def __iter__(self):
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -286,6 +314,8 @@ def test_odd_access_is_kept(make):
         ("en\udcff", None),
         (3, 4),
         ([None, 1], {"a": 2}),
+        ([Unprintable()], {"energy": Unprintable()}),
+        (Unreadable(), [Unprintable()]),
         ((each for each in "ab"), []),
     ],
 )

@@ -45,7 +45,7 @@ def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: An
     """
     import numpy as np
 
-    energy, forces = results.get("energy"), results.get("forces")
+    energy, forces = host_value(results.get("energy")), host_value(results.get("forces"))
     if not isinstance(forces, np.ndarray) or not isinstance(energy, (float, np.floating)):
         return
     if type(driver).__name__ != "VelocityVerlet" or driver.atoms is not atoms or atoms.constraints:
@@ -55,6 +55,21 @@ def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: An
     momenta = atoms.arrays["momenta"] + 0.5 * driver.dt * forces
     state.kinetic_ev = float(0.5 * (momenta**2 / atoms.get_masses()[:, None]).sum())
     state.conserved_ev = float(energy) + state.kinetic_ev
+
+
+def host_value(value: Any) -> Any:
+    """Return a real number or numpy array that the host has, or None; no code of a user's class runs.
+
+    Args:
+        value: Any result of a calculator. A subclass of float is read as the float it is; subclasses of
+            numpy's types outside numpy are not read.
+    """
+    import numpy as np
+
+    kind = type(value)
+    if kind.__module__ == "numpy" and issubclass(kind, (np.floating, np.ndarray)):
+        return value
+    return float.__float__(value) if issubclass(kind, float) else None
 
 
 def _within_a_step(driver: Any) -> bool:
@@ -80,11 +95,14 @@ def _read_results(state: State, results: dict[str, Any]) -> None:
     """Read which results are not finite, and which still carry an autograd graph."""
     import numpy as np
 
-    host = (float, np.floating, np.ndarray)
+    read = [(name, host_value(value)) for name, value in results.items()]
     state.non_finite = [
-        name for name, value in results.items() if isinstance(value, host) and not np.isfinite(value).all()
+        name for name, value in read if value is not None and not np.isfinite(value).all()
     ] or UNSET
-    if "torch" in sys.modules:
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    if tensor is not None:
         state.graph_retained = [
-            name for name, value in results.items() if getattr(value, "grad_fn", None) is not None
+            name
+            for name, value in results.items()
+            if issubclass(type(value), tensor) and value.grad_fn is not None
         ] or UNSET

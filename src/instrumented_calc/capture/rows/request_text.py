@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from instrumented_calc.foreign import is_foreign
+
 
 def plain_text(text: str) -> str:
     """Return text that UTF-8 can encode: lone surrogates, as in undecodable file names, are escaped."""
@@ -11,15 +13,24 @@ def plain_text(text: str) -> str:
 
 
 def plain_names(names: Any) -> Any:
-    """Return names that stay the same even if the caller changes his list.
+    """Return names that stay the same even if the caller changes the list.
 
     Args:
         names: The value passed as `properties` or `system_changes`.
 
     Returns:
         A list, tuple, frozenset or string equal to the one passed; a list of text for an array and the like;
-        None if it has no names. An iterator is not consumed.
+        None if it has no names or cannot be read. An iterator is not consumed.
     """
+    try:
+        return _names(names)
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return None
+
+
+def _names(names: Any) -> Any:
     if names is None or type(names) is bool:
         return None
     if isinstance(names, str):
@@ -29,9 +40,14 @@ def plain_names(names: Any) -> Any:
     if isinstance(names, (set, frozenset)):
         return frozenset(_plain(name) for name in names)
     if hasattr(type(names), "tolist"):
-        return plain_names(names.tolist())
+        return _names(names.tolist())
     return None
 
 
 def _plain(name: Any) -> str:
-    return plain_text(name if type(name) is str else str(name))
+    try:
+        return plain_text(name if type(name) is str else str(name))
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        return f"<{plain_text(type(name).__qualname__)}>"

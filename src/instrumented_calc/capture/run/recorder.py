@@ -144,7 +144,7 @@ class Recorder:
                 self.recording.notices.warn(
                     "recorder-fault",
                     f"internal error in the {where} ({type(error).__name__}: {error}); the run continues, "
-                    "some rows are missing; please report it",
+                    "its journal may be incomplete; please report it",
                 )
 
     def _guarded(self, where: str, action: Callable[[], object]) -> None:
@@ -177,7 +177,7 @@ class Recorder:
             if time.monotonic() < self._retry_at:
                 self.lose_row()
                 return None
-            began = self.clock()
+            began, began_cpu = self.clock(), time.thread_time_ns()
             try:
                 recording = self._record()
             except BaseException as error:
@@ -191,7 +191,7 @@ class Recorder:
                 recording.notices.info("rows-lost", text, lost_rows=self.counters.lost_rows)
             self._start_pulse()
             process_hooks.watch()
-            recording.maker.begin(recording.probes, self.clock() - began)
+            recording.maker.begin(recording.probes, time.thread_time_ns() - began_cpu)
             self.maker = recording.maker
             recording.announce_start()
             return self.maker

@@ -28,11 +28,15 @@ def wrap_assigned(wrap: Callable[[Any], Any], is_wrapped: Callable[[Any], bool])
 
     original: Any = Atoms.calc
 
+    def only_stores_results(calc: Any) -> bool:
+        # Not isinstance(): ABCMeta fails for a class whose metaclass has no hash.
+        return any(cls is SinglePointCalculator for cls in type(calc).__mro__)
+
     def assign(atoms: Any, calc: Any) -> None:
         if (
             calc is not None
             and is_calculator(calc)
-            and not isinstance(calc, SinglePointCalculator)
+            and not only_stores_results(calc)
             and not is_wrapped(calc)
         ):
             known = twin_of(calc)
