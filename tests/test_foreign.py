@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -79,7 +79,14 @@ def forgetful(number, frame):
     raise TimeoutError
 
 
+def oneshot(number, frame):
+    signal.signal(number, signal.SIG_DFL)
+    frame = number = None  # noqa: F841 - it keeps nothing that shows what it was given
+    fail()
+
+
 HANDLERS = [
+    oneshot,
     Handler(),
     Handler().method,
     partial(fail, 1),
@@ -141,6 +148,77 @@ def test_exceptions_set_by_other_threads_are_foreign():
     set_exception(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeLimitError))
     thread.join(60)
     assert found == [(TimeLimitError, True)]
+
+
+COUNTING = ours(
+    """
+import itertools, signal, threading
+lock = threading.Lock()
+
+def one(given):
+    return len((given,))
+
+def run(delay):
+    signal.setitimer(signal.ITIMER_REAL, delay)
+    for number in itertools.count():
+        one(number)
+        with lock:
+            pass
+        str(number) + str([n for n in (1, 2)])
+"""
+)
+
+
+def test_a_handler_that_removes_itself_is_foreign_wherever_it_strikes(alarm):
+    found = []
+    for delay in range(200):
+        signal.signal(signal.SIGALRM, oneshot)
+        found.append(judged(COUNTING, 1e-4 + delay * 3e-6))
+    assert found == 200 * [(TimeLimitError, True)]
+
+
+class Named:
+    """Users' code that ours calls under another name than its own."""
+
+    __slots__ = ("held",)
+
+    def __init__(self):
+        self.held = fail
+
+    def _read(self):
+        fail()
+
+    prop = property(_read)
+    method = fail
+    cached = staticmethod(cache(fail))
+
+    def steps(self):
+        fail()
+        yield
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "given.held()",
+        "given.prop",
+        "given.method()",
+        "given.cached()",
+        "list(given.steps())",
+        "[*given.steps()]",
+        "sorted([1, 2], key=given.held)",
+        "next(map(given.method, [1]))",
+        "str(given) + given.held()",
+    ],
+)
+def test_users_code_that_ours_calls_is_not_foreign(call):
+    function = ours(f"def run(given):\n    return {call}\n")
+    assert judged(function, Named()) == (TimeLimitError, False)
+
+
+def test_a_replaced_function_of_a_module_is_not_foreign(monkeypatch):
+    monkeypatch.setattr(time, "sleep", fail)
+    assert judged(ours("import time\ndef run(given):\n    time.sleep(given)\n"), 0) == (TimeLimitError, False)
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -10,12 +10,13 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "instrumented_calc"
 PACKAGE = "instrumented_calc"
 
-EVERYBODYS = {"_version", "errors", "foreign", "naming", "own_process", "plain_text"}
+EVERYBODYS = {"_version", "errors", "foreign", "interrupted_code", "naming", "own_process", "plain_text"}
 # Which part may import which.
 ALLOWED = {
     "_version": set(),
     "errors": set(),
-    "foreign": set(),
+    "foreign": {"interrupted_code"},
+    "interrupted_code": set(),
     "naming": set(),
     "own_process": set(),
     "plain_text": set(),

@@ -12,12 +12,12 @@ or set by another thread. It has no frame and no class of its own, and counts as
 
 from __future__ import annotations
 
-import functools
 import signal
 import sys
 from itertools import pairwise
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.interrupted_code import code_of, was_called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,6 @@ CALLED = frozenset(
     {PACKAGE, "ase", "jax", "jaxlib", "msgspec", "numpy", "psutil", "structlog", "torch"}
     | sys.stdlib_module_names
 )
-DEEPEST_WRAPPER = 10
 SIGNALS = tuple(signal.valid_signals())  # computing it each time takes longer than checking them
 
 
@@ -48,12 +47,19 @@ def is_foreign(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return True
-    frames = [*_frames(error.__traceback__)]
+    places = [*_places(error.__traceback__)]
     handlers = _handler_codes()
-    for outer, frame in pairwise(frames):
-        if _package_of(frame) != PACKAGE and (frame.f_code in handlers or _is_given(frame, outer)):
+    for outer, inner in pairwise(places):
+        frame, package = inner.tb_frame, _package_of(inner.tb_frame)
+        if package != PACKAGE and (frame.f_code in handlers or _is_given(frame, outer.tb_frame)):
             return True
-    innermost = _package_of(frames[-1]) if frames else PACKAGE
+        if (
+            _is_called(_package_of(outer.tb_frame))
+            and not _is_called(package)
+            and not was_called(outer, frame)
+        ):
+            return True
+    innermost = _package_of(places[-1].tb_frame) if places else PACKAGE
     raised_by = _top_level(type(error).__module__)
     return _is_called(innermost) and not _is_called(raised_by) and raised_by != innermost
 
@@ -71,9 +77,9 @@ class own_faults_dropped:  # noqa: N801 - a context manager that reads like a fu
         return error is not None and not is_foreign(error)
 
 
-def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
+def _places(trace: TracebackType | None) -> Iterator[TracebackType]:
     while trace is not None:
-        yield trace.tb_frame
+        yield trace
         trace = trace.tb_next
 
 
@@ -96,23 +102,10 @@ def _handler_codes() -> set[CodeType]:
     """Return the code of all installed signal handlers that are written in Python."""
     found = set()
     for number in SIGNALS:
-        code = _code_of(signal.getsignal(number))
+        code = code_of(signal.getsignal(number))
         if code is not None:
             found.add(code)
     return found
-
-
-def _code_of(handler: Any) -> CodeType | None:
-    for _ in range(DEEPEST_WRAPPER):
-        if isinstance(handler, FunctionType):
-            return handler.__code__
-        if isinstance(handler, functools.partial):
-            handler = handler.func
-        elif isinstance(handler, MethodType):
-            handler = handler.__func__
-        else:
-            handler = type(handler).__call__
-    return None
 
 
 def _package_of(frame: FrameType) -> str:
