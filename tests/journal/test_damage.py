@@ -15,7 +15,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.first_energies import FIRST, read_energies
 from instrumented_calc.journal.reader import Journal, read_journal
-from instrumented_calc.journal.records import Lane, Slice
+from instrumented_calc.journal.records import Lane, Slice, describe_fields
 from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.report import build_report
@@ -133,6 +133,66 @@ def test_a_beginning_that_occurs_twice_is_not_another_run(read):
     journal = read(b"".join([*LINES[:5], *LINES[:3], *LINES[5:]]))
     assert journal.calls.index.tolist() == list(range(10))
     assert journal.damage.other_run_lines == 0
+
+
+DESCRIBED = encoded(start(), describe_fields(), LANE, *ROWS).splitlines(keepends=True)
+FIELDS = DESCRIBED[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(FIELDS[:at] + b"\0" + FIELDS[at + 1 :] for at in (2, 10, 100, 500, 3000, len(FIELDS) - 5)),
+        FIELDS[:500] + b"#" + FIELDS[501:],
+        FIELDS[:500] + b"\n",
+        FIELDS[:500],
+        FIELDS[500:],
+        FIELDS[FIELDS.index(b'{"event":"run_start"') : FIELDS.index(b"}") + 1] + b"\n",
+        b"",
+    ],
+)
+def test_a_damaged_description_of_the_fields_costs_no_row(read, fields):
+    journal = read(b"".join([DESCRIBED[0], fields, *DESCRIBED[2:]]))
+    assert journal.calls.index.tolist() == list(range(10))
+    assert journal.start.run_id == "specimen"
+    assert journal.damage.other_run_lines == 0
+    energies = read_energies(journal.path)
+    assert len(energies) == 10
+
+
+@pytest.mark.parametrize("at", range(0, 60, 3))
+def test_one_changed_letter_of_the_first_line_costs_no_row(read, at):
+    damaged = LINES[0][:at] + b"x" + LINES[0][at + 1 :]
+    assert read(damaged + b"".join(LINES[1:])).calls.index.tolist() == list(range(10))
+
+
+def test_within_a_damaged_line_the_start_of_another_run_counts(read):
+    other = encoded(start("other"), *(call(n) for n in range(50)))
+    journal = read(WHOLE + LINES[-1][:20] + other)
+    assert (len(journal.calls), journal.start.run_id) == (10, "specimen")
+    assert journal.damage.other_run_lines == 51
+
+
+UTF_16 = [b"\xff\xfe", b"\xfe\xff"]
+COMPRESSED = [b"\x1f\x8b\x08", b"PK\x03\x04", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh91"]
+
+
+@pytest.mark.parametrize("signature", UTF_16 + COMPRESSED)
+def test_the_signature_of_another_format_before_or_over_a_journal_costs_no_row(read, signature):
+    for content in (signature + WHOLE, signature + WHOLE[len(signature) :]):
+        journal = read(content)
+        assert journal.calls.index.tolist() == list(range(10))
+        assert validate_journal(journal.path).problem_count
+
+
+@pytest.mark.parametrize("between", [b"\r", b"", b" ", b"\r\t"])
+@pytest.mark.parametrize("rows", [10, 20_000])
+def test_lines_that_are_joined_are_read(read, between, rows):
+    content = encoded(start(), describe_fields(), LANE, *(call(n, energy_ev=-1.0) for n in range(rows)))
+    journal = read(content.replace(b"\n", between))
+    assert journal.calls.index.tolist() == list(range(rows))
+    assert journal.start.run_id == "specimen"
+    assert journal.damage.long_lines == 0
 
 
 def test_windows_line_ends_and_a_byte_order_mark_change_nothing(read):

@@ -13,14 +13,13 @@ from msgspec import UNSET
 
 from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.lines import CALL, open_lines
+from instrumented_calc.journal.lines import CALL, RECORD, open_lines
 from instrumented_calc.journal.row_types import row_type
 from instrumented_calc.journal.run_start import BEGINNING, UNDECODABLE
 
 if TYPE_CHECKING:
     import os
 
-RECORD = b'{"event":"'
 FRAMES = 200
 FIRST = (-1, -1, -1, 0)
 UNKNOWN = -2  # lane and phase after lines were lost

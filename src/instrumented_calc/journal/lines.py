@@ -27,12 +27,16 @@ CHUNK_BYTES = 120 * 1024
 LONGEST_LINE = 1024 * 1024
 # Start of a `call` line as the recorder writes it; any other spelling works too, slowly.
 CALL = b'{"event":"call",'
+RECORD = b'{"event":"'
 # Lines that mark omitted content. No other line contains a NUL byte.
 HOLE = b"\0hole"
 TOO_LONG = b"\0long"
 
 _NOTHING = bytes(CHUNK_BYTES)
 _NUL_RUN = re.compile(rb"\0+")
+# A record behind another on the same line: the newline is lost or is a carriage return.
+_JOINED = re.compile(rb'\}[\r\t ]*(?=\{"event":")')
+_FEW_LINES = 3  # in a chunk: only then joined records are searched for
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Signatures of other formats, and how to convert them.
 _FOREIGN = {
@@ -71,6 +75,11 @@ def open_lines(path: str | os.PathLike[str]) -> Iterator[Lines]:
         raise JournalReadError(message) from error
 
 
+def how_to_convert(head: bytes) -> str | None:
+    """Return how to make a journal of a file with these first bytes; None if they are of no known format."""
+    return next((hint for mark, hint in _FOREIGN.items() if head.startswith(mark)), None)
+
+
 def _check_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         message = "is a directory" if stat.S_ISDIR(mode) else "not a regular file"
@@ -98,13 +107,14 @@ class Lines:
         """Return the first bytes of the file, leaving the position at its beginning.
 
         Raises:
-            OSError: The file is compressed or is not UTF-8; the error states how to convert it.
+            OSError: The file is compressed or is not UTF-8; the error states how to convert it. A file that
+                has only the signature of such a format, and then records, is read.
         """
         found = self._file.read(64)
+        converting = how_to_convert(found)
+        if converting is not None and RECORD not in self._file.read(LONGEST_LINE):
+            raise OSError(0, converting)
         self._file.seek(0)
-        foreign = next((hint for mark, hint in _FOREIGN.items() if found.startswith(mark)), None)
-        if foreign is not None:
-            raise OSError(0, foreign)
         return found
 
     def chunks(self) -> Iterator[tuple[int, bytes]]:
@@ -130,6 +140,8 @@ class Lines:
             skipped = self.long_lines
             if not data.endswith((b"\n", b"\0")):
                 data = self._completed(data)
+            if data.count(b"\n") <= _FEW_LINES:
+                data = _JOINED.sub(b"}\n", data)
             if b"\0" in data:
                 data = self._without_nul(data)
             if self.long_lines > skipped:
@@ -153,9 +165,10 @@ class Lines:
         if data.endswith((b"\n", b"\0")) or self._file.tell() >= self.size:
             return data
         cut = max(data.rfind(b"\n"), data.rfind(b"\0")) + 1
-        if len(data) - cut <= LONGEST_LINE and cut:
-            self._file.seek(cut - len(data), os.SEEK_CUR)
-            return data[:cut]
+        joined = [found.end() for found in _JOINED.finditer(data, cut)]
+        if len(data) - max([cut, *joined]) <= LONGEST_LINE and (cut or joined):
+            self._file.seek(max([cut, *joined]) - len(data), os.SEEK_CUR)
+            return data[: joined[-1]] + b"\n" if joined else data[:cut]
         self.long_lines += 1
         self._skip_line()
         return data[:cut]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.decoding import converted
-from instrumented_calc.journal.lines import open_lines
+from instrumented_calc.journal.lines import how_to_convert, open_lines
 from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
@@ -49,8 +50,9 @@ def decode_start(line: bytes, where: str) -> records.RunStart:
         where: File and line, for messages.
 
     Raises:
-        JournalReadError: It has a newer major version, or belongs to another program.
-        msgspec.DecodeError: It is not a usable `run_start`.
+        JournalReadError: It has a newer major version.
+        msgspec.DecodeError: It is not a usable `run_start` of this program: one letter of it may have been
+            damaged, or it is a description of a field of `run_start` in line 2.
     """
     found = msgspec.json.decode(line)
     if not isinstance(found, dict) or found.get("event") != "run_start":
@@ -96,23 +98,32 @@ def check_version(schema: Any, where: str) -> None:
     """Check that this version can read a journal's schema.
 
     Raises:
-        JournalReadError: If it cannot.
+        JournalReadError: It needs a newer version of this program.
+        msgspec.ValidationError: It is not a schema of this program.
     """
     name, _, major = str(schema).partition("/")
-    shown = plain(repr(schema), longest=60)
     if name != records.SCHEMA.partition("/")[0] or not major.isdecimal() or len(major) > 9:  # noqa: PLR2004
-        message = f"{where}: schema {shown} is unknown; expected {records.SCHEMA!r}"
-        raise JournalReadError(message)
+        raise msgspec.ValidationError(_unknown_schema(str(schema)))
     if int(major) > records.MAJOR_VERSION:
+        shown = plain(repr(schema), longest=60)
         message = f"{where}: schema {shown} needs a newer instrumented-calc; pip install -U instrumented-calc"
         raise JournalReadError(message)
 
 
+def _unknown_schema(schema: str) -> str:
+    return f"schema {plain(repr(schema), longest=60)} is unknown; expected {records.SCHEMA!r}"
+
+
 def looks_like(head: bytes) -> str:
     """Describe the first bytes of a file that is not a journal."""
+    if converting := how_to_convert(head):
+        return converting
     if b"\0" in head or not head.isascii():
         return "binary data"
     if head.startswith(BEGINNING):
+        schema = re.search(rb'"schema":"([^"]*)"', head)
+        if schema and schema[1] != records.SCHEMA.encode():
+            return _unknown_schema(schema[1].decode("ascii"))
         return "its `run_start` is not usable"
     first_line = head.lstrip().partition(b"\n")[0].decode("ascii")
     begins = f"begins with {plain(first_line[:24].strip())!r}"
