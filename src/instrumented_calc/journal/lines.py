@@ -33,6 +33,7 @@ HOLE = b"\0hole"
 TOO_LONG = b"\0long"
 
 _NOTHING = bytes(CHUNK_BYTES)
+_HOLES = hasattr(os, "SEEK_DATA")
 _NUL_RUN = re.compile(rb"\0+")
 # A record behind another on the same line: the newline is lost or is a carriage return.
 _JOINED = re.compile(rb'\}[\r\t ]*(?=\{"event":")')
@@ -102,6 +103,7 @@ class Lines:
         self.long_lines = 0
         self._file = file
         self._in_hole = False
+        self._data_end = 0
 
     def head(self) -> bytes:
         """Return the first bytes of the file, leaving the position at its beginning.
@@ -126,11 +128,12 @@ class Lines:
         if self.head().startswith(_BYTE_ORDER_MARK):
             self._file.seek(len(_BYTE_ORDER_MARK))
         number = 1
-        while (left := self.size - self._file.tell()) > 0:
+        while (here := self._file.tell()) < self.size:
+            left = self._end_of_data(here) - here
             data = self._file.read(min(CHUNK_BYTES, left))
-            if not data:
+            if left and not data:
                 break
-            if data[0] == 0 and data == _NOTHING[: len(data)]:
+            if not left or (data[0] == 0 and data == _NOTHING[: len(data)]):
                 if not self._in_hole:
                     yield number, HOLE + b"\n"
                 self._in_hole = True
@@ -159,11 +162,14 @@ class Lines:
                 yield first + len(whole), rest
 
     def _completed(self, data: bytes) -> bytes:
-        """Read on to the end of the last line, or drop that line if it is too long."""
-        left = self.size - self._file.tell()
+        """Read on to the end of the last line or a hole, or drop that line if it is too long."""
+        left = self._data_end - self._file.tell()
         data += self._file.readline(max(0, min(LONGEST_LINE, left)))
-        if data.endswith((b"\n", b"\0")) or self._file.tell() >= self.size:
+        here = self._file.tell()
+        if data.endswith((b"\n", b"\0")) or here >= self.size:
             return data
+        if here >= self._data_end:
+            return data + b"\n"
         cut = max(data.rfind(b"\n"), data.rfind(b"\0")) + 1
         joined = [found.end() for found in _JOINED.finditer(data, cut)]
         if len(data) - max([cut, *joined]) <= LONGEST_LINE and (cut or joined):
@@ -184,30 +190,38 @@ class Lines:
                 self._file.seek(min(ends) - len(data), os.SEEK_CUR)
                 return
 
+    def _end_of_data(self, here: int) -> int:
+        """Return where the data at this offset ends: at a hole, which is not read, or at the end."""
+        if here >= self._data_end:
+            hole = self._find(here, os.SEEK_HOLE) if _HOLES else None
+            self._data_end = self.size if hole is None else min(hole, self.size)
+        return self._data_end
+
     def _skip_hole(self) -> int:
         """Skip to the next data of a sparse file; return the number of skipped bytes."""
-        if not hasattr(os, "SEEK_DATA"):
-            return 0
-        here, descriptor = self._file.tell(), self._file.fileno()
-        offset = os.lseek(descriptor, 0, os.SEEK_CUR)
-        try:
-            there = os.lseek(descriptor, here, os.SEEK_DATA)
-        except OSError:  # no data up to the end, or a file system that does not know holes
-            there = self.size if _no_data_after(descriptor, here) else here
-        # The buffered file depends on the descriptor's offset.
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        there = min(there, self.size)
+        here = self._file.tell()
+        there = self._find(here, os.SEEK_DATA) if _HOLES else here
+        there = self.size if there is None else min(there, self.size)
+        if there <= here == self._data_end:
+            self._data_end = self.size  # written meanwhile: read on
         self._file.seek(there)
         return there - here
+
+    def _find(self, here: int, wanted: int) -> int | None:
+        """Return the offset of the next data or hole; None if only a hole follows.
+
+        On a file system that does not know holes all is data.
+        """
+        descriptor = self._file.fileno()
+        # The buffered file depends on the descriptor's offset.
+        offset = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            return os.lseek(descriptor, here, wanted)
+        except OSError as error:
+            return None if error.errno == errno.ENXIO or wanted == os.SEEK_HOLE else here
+        finally:
+            os.lseek(descriptor, offset, os.SEEK_SET)
 
     def _without_nul(self, data: bytes) -> bytes:
         self.empty_bytes += data.count(b"\0")
         return _NUL_RUN.sub(b"\n" + HOLE + b"\n", data)
-
-
-def _no_data_after(descriptor: int, offset: int) -> bool:
-    try:
-        os.lseek(descriptor, offset, os.SEEK_DATA)
-    except OSError as error:
-        return error.errno == errno.ENXIO
-    return False
