@@ -86,6 +86,32 @@ def test_after_lost_lines_carried_fields_are_unknown_until_a_row_has_them(read):
     assert calls.lane.tolist() == [0, 0, 0, -1, -1, -1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "odd", [b"rubbish\n", b"\0", b'{"event":"call","index":1\n', b'{"event":"call","index":"x"}\n']
+)
+def test_every_row_beside_damage_counts_and_only_its_own_fields_are_known(read, odd):
+    rows = [call(n, n_atoms=n) if n % 5 == 0 else call(n) for n in range(1000)]
+    journal = read(
+        encoded(start()) + b"".join(encoded(row) + odd * (n % 3 == 0) for n, row in enumerate(rows))
+    )
+    expected, known = [], -1
+    for n in range(1000):
+        known = n if n % 5 == 0 else known
+        expected.append(known)
+        known = -1 if n % 3 == 0 else known
+    assert journal.calls.index.tolist() == list(range(1000))
+    assert journal.calls.n_atoms.tolist() == expected
+    numbers = [each.number for each in journal.first_bad]
+    assert numbers == sorted(numbers)
+
+
+def test_bad_lines_are_reported_in_order_whatever_their_kind(read):
+    bad_row = b'{"event":"call","index":"x"}\n'
+    journal = read(LINES[0] + b"".join([LINES[2], bad_row, LINES[3], b"rubbish\n"] * 3))
+    assert [each.number for each in journal.first_bad] == [3, 5, 7, 9, 11]
+    assert journal.bad_lines == 6
+
+
 def test_rows_that_occur_twice_count_once(read):
     journal = read(b"".join([*LINES[:8], *LINES[4:8], *LINES[8:]]))
     assert journal.calls.index.tolist() == list(range(10))

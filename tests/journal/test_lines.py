@@ -85,6 +85,33 @@ def test_holes_of_a_sparse_file_are_skipped(sparse):
     assert peak_mb("report", sparse) < MEMORY_MB
 
 
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="bytes read are counted by Linux")
+def test_of_a_file_with_many_holes_only_the_data_is_read(tmp_path):
+    path = tmp_path / "holes.jsonl"
+    holes = 2000
+    with path.open("wb") as file:
+        file.write(BEGINNING)
+        for number in range(1, holes):
+            file.seek(number * 2**18)
+            # Some lines end at a hole without a newline.
+            file.write(
+                encoded(call(number)).ljust(4096 if number % 3 else 1, b" ").rstrip(b"\n" * (number % 2))
+            )
+    stored = path.stat().st_blocks * 512
+    if stored > holes * 2**16:
+        pytest.skip("this file system has no holes")
+    before = bytes_read()
+    journal = read_journal(path)
+    assert journal.calls.index.tolist() == list(range(holes))
+    assert journal.bad_lines == 0
+    assert bytes_read() - before < 4 * stored + 10**6
+
+
+def bytes_read() -> int:
+    """Return the number of bytes that this process has read."""
+    return int(Path("/proc/self/io").read_text().split()[1])
+
+
 def test_nul_bytes_outside_holes_are_passed_over(tmp_path):
     path = tmp_path / "nul.jsonl"
     path.write_bytes(BEGINNING + bytes(3 * 2**20) + END)

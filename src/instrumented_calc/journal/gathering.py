@@ -7,9 +7,11 @@ rows are unknown until a row has them again.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +27,8 @@ from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from instrumented_calc.journal.columns import Calls
     from instrumented_calc.journal.lines import Lines
     from instrumented_calc.journal.newest_calls import NewestCalls
@@ -95,6 +99,10 @@ class Gathering:
         self._seen: set[int] = set()
         self._elsewhere = False
         self._where = ""
+        # Rows of a chunk with their line numbers, and the places among them at which lines are missing.
+        self._waiting: list[tuple[int, bytes]] = []
+        self._gaps: list[int] = []
+        self._bad_before = 0
 
     @property
     def empty(self) -> bool:
@@ -125,6 +133,7 @@ class Gathering:
         """
         self._where = shown_path(name)
         self._elsewhere = False
+        self._bad_before = len(self.bad)
         self.rows.forget()
         for number, chunk in lines.chunks():
             self._add(newest.without(chunk) if newest else chunk, number)
@@ -149,45 +158,78 @@ class Gathering:
         if not (whole and self._add_rows(chunk)):
             self._add_mixed(chunk, number)
 
-    def _add_rows(self, block: bytes) -> int:
+    def _add_rows(self, block: bytes, gaps: Sequence[int] = ()) -> int:
         """Add rows, all or none; return their number."""
         try:
-            return self.rows.add(block)
+            return self.rows.add(block, gaps)
         except UNDECODABLE:
             return 0
 
     def _add_mixed(self, chunk: bytes, number: int) -> None:
-        """Add rows in blocks between the other records, to keep the order of the file."""
+        """Add the records of a chunk; its rows are decoded together."""
         lines = chunk.split(b"\n")
-        begin = 0
         for place, line in enumerate(lines):
             last = place == len(lines) - 1
-            if last or not line.startswith(CALL):
-                self._add_block(lines, begin, place, number)
+            if not last and line.startswith(CALL):
+                self._await_row(line, number + place)
+            else:
                 self._add_line(line, number + place, last=last)
-                begin = place + 1
+        self._add_waiting()
 
-    def _add_block(self, lines: list[bytes], begin: int, end: int, number: int) -> None:
-        """Add rows; halve a block with bad lines until these are alone."""
-        if begin == end:
-            return
+    def _await_row(self, row: bytes, number: int) -> None:
         if self._elsewhere:
-            self._leave_out(end - begin, number + begin)
-            return
-        if self._add_rows(b"\n".join(lines[begin:end]) + b"\n"):
-            return
-        if end - begin == 1:
-            self._add_line(lines[begin], number + begin, last=False)
-            return
-        middle = (begin + end) // 2
-        self._add_block(lines, begin, middle, number)
-        self._add_block(lines, middle, end, number)
+            self._leave_out(1, number)
+        else:
+            self._waiting.append((number, row))
+
+    def _add_waiting(self) -> None:
+        """Add the waiting rows together, or the good ones of them."""
+        waiting, gaps = self._taken()
+        if not self._add_together(waiting, gaps):
+            self._sift(waiting, gaps)
+
+    def _taken(self) -> tuple[list[tuple[int, bytes]], list[int]]:
+        taken = self._waiting, self._gaps
+        self._waiting, self._gaps = [], []
+        return taken
+
+    def _add_together(self, rows: list[tuple[int, bytes]], gaps: list[int]) -> bool:
+        """Add rows, all or none; return whether they were added."""
+        if rows:
+            return bool(self._add_rows(b"\n".join(row for _, row in rows) + b"\n", gaps))
+        if gaps:
+            self.rows.forget()
+        return True
+
+    def _sift(self, waiting: list[tuple[int, bytes]], gaps: list[int]) -> None:
+        """Add good rows, and report the bad ones."""
+        known_gaps = set(gaps)
+        for place, (number, row) in enumerate(waiting):
+            if place in known_gaps:
+                self._forget()
+            try:
+                self.rows.check(row)
+                self._await_row(row, number)
+            except UNDECODABLE as error:
+                self._add_bad(BadLine(number, plain(str(error), longest=120)))
+                self._salvage(row, number)
+        if len(waiting) in known_gaps:
+            self._forget()
+        good, gaps = self._taken()
+        if not self._add_together(good, gaps):
+            for _, row in good:
+                self._add_rows(row + b"\n")
+
+    def _forget(self) -> None:
+        """Note that lines are missing between the waiting rows."""
+        if not self._gaps or self._gaps[-1] < len(self._waiting):
+            self._gaps.append(len(self._waiting))
 
     def _add_line(self, line: bytes, number: int, *, last: bool) -> None:
         if not line.strip():
             return
         if line in {HOLE, TOO_LONG}:
-            self.rows.forget()
+            self._forget()
             return
         try:
             self._add_record(line, number)
@@ -199,10 +241,11 @@ class Gathering:
             self._salvage(line, number)
 
     def _add_bad(self, bad: BadLine) -> None:
-        self.rows.forget()
+        self._forget()
         self.bad_count += 1
-        if len(self.bad) < BAD_LINES_KEPT:
-            self.bad.append(bad)
+        # Rows are decoded after the other lines of a chunk.
+        insort(self.bad, bad, key=attrgetter("number"), lo=min(self._bad_before, len(self.bad)))
+        del self.bad[BAD_LINES_KEPT:]
 
     def _salvage(self, line: bytes, number: int) -> None:
         """Add whole records within a bad line: a cut line runs into the next, intact one."""
@@ -217,7 +260,8 @@ class Gathering:
         elif self._elsewhere:
             self._leave_out(1, number)
         elif event == "call":
-            self.rows.add(line.strip() + b"\n")
+            self.rows.check(line)
+            self._await_row(line.strip(), number)
         elif event in self._decoders:
             self._keep(self._decoders[event].decode(line), line, number)
         else:
@@ -227,6 +271,7 @@ class Gathering:
 
     def _begin(self, line: bytes, number: int) -> None:
         """Treat a `run_start` as this run's, or as the start of another run's lines."""
+        self._add_waiting()
         try:
             found = decode_start(line, f"{self._where}:{number}")
         except JournalReadError:

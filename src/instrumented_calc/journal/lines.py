@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # For arrays of 128 KiB and more malloc would request new pages from the kernel each time.
 CHUNK_BYTES = 120 * 1024
+_LEAST_CHUNK = CHUNK_BYTES // 2
 LONGEST_LINE = 1024 * 1024
 # Start of a `call` line as the recorder writes it; any other spelling works too, slowly.
 CALL = b'{"event":"call",'
@@ -125,9 +126,22 @@ class Lines:
         Only the last block of the file can end within a line. `HOLE` and `TOO_LONG` are separate lines that
         mark omitted content.
         """
+        number, parts, length = 1, [], 0
+        for piece in self._pieces():
+            parts.append(piece)
+            length += len(piece)
+            if length >= _LEAST_CHUNK:
+                chunk = b"".join(parts)
+                parts, length = [], 0
+                yield number, chunk
+                number += chunk.count(b"\n")
+        if parts:
+            yield number, b"".join(parts)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """Yield blocks of whole lines; between the holes of a sparse file they can be short."""
         if self.head().startswith(_BYTE_ORDER_MARK):
             self._file.seek(len(_BYTE_ORDER_MARK))
-        number = 1
         while (here := self._file.tell()) < self.size:
             left = self._end_of_data(here) - here
             data = self._file.read(min(CHUNK_BYTES, left))
@@ -135,7 +149,7 @@ class Lines:
                 break
             if not left or (data[0] == 0 and data == _NOTHING[: len(data)]):
                 if not self._in_hole:
-                    yield number, HOLE + b"\n"
+                    yield HOLE + b"\n"
                 self._in_hole = True
                 self.empty_bytes += len(data) + self._skip_hole()
                 continue
@@ -149,8 +163,7 @@ class Lines:
                 data = self._without_nul(data)
             if self.long_lines > skipped:
                 data += TOO_LONG + b"\n"
-            yield number, data
-            number += data.count(b"\n")
+            yield data
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield single lines with their newline, and their numbers; the file's last may lack one."""

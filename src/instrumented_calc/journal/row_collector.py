@@ -55,11 +55,20 @@ class RowCollector:
         self._named: dict[str, dict[str, Column]] = {field: {} for field in _NAMED}
         self._whole: dict[str, tuple[list[int], list[Any]]] = {field: ([], []) for field in _WHOLE}
 
-    def add(self, lines: bytes) -> int:
+    def check(self, line: bytes) -> None:
+        """Check that a line is a usable row.
+
+        Raises:
+            msgspec.DecodeError: It is not.
+        """
+        self._decoder.check(line)
+
+    def add(self, lines: bytes, gaps: Sequence[int] = ()) -> int:
         """Add a block of complete lines, or nothing if one of them is bad.
 
         Args:
             lines: One row per line, without blank lines; each line ends with a newline.
+            gaps: Rows of the block, ascending, before which lines are missing.
 
         Returns:
             The number of rows.
@@ -68,7 +77,10 @@ class RowCollector:
             msgspec.DecodeError: If a line is not a usable row; no row has been added then.
         """
         block = self._decoder.decode(lines)
-        first, self.count = self.count, self.count + len(block)
+        first = self.count
+        for gap in gaps:
+            self.forget(gap)
+        self.count += len(block)
         for column, values in zip(self._plain.values(), block.plain, strict=True):
             column.extend(values)
         if block.names:
@@ -89,10 +101,14 @@ class RowCollector:
         """Whether the run's first call already has a row."""
         return bool((self._plain["index"].finished() == 0).any())
 
-    def forget(self) -> None:
-        """Note that lines are missing here: carried fields are unknown until a row has them again."""
+    def forget(self, ahead: int = 0) -> None:
+        """Note that lines are missing here: carried fields are unknown until a row has them again.
+
+        Args:
+            ahead: Number of rows that are added before the missing lines.
+        """
         for name in CARRIED:
-            self._add_sparse(name, [self.count], [ABSENT])
+            self._add_sparse(name, [self.count + ahead], [ABSENT])
 
     def _add_components(self, first: int, block: Block) -> None:
         for name, times in zip(block.names, np.maximum(block.times, 0), strict=True):
@@ -185,10 +201,9 @@ class RowCollector:
         numbers, codes = self._sparse.get(name, ((), ()))
         changes = np.concatenate([breaks, np.array(numbers, np.int64)])
         values = np.concatenate([np.full(len(breaks), ABSENT), np.array(codes, np.int64)])
-        if len(breaks):
-            # At the same row the row's own value comes last.
-            order = np.argsort(changes, kind="stable")
-            changes, values = changes[order], values[order]
+        # At the same row the row's own value comes last.
+        order = np.argsort(changes, kind="stable")
+        changes, values = changes[order], values[order]
         edges = np.concatenate([[0], changes, [self.count]])
         return np.repeat(narrowed(np.concatenate([[ABSENT], values])), np.diff(edges))
 

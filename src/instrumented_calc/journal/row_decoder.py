@@ -94,6 +94,14 @@ class RowDecoder:
         unseen = not self._lean_names and any(row.components for row in block.rows)
         return self._full_block(lines) if unseen else block
 
+    def check(self, line: bytes) -> None:
+        """Check that a line is a usable row.
+
+        Raises:
+            msgspec.DecodeError: It is not.
+        """
+        _check_count(self._decode_full(line), 1)
+
     def _lean_block(self, lines: bytes) -> Block:
         rows = self._decode_lean(lines)
         ends, commas, energies = _punctuation(lines)
