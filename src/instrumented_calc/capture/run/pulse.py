@@ -27,6 +27,10 @@ class Pulse:
 
     Args:
         beat: The function; it must not raise.
+
+    Attributes:
+        is_blocked: Whether the thread used no processor time while `finish` waited for it in vain: it is
+            blocked in a system call, not merely slow.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
@@ -37,6 +41,7 @@ class Pulse:
         self._began: float | None = None  # start of the current work
         self._last: Callable[[], None] | None = None
         self._done = threading.Event()
+        self.is_blocked = False
 
     def start(self) -> bool:
         """Start the thread unless it runs.
@@ -68,9 +73,15 @@ class Pulse:
             self._began = time.monotonic()
             self._beat()
             self._began = None
-        if self._last is not None:
-            self._last()
+        last = self._claim_last()
+        if last is not None:
+            last()
             self._done.set()
+
+    def _claim_last(self) -> Callable[[], None] | None:
+        with self._lock:
+            last, self._last = self._last, None
+            return last
 
     def pause(self) -> bool:
         """Stop the thread for a fork.
@@ -96,12 +107,16 @@ class Pulse:
             time.sleep(0.0001)
         return True
 
-    def finish(self, last: Callable[[], None], patience_s: float) -> bool:
+    def finish(
+        self, last: Callable[[], None], patience_s: float, *, may_take_over: Callable[[], bool]
+    ) -> bool:
         """Have the thread do one last task and stop.
 
         Args:
             last: The task; it must not raise. If no thread can be started, the caller runs it.
             patience_s: How long the caller waits.
+            may_take_over: Returns whether the caller may run the task, if the thread runs but got too
+                little time to begin it.
 
         Returns:
             Whether it finished in time.
@@ -114,7 +129,27 @@ class Pulse:
         self._last = last
         thread = self._thread
         self._stop.set()
-        done = self._done.wait(patience_s)
+        done = self._done.wait(patience_s / 2)
+        if not done:
+            before = _cpu_time_ns(thread)
+            done = self._done.wait(patience_s / 2)
+            # A thread that waits for the interpreter wakes up every few milliseconds.
+            self.is_blocked = before is None or _cpu_time_ns(thread) == before
+        if not (done or self.is_blocked) and may_take_over() and self._claim_last() is not None:
+            last()
+            return True
         if done and thread is not None:
             thread.join(LEAST_PATIENCE_S)
         return done
+
+
+def _cpu_time_ns(thread: threading.Thread | None) -> int | None:
+    """Return the CPU time of another thread, or None where the system cannot tell."""
+    if thread is None or thread.ident is None or not thread.is_alive():
+        return None
+    try:
+        return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
+    except (AttributeError, OSError) as error:  # macOS, Windows; it has just ended
+        if is_foreign(error):
+            raise
+        return None

@@ -254,7 +254,7 @@ class Recorder:
         return self.recording is not None and self.recording.outbox.draining_here
 
     def end(self, reason: str, *, patience_s: float = END_PATIENCE_S) -> None:
-        """Complete the journal, once; wait a few seconds at most if the file system does not respond.
+        """Complete the journal, once; wait a few seconds at most for the journal's thread.
 
         Args:
             reason: `closed`, `collected` or `exit`.
@@ -288,9 +288,8 @@ class Recorder:
             process_hooks.forget(self)
             self._ended.set()
         if not complete:
-            recording.report_trouble(
-                f"{self.path}: the file system does not respond; the end of the journal may be missing"
-            )
+            why = "the file system does not respond" if self._pulse.is_blocked else "this machine is too busy"
+            recording.report_trouble(f"{self.path}: {why}; the end of the journal may be missing")
             return
         recording.announce_end(reason)
         if self.on_end is not None:
@@ -320,7 +319,9 @@ class Recorder:
         finally:  # also after a Ctrl-C
             left = max(deadline - time.monotonic(), 0)
             complete = self._pulse.finish(
-                lambda: self._guarded("end", lambda: recording.write_end(reason, failure)), left
+                lambda: self._guarded("end", lambda: recording.write_end(reason, failure)),
+                left,
+                may_take_over=recording.can_write_here,
             )
         return complete
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Counters, Finding, RunStart
 
 TALLY_EVERY_NS = 5_000_000_000
+LOCK_PATIENCE_S = 0.1
 
 # Listeners to the process, open from the start of a run to its end.
 LISTENERS: dict[str, Callable[[CountingMaker], Listener]] = {
@@ -100,6 +101,7 @@ class Recording:
         self._neighbour_lists: list[Components] = []
         self._listeners: list[Listener] = []
         self._lost_reported = 0
+        self._has_ended = False
         self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
         with contextlib.ExitStack() as undo:  # if a part fails
             path = journal_path(settings, parent_run_id)
@@ -228,6 +230,8 @@ class Recording:
         return counters
 
     def _continue_elsewhere(self, why: str) -> None:
+        if self._has_ended:
+            return
         writer = self.writer
         old, lost = writer.path, writer.lost
         self._head[0].continues = True
@@ -265,6 +269,10 @@ class Recording:
         finally:  # also after a Ctrl-C
             self._take_no_more()
 
+    def can_write_here(self) -> bool:
+        """Return whether the calling thread may write the end, because the journal's thread is too slow."""
+        return self.writer.direct and self.outbox.drain(timeout=LOCK_PATIENCE_S)
+
     def _take_no_more(self) -> None:
         self.maker.append = _drop  # calls still open in other threads end too late to be counted
 
@@ -286,6 +294,7 @@ class Recording:
             self.notices.record(self._last_record(reason, failure))
             outbox.drain()
         finally:
+            self._has_ended = True  # the journal's thread may still be busy with its last round
             writer.close()
             self._black_box.close()
             self._rounds.close()

@@ -1,0 +1,95 @@
+"""The end of a run waits a limited time for the journal's thread, and knows why it waited in vain."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from tests.lifecycle.children import run_script
+from tests.support import read_records
+
+from instrumented_calc.capture.run.pulse import Pulse
+
+
+class Stage:
+    """A pulse whose first beat lasts until it is released."""
+
+    def __init__(self, *, busy: bool) -> None:
+        self.begun, self.released, self.busy = threading.Event(), threading.Event(), busy
+        self.pulse = Pulse(self.beat)
+        self.finishers: list[int] = []
+        assert self.pulse.start()
+        self.thread = self.pulse._thread
+        assert self.begun.wait(60)
+
+    def beat(self) -> None:
+        self.begun.set()
+        if not self.busy:
+            self.released.wait(60)
+        while not self.released.is_set():
+            sum(range(1000))
+
+    def last(self) -> None:
+        self.finishers.append(threading.get_ident())
+
+    def end(self) -> None:
+        self.released.set()
+        self.thread.join(60)
+
+
+def test_a_thread_that_is_only_slow_is_not_waited_for_and_its_last_task_is_done_once() -> None:
+    stage = Stage(busy=True)
+    assert stage.pulse.finish(stage.last, 0.4, may_take_over=lambda: True)
+    stage.end()
+    assert stage.finishers == [threading.get_ident()]
+
+
+def test_a_thread_that_is_slow_while_the_caller_may_not_write_does_it_later() -> None:
+    stage = Stage(busy=True)
+    assert not stage.pulse.finish(stage.last, 0.4, may_take_over=lambda: False)
+    assert not stage.pulse.is_blocked
+    stage.end()
+    assert stage.finishers == [stage.thread.ident]
+
+
+def test_a_thread_that_is_blocked_in_a_system_call_is_known_to_be() -> None:
+    stage = Stage(busy=False)
+    assert not stage.pulse.finish(stage.last, 0.4, may_take_over=lambda: True)
+    assert stage.pulse.is_blocked
+    stage.end()
+    assert stage.finishers == [stage.thread.ident]
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_busy_machine_is_not_called_a_file_system_that_does_not_respond(network: bool) -> None:
+    child = run_script(f"""
+from stage import *
+from instrumented_calc.capture.run import housekeeping
+from instrumented_calc.journal import writer
+
+writer.on_network_file_system = lambda _: {network}
+begun, over = threading.Event(), threading.Event()
+
+def busy(rounds, now):
+    begun.set()
+    while not over.is_set():
+        sum(range(1000))
+
+atoms = pair(ProfiledCalculator(Spring(), summary=False))
+step(atoms)
+housekeeping.Rounds.go = busy
+begun.wait()
+step(atoms)
+recording(atoms.calc).run._recorder.end("closed", patience_s=0.5)
+over.set()
+""")
+    assert child.returncode == 0, child.stderr
+    assert "does not respond" not in child.stderr
+    if network:
+        assert "this machine is too busy; the end of the journal may be missing" in child.stderr
+    else:
+        assert child.stderr == ""
+        records = read_records()
+        assert [record["event"] for record in records.all].count("run_end") == 1
+        assert records.counters["lost_rows"] == 0
+        assert len(records.calls) == 2
