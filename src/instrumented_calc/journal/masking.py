@@ -1,9 +1,7 @@
 """Mask secrets in values: command-line arguments, environment variables, JSON, text.
 
 Values are masked, never encoded text: a record is decoded, its strings are masked one by one, and it is
-encoded again. So the output is as well-formed as the input, and other values are unchanged. The token
-patterns are those published by their issuers; a library of detectors (detect-secrets) would add its own
-dependencies to every simulation, and masks files, not arguments.
+encoded again. So the output is as well-formed as the input, and other values are unchanged.
 """
 
 from __future__ import annotations
@@ -14,40 +12,41 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.journal.secret_names import is_secret_name
+from instrumented_calc.journal.secret_shapes import (
+    MASKED,
+    PASSWORD_PROGRAM,
+    USER_AND_PASSWORD,
+    USER_OPTION,
+    mask_shapes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MASKED = "***"
 JSON_DEPTH = 50  # of JSON strings and values within; deeper ones are masked entirely
-PRIVATE_KEY = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
-    r"(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-    re.DOTALL,
-)
-# user:password@ in a URL; also a user alone, because a token is often written there.
-URL_USER = re.compile(r"""(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^/?#\s"']+@""")
-SCHEME = re.compile(r"\b(Bearer|Basic|Digest|Token)(\s+)[A-Za-z0-9+/=._~-]{6,}")
-HEADER = re.compile(
-    r"""\b((?:Proxy-)?Authorization["']?\s*[:=,]\s*["']?(?:(?:Bearer|Basic|Digest|Token)\s+)?)[^\s"',;]+""",
-    re.IGNORECASE,
-)
-# Google, GitHub, GitLab, Hugging Face, OpenAI and similar, Slack, Stripe, PyPI, npm, AWS, JSON web tokens.
-TOKEN_SHAPES = re.compile(
-    r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_\w{16,}"
-    r"|sk-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|[rsp]k_(?:live|test)_\w{10,}|pypi-[\w-]{16,}|npm_\w{16,}"
-    r"|(?:AKIA|ASIA)[0-9A-Z]{12,}|eyJ[\w-]{8,400}\.[\w-]{8,}\.[\w-]*)"
-)
-# Start of a value: `name=value`, `"name": "value"`, `x["name"] = 'value'`, `name: str = "value"`; and
-# `"name", "value"` of pairs and lists of arguments; and `--name value`.
+# Start of a value: `name=value`, `"name": "value"`, `x["name"] = 'value'`, `name: str = "value"`,
+# `name%3Dvalue`; and `"name", "value"` of pairs and lists of arguments; and `--name value`; and
+# `name: password, value: ...`.
 _NAME = r"(?P<name>[A-Za-z_][\w.-]{0,100})"
+# What follows an option that may be a flag: `--password -v`, `--token --log-level=3`, but not `-Xq7`.
+_OPTION = r"(?:-[A-Za-z]\d{0,3}|--?[a-z]{2,}\d?(?:[-_.][a-z]+\d?)*)"
+_NAME_BEGINS = r"(?:(?<![\w.-])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
+PAIR = re.compile(
+    rf"""\b(?:[Nn]ame|[Kk]ey)["']?\s{{0,8}}[:=]\s{{0,8}}["']?{_NAME}["']?[\s,;]{{1,40}}["']?[Vv]alue["']?"""
+    r"""\s{0,8}[:=]\s{0,8}"""
+)
 NAMED = (
     re.compile(
-        rf"""(?<![\w.-])-{{0,2}}{_NAME}\\?["']?\]?(?:\s?:\s?[A-Za-z_][\w.\[\]| ]{{0,40}}(?=\s?=[^=]))?"""
-        r"""\s{0,8}(?:=>|:=|=(?!=)|:(?!//))\s{0,8}"""
+        rf"""{_NAME_BEGINS}-{{0,2}}{_NAME}(?:\\?["']|%22|%27)?\]?"""
+        r"""(?:\s?:\s?[A-Za-z_][\w.\[\]| ]{0,40}(?=\s?=[^=]))?"""
+        r"""\s{0,8}(?:=>|:=|=(?!=)|:(?!//)|%3[ADad])\s{0,8}"""
     ),
     re.compile(rf"""["']-{{0,2}}{_NAME}["']\s{{0,8}},\s{{0,8}}(?=["'])"""),
-    re.compile(rf"(?<![\w-])--?{_NAME}\s{{1,8}}(?!-)"),
+    re.compile(rf"(?<![\w-])--?{_NAME}\s{{1,8}}(?!{_OPTION}(?:[\s=]|\Z))"),
+)
+# `<password>value</password>`
+ELEMENT = re.compile(
+    rf"(<(?:[\w.-]{{1,100}}:)?{_NAME}(?:\s[^<>]{{0,200}})?>(?:<!\[CDATA\[)?)[^<]+(?=</|\]\])"
 )
 # In quotes, in escaped quotes, or up to a space; an unterminated quote extends to the end.
 VALUE = re.compile(
@@ -58,11 +57,16 @@ VALUE = re.compile(
 NAMED_ARGUMENT = re.compile(
     r"(?P<head>[-+~]{0,2}(?P<name>[A-Za-z_][\w.@/-]{0,200})=)(?P<value>.*)", re.DOTALL
 )
-# Before a secret: `--any-name`, `any-name:`, and few words without either: `login token abc`.
+# Before a secret: `--any-name`, `any-name:`, and few words without either: `login token abc`,
+# `--set db.token abc`.
 NEXT_IS_VALUE = re.compile(
-    r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:|bearer|password|passwd|passphrase|(?:\w+[-_])?token|secret|api[-_]?key",
+    r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:"
+    r"|(?:[\w-]+\.)*(?:bearer|password|passwd|passphrase|(?:\w+[-_])?token|secret|api[-_]?key)",
     re.IGNORECASE,
 )
+OPTION = re.compile(rf"{_OPTION}(?:=.*)?", re.DOTALL)
+NO_SECRET = re.compile(r"true|false|yes|no|on|off|none|null|auto", re.IGNORECASE)
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 NESTED_ARGUMENTS = 5
 SHORT = 300  # characters up to which a masked text is cached
 
@@ -70,20 +74,36 @@ SHORT = 300  # characters up to which a masked text is cached
 def mask_arguments(arguments: Iterable[str]) -> list[str]:
     """Return a command line with its secrets masked, argument by argument.
 
-    Short options such as `-p` are not masked: their meaning differs from program to program.
+    The short option `-p` is a password of `mysql` and `sshpass` only: its meaning differs from program to
+    program.
 
     Args:
         arguments: As in `sys.argv`.
     """
     found: list[str] = []
-    secret_next = False
+    before, secret_next, short_option = "", False, False
     for each in arguments:
-        if secret_next and each and not each.startswith("-"):
-            found.append(MASKED)
+        if secret_next and not OPTION.fullmatch(each):
+            found.append(_hidden_text(each))
         else:
-            found.append(_argument(each))
-        secret_next = NEXT_IS_VALUE.fullmatch(each) is not None and is_secret_name(each)
+            found.append(_after(before, each, short_option=short_option))
+        before = INVISIBLE.sub("", each)
+        short_option = short_option or PASSWORD_PROGRAM.fullmatch(before) is not None
+        named = NEXT_IS_VALUE.fullmatch(before) is not None and is_secret_name(before)
+        # An empty value may stand before the secret.
+        secret_next = named or (short_option and before == "-p") or (secret_next and not before)
     return found
+
+
+def _after(before: str, argument: str, *, short_option: bool) -> str:
+    """Mask an argument whose meaning depends on the one before it."""
+    if USER_OPTION.fullmatch(before):
+        return USER_AND_PASSWORD.sub(rf"\1{MASKED}", argument)
+    if short_option and argument.startswith("-p") and len(argument) > len("-p"):
+        return f"-p{MASKED}"
+    visible = INVISIBLE.sub("", argument)
+    masked = _argument(_mask_named(PAIR, visible))
+    return argument if masked == visible else masked
 
 
 def mask_variables(variables: Mapping[str, str]) -> dict[str, str]:
@@ -111,14 +131,16 @@ def _masked(text: str) -> str:
             return text if masked == value else json.dumps(masked, ensure_ascii=False)
         except (ValueError, RecursionError):
             pass  # not JSON after all
-    text = PRIVATE_KEY.sub(MASKED, text)
-    text = URL_USER.sub(rf"\1{MASKED}@", text)
-    text = HEADER.sub(rf"\1{MASKED}", text)
-    text = SCHEME.sub(rf"\1\2{MASKED}", text)
-    text = TOKEN_SHAPES.sub(MASKED, text)
-    for pattern in NAMED:
-        text = _mask_named(pattern, text)
-    return text
+    visible = INVISIBLE.sub("", text)
+    masked = mask_shapes(visible)
+    for pattern in (PAIR, *NAMED):
+        masked = _mask_named(pattern, masked)
+    masked = ELEMENT.sub(_element, masked)
+    return text if masked == visible else masked
+
+
+def _element(found: re.Match[str]) -> str:
+    return found[1] + MASKED if is_secret_name(found["name"]) else found[0]
 
 
 # A journal repeats the names of its classes, fields and components in every row.
@@ -142,12 +164,19 @@ def mask_values(value: Any, *, numbers: bool = False, depth: int = JSON_DEPTH) -
         return MASKED
     if isinstance(value, list):
         return _masked_list(value, numbers=numbers, depth=depth - 1)
+    pair = _is_pair_with_secret(value)
     return {
         mask_secrets(key): _hidden(each, numbers=numbers, depth=depth - 1)
-        if is_secret_name(key)
+        if is_secret_name(key) or (pair and key.lower() == "value")
         else mask_values(each, numbers=numbers, depth=depth - 1)
         for key, each in value.items()
     }
+
+
+def _is_pair_with_secret(value: dict[str, Any]) -> bool:
+    """Return whether an object is name and value of a secret: `{"name": "password", "value": "x"}`."""
+    names = (each for key, each in value.items() if key.lower() in {"name", "key"})
+    return any(isinstance(each, str) and is_secret_name(each) for each in names)
 
 
 def _masked_list(values: list[Any], *, numbers: bool, depth: int) -> list[Any]:
@@ -160,7 +189,7 @@ def _masked_list(values: list[Any], *, numbers: bool, depth: int) -> list[Any]:
 def _hidden(value: Any, *, numbers: bool, depth: int) -> Any:
     """Return the replacement for a value under a secret name."""
     if isinstance(value, str):
-        return MASKED if value else value
+        return _hidden_text(value)
     if isinstance(value, (dict, list)) and depth <= 0:
         return MASKED
     if isinstance(value, dict):
@@ -172,12 +201,20 @@ def _hidden(value: Any, *, numbers: bool, depth: int) -> Any:
     return MASKED if numbers else value
 
 
+def _hidden_text(value: str) -> str:
+    return MASKED if value and not NO_SECRET.fullmatch(value) else value
+
+
 def _argument(text: str, nested: int = NESTED_ARGUMENTS) -> str:
     named = NAMED_ARGUMENT.fullmatch(text) if nested else None
     if named is None:
         return mask_secrets(text)
-    if is_secret_name(named["name"]):
-        return named["head"] + MASKED if named["value"] else text
+    # An option with a value is no flag: `--no-token=abc`.
+    if is_secret_name(re.sub(r"^no[-_]", "", named["name"])):
+        hidden = _hidden_text(named["value"])
+        return text if hidden == named["value"] else named["head"] + hidden
+    if USER_OPTION.fullmatch(named["head"][:-1]):
+        return named["head"] + USER_AND_PASSWORD.sub(rf"\1{MASKED}", named["value"])
     # The value is an argument of its own: --env=PGPASSWORD=X, --config={"api_key": "X"}.
     return named["head"] + _argument(named["value"], nested - 1)
 
@@ -186,9 +223,12 @@ def _mask_named(pattern: re.Pattern[str], text: str) -> str:
     """Mask the values after all secret names that the pattern finds."""
     parts, done, place = [], 0, 0
     while found := pattern.search(text, place):
+        if not is_secret_name(found["name"]):
+            place = found.end("name")  # what follows may be a name too: `x: password = "abc"`
+            continue
         place = found.end()
-        value = VALUE.match(text, place) if is_secret_name(found["name"]) else None
-        if value is None or value["quoted"] == "":
+        value = VALUE.match(text, place)
+        if value is None or value["quoted"] == "" or NO_SECRET.fullmatch(value["quoted"] or value[0]):
             continue
         quote, end = value["quote"] or "", value["end"] or ""
         parts.append(f"{text[done:place]}{quote}{MASKED}{end}")

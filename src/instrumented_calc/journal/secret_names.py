@@ -11,7 +11,8 @@ from functools import lru_cache
 
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 SECRETS = re.compile(
-    "auth|authorization|bearer|cookie|credentials?|creds|passcode|pw|sig|signature|secrets"
+    "auth|authorization|bearer|cookie|credentials?|creds|jwt|otp|passcode|passw|pin|psw|pw|sessionid|sig"
+    "|signature|secrets|totp|webhook"
     # Endings of joined words: PGPASSWORD, apikey, authtoken.
     "|.*(?:password|passwd|passphrase|pwd|secret|token|apikey|accesskey|secretkey)"
 )
@@ -26,7 +27,8 @@ HARMLESS_BEFORE = {
     "pass": re.compile("backward|by|first|forward|n|num|second|single"),
 }
 PASSED_OVER = frozenset(["b64", "base64", "dev", "hex", "old", "prod", "staging", "str", "string", "test"])
-WORKING_DIRECTORIES = frozenset(["PWD", "OLDPWD"])
+TWO_WORDS = (["session", "id"], ["webhook", "url"])
+NOT_SECRET = frozenset(["PWD", "OLDPWD", "XDG_SESSION_ID"])
 
 
 @lru_cache(maxsize=4096)
@@ -41,8 +43,10 @@ def is_secret_name(name: str) -> bool:
         words.pop()
     if words[-2:] == ["key", "id"]:  # AWS_ACCESS_KEY_ID
         words.pop()
-    if not words or name in WORKING_DIRECTORIES or words[0] == "no":
+    if not words or name in NOT_SECRET or words[0] == "no":
         return False
+    if words[-2:] in TWO_WORDS:
+        return True
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last in HARMLESS_BEFORE:
         return not HARMLESS_BEFORE[last].fullmatch(before)
