@@ -20,12 +20,14 @@ def plain_leak(rng, at):
     return 2000 * at + 20e6 * -np.expm1(-at / 10)
 
 
+@pytest.mark.slow
 def test_almost_no_healthy_runs_are_reported_as_a_leak(seed):
     rng = np.random.default_rng(seed)
     reported = [reported_at(rng, pattern) for pattern in patterns.HEALTHY.values() for _ in range(25)]
     assert sum(each is not None for each in reported) <= 3 + 5  # 1 %, and three standard deviations
 
 
+@pytest.mark.slow
 def test_random_walks_are_rarely_reported_as_leaks(seed):
     rng = np.random.default_rng(seed)
     reported = [reported_at(rng, KINDS["random walk"]) for _ in range(100)]

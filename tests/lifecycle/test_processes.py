@@ -136,6 +136,7 @@ step(atoms)
     _assert_whole(read_records(), 2)
 
 
+@pytest.mark.slow
 def test_a_storm_of_forks_while_the_journal_is_busy_harms_no_one() -> None:
     child = run_script(
         """

@@ -66,7 +66,7 @@ def test_a_speed_up_of_ten_percent_is_found():
 
 @pytest.mark.parametrize(
     ("calls", "memory"),
-    [(300, 0.5), *(pytest.param(1000, memory, marks=pytest.mark.slow) for memory in (0.0, 0.8))],
+    [pytest.param(*case, marks=pytest.mark.slow) for case in ((300, 0.5), (1000, 0.0), (1000, 0.8))],
 )
 def test_intervals_of_two_single_runs_hold_the_truth_although_calls_are_correlated(calls, memory):
     rng = np.random.default_rng(1)

@@ -25,6 +25,7 @@ def bundles(tmp_path):
     write_zip(tmp_path / "local.zip", local_members())
 
 
+@pytest.mark.slow
 def test_a_study_is_taken_in_and_judged(bundles, tmp_path, capsys):
     assert main(["ingest", "--chtc", "artifacts.tgz", "--local", "local.zip", "--output", "out"]) == 0
     text = capsys.readouterr().out

@@ -104,6 +104,7 @@ def test_progress_in_a_file_is_a_plain_line_periodically(capsys):
 
 
 class TestCompareAll:
+    @pytest.mark.slow
     def test_models_are_one_table_and_failures_are_named(self, capsys):
         models = ["--calc", "emt", "--calc", "lj", "--calc", "nosuch"]
         assert main(["compare-all", "--system", "silicon", "--n-atoms", "8", "--steps", "3", *models]) == 0

@@ -137,6 +137,7 @@ def partial_names() -> list[str]:
     return [path.name for path in Path("out").glob(".*") if PARTIAL.fullmatch(path.name)]
 
 
+@pytest.mark.slow
 def test_cells_of_other_settings_are_not_mixed(capsys):
     assert scale("--sizes", "4", "--replicates", "1", "--steps", "2") == 0
     capsys.readouterr()

@@ -130,6 +130,7 @@ def test_fresh_pinned_processes_leave_tables_journals_and_evidence(capsys):
         assert each["evaluations"] % 2 == 1
 
 
+@pytest.mark.slow
 def test_calculators_of_ase_can_be_compared(capsys):
     assert study("--workload", "planted:calculators", "--modes", "numpy_only", "--reps", "2") == 0
     assert [each["file"] for each in saved()["rows"]] == ["copper"]

@@ -232,6 +232,7 @@ def test_bombs_are_stopped(tmp_path):
     assert "like a zip bomb" in reasons(take(tmp_path / "skip.tgz", limits=wide))
 
 
+@pytest.mark.slow
 def test_headers_that_would_fill_the_memory_are_stopped(tmp_path):
     for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE):
         with gzip.open(tmp_path / "b.tgz", "wb") as file:
