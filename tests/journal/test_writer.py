@@ -336,6 +336,46 @@ def test_a_file_that_was_truncated_is_left_and_its_rows_are_counted(make: Make, 
     assert _read("run-2.jsonl") == b"four\n"
 
 
+@pytest.mark.parametrize("kept", [0, 300])
+def test_a_file_that_was_truncated_and_extended_is_left(make: Make, kept: int) -> None:
+    writer = make()
+    writer.write(b"".join(b'{"number": %d}\n' % number for number in range(100)))
+    writer.look_inside()
+    assert writer.gone is None
+    os.truncate(writer.path, kept)
+    os.truncate(writer.path, 10_000)
+    assert writer.look()
+    writer.look_inside()
+    assert writer.gone == "truncated and extended again"
+    writer.reopen()
+    assert writer.lost == 100
+
+
+def test_a_file_to_which_others_append_is_not_left(make: Make) -> None:
+    writer = make()
+    writer.write(b'{"number": 1}\n' * 100)
+    with writer.path.open("ab") as other:
+        other.write(b"a note\n" * 1000)
+    writer.look_inside()
+    assert writer.look()
+
+
+def test_the_rows_of_a_file_that_was_moved_are_not_lost(make: Make) -> None:
+    writer = make()
+    writer.write(b"one\n")
+    moved = writer.path.rename("moved.jsonl")
+    assert writer.vanished()
+    assert writer.is_moved
+    writer.accept(b"two\n")
+    writer.reopen()
+    writer.write(b"three\n")
+    assert (moved.read_bytes(), writer.path.read_bytes()) == (b"one\ntwo\n", b"three\n")
+    assert writer.lost == 0
+    writer.path.unlink()
+    assert writer.vanished()
+    assert not writer.is_moved
+
+
 def test_where_no_new_file_can_be_made_a_truncated_one_is_written_on(make: Make) -> None:
     writer = make()
     writer.write(b"one\ntwo\n")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Limit of data queued in memory while the disk does not accept it; newer rows are then counted as lost.
 WAITING_LIMIT = 4_000_000
+COMPARED = 64  # bytes at both ends of a file that show whether it was truncated
 # Errors that mean that a file was removed; others mean that its file system has a problem.
 NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
 
@@ -72,6 +73,7 @@ class JournalWriter:
         self._interrupted = False
         self._bytes_in_file = 0
         self._rows_in_file = 0
+        self._start = b""  # the first bytes of the file
         self.size = 0
         self.gone: str | None = None
 
@@ -164,6 +166,29 @@ class JournalWriter:
                 self.gone = f"truncated from {self._bytes_in_file} to {status.st_size} bytes"
         return self.gone is None
 
+    def look_inside(self) -> None:
+        """Set `gone` if the file was truncated and has grown since: its length does not show that."""
+        file, end = self._file, self._bytes_in_file
+        if file is None or self.gone is not None or end < COMPARED:
+            return
+        try:
+            reading = KeptDescriptor(
+                os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            )
+            try:
+                if not reading.is_same_file(file):
+                    return
+                start = os.pread(reading.number, len(self._start), 0)
+                last = os.pread(reading.number, COMPARED, end - COMPARED)
+            finally:
+                reading.close()
+        except (OSError, MemoryError) as error:
+            if is_foreign(error):
+                raise
+            return
+        if start != self._start or not last.strip(b"\0"):
+            self.gone = "truncated and extended again"
+
     def _open_again(self, file: KeptDescriptor) -> bool:
         # Without waiting for a reader, in case it is now a pipe.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -221,8 +246,10 @@ class JournalWriter:
             size -= part
             rows = chunk.count(b"\n", done, done + part)
             whole = done + part == len(chunk)
+            start = self._start or chunk[: min(part, COMPARED)]
             # No function is called from here on: a Ctrl-C finds all of it done or nothing.
             self._rows_in_file += rows
+            self._start = start
             self._bytes_in_file += part
             self._pushed += part
             if whole:
@@ -240,16 +267,33 @@ class JournalWriter:
                 raise
             return getattr(error, "errno", None) in NO_SUCH_FILE
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the written file still exists under another name; a server may only pretend that."""
+        if self._file is None or self.gone is not None or not self.direct:
+            return False
+        try:
+            status = self._file.status()
+        except (OSError, MemoryError) as error:
+            if is_foreign(error):
+                raise
+            return False
+        return status is not None and status.st_nlink > 0
+
     def reopen(self) -> None:
-        """Continue in a new file, because the old one is gone; its rows count as lost.
+        """Continue in a new file, because the old one is gone; its rows count as lost unless it was moved.
 
         Raises:
             JournalPathError: No file can be created there either.
         """
+        moved = self.is_moved
+        if moved:
+            self.push()
         file, path = _create(self.path)
         self._close()
         self._file, self.path = file, path
-        self._vanished += self._rows_in_file
+        self._vanished += 0 if moved else self._rows_in_file
+        self._start = b""
         self._rows_in_file = self._bytes_in_file = 0
         self._give_up_waiting()
         self._interrupted = False
@@ -264,6 +308,7 @@ class JournalWriter:
         else:
             self._vanished += self._rows_in_file
             self._rows_in_file, self._bytes_in_file = 0, status.st_size
+            self._start = b""
 
     def close(self) -> None:
         """Close the file; lines still queued, or arriving later, are counted as lost."""

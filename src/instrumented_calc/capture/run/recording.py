@@ -211,7 +211,8 @@ class Recording:
             self._last_tally = now
             self.maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
             if writer.vanished():
-                self._continue_elsewhere("removed")
+                self._continue_elsewhere("moved" if writer.is_moved else "removed")
+            writer.look_inside()
         try:
             self._rounds.go(now)
         finally:  # an error there must not delay rows
@@ -241,9 +242,10 @@ class Recording:
             self.report_trouble(f"{old} was {why}, and a new one cannot be created: {error}")
             return
         self._lost_reported = writer.lost
+        missing = writer.lost - lost
         self.notices.warn(
-            "journal-removed",
-            f"{old} was {why} while it was written: {writer.lost - lost} rows are lost, "
+            "journal-moved" if why == "moved" else "journal-removed",
+            f"{old} was {why} while it was written: {f'{missing} rows are lost, ' if missing else ''}"
             f"continuing in {writer.path}",
             lost_rows=writer.lost,
         )

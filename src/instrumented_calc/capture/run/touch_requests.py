@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.run.stalls import open_calls_of, stack_lines
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.rows.row_maker import RowMaker
 
 LOOK_EVERY_NS = 500_000_000
+SHARE = 50  # divisor: the part of the time that answers may take, however often a request is repeated
+RAREST_LOOK_NS = 10_000_000_000
 
 
 class Requests:
@@ -51,7 +54,13 @@ class Requests:
         journal = self._journal()
         if now < self._next_look or journal is None:
             return
-        self._next_look = now + LOOK_EVERY_NS
+        began = time.perf_counter_ns()
+        self._answer(journal, now)
+        self._next_look = now + max(
+            LOOK_EVERY_NS, min(SHARE * (time.perf_counter_ns() - began), RAREST_LOOK_NS)
+        )
+
+    def _answer(self, journal: Path, now: int) -> None:
         if self._stacks.take():
             text = all_threads_text(self._maker, now)
             self._write(journal.with_name(f"{journal.name}.stacks.txt"), text.encode(errors="replace"))
