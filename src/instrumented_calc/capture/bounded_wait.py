@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
+from instrumented_calc.capture.blocked_thread import blocked_in
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 
 if TYPE_CHECKING:
@@ -14,23 +15,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE_S = 5.0
+BUSY_FACTOR = 12  # a thread that is not blocked may take this many times as long
 
 
 class StillWaitingError(Exception):
-    """The work has not ended in time; it is undone once it ends."""
+    """The work hangs; it is undone once it ends."""
 
 
 def within(patience_s: float, work: Callable[[], T], undo: Callable[[T], object]) -> T:
     """Return the result of the work, or raise its exception.
 
     Args:
-        patience_s: How long to wait.
+        patience_s: How long to wait while the work is blocked in a system call. A busy machine, where its
+            thread gets no processor, is waited for.
         work: What may hang.
         undo: Called with a result that comes too late, or that an exception in this thread, such as Ctrl-C,
             keeps from being used.
 
     Raises:
-        StillWaitingError: It has not ended in time.
+        StillWaitingError: It has been blocked for that long.
     """
     future: Future[T] = Future()
 
@@ -55,7 +58,7 @@ def within(patience_s: float, work: Callable[[], T], undo: Callable[[T], object]
             raise
         return work()
     try:
-        thread.join(patience_s)
+        _wait(thread, patience_s)
     except BaseException:
         if not future.cancel() and future.exception() is None:
             undo(future.result())
@@ -63,3 +66,13 @@ def within(patience_s: float, work: Callable[[], T], undo: Callable[[T], object]
     if future.cancel():
         raise StillWaitingError
     return future.result()
+
+
+def _wait(thread: threading.Thread, patience_s: float) -> None:
+    """Wait until a thread ends, has been blocked for some time, or has got no turn for far longer."""
+    place: object | None = None
+    for _ in range(2 * BUSY_FACTOR):
+        thread.join(patience_s / 2)
+        before, place = place, blocked_in(thread)
+        if not thread.is_alive() or (place is not None and place == before):
+            return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.capture import zoo
+from tests.gate import Gate
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
@@ -26,19 +27,19 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], threading.Event]]:
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Gate]]:
     """Make a function of os hang for the journal until the event that this returns."""
     for module in (journal_path, recording_module):
         monkeypatch.setattr(module, "PATIENCE_S", 0.1)
     events = []
 
-    def make(name: str) -> threading.Event:
-        answers, real = threading.Event(), getattr(os, name)
+    def make(name: str) -> Gate:
+        answers, real = Gate(), getattr(os, name)
         events.append(answers)
 
         def hanging(path: Any, *args: Any, **kwargs: Any) -> Any:
             if "run.jsonl" in str(path):
-                assert answers.wait(60)
+                answers.wait()
             return real(path, *args, **kwargs)
 
         monkeypatch.setattr(os, name, hanging)
@@ -49,6 +50,8 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], threading.
         event.set()
     for thread in _openers():
         thread.join(30)
+    for event in events:
+        event.close()
 
 
 def _openers() -> list[threading.Thread]:
@@ -93,7 +96,7 @@ def test_a_journal_that_cannot_be_created_is_not_tried_at_each_call() -> None:
 
 @pytest.mark.usefixtures("at_once")
 def test_the_first_call_does_not_wait_for_a_journal_whose_file_system_hangs(
-    hang: Callable[[str], threading.Event], capsys: pytest.CaptureFixture[str]
+    hang: Callable[[str], Gate], capsys: pytest.CaptureFixture[str]
 ) -> None:
     calc = ProfiledCalculator(zoo.Spring(), summary=False)
     answers = hang("open")
@@ -110,7 +113,7 @@ def test_the_first_call_does_not_wait_for_a_journal_whose_file_system_hangs(
 
 
 def test_wrapping_does_not_wait_for_a_file_system_that_hangs(
-    hang: Callable[[str], threading.Event], working_directory: Path
+    hang: Callable[[str], Gate], working_directory: Path
 ) -> None:
     answers = hang("stat")
     calc = ProfiledCalculator(zoo.Spring(), summary=False)
@@ -121,7 +124,7 @@ def test_wrapping_does_not_wait_for_a_file_system_that_hangs(
 
 
 def test_ctrl_c_while_a_journal_is_opened_leaves_no_empty_one(
-    hang: Callable[[str], threading.Event], monkeypatch: pytest.MonkeyPatch
+    hang: Callable[[str], Gate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calc = ProfiledCalculator(zoo.Spring(), summary=False)
     answers = hang("open")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.gate import Gate
 from tests.lifecycle.children import run_script
 from tests.support import read_records
 
@@ -15,7 +16,7 @@ class Stage:
     """A pulse whose first beat lasts until it is released."""
 
     def __init__(self, *, busy: bool) -> None:
-        self.begun, self.released, self.busy = threading.Event(), threading.Event(), busy
+        self.begun, self.released, self.busy = threading.Event(), Gate(), busy
         self.pulse = Pulse(self.beat)
         self.finishers: list[int] = []
         assert self.pulse.start()
@@ -25,7 +26,7 @@ class Stage:
     def beat(self) -> None:
         self.begun.set()
         if not self.busy:
-            self.released.wait(60)
+            self.released.wait()
         while not self.released.is_set():
             sum(range(1000))
 

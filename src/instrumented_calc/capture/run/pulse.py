@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from instrumented_calc.capture.blocked_thread import blocked_in
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Pulse:
         beat: The function; it must not raise.
 
     Attributes:
-        is_blocked: Whether the thread used no processor time while `finish` waited for it in vain: it is
-            blocked in a system call, not merely slow.
+        is_blocked: Whether the thread was blocked in a system call, and not merely slow, while `finish`
+            waited for it in vain.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
@@ -131,25 +132,12 @@ class Pulse:
         self._stop.set()
         done = self._done.wait(patience_s / 2)
         if not done:
-            before = _cpu_time_ns(thread)
+            before = blocked_in(thread)
             done = self._done.wait(patience_s / 2)
-            # A thread that waits for the interpreter wakes up every few milliseconds.
-            self.is_blocked = before is None or _cpu_time_ns(thread) == before
+            self.is_blocked = before is not None and blocked_in(thread) == before
         if not (done or self.is_blocked) and may_take_over() and self._claim_last() is not None:
             last()
             return True
         if done and thread is not None:
             thread.join(LEAST_PATIENCE_S)
         return done
-
-
-def _cpu_time_ns(thread: threading.Thread | None) -> int | None:
-    """Return the CPU time of another thread, or None where the system cannot tell."""
-    if thread is None or thread.ident is None or not thread.is_alive():
-        return None
-    try:
-        return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
-    except (AttributeError, OSError) as error:  # macOS, Windows; it has just ended
-        if is_foreign(error):
-            raise
-        return None
