@@ -24,25 +24,29 @@ from instrumented_calc.journal.reader import read_journal
 MB = 1_000_000
 
 WITHOUT_PROC = """
-import sys
+import builtins, functools, io, os, sys
 
 hidden = set()
 
-def hide(event, arguments):
-    if event not in ("open", "os.listdir", "os.scandir") or not isinstance(arguments[0], (str, bytes)):
-        return
-    path = arguments[0] if isinstance(arguments[0], str) else arguments[0].decode()
-    if not path.startswith(("/proc", "/sys/")):
-        return
-    frame = sys._getframe(1)
-    while frame is not None:  # both use functions of the system on macOS
-        if frame.f_globals.get("__name__", "").partition(".")[0] in ("psutil", "threadpoolctl"):
-            return
-        frame = frame.f_back
-    hidden.add(path)
-    raise FileNotFoundError(2, "No such file or directory", path)
+def hide(function):
+    @functools.wraps(function)
+    def hiding(path=".", *arguments, **keywords):
+        text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
+        if text.startswith(("/proc", "/sys/")) and not for_libraries(sys._getframe(1)):
+            hidden.add(text)
+            raise FileNotFoundError(2, "No such file or directory", text)
+        return function(path, *arguments, **keywords)
+    return hiding
 
-sys.addaudithook(hide)
+def for_libraries(frame):  # both use functions of the system on macOS
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in ("psutil", "threadpoolctl"):
+            return True
+        frame = frame.f_back
+    return False
+
+builtins.open = io.open = hide(io.open)
+os.open, os.listdir, os.scandir = hide(os.open), hide(os.listdir), hide(os.scandir)
 """
 WITHOUT_POSIX = """
 import ase.calculators.emt, ase.md.verlet, numpy, opt_einsum, os, psutil, select, signal, structlog, sys
