@@ -82,7 +82,10 @@ from instrumented_calc import profiled
 atoms = bulk("Cu", cubic=True)
 atoms.rattle(0.1)
 with profiled(EMT(), "run.jsonl", summary=True) as atoms.calc:
-    VelocityVerlet(atoms, 5 * units.fs).run(60)
+    dynamics = VelocityVerlet(atoms, 5 * units.fs)
+    dynamics.run(60)
+    while b'"event":"machine"' not in open("run.jsonl", "rb").read():  # the journal's thread reads it
+        dynamics.run(20)
 """
 
 
