@@ -96,7 +96,7 @@ class Case:
         build: Given the setting, returns the timed object: a callable without arguments that returns its
             values (an array, a number, or several by name), or a calculator, whose results are used.
         species: Number of species.
-        symbols: Species of each particle of a frame; empty if there are none.
+        symbols: Species of each particle of a frame; empty without species.
         pairs: Given the built object, after a call, returns the number of neighbour pairs.
         atoms: The atoms for a calculator; None if it has its own.
         properties: Properties to request from it.

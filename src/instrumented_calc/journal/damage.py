@@ -33,7 +33,7 @@ class Damage:
         conflicting: Rows dropped because another row has the same number but different times.
         misplaced: Rows that ended long before the row above them: blocks are out of order.
         other_run_lines: Lines of another run, which are not read.
-        other_run_from: The first of these lines; None if there are none.
+        other_run_from: The first of these lines; None if all lines are of this run.
     """
 
     empty_bytes: int = 0

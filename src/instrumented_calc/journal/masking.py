@@ -209,7 +209,7 @@ def _argument(text: str, nested: int = NESTED_ARGUMENTS) -> str:
     named = NAMED_ARGUMENT.fullmatch(text) if nested else None
     if named is None:
         return mask_secrets(text)
-    # An option with a value is no flag: `--no-token=abc`.
+    # An option with a value is not a flag: `--no-token=abc`.
     if is_secret_name(re.sub(r"^no[-_]", "", named["name"])):
         hidden = _hidden_text(named["value"])
         return text if hidden == named["value"] else named["head"] + hidden

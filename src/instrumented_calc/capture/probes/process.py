@@ -22,7 +22,7 @@ class ProcessProbe:
     """Reads the process's resource use into a row.
 
     The descriptor of `/proc/self/statm` is kept open: opening it each time costs seven times as much. Where
-    there is no such file (macOS), psutil reads the memory; Windows has no getrusage either.
+    that file does not exist (macOS), psutil reads the memory. Windows also lacks getrusage.
     """
 
     def __init__(self) -> None:

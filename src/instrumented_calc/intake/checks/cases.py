@@ -28,8 +28,8 @@ def observation(rule: str, wrong: list[str], clear: str, missing: str = "", reme
 
     Args:
         rule: The check's name.
-        wrong: These cases, in words; empty if there are none.
-        clear: Evidence that there are none.
+        wrong: These cases, in words; empty without such cases.
+        clear: Evidence that no case is wrong.
         missing: Missing evidence; empty if the check is possible.
         remedy: What to do if the check fails or evidence is missing.
     """
