@@ -180,10 +180,11 @@ def test_a_handler_that_removes_itself_is_foreign_wherever_it_strikes(alarm):
 class Named:
     """Users' code that ours calls under another name than its own."""
 
-    __slots__ = ("held",)
+    __slots__ = ("held", "inner")
 
-    def __init__(self):
+    def __init__(self, depth=2):
         self.held = fail
+        self.inner = Named(depth - 1) if depth else None
 
     def _read(self):
         fail()
@@ -201,6 +202,8 @@ class Named:
     "call",
     [
         "given.held()",
+        "given.inner.held()",
+        "given.inner.inner.method()",
         "given.prop",
         "given.method()",
         "given.cached()",

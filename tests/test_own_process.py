@@ -24,19 +24,20 @@ from instrumented_calc.journal.reader import read_journal
 MB = 1_000_000
 
 WITHOUT_PROC = """
-import builtins, functools, io, os, sys
+import builtins, io, os, sys
 
 hidden = set()
 
-def hide(function):
-    @functools.wraps(function)
-    def hiding(path=".", *arguments, **keywords):
+class Hiding:  # no function: as an attribute of a class (pathlib of Python 3.10), it must not become a method
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, path=".", *arguments, **keywords):
         text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else ""
         if text.startswith(("/proc", "/sys/")) and not for_libraries(sys._getframe(1)):
             hidden.add(text)
             raise FileNotFoundError(2, "No such file or directory", text)
-        return function(path, *arguments, **keywords)
-    return hiding
+        return self.function(path, *arguments, **keywords)
 
 def for_libraries(frame):  # both use functions of the system on macOS
     while frame is not None:
@@ -45,8 +46,8 @@ def for_libraries(frame):  # both use functions of the system on macOS
         frame = frame.f_back
     return False
 
-builtins.open = io.open = hide(io.open)
-os.open, os.listdir, os.scandir = hide(os.open), hide(os.listdir), hide(os.scandir)
+builtins.open = io.open = Hiding(io.open)
+os.open, os.listdir, os.scandir = Hiding(os.open), Hiding(os.listdir), Hiding(os.scandir)
 """
 WITHOUT_POSIX = """
 import ase.calculators.emt, ase.md.verlet, numpy, opt_einsum, os, psutil, select, signal, structlog, sys
@@ -84,7 +85,7 @@ atoms.rattle(0.1)
 with profiled(EMT(), "run.jsonl", summary=True) as atoms.calc:
     dynamics = VelocityVerlet(atoms, 5 * units.fs)
     dynamics.run(60)
-    while b'"event":"machine"' not in open("run.jsonl", "rb").read():  # the journal's thread reads it
+    while b'\\n{"event":"machine"' not in open("run.jsonl", "rb").read():  # the journal's thread reads it
         dynamics.run(20)
 """
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType, TracebackType
 
 DEEPEST_WRAPPER = 10
+LONGEST_CHAIN = 3  # attributes in a row: self.run.writer.write
 CALLS_NOTHING = ("RESUME", "JUMP", "POP_JUMP")
 # Handlers may run after these, or in their C code: waiting for a lock, multiplying large integers.
 INTERRUPTIBLE = ("CALL", "PRECALL", "BEFORE_WITH", "SETUP_WITH", "WITH_EXCEPT_START", "BINARY", "INPLACE")
@@ -74,15 +75,19 @@ def code_of(value: Any) -> CodeType | None:
 
 
 def _callable_from(frame: FrameType) -> Iterator[Any]:
-    """Return the objects that code may have called: those it names, and their attributes that it names."""
+    """Return the objects that code may have called: those it names, and chains of attributes."""
     names = frame.f_code.co_names
-    named = [frame.f_globals[name] for name in names if name in frame.f_globals]
-    for value in (*frame.f_locals.values(), *named):
-        yield value
-        if type(value) in (tuple, list):
-            yield from value
-        for name in names:
-            yield from _attributes(value, name)
+    values = [*frame.f_locals.values(), *(frame.f_globals[each] for each in names if each in frame.f_globals)]
+    reached = {id(value): value for value in values}
+    for _ in range(LONGEST_CHAIN):
+        for value in values:
+            yield value
+            if type(value) in (tuple, list):
+                yield from value
+        found = {id(each): each for value in values for name in names for each in _attributes(value, name)}
+        values = [found[key] for key in found.keys() - reached.keys()]
+        reached |= found
+    yield from values
 
 
 def _attributes(value: Any, name: str) -> Iterator[Any]:
