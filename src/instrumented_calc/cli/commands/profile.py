@@ -26,7 +26,9 @@ DEFAULT_STEPS = 100
 def profile(
     calc: Annotated[
         str,
-        typer.Option(help="emt, lj, orb-v2, orb-v2:random, fennol:FILE, anisoap or package.module:factory."),
+        typer.Option(
+            help="emt, lj, orb-v2, orb-v2:random, mace:FILE, fennol:FILE, anisoap or package.module:factory."
+        ),
     ] = "emt",
     system: Annotated[
         str,
