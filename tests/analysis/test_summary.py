@@ -149,6 +149,34 @@ def test_the_slowest_calls_carry_their_cause(summarized):
     assert slowest[0].step == 9
 
 
+def test_what_happens_in_every_call_or_takes_no_time_is_no_cause(summarized):
+    ms = 1_000_000
+    rows = [call(n, n * 5000 * ms, 100 * ms, n_atoms=4, gc_ns=20 * ms, gc_generation=0) for n in range(30)]
+    rows[10] = call(10, 50_000 * ms, 140 * ms, gc_ns=21 * ms, gc_generation=0)  # usual collection
+    rows[20] = call(20, 100_000 * ms, 1760 * ms, gc_ns=190_000, gc_generation=0)  # 0.01 % of the excess
+    slowest = summarized(*rows).slowest
+    assert [(slow.index, slow.cause) for slow in slowest] == [
+        (20, None),
+        (10, None),
+        *[(n, None) for n in (0, 1, 2)],
+    ]
+
+
+def test_one_page_fault_does_not_explain_a_second(summarized):
+    rows = [call(n, n * 5000, 100, n_atoms=4, major_faults=n, preemptions=2 * n) for n in range(30)]
+    rows[25] = call(25, 125_000, 10**9, major_faults=26, preemptions=51)
+    assert summarized(*rows).slowest[0].cause is None
+    rows[26:] = [call(n, n * 10**9, 100, major_faults=100 + n, preemptions=2 * n) for n in range(26, 30)]
+    rows[25] = call(25, 125_000, 10**9, major_faults=125, preemptions=50)
+    assert summarized(*rows).slowest[0].cause == "page faults from disk"
+
+
+def test_the_first_call_of_a_size_is_a_cause_only_if_it_is_slower_than_the_others(summarized):
+    rows = [call(n, n * 5000, 100, n_atoms=4) for n in range(30)]
+    rows += [call(n, n * 5000, 1000, n_atoms=9) for n in range(30, 33)]
+    assert {slow.cause for slow in summarized(*rows).slowest[:3]} == {None}
+
+
 def thinned() -> Slice:
     histogram = [(bucket_of(1_000_000), 60), (bucket_of(3_000_000), 40)]
     return Slice(

@@ -21,6 +21,7 @@ from tests.capture.zoo import copper
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.capture.wrapping.twin import twin
 
 
 @pytest.fixture
@@ -158,11 +159,57 @@ def test_two_drivers_in_turn_keep_their_phases(atoms):
         second.run(20)
     records = records_of(atoms)
     assert [phase["driver"] for phase in records.of("phase")] == ["VelocityVerlet", "Langevin"]
-    phases = Counter(row["phase"] for row in records.calls)
-    # the one that follows is noticed a few calls late
-    assert phases[1] + phases[2] == len(records.calls)
-    assert abs(phases[1] - phases[2]) <= 4 * 8
-    assert steps_of(records, 1)[-1] == 79 or steps_of(records, 2)[-1] == 79
+    # each first run also calculates the forces of its start
+    assert steps_of(records, 1) == [0, *range(80)]
+    assert steps_of(records, 2) == [*range(80)]
+
+
+def test_the_first_call_of_a_phase_belongs_to_it(atoms):
+    verlet(atoms).run(40)
+    moved = BFGS(atoms, logfile=None)
+    moved.run(fmax=1e-9, steps=5)
+    langevin(atoms).run(7)
+    records = records_of(atoms)
+    assert [phase["index"] for phase in records.of("phase")] == [0, 41, 46]
+    assert steps_of(records, 1) == [0, *range(40)]
+    assert steps_of(records, 2) == [1, 2, 3, 4, 5]
+    assert steps_of(records, 3) == [*range(7)]
+
+
+def test_md_after_a_relaxation_that_converged_early_has_its_first_call(atoms):
+    relaxation = BFGS(atoms, logfile=None)
+    relaxation.run(fmax=0.05, steps=200)
+    assert 0 < relaxation.nsteps < 200
+    verlet(atoms).run(10)
+    records = records_of(atoms)
+    assert steps_of(records, 2) == [*range(10)]
+
+
+def test_a_run_that_was_broken_off_gives_way_at_once_if_calls_are_slow(exact_clock, make_recorder):
+    breaks = []
+
+    class SlowSpring(zoo.Spring):
+        implemented_properties = ("energy", "forces", "stress")
+
+        def calculate(self, *args):
+            super().calculate(*args)
+            self.results["stress"] = np.zeros(6)
+            exact_clock.advance(3_000_000)
+            if breaks:
+                raise breaks.pop()
+
+    recorder = make_recorder(clock=exact_clock)
+    moving = copper()
+    moving.calc = twin(SlowSpring(), recorder)
+    calculates_twice_a_step = barostat(moving)
+    calculates_twice_a_step.attach(lambda: breaks.append(ValueError("broken off")), interval=-5)
+    with pytest.raises(ValueError, match="broken off"):
+        calculates_twice_a_step.run(1000)
+    verlet(moving).run(10)
+    recorder.end("closed")
+    records = read_records()
+    assert steps_of(records, 2) == [*range(10)]
+    assert records.calls[-11]["failure"] == "ValueError"
 
 
 class Leapfrog(MolecularDynamics):
@@ -230,7 +277,6 @@ def test_the_innermost_driver_counts(atoms):
 
 def test_attached_observers_are_timed_apart_and_put_back(exact_clock, make_recorder):
     from instrumented_calc.capture.run.observers import attach  # noqa: PLC0415 - loaded only when needed
-    from instrumented_calc.capture.wrapping.twin import twin  # noqa: PLC0415 - imported where it is used
 
     recorder = make_recorder(clock=exact_clock)
     moving = copper()

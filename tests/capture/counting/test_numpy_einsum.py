@@ -65,6 +65,15 @@ def test_every_way_to_call_it_is_counted_once(route):
     np.testing.assert_array_equal(value, ROUTES[route]())
 
 
+def test_generated_code_is_named_by_its_caller():
+    namespace = {"einsum": np.einsum}  # as torch.fx does: without the name of a module
+    code = compile("def generated(a, b): return einsum('ij,jk->ik', a, b)", "<generated>", "exec")
+    exec(code, namespace)  # noqa: S102 - the code under test is generated
+    found, _ = contracted(lambda: namespace["generated"](A, B))
+    ((signature,),) = (row.signatures for row in found.rows)
+    assert signature.line.startswith(f"{__name__}:")
+
+
 def test_out_is_the_array_that_was_given():
     out = np.empty((2, 4))
     _, value = contracted(lambda: np.einsum("ij,jk->ik", A, B, out=out))

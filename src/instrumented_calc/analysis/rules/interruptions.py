@@ -98,19 +98,20 @@ def gc_pauses(evidence: Evidence) -> Observation:
     total = 0.0 if spent is None else float(spent.values[np.isin(spent.rows, rows)].sum())
     old = [] if generations is None else generations.rows[generations.values >= OLDEST_GENERATION]
     spikes = rows[_spikes(calls.wall_ns[rows], evidence.usual_ns)]
-    overlapping = int(np.isin(spikes, old).sum())
+    explained = np.intersect1d(old, _stopped(calls, evidence.usual_ns))
+    caused = int(np.isin(spikes, explained).sum())
     numbers = {
         "gc_ms": total / 1e6,
         "share_of_wall": total / wall,
         "longest_ms": 0.0 if spent is None else float(spent.values.max(initial=0)) / 1e6,
         "collections_of_the_oldest_generation": len(old),
         "slow_calls": len(spikes),
-        "slow_calls_with_one": overlapping,
+        "slow_calls_with_one": caused,
     }
     text = f"garbage collection took {100 * total / wall:.2g} % of the wall time"
     if len(spikes) >= FEWEST_SPIKES:
-        text += f", and overlaps {overlapping} of {len(spikes)} slow calls"
-    often = len(spikes) >= FEWEST_SPIKES and overlapping >= SPIKES_COLLECTED * len(spikes)
+        text += f", and explains {caused} of {len(spikes)} slow calls"
+    often = len(spikes) >= FEWEST_SPIKES and caused >= SPIKES_COLLECTED * len(spikes)
     if total <= COLLECTED_SHARE * wall and not often:
         return clear(text, numbers, len(rows))
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=total)
@@ -181,8 +182,8 @@ def _stopped(calls: Calls, median: float) -> Integers:
     spent = calls.sparse.get("gc_ns")
     if spent is None:
         return np.empty(0, np.int64)
-    excess = np.maximum(calls.wall_ns[spent.rows] - median, 1)
-    stopped: Integers = spent.rows[spent.values >= FAIR_SHARE * excess]
+    excess = calls.wall_ns[spent.rows] - median
+    stopped: Integers = spent.rows[(excess > 0) & (spent.values >= FAIR_SHARE * excess)]
     return stopped
 
 

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 SLOWEST_LISTED = 5
-# Garbage collection or compilation explains a slow call if it takes this share of the time beyond the
-# median.
+# A cause explains a slow call if it takes this share of the time beyond the median.
 FAIR_SHARE = 0.3
+# Upper limits of the time that one event costs; a share that more events could not explain has another cause.
+# A page read from a disk or a network takes up to tens of ms; a quota of processor time (cgroup) stops a
+# process for up to 0.1 s.
+LONGEST_PAGE_NS, LONGEST_PREEMPTION_NS = 50_000_000, 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +256,7 @@ def slowest_calls(
         median_ns: The usual duration; a cause must explain the time beyond it.
         listed: How many to return.
     """
+    usual_gc_ns = _usual(calls, "gc_ns", rows)
     slow: Integers = np.empty(0, dtype=np.int64)
     bound = -1
     for at in range(0, len(rows), BLOCK_ROWS):
@@ -267,29 +271,58 @@ def slowest_calls(
             index=int(calls.index[row]),
             step=int(calls.step[row]) if calls.step[row] >= 0 else None,
             wall_ns=int(calls.wall_ns[row]),
-            cause=_cause(calls, int(row), median_ns),
+            cause=_cause(calls, int(row), median_ns, usual_gc_ns),
         )
         for row in slow
     ]
 
 
-def _cause(calls: Calls, row: int, median_ns: float) -> str | None:
+def _cause(  # noqa: PLR0911 - one return per cause
+    calls: Calls, row: int, median_ns: float, usual_gc_ns: float
+) -> str | None:
+    """Return what took a fair share of a call's time beyond the median; None if nothing recorded did."""
     excess = float(calls.wall_ns[row]) - median_ns
+    fair = FAIR_SHARE * excess
+    if excess <= 0:
+        return None
     compiled = times_at(calls, row)
-    if compiled and sum(compiled.values()) >= FAIR_SHARE * excess:
+    if compiled and sum(compiled.values()) >= fair:
         return _compiled_words(compiled)
     collected = _value(calls, "gc_ns", row)
-    if collected is not None and collected >= FAIR_SHARE * excess:
+    if collected is not None and collected - usual_gc_ns >= fair:
         generation = _value(calls, "gc_generation", row)
         return "garbage collection" if generation is None else f"GC gen {generation}"
     n_atoms = calls.n_atoms[row]
-    if n_atoms >= 0 and not np.any(calls.n_atoms[:row] == n_atoms):
+    if n_atoms >= 0 and _slower_than_same_size(calls, row) >= fair:
         return f"first call with {n_atoms} atoms"
-    if _increase(calls, "major_faults", row):
+    if _increase(calls, "major_faults", row) * LONGEST_PAGE_NS >= fair:
         return "page faults from disk"
-    if _increase(calls, "preemptions", row):
+    if _increase(calls, "preemptions", row) * LONGEST_PREEMPTION_NS >= fair:
         return "preempted"
     return None
+
+
+def _usual(calls: Calls, field: str, rows: Integers) -> float:
+    """Return the median of a sparse field over some rows, where a missing value is zero."""
+    sparse = calls.sparse.get(field)
+    if sparse is None:
+        return 0.0
+    found = sparse.values[np.isin(sparse.rows, rows)]
+    lacking = len(rows) - len(found)
+    return float(np.sort(found)[len(rows) // 2 - lacking]) if lacking <= len(rows) // 2 < len(rows) else 0.0
+
+
+def _slower_than_same_size(calls: Calls, row: int) -> float:
+    """Return by how much the first call with its number of atoms is slower than the others, ns.
+
+    Returns:
+        The call's duration if there are no others, -1 if it is not the first.
+    """
+    same = calls.n_atoms == calls.n_atoms[row]
+    if int(np.argmax(same)) != row:
+        return -1.0
+    wall, others = float(calls.wall_ns[row]), calls.wall_ns[np.flatnonzero(same)[1:]]
+    return wall - median_ns(others) if len(others) else wall
 
 
 def _compiled_words(times: dict[str, int]) -> str:
@@ -308,14 +341,17 @@ def _value(calls: Calls, field: str, row: int) -> int | None:
     return int(sparse.values[place]) if found else None
 
 
-def _increase(calls: Calls, field: str, row: int) -> bool:
-    """Return whether a cumulative counter, sampled at this row, grew since the previous sample."""
+def _increase(calls: Calls, field: str, row: int) -> float:
+    """Return by how much more than usual a cumulative counter, sampled at this row, has grown.
+
+    Returns:
+        0 if there was no sample at the previous row: an older one does not apply to this call alone.
+    """
     sparse = calls.sparse.get(field)
     if sparse is None:
-        return False
+        return 0.0
     place = int(np.searchsorted(sparse.rows, row))
-    if not 0 < place < len(sparse) or sparse.rows[place] != row:
-        return False
-    # A sample from long ago does not apply to this call.
-    recent = sparse.rows[place - 1] >= row - 1
-    return bool(recent and sparse.values[place] > sparse.values[place - 1])
+    if not 0 < place < len(sparse) or sparse.rows[place] != row or sparse.rows[place - 1] < row - 1:
+        return 0.0
+    grown = np.diff(sparse.values.astype(np.int64))
+    return float(grown[place - 1] - median_ns(grown))

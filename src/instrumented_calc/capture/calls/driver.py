@@ -1,7 +1,8 @@
 """Finds the driver that requests forces: the integrator or optimizer, its step counter and its time step.
 
 A driver is found in the stack of the calling thread, and only in frames of ASE's own modules. It is searched
-again when its step counter stops changing, so that relax -> NVT -> NPT become three phases.
+again when its run has made all its steps or its step counter stops changing, so that relax -> NVT -> NPT
+become three phases.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.attribute_lookup import stored
 from instrumented_calc.capture.thread_stacks import all_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-# Searching a stack costs microseconds: after a failed search, wait at least this many calls.
+# Searching a stack costs microseconds: after a failed search, wait for up to this many calls, unless they
+# are so slow that the cost does not matter.
 RAREST_SEARCH = 16
 RAREST_CHECK = 8
+SLOW_NS = 2_000_000
+NEVER = 1 << 62  # steps
 
 # Defines the base class of every ASE dynamics: until it is loaded, no thread runs one.
 DYNAMICS = "ase.optimize.optimize"
@@ -49,15 +54,17 @@ class DriverWatch:
     Attributes:
         reference: Returns the driver, or None if none is known or it was collected.
         last_step: Its step counter at the last call.
+        until: Number of steps after which its run has ended; NEVER if it does not count up to one.
         countdown: Calls until the next search, while no driver is known.
         phase: Number of the driver's phase, as assigned by the recorder; None while no driver is known.
     """
 
-    __slots__ = ("_pause", "_stalled", "countdown", "last_step", "phase", "reference")
+    __slots__ = ("_pause", "_stalled", "countdown", "last_step", "phase", "reference", "until")
 
     def __init__(self) -> None:
         self.reference: Callable[[], Any] = _no_driver
         self.last_step = -1
+        self.until = NEVER
         self.phase: int | None = None
         self._stalled = 0
         self.countdown = self._pause = 1
@@ -66,16 +73,21 @@ class DriverWatch:
         """Follow this driver from now on."""
         self.reference = weakref.ref(driver)
         self.last_step = -1
+        self.until = _last_step_of(driver)
         self.phase = phase
         self._stalled = 0
         self._pause = 1
         self.countdown = 0  # once it is collected, the next call searches again
 
-    def search(self, current: Any) -> Any | None:
-        """Search for a driver periodically, while none is known or the step counter does not change.
+    def search(self, current: Any, wall_ns: int) -> Any | None:
+        """Search for a driver while none is known, or when the followed one may have ended.
+
+        A run that has made all its steps is searched at once; a step counter that does not change may belong
+        to a driver that calculates several times per step, so then the search is periodic.
 
         Args:
             current: The followed driver, or None.
+            wall_ns: Duration of the call, ns.
 
         Returns:
             A new driver to follow from this call on, if there is one.
@@ -85,11 +97,18 @@ class DriverWatch:
                 self.reference = _no_driver
                 self.phase = None
                 self._pause = 1
-            self.countdown = self._pause
+            self.countdown = 1 if wall_ns >= SLOW_NS else self._pause
             self._pause = min(2 * self._pause, RAREST_SEARCH)
             return find_driver()
+        if current.nsteps >= self.until:
+            found = find_driver()
+            if found is current or found is None:  # run() again, or a calculation after the end
+                self.until = _last_step_of(current)
+                self._stalled, self._pause = 0, 1
+                return None
+            return found
         self._stalled += 1
-        if self._stalled < self._pause:
+        if self._stalled < self._pause and wall_ns < SLOW_NS:
             return None
         self._stalled = 0
         found = find_driver()
@@ -101,6 +120,12 @@ class DriverWatch:
 
 def _no_driver() -> None:
     return None
+
+
+def _last_step_of(driver: Any) -> int:
+    """Return the number of steps at which a driver's current run ends, as ASE's `run` stores it."""
+    last = stored(driver, "max_steps")
+    return last if type(last) is int and last > driver.nsteps else NEVER
 
 
 def find_driver() -> Any | None:

@@ -27,6 +27,8 @@ MOST_SIGNATURES = 4096
 MOST_COMPONENTS = 256  # names of spans and parts; a program may create a new one for each step
 LONGEST_EQUATION = 200  # characters
 OTHER_COMPONENTS = "*other spans*"
+# Modules that stand between the code that wrote an einsum and torch's C function.
+PASSED_OVER = frozenset({"torch.functional", "torch.fx.graph_module", "torch.nn.modules.module"})
 OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - as code objects have it: swapped code has other globals
 
 
@@ -183,10 +185,14 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 
 
 def calling_line() -> str:
-    """Return the module and line of the caller outside this package and torch.einsum."""
+    """Return the module and line of the caller outside this package, torch.einsum and generated code.
+
+    Code that torch.fx or e3nn generates belongs to no module: its caller is named instead.
+    """
     frame: Any = sys._getframe(1)  # inspect's own way is ten times as slow
-    while frame is not None and (
-        frame.f_code.co_filename.startswith(OURS) or frame.f_globals.get("__name__") == "torch.functional"
-    ):
+    while frame is not None:
+        module = frame.f_globals.get("__name__")
+        if module and module not in PASSED_OVER and not frame.f_code.co_filename.startswith(OURS):
+            return f"{module}:{frame.f_lineno}"
         frame = frame.f_back
-    return "" if frame is None else f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"
+    return ""

@@ -34,19 +34,22 @@ class Phases:
         """Set the driver that the user named, if none is found on the stack."""
         self._given = weakref.ref(driver)
 
-    def look(self, watch: DriverWatch, current: Any, index: int, on_new: Callable[[Phase], None]) -> Any:
+    def look(
+        self, watch: DriverWatch, current: Any, index: int, wall_ns: int, on_new: Callable[[Phase], None]
+    ) -> Any:
         """Search for the driver of a call.
 
         Args:
             watch: The lane's watch, which follows the driver that is found.
             current: The driver so far, or None.
             index: Number of the call.
+            wall_ns: Its duration, ns.
             on_new: Receives the record of a driver that was not known yet.
 
         Returns:
             The driver; `current` if none is found.
         """
-        found = watch.search(current)
+        found = watch.search(current, wall_ns)
         if found is None and current is None and self._given is not None:
             found = self._given()
         if found is None:

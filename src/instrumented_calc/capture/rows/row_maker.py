@@ -205,11 +205,15 @@ class RowMaker:
         if driver is None:
             watch.countdown -= 1
             if watch.countdown <= 0:
-                driver = self._look_for_driver(watch, None, entry.index)
-        elif driver.nsteps == watch.last_step:
-            driver = self._look_for_driver(watch, driver, entry.index)
-        if driver is not None:
-            step = watch.last_step = driver.nsteps
+                driver = self._look_for_driver(watch, None, entry.index, end - start)
+                if driver is not None:
+                    step = watch.last_step = driver.nsteps
+        else:
+            step = driver.nsteps
+            if step == watch.last_step or step >= watch.until:
+                driver = self._look_for_driver(watch, driver, entry.index, end - start)
+                step = driver.nsteps
+            watch.last_step = step
         context = lane.context
         try:
             n_atoms = None if atoms is None else len(atoms)
@@ -423,8 +427,8 @@ class RowMaker:
         """Set the driver that the user named, if none is found on the stack; it is held weakly."""
         self._phases.follow(driver)
 
-    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int) -> Any:
-        return self._phases.look(watch, current, index, self._describe)
+    def _look_for_driver(self, watch: DriverWatch, current: Any, index: int, wall_ns: int) -> Any:
+        return self._phases.look(watch, current, index, wall_ns, self._describe)
 
     def _describe_lane(self, lane: Lane, atoms: Any) -> None:
         lane.described_in = self._described
