@@ -228,7 +228,7 @@ class Handle:
 
     @property
     def failed(self) -> int:
-        """Number of calculations that raised."""
+        """Number of calculations that raised, other than PropertyNotImplementedError."""
         return 0 if self._lane is None else self._lane.failed
 
     @property

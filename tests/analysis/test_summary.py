@@ -7,6 +7,7 @@ import pytest
 from msgspec import structs
 from tests.journal.buckets import bucket_of
 
+from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.journal.records import Call, Counters, Lane, Phase, RunEnd, Slice
 
 MD = Phase(phase=0, driver="ase.md.verlet.VelocityVerlet", kind="md", index=0, timestep_fs=2.0)
@@ -113,6 +114,17 @@ def test_failed_calls_are_counted_apart_by_class(summarized):
     assert summary.failures == {"KeyError": 1}
     assert summary.evaluations.failed == 1
     assert summary.latency.max_ns == 10
+
+
+def test_an_answer_that_a_property_is_not_implemented_is_no_failure(summarized):
+    rows = [call(0, 0, 10), call(1, 20, 500, failure="PropertyNotImplementedError"), call(2, 600, 10)]
+    summary = summarized(*rows)
+    assert summary.failures == {}
+    assert summary.evaluations.failed == 0
+    assert summary.latency.max_ns == 10
+    assert check_target(parse_target("failed==0"), summary).verdict == "passed"
+    sliced = structs.replace(thinned(), failed=3, not_implemented=2)
+    assert summarized(MD, sliced).evaluations.failed == 1
 
 
 def test_a_repeated_geometry_shows_in_calls_per_geometry(summarized):

@@ -104,7 +104,7 @@ class Evaluations:
     Attributes:
         calls: Outermost calls, including failed ones.
         nested: Calls inside other recorded calls.
-        failed: Outermost calls that raised.
+        failed: Outermost calls that raised, other than PropertyNotImplementedError.
         per_step: Calls per completed step.
         per_geometry: Calls per distinct geometry: above 1, something is recomputed.
         get_property: Requests from outside a calculation.
@@ -206,7 +206,7 @@ def summarize(journal: Journal) -> Summary:
 
 def _explicable(calls: Calls, steady: Integers) -> Integers:
     """Return the rows of calls that may be listed as slow: steady ones and those that compiled."""
-    compiling = np.flatnonzero(calls.compiling & ~(calls.nested | calls.failed))
+    compiling = np.flatnonzero(calls.compiling & ~(calls.nested | calls.raised))
     return np.concatenate([steady, compiling]) if len(compiling) else steady
 
 
@@ -290,7 +290,7 @@ def _evaluations(
     return Evaluations(
         calls=_count(whole),
         nested=int(nested.sum()) + sum(each.nested for each in journal.slices),
-        failed=failed + sum(each.failed for each in journal.slices),
+        failed=failed + sum(max(each.failed - each.not_implemented, 0) for each in journal.slices),
         per_step=sum(phase.calls for phase in stepping) / speed.steps if speed else None,
         per_geometry=_per_geometry(whole),
         get_property=counters.get_property if counters else None,
@@ -345,7 +345,7 @@ def _lanes(journal: Journal) -> list[LaneSummary]:
 
 
 def _outermost_failures(journal: Journal) -> list[str]:
-    nested = journal.calls.nested
+    counted = journal.calls.failed & ~journal.calls.nested
     failures = journal.calls.failures
     rows = failures.rows.tolist()
-    return [name for row, name in zip(rows, failures.values, strict=True) if not nested[row]]
+    return [name for row, name in zip(rows, failures.values, strict=True) if counted[row]]

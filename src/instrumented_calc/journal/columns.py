@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from instrumented_calc.journal.vocabulary import NOT_IMPLEMENTED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,7 +71,7 @@ class Calls:
         device: Device busy time per component, ns; -1 if a row lacks it.
         compiled: Just-in-time compilation time by function, ns: one dict per row that has any.
         sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...), all integers.
-        failures: Class of the exception of failed calls.
+        failures: Class of the exception of calls that raised.
     """
 
     index: Integers
@@ -119,10 +121,18 @@ class Calls:
         return self.has("window")
 
     @property
-    def failed(self) -> Mask:
-        """Rows of calls that raised."""
+    def raised(self) -> Mask:
+        """Rows of calls that raised any exception: they have no result, and their times are not compared."""
         mask = np.zeros(len(self), dtype=np.bool_)
         mask[self.failures.rows] = True
+        return mask
+
+    @property
+    def failed(self) -> Mask:
+        """Rows of calls that failed: they raised, and not the answer that a property is not implemented."""
+        mask = self.raised
+        answers = [name == NOT_IMPLEMENTED for name in self.failures.values]
+        mask[self.failures.rows[np.array(answers, dtype=np.bool_)]] = False
         return mask
 
     @property

@@ -7,6 +7,8 @@ NOT_MEASURED = "not-measured"
 GARBAGE_COLLECTION = "garbage collection"
 # Count of neighbour-list builds by ASE, matscipy and vesin.
 LIST_BUILDS = "list builds"
+# Class of the exception by which ASE's calculators answer that they lack a property: not a failure.
+NOT_IMPLEMENTED = "PropertyNotImplementedError"
 # Stands for all contractions, operands, conversions or traced operations beyond the limit of a table.
 OTHER = "*other*"
 # In the notes of our own results in MLFF-Distiller's format, whose components were timed: it distinguishes

@@ -510,9 +510,25 @@ class TestFailures:
         wrapped.failure = PropertyNotImplementedError("stress")
         with pytest.raises(PropertyNotImplementedError):
             wrapped.calculate(copper())
+        wrapped.failure = LackingError("stress")
+        with pytest.raises(LackingError):
+            wrapped.calculate(copper())
         assert recording(wrapped).failed == 0
         recording(wrapped).close()
-        assert [row["failure"] for row in read_records().calls] == ["PropertyNotImplementedError"]
+        records = read_records()
+        assert [row["failure"] for row in records.calls] == 2 * ["PropertyNotImplementedError"]
+        assert records.counters["failed"] == 0
+
+    def test_an_operation_that_is_not_implemented_is_a_failure(self):
+        wrapped = ProfiledCalculator(zoo.FailingSpring())
+        wrapped.failure = NotImplementedError("aten::_linalg_eigh is not available for MPS")
+        with pytest.raises(NotImplementedError):
+            wrapped.calculate(copper())
+        assert recording(wrapped).failed == 1
+
+
+class LackingError(PropertyNotImplementedError):
+    """A calculator's own variant."""
 
 
 class TestCounters:

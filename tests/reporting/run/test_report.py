@@ -51,7 +51,7 @@ def test_the_text_report_shows_the_breakdown_summing_to_a_hundred(golden):
     shares = [float(line.split()[-1]) for line in table]
     assert shares[-1] == 100.0
     assert sum(shares[:-1]) == pytest.approx(100.0)
-    assert "GC gen 2" in text
+    assert "first call with 4 atoms" in text
     assert text.rstrip().splitlines()[-1].strip().startswith("instrumented-calc report")
 
 

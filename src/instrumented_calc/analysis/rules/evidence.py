@@ -55,7 +55,7 @@ class Evidence:
     @property
     def successful(self) -> Integers:
         """Rows of the outermost successful calls, including the warm-up, in order."""
-        return in_order(self.calls, ~(self.calls.nested | self.calls.failed))
+        return in_order(self.calls, ~(self.calls.nested | self.calls.raised))
 
     @property
     def environment(self) -> Environment:

@@ -102,7 +102,7 @@ def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
 
     Calls that compiled something or were traced are excluded first. The warm-up is None if there is none.
     """
-    rows = in_order(calls, ~(calls.nested | calls.failed | calls.compiling | calls.traced))
+    rows = in_order(calls, ~(calls.nested | calls.raised | calls.compiling | calls.traced))
     skipped = warmup_calls(calls.wall_ns[rows])
     if not skipped:
         return rows, None

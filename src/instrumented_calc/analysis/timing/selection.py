@@ -68,8 +68,8 @@ def select(journal: Journal, phase: int | None = None) -> Selection:
     """Select the calls of the whole run, or those that one driver requested."""
     calls = journal.calls
     mask = np.ones(len(calls), np.bool_) if phase is None else calls.phase == phase
-    # A failed call's time is not in any slice, so its row counts.
-    counted = mask & ~calls.nested & (~calls.sliced | calls.failed)
+    # The time of a call that raised is not in any slice, so its row counts.
+    counted = mask & ~calls.nested & (~calls.sliced | calls.raised)
     rows = in_order(calls, counted)
     return Selection(
         calls=calls,

@@ -31,7 +31,7 @@ class Lane:
 
     Attributes:
         calls: Real calculations that ended.
-        failed: Those that raised.
+        failed: Those that raised anything but PropertyNotImplementedError.
         asked: Calls of `get_property`.
         cache_hits: Requests answered without a calculation.
         not_implemented: Requests answered with PropertyNotImplementedError.

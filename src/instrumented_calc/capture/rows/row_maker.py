@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.calls.answers import is_answer
 from instrumented_calc.capture.calls.context import Context
 from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.rows.finite_results import HostNumbers
@@ -28,6 +29,7 @@ from instrumented_calc.capture.rows.result_checks import ResultChecks
 from instrumented_calc.capture.rows.sampler import Sampler
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Call
+from instrumented_calc.journal.vocabulary import NOT_IMPLEMENTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -375,10 +377,12 @@ class RowMaker:
         return context
 
     def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
+        if is_answer(failure):
+            row.failure = NOT_IMPLEMENTED
+            return
         row.failure = plain_text(type(failure).__qualname__)
-        if not isinstance(failure, NotImplementedError):  # for ASE an answer, not a failure
-            lane.failed += 1
-            self._counters.failed += 1
+        lane.failed += 1
+        self._counters.failed += 1
 
     def revive(self, at_next_call: Callable[[], None]) -> None:
         """Have a task done at the next call."""

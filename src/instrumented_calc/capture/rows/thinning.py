@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from instrumented_calc.journal.records import HISTOGRAM_BITS, Slice
+from instrumented_calc.journal.vocabulary import NOT_IMPLEMENTED
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
@@ -97,6 +98,7 @@ class Thinner:
             part.observers_ns = (part.observers_ns or 0) + row.observers_ns
         if row.failure is not UNSET:
             part.failed += 1
+            part.not_implemented += row.failure == NOT_IMPLEMENTED
             return self._show()
         _add_times(known, row, n_atoms)
         if self._slow_ns and row.wall_ns > self._slow_ns:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.calls.answers import is_answer
 from instrumented_calc.capture.wrapping.recorded_method import as_of, takes
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def counted(  # noqa: C901 - the hot path: extra calls would cost time
                 answer = owner.get_property(self, *args, **kwargs)
             else:
                 answer = as_of(bare, "get_property", self)(*args, **kwargs)
-        except NotImplementedError:  # ASE's PropertyNotImplementedError is one
-            lane.not_implemented += 1
+        except NotImplementedError as error:
+            lane.not_implemented += is_answer(error)
             raise
         if lane.calls == before and answer is not None:
             lane.cache_hits += 1
@@ -63,8 +64,8 @@ def counted(  # noqa: C901 - the hot path: extra calls would cost time
         lane.asked += 1
         try:
             answer = owner.get_property(self, name, atoms, allow_calculation)
-        except NotImplementedError:
-            lane.not_implemented += 1
+        except NotImplementedError as error:
+            lane.not_implemented += is_answer(error)
             raise
         if lane.calls == before and answer is not None:
             lane.cache_hits += 1

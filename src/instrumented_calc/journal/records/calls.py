@@ -64,7 +64,16 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     energy_ev: Annotated[Physical, meta("Potential energy, if it was a host number", "eV")] | UnsetType = (
         UNSET
     )
-    failure: Annotated[str, meta("Class of the exception that ended the call")] | UnsetType = UNSET
+    failure: (
+        Annotated[
+            str,
+            meta(
+                "Class of the exception that ended the call; `PropertyNotImplementedError` (or derived"
+                " from it) is an answer, not a failure"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     gc_ns: Annotated[Natural, meta("Garbage collection during the call", "ns")] | UnsetType = UNSET
     gc_generation: Annotated[Natural, meta("Oldest generation collected during the call")] | UnsetType = UNSET
     cpu_ns: (
@@ -124,7 +133,7 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
     end_ns: Annotated[Natural, meta("End of the last call in the slice", "ns")]
     calls: Annotated[Natural, meta("Outermost calls, failed ones included", "1")]
     nested: Annotated[Natural, meta("Calls inside other recorded calls; not in the sums below", "1")]
-    failed: Annotated[Natural, meta("Outermost calls that raised; not in the times below", "1")]
+    failed: Annotated[Natural, meta("Outermost calls that raised any exception; not in the times below", "1")]
     unchanged: Annotated[Natural, meta("Calls whose system_changes were empty", "1")]
     wall_ns: Annotated[Natural, meta("Sum of the durations", "ns")]
     gap_ns: Annotated[Whole, meta("Sum of the gaps before the calls", "ns")]
@@ -146,6 +155,9 @@ class Slice(Struct, tag="slice", tag_field="event", gc=False):
     observers_ns: Annotated[Natural, meta("Time in the attached driver's observers", "ns")] | UnsetType = (
         UNSET
     )
+    not_implemented: Annotated[
+        Natural, meta("Calls among `failed` that raised PropertyNotImplementedError, an answer", "1")
+    ] = 0
     passed: (
         Annotated[
             Natural,

@@ -108,7 +108,7 @@ class Counters(Struct):
 
     calls: Annotated[Natural, meta("Real calculations that ended, nested and failed ones too", "1")] = 0
     nested: Annotated[Natural, meta("Calls inside other recorded calls", "1")] = 0
-    failed: Annotated[Natural, meta("Calls that raised an exception", "1")] = 0
+    failed: Annotated[Natural, meta("Calls that raised, other than PropertyNotImplementedError", "1")] = 0
     get_property: Annotated[Natural, meta("get_property() calls from outside a calculation", "1")] = 0
     cache_hits: Annotated[Natural, meta("get_property() calls answered without a calculation", "1")] = 0
     not_implemented: Annotated[Natural, meta("PropertyNotImplementedError answers", "1")] = 0
