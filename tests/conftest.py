@@ -17,7 +17,7 @@ from hypothesis import settings
 from tests.support import ExactClock, journal_threads, open_files
 
 from instrumented_calc.capture.open_calls import active
-from instrumented_calc.capture.parts import stand_ins
+from instrumented_calc.capture.parts import libraries, stand_ins
 from instrumented_calc.capture.run import process_hooks
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
@@ -87,10 +87,11 @@ def _hooks() -> dict[str, object]:
         **_torch_hooks(),
         "Atoms.calc": vars(Atoms)["calc"],
         "timed parts": frozenset(stand_ins._placed),
-        "timed neighbour lists": [
+        "timed libraries": [
             part
-            for part in stand_ins.parts_of_neighbour_lists()
-            if isinstance(vars(part.owner)[part.attribute], stand_ins.StandIn)
+            for call in libraries.LIBRARY_CALLS
+            if (part := libraries.part_of(call)) is not None
+            and isinstance(vars(part.owner)[part.attribute], stand_ins.StandIn)
         ],
         "Atoms": frozenset(vars(Atoms)) - {"__slotnames__"},  # noted there by Python's copy
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from instrumented_calc.capture.settings import Settings
+    from instrumented_calc.integration import Part
 
 
 class ConversionCounts(Protocol):
@@ -59,8 +60,8 @@ class RecordedRun(Protocol):
     def number_of(self, calculator: Any) -> int:
         """Return a calculator's lane number."""
 
-    def time_neighbour_lists(self) -> None:
-        """Time the neighbour lists of the libraries that are loaded."""
+    def time_libraries(self) -> None:
+        """Time functions of the libraries that are loaded, such as neighbour lists."""
 
     def lose_row(self) -> None:
         """Count a call whose row could not be made."""
@@ -70,3 +71,26 @@ class RecordedRun(Protocol):
 
     def let_go(self, lane: Any) -> None:
         """Note that a lane's calculator is gone."""
+
+
+class TimedLane(Protocol):
+    """A lane, as the choice of its timed parts sees it."""
+
+    calculator: Any
+    recorder: RecordedRun
+    components: Any
+
+    def prepare(self) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
+        """Return the parts and the counts of the calculator's integration."""
+
+    def timed(self, parts: Sequence[Part], counts: Callable[[Any], dict[str, int]] | None) -> Any:
+        """Return the components of the calculator's calls."""
+
+    def regroup(self, groups: dict[str, str]) -> None:
+        """Set the groups of the parts."""
+
+    def note_absent(self, reason: str) -> None:
+        """Note why parts are not timed."""
+
+    def stored(self, name: str) -> Any:
+        """Return an attribute stored in the calculator, or None."""

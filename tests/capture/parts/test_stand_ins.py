@@ -17,7 +17,8 @@ from tests.support import read_records
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.calls.lane import Lane
-from instrumented_calc.capture.parts.stand_ins import Components, StandIn
+from instrumented_calc.capture.parts.components import Components
+from instrumented_calc.capture.parts.stand_ins import StandIn
 from instrumented_calc.capture.wrapping.twin import lane_of, twin
 from instrumented_calc.integration import Part
 from instrumented_calc.journal.reader import read_journal

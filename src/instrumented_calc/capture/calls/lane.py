@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import stored
 from instrumented_calc.capture.calls.driver import DriverWatch
-from instrumented_calc.capture.parts.stand_ins import Components, parts_of_modules
+from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
+from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.probes.torch_device import device_times
-from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.integration import ask, describe_model, find_integration
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from instrumented_calc.capture.calls.context import Context
     from instrumented_calc.capture.interfaces import RecordedRun
-    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.integration import Part
 
 
 class Lane:
@@ -48,8 +50,10 @@ class Lane:
 
     __slots__ = (
         "__weakref__",
+        "_absent",
         "_evidence",
         "_groups",
+        "_record",
         "_troubles",
         "asked",
         "cache_hits",
@@ -89,9 +93,11 @@ class Lane:
         self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
         self.watch = DriverWatch()
-        self.components: Components | _Unprepared | None = _Unprepared(self)
+        self.components: Components | FirstCalls | None = FirstCalls(self)
         self._evidence: dict[str, Any] = {}
         self._groups: dict[str, str] = {}
+        self._absent: list[str] = []
+        self._record: records.Lane | None = None
         self._troubles: list[str] = []
         self.described_in: Any = None
         self.look_after = self.look_at = 0
@@ -126,21 +132,56 @@ class Lane:
             return dict(getattr(returned, "properties", ()))
         return None
 
-    def prepare(self) -> Components | None:
-        """Ask the integration for its parts and counts, before the first call."""
+    def prepare(self) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
+        """Ask the integration, before the first call.
+
+        Returns:
+            The timed parts, or None if no integration names them; and its counts of a call, if it has any.
+        """
         calculator, troubles = self.calculator, self._troubles
         integration = find_integration(calculator, troubles)
-        parts = ask(integration, "parts", calculator, troubles)
-        if parts is None:
-            parts = parts_of_modules(calculator)
-        self._groups = {part.name: part.group for part in parts}
-        self.recorder.time_neighbour_lists()
+        parts: Sequence[Part] | None = ask(integration, "parts", calculator, troubles)
+        self.recorder.time_libraries()
         self._evidence = describe_model(calculator, integration, troubles)
-        counts = getattr(integration, "counts", None)
+        self._groups = {part.name: part.group for part in parts or ()}
+        return parts, getattr(integration, "counts", None)
+
+    def timed(self, parts: Sequence[Part], counts: Callable[[Any], dict[str, int]] | None) -> Components:
+        """Return the components of a calculator's calls, on its device.
+
+        Args:
+            parts: The timed parts.
+            counts: The integration's counts of a call, if it has any.
+        """
         device = device_times(str(self._evidence.get("device", ""))) if parts else None
-        timed = Components(parts, counts=counts, device=device, on_fault=self.recorder.fault)
-        self.components = timed if parts or counts else None
-        return timed if parts or counts else None
+        return Components(
+            parts, counts=counts, device=device, on_fault=self.recorder.fault, on_absent=absent_from(self)
+        )
+
+    def regroup(self, groups: dict[str, str]) -> None:
+        """Set the groups of parts that were chosen in the first calls."""
+        if groups != self._groups:
+            self._groups = groups
+            self._write_again()
+
+    def note_absent(self, reason: str) -> None:
+        """Note why parts of the calculator are not timed, for its record and as a notice."""
+        if reason not in self._absent:
+            self._absent.append(reason)
+            self._write_again()
+
+    def _write_again(self) -> None:
+        """Write the lane's record again, if it has been written; readers use the last one."""
+        record, maker = self._record, self.recorder.maker
+        if record is not None and maker is not None:
+            self._complete(record)
+            maker.append(record)
+
+    def _complete(self, record: records.Lane) -> None:
+        if self._groups:
+            record.groups = self._groups
+        if self._absent:
+            record.parts_absent = self._absent
 
     def describe(self, atoms: Any) -> tuple[records.Lane, list[str]]:
         """Return the lane's record, and any error while it was made.
@@ -162,32 +203,6 @@ class Lane:
                 record.formula = atoms.get_chemical_formula()
         if self._evidence:
             record.model = self._evidence
-        if self._groups:
-            record.groups = self._groups
+        self._complete(record)
+        self._record = record
         return record, self._troubles
-
-
-class _Unprepared:
-    """Placeholder for the components of a lane before its first call.
-
-    Args:
-        lane: Held weakly: the end of a calculator's life must not wait for the garbage collector.
-    """
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane = weakref.ref(lane)
-
-    def put(self, entry: Entry) -> Components | None:
-        """Prepare the lane and start timing."""
-        lane = self._lane()
-        if lane is None:
-            return None
-        try:
-            components = lane.prepare()
-        except Exception as fault:
-            if is_foreign(fault):
-                raise
-            lane.components = None
-            lane.recorder.fault("preparation of a calculator", fault)
-            return None
-        return None if components is None else components.put(entry)

@@ -115,11 +115,11 @@ class Recorder:
             numbered[key] = weakref.ref(calculator, lambda _: numbered.pop(key, None)), number
         return number
 
-    def time_neighbour_lists(self) -> None:
-        """Time the neighbour lists of the libraries that are loaded, until the run ends."""
-        with self._lock:
-            if self.recording is not None:
-                self.recording.time_neighbour_lists()
+    def time_libraries(self) -> None:
+        """Time functions of the libraries that are loaded, such as neighbour lists, until the run ends."""
+        recording = self.recording
+        if recording is not None:
+            self._guarded("timing of libraries", recording.time_libraries)
 
     def mark(self, text: object) -> None:
         """Write a user's note; long ones are cut."""

@@ -13,7 +13,7 @@ from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.notices import Notices
-from instrumented_calc.capture.parts.stand_ins import Components, parts_of_neighbour_lists
+from instrumented_calc.capture.parts.libraries import TimedLibraries
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
@@ -98,8 +98,8 @@ class Recording:
         self._clock = clock
         self._totals = totals
         self._fault = fault
-        self._neighbour_lists: list[Components] = []
-        self._listeners: list[Listener] = []
+        self._libraries = TimedLibraries()
+        self._listeners: list[Listener] = [self._libraries]
         self._lost_reported = 0
         self._has_ended = False
         self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
@@ -184,14 +184,9 @@ class Recording:
         """Report a problem with the journal, which cannot be written there."""
         self.notices.warn("journal-trouble", text, journal=False)
 
-    def time_neighbour_lists(self) -> None:
-        """Time the neighbour lists of the libraries that are loaded, until the run ends."""
-        timed = sum(len(components) for components in self._neighbour_lists)
-        parts = parts_of_neighbour_lists()[timed:]
-        if parts:
-            components = Components(parts)
-            components.put()
-            self._neighbour_lists.append(components)
+    def time_libraries(self) -> None:
+        """Time functions of the libraries that are loaded, such as neighbour lists, until the run ends."""
+        self._libraries.look()
 
     def flush(self, patience_s: float) -> None:
         """Hand all rows so far to the kernel, or as many as it takes in a limited time."""
@@ -261,7 +256,7 @@ class Recording:
         """
         try:
             guarded("probes", self._stop_listening, self._fault)
-            for put_back in (*undo, *(components.take_back for components in self._neighbour_lists)):
+            for put_back in undo:
                 guarded("timed parts", put_back, self._fault)
             guarded(
                 "contractions", lambda: self._rounds.write_contractions(self._clock(), last=True), self._fault
@@ -333,8 +328,6 @@ class Recording:
             self._black_box.close()
         self._close_probes()
         self._stop_listening()
-        for components in self._neighbour_lists:
-            components.take_back()
         self._take_no_more()
 
     def _stop_listening(self) -> None:

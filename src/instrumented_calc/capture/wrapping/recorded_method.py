@@ -26,8 +26,9 @@ from instrumented_calc.foreign import is_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from instrumented_calc.capture.calls.first_calls import FirstCalls
     from instrumented_calc.capture.calls.lane import Lane
-    from instrumented_calc.capture.parts.stand_ins import Components
+    from instrumented_calc.capture.parts.components import Components
 
 ABSENT: Any = object()
 CALCULATE = ("atoms", "properties", "system_changes")
@@ -247,7 +248,7 @@ def _leave(stack: list[Entry], entry: Entry) -> None:
 def _close(  # noqa: PLR0913, PLR0917 - the data of a call
     lane: Lane,
     entry: Entry,
-    components: Components | None,
+    components: Components | FirstCalls | None,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     start: int,

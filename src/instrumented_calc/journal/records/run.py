@@ -70,6 +70,7 @@ class Lane(Struct, tag="lane", tag_field="event"):
         ]
         | UnsetType
     ) = UNSET
+    parts_absent: Annotated[list[str], meta("Why parts of the calculator are not timed")] | UnsetType = UNSET
 
 
 class Phase(Struct, tag="phase", tag_field="event"):

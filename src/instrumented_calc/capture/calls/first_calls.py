@@ -1,0 +1,145 @@
+"""The first calls of a calculator: its parts are found, and libraries that its calls load."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.parts import compiled_code
+from instrumented_calc.capture.parts.discovery import find_modules
+from instrumented_calc.capture.parts.learning import Learning
+from instrumented_calc.capture.parts.libraries import BACKWARD, groups
+from instrumented_calc.foreign import is_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.capture.interfaces import TimedLane
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.parts.components import Components
+
+FIRST_CALLS = 3
+FORCES_AND_STRESS = "forces and stress"
+
+
+class FirstCalls:
+    """What is timed in the first calls of a lane. After them, the lane times only what was chosen.
+
+    Args:
+        lane: Held weakly: the end of a calculator's life must not wait for the garbage collector.
+    """
+
+    def __init__(self, lane: TimedLane) -> None:
+        self._lane = weakref.ref(lane)
+        self._left = FIRST_CALLS
+        self._prepared = False
+        self._fixed: Components | None = None
+        self._learning: Learning | None = None
+        self._finds_modules = True
+        self._counts: Callable[[Any], dict[str, int]] | None = None
+
+    def put(self, entry: Entry) -> FirstCalls | None:
+        """Start timing; the first time, ask the integration for its parts or find the modules."""
+        lane = self._lane()
+        if lane is None:
+            return None
+        if not self._guarded(lane, "preparation of a calculator", lambda: self._prepare(lane)):
+            return None
+        if self._fixed is not None:
+            self._fixed.put(entry)
+        if self._learning is not None:
+            self._learning.put(entry)
+        return self
+
+    def _prepare(self, lane: TimedLane) -> None:
+        if not self._prepared:
+            parts, self._counts = lane.prepare()
+            self._finds_modules = parts is None
+            self._fixed = lane.timed(parts or (), self._counts) if parts or self._counts else None
+            self._prepared = True
+        if self._finds_modules and self._learning is None:
+            found = find_modules(lane.calculator)
+            for reason in found.reasons:
+                lane.note_absent(reason)
+            if found.parts:
+                self._learning = Learning(
+                    found.parts, on_fault=lane.recorder.fault, on_absent=absent_from(lane)
+                )
+
+    def take_back(self, entry: Entry) -> None:
+        """Restore everything after the call. Calling it twice is harmless."""
+        if self._fixed is not None:
+            self._fixed.take_back(entry)
+        if self._learning is not None:
+            self._learning.take_back(entry)
+
+    def collect(self, entry: Entry, calculator: Any) -> None:
+        """Add what was found in a call that has ended; after the last of them, time what was chosen.
+
+        Args:
+            entry: The call's entry.
+            calculator: The bare calculator.
+        """
+        if self._fixed is not None:
+            self._fixed.collect(entry, calculator)
+        lane = self._lane()
+        if lane is None:
+            return
+        self._guarded(lane, "choice of parts", lambda: self._learn(lane, entry))
+        lane.recorder.time_libraries()
+        self._left -= 1
+        if self._left <= 0 and lane.components is self:
+            lane.components = self._chosen(lane)
+
+    def _learn(self, lane: TimedLane, entry: Entry) -> None:
+        if self._learning is not None:
+            self._learning.collect(entry)
+            lane.regroup(self._groups(lane, entry))
+
+    def _groups(self, lane: TimedLane, entry: Entry) -> dict[str, str]:
+        """Return the groups of the parts so far.
+
+        If the backward pass is timed apart, the rest of the model is, too; else nothing is known.
+        """
+        learning = self._learning
+        names = dict.fromkeys(learning.names.values() if learning else (), "")
+        times = entry.components or {}
+        if BACKWARD not in times:
+            return names
+        results = lane.stored("results")
+        has_stress = type(results) is dict and "stress" in results
+        known = {name: group for name, group in groups().items() if name in times}
+        known[BACKWARD] = FORCES_AND_STRESS if has_stress else known[BACKWARD]
+        return {**dict.fromkeys(names, "model"), **known}
+
+    def _chosen(self, lane: TimedLane) -> Components | None:
+        if self._learning is None:
+            if self._finds_modules and compiled_code.exists():
+                lane.note_absent(compiled_code.REASON)
+            return self._fixed
+        parts = self._learning.chosen()
+        return lane.timed(parts, self._counts) if parts else self._fixed
+
+    @staticmethod
+    def _guarded(lane: TimedLane, where: str, action: Callable[[], object]) -> bool:
+        try:
+            action()
+        except Exception as fault:
+            if is_foreign(fault):
+                raise
+            lane.components = None
+            lane.recorder.fault(where, fault)
+            return False
+        return True
+
+
+def absent_from(lane: TimedLane) -> Callable[[str], None]:
+    """Return a function that notes why parts of a lane are not timed, and does not keep the lane alive."""
+    reference = weakref.ref(lane)
+
+    def note(reason: str) -> None:
+        there = reference()
+        if there is not None:
+            there.note_absent(reason)
+
+    return note

@@ -1,0 +1,146 @@
+"""The timed parts of one calculator, in place only while it calculates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.counting.jax_programs import explain
+from instrumented_calc.capture.open_calls import extras_of
+from instrumented_calc.capture.parts import compiled_code
+from instrumented_calc.capture.parts.stand_ins import (
+    StandIn,
+    note_counts,
+    put_all,
+    remove_now,
+    take_all_back,
+)
+from instrumented_calc.foreign import is_foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from instrumented_calc.capture.open_calls import Entry
+    from instrumented_calc.capture.parts.call_tree import CallTree
+    from instrumented_calc.capture.probes.torch_device import DeviceTimes
+    from instrumented_calc.integration import Part
+
+
+class Components:
+    """The stand-ins of one calculator, installed for each of its calls.
+
+    torch.compile must not see a stand-in: where it starts to compile, or has compiled code before, those
+    inside torch modules are removed for good.
+
+    Args:
+        parts: The timed parts.
+        label: Name of all parts for tracers and counters; each part's own if None.
+        counts: Given the calculator, returns the integration's counts of the call that has just ended.
+        device: Also times the parts on the model's device.
+        on_fault: Called with the place and the exception of an error that costs a measurement.
+        on_absent: Called with the reason if parts are not timed any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - keyword-only, all but the parts optional
+        self,
+        parts: Iterable[Part],
+        *,
+        label: str | None = None,
+        counts: Callable[[Any], dict[str, int]] | None = None,
+        device: DeviceTimes | None = None,
+        on_fault: Callable[[str, BaseException], None] | None = None,
+        on_absent: Callable[[str], None] | None = None,
+    ) -> None:
+        parts = [*parts]
+        self._stand_ins = [StandIn(part, label) for part in parts]
+        self._exposed = [
+            stand_in
+            for stand_in, part in zip(self._stand_ins, parts, strict=True)
+            if compiled_code.is_exposed(part)
+        ]
+        self._gives_way = False
+        self._counts = counts
+        self._device = device
+        self._on_fault = on_fault
+        self._on_absent = on_absent
+        self._runs_programs = any(part.shapes is not None for part in parts)
+
+    def put(self, entry: Entry | None = None, marks: CallTree | None = None) -> Components | None:
+        """Start timing at the beginning of a call.
+
+        Args:
+            entry: The call's entry; None if the callables are timed until `take_back()`. The call continues
+                untimed if a callable cannot be replaced.
+            marks: Receives the parts' names in the order in which they run, instead of the device's times.
+
+        Returns:
+            These components, or None if nothing is timed.
+        """
+        if self._exposed:
+            self._look_out_for_compilation()
+        try:
+            put_all(self._stand_ins, id(self if entry is None else entry))
+        except Exception as fault:
+            if is_foreign(fault):
+                raise
+            self._stand_ins = []
+            if self._on_fault is not None:
+                self._on_fault("timing of parts", fault)
+            return None
+        if entry is not None:
+            entry.device = self._device if marks is None else marks
+        return self
+
+    def _look_out_for_compilation(self) -> None:
+        if self._gives_way or compiled_code.exists():
+            exposed = {id(each) for each in self._exposed}
+            self._stand_ins = [each for each in self._stand_ins if id(each) not in exposed]
+            self._exposed = []
+            if self._on_absent is not None:
+                self._on_absent(compiled_code.REASON)
+        else:
+            compiled_code.listen(self._give_way)
+
+    def _give_way(self, *_: Any) -> None:
+        self._gives_way = True
+        remove_now(self._exposed)
+
+    def relabel(self, labels: dict[str, str]) -> None:
+        """Change the names of parts for tracers and counters.
+
+        Args:
+            labels: The new names, by the parts' own.
+        """
+        for stand_in in self._stand_ins:
+            stand_in.label = labels.get(stand_in.name, stand_in.label)
+
+    def collect(self, entry: Entry, calculator: Any) -> None:
+        """Add counts and device times to a call that has ended; errors of an integration are dropped.
+
+        Args:
+            entry: The call's entry.
+            calculator: The bare calculator.
+        """
+        if self._counts is not None:
+            note_counts(entry, self._counts, calculator)
+        if self._device is not None:
+            busy = self._device.read()
+            if busy:
+                extras_of(entry)["device_ns"] = busy
+        if self._runs_programs and entry.maker.signatures.unexplained:
+            try:
+                explain(entry.maker.signatures)
+            except Exception as fault:
+                if is_foreign(fault):
+                    raise
+                if self._on_fault is not None:
+                    self._on_fault("contractions of JAX programs", fault)
+
+    def take_back(self, entry: Entry | None = None) -> None:
+        """Restore everything after the call. Calling it twice is harmless.
+
+        Args:
+            entry: The argument of `put`.
+        """
+        take_all_back(self._stand_ins, id(self if entry is None else entry))
+        if self._exposed:
+            compiled_code.stop_listening(self._give_way)

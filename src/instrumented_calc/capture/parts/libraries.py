@@ -1,0 +1,135 @@
+"""Library functions that are parts of any calculator: neighbour lists, graph builders, the backward pass.
+
+Each is replaced by a stand-in where the library itself looks it up, so that early imports are covered; for
+the run, and as soon as its library is loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from instrumented_calc.capture.counting.torch_einsum import leave_alone
+from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.parts.call_tree import CallTree
+from instrumented_calc.capture.parts.stand_ins import StandIn, put_all, take_all_back
+from instrumented_calc.capture.probes.torch_device import DeviceTimes
+from instrumented_calc.integration import Part
+from instrumented_calc.journal.vocabulary import LIST_BUILDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BACKWARD = "backward"
+NEIGHBOUR_LIST = "neighbour list"
+NEIGHBOURS = "neighbours"  # the group
+
+
+class LibraryCall(NamedTuple):
+    """A function or method of a library.
+
+    Attributes:
+        module: Its module.
+        owner: Its class; empty for a function.
+        attribute: Its name.
+        name: Name of the part.
+        group: Group of the part.
+    """
+
+    module: str
+    owner: str
+    attribute: str
+    name: str = NEIGHBOUR_LIST
+    group: str = NEIGHBOURS
+
+
+LIBRARY_CALLS = (
+    LibraryCall("ase.neighborlist", "", "primitive_neighbor_list"),
+    LibraryCall("ase.neighborlist", "PrimitiveNeighborList", "update"),
+    LibraryCall("ase.neighborlist", "NewPrimitiveNeighborList", "update"),
+    LibraryCall("matscipy.ffi", "", "neighbour_list"),
+    LibraryCall("vesin", "NeighborList", "compute"),
+    LibraryCall("torch.autograd", "", "_engine_run_backward", BACKWARD, "forces"),
+)
+
+
+class Backward(StandIn):
+    """The backward pass of torch, unless a part of an integration already times it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the backward pass, timed inside recorded calls."""
+        for entry in active.stack:
+            if entry.name == BACKWARD or entry.name.startswith(f"{BACKWARD} ("):
+                return self._real(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+class TimedLibraries:
+    """Times the library functions of the loaded libraries until the run ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._stand_ins: dict[LibraryCall, StandIn] = {}
+        self._modules_seen = 0
+        self._closed = False
+
+    def look(self) -> None:
+        """Time the libraries that have been loaded since the last time."""
+        if len(sys.modules) == self._modules_seen:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._modules_seen = len(sys.modules)
+            for call in LIBRARY_CALLS:
+                part = None if call in self._stand_ins else part_of(call)
+                if part is not None:
+                    stand_in = (Backward if call.name == BACKWARD else StandIn)(part)
+                    put_all([stand_in], id(self))
+                    self._stand_ins[call] = stand_in
+                    if call.name == BACKWARD:
+                        _hide_from_dynamo()
+
+    def close(self) -> None:
+        """Restore the libraries."""
+        with self._lock:
+            self._closed = True
+            take_all_back(self._stand_ins.values(), id(self))
+            self._stand_ins = {}
+
+
+def part_of(call: LibraryCall) -> Part | None:
+    """Return the part of a library function, if it is loaded."""
+    owner: Any = sys.modules.get(call.module)
+    if owner is not None and call.owner:
+        owner = vars(owner).get(call.owner)
+    if owner is None or call.attribute not in vars(owner):
+        return None
+    return Part(call.name, owner, call.attribute, call.group, counts=_counts_of(call))
+
+
+def groups() -> dict[str, str]:
+    """Return the groups of the parts by their names."""
+    return {call.name: call.group for call in LIBRARY_CALLS}
+
+
+def _counts_of(call: LibraryCall) -> Callable[[Any], dict[str, int]] | None:
+    if call.name != NEIGHBOUR_LIST:
+        return None
+    return _builds_where_needed if call.attribute == "update" else _builds_always
+
+
+def _builds_where_needed(built: Any) -> dict[str, int]:
+    """Count a call of ASE's `update`, which returns whether it rebuilt the list."""
+    return {LIST_BUILDS: 1} if built is True else {}
+
+
+def _builds_always(_: Any) -> dict[str, int]:
+    return {LIST_BUILDS: 1}
+
+
+def _hide_from_dynamo() -> None:
+    """Make torch.compile run stand-ins unmodified where it meets them between compiled parts."""
+    functions = (StandIn.__call__, Backward.__call__, CallTree.enter, CallTree.leave)
+    leave_alone(sys.modules["torch"], *functions, DeviceTimes.enter, DeviceTimes.leave)
