@@ -1,13 +1,15 @@
 """Library functions that are parts of any calculator: neighbour lists, graph builders, the backward pass.
 
-Each is replaced by a stand-in where the library itself looks it up, so that early imports are covered; for
-the run, and as soon as its library is loaded.
+Each is replaced by a stand-in for the run, as soon as its library is loaded: where the library itself looks
+it up, and in all modules that have imported a function by its name.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instrumented_calc.capture.counting.torch_einsum import leave_alone
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BACKWARD = "backward"
+GRAPH = "graph"
 NEIGHBOUR_LIST = "neighbour list"
 NEIGHBOURS = "neighbours"  # the group
 
@@ -49,7 +52,19 @@ LIBRARY_CALLS = (
     LibraryCall("ase.neighborlist", "PrimitiveNeighborList", "update"),
     LibraryCall("ase.neighborlist", "NewPrimitiveNeighborList", "update"),
     LibraryCall("matscipy.ffi", "", "neighbour_list"),
+    LibraryCall("nvalchemiops.torch.neighbors", "", "neighbor_list"),
+    LibraryCall("torch_nl.neighbor_list", "", "compute_neighborlist"),
+    LibraryCall("torch_nl.neighbor_list", "", "compute_neighborlist_n2"),
     LibraryCall("vesin", "NeighborList", "compute"),
+    LibraryCall("vesin_torch", "NeighborList", "compute"),
+    LibraryCall("vesin.metatomic", "NeighborList", "compute"),
+    LibraryCall("chgnet.graph.converter", "CrystalGraphConverter", "forward", GRAPH),
+    LibraryCall("mace.data.atomic_data", "AtomicData", "from_config", GRAPH),
+    LibraryCall("mace.tools.torch_geometric.batch", "Batch", "from_data_list", GRAPH),
+    LibraryCall("matgl.ext.ase", "Atoms2Graph", "get_graph", GRAPH),
+    LibraryCall("mattersim.datasets.utils.build", "", "build_dataloader", GRAPH),
+    LibraryCall("mattersim.datasets.utils.convertor", "GraphConvertor", "convert", GRAPH),
+    LibraryCall("sevenn.train.dataload", "", "unlabeled_atoms_to_graph", GRAPH),
     LibraryCall("torch.autograd", "", "_engine_run_backward", BACKWARD, "forces"),
 )
 
@@ -70,12 +85,13 @@ class TimedLibraries:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._stand_ins: dict[LibraryCall, StandIn] = {}
+        self._stand_ins: list[StandIn] = []
+        self._replaced: dict[LibraryCall, Any] = {}
         self._modules_seen = 0
         self._closed = False
 
     def look(self) -> None:
-        """Time the libraries that have been loaded since the last time."""
+        """Time the libraries that have been loaded, or imported by other modules, since the last time."""
         if len(sys.modules) == self._modules_seen:
             return
         with self._lock:
@@ -83,20 +99,42 @@ class TimedLibraries:
                 return
             self._modules_seen = len(sys.modules)
             for call in LIBRARY_CALLS:
-                part = None if call in self._stand_ins else part_of(call)
-                if part is not None:
-                    stand_in = (Backward if call.name == BACKWARD else StandIn)(part)
-                    put_all([stand_in], id(self))
-                    self._stand_ins[call] = stand_in
-                    if call.name == BACKWARD:
-                        _hide_from_dynamo()
+                self._time(call)
+
+    def _time(self, call: LibraryCall) -> None:
+        part = part_of(call)
+        if part is None:
+            return
+        if call not in self._replaced:
+            self._replaced[call] = vars(part.owner)[call.attribute]
+            self._place(part)
+            if call.name == BACKWARD:
+                _hide_from_dynamo()
+        if not call.owner and call.name != BACKWARD:  # torch itself exchanges that one
+            for module in _importers(call.attribute, self._replaced[call]):
+                self._place(replace(part, owner=module))
+
+    def _place(self, part: Part) -> None:
+        stand_in = (Backward if part.name == BACKWARD else StandIn)(part)
+        put_all([stand_in], id(self))
+        self._stand_ins.append(stand_in)
 
     def close(self) -> None:
         """Restore the libraries."""
         with self._lock:
             self._closed = True
-            take_all_back(self._stand_ins.values(), id(self))
-            self._stand_ins = {}
+            take_all_back(self._stand_ins, id(self))
+            self._stand_ins, self._replaced = [], {}
+
+
+def _importers(name: str, function: Any) -> list[ModuleType]:
+    """Return the modules that have imported a function by its name."""
+    modules = [*sys.modules.values()]  # a copy: threads may import
+    return [
+        module
+        for module in modules
+        if issubclass(type(module), ModuleType) and vars(module).get(name) is function
+    ]
 
 
 def part_of(call: LibraryCall) -> Part | None:
