@@ -83,6 +83,9 @@ class TimedLane(Protocol):
     def prepare(self) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
         """Return the parts and the counts of the calculator's integration."""
 
+    def parts_of_term(self, calculator: Any) -> Sequence[Part] | None:
+        """Return the parts that an integration names of a calculator inside this one."""
+
     def timed(self, parts: Sequence[Part], counts: Callable[[Any], dict[str, int]] | None) -> Any:
         """Return the components of the calculator's calls."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 # Kind of the notices on probes that could not be opened; their texts begin with the name of the probe.
 NOT_MEASURED = "not-measured"
 GARBAGE_COLLECTION = "garbage collection"
+# Group of a backward pass that gives both.
+FORCES_AND_STRESS = "forces and stress"
 # Count of neighbour-list builds by ASE, matscipy and vesin.
 LIST_BUILDS = "list builds"
 # Class of the exception by which ASE's calculators answer that they lack a property: not a failure.

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from instrumented_calc.capture.parts.discovery import MOST_MODULES, find_modules
+from instrumented_calc.capture.parts.discovery import MOST_MODULES, find_inside
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 def paths(**held):
-    return {part.name for part in find_modules(Holder(**held)).parts}
+    return {part.name for part in find_inside(Holder(**held)).parts}
 
 
 def closure_of(model):
@@ -93,7 +93,7 @@ def test_their_number_is_limited():
 def test_circles_end():
     one, other = Holder(), Holder(model=Block())
     vars(one)["other"], vars(other)["one"] = other, one
-    assert len(find_modules(one).parts) == 3
+    assert len(find_inside(one).parts) == 3
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ class TestCompiled:
     """What torch.compile has compiled is one part, and nothing inside it is touched."""
 
     def reasons(self, **held):
-        return find_modules(Holder(**held)).reasons
+        return find_inside(Holder(**held)).reasons
 
     def test_a_module_compiled_in_place(self):
         model = Block()
@@ -147,4 +147,4 @@ class TestCompiled:
             def compute(self, x):
                 return self.model(x)
 
-        assert find_modules(Calculator(model=Block())).parts == []
+        assert find_inside(Calculator(model=Block())).parts == []

@@ -27,7 +27,7 @@ def chosen(nested, **classes):
     run(tree, times, nested)
     known = {path: classes.get(path.rpartition(".")[2], "Module") for path in times if path != "backward"}
     names = choose(tree, times, known)
-    rows = summed(times, tree.parents, known, names)
+    rows = summed(times, tree.parents, known, names, {})
     return {name: time / MS for name, time in rows.items()}
 
 
@@ -102,7 +102,7 @@ def test_whatever_the_model_rows_are_few_short_and_sum_to_the_measured_time(nest
     run(tree, times, {"model": (1, nested)})
     classes = dict.fromkeys(times, "Module")
     names = choose(tree, times, classes)
-    rows = summed(times, tree.parents, classes, names)
+    rows = summed(times, tree.parents, classes, names, {})
     assert 1 <= len(set(names.values())) <= MOST_ROWS
     assert all(len(name) <= LONGEST_NAME for name in rows)
     outermost = next(iter(times))

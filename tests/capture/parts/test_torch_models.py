@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.mixing import SumCalculator
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
@@ -100,8 +101,9 @@ def test_the_parts_of_a_model_in_a_list_with_repeated_blocks_and_the_backward_pa
     calc = ProfiledCalculator(copy.deepcopy(bare))
     assert np.array_equal(run(calc), run(bare))
     rows = rows_of(calc)
+    assert {"interactions x3", "backward"} <= set(rows[-1]["components"])
     for row in rows:
-        assert {"interactions x3", "backward"} <= set(row["components"])
+        assert "backward" in row["components"]
         assert sum(row["components"].values()) <= row["wall_ns"]
     (*_, lane) = read_records().of("lane")
     assert lane["groups"]["interactions x3"] == "model"
@@ -121,6 +123,34 @@ def test_after_the_first_calls_only_the_chosen_modules_are_touched():
     assert "interactions.0" in seen[0]
     assert "unused" not in seen[0]
     assert not any("forward" in vars(each) for each in model.modules())
+
+
+class Nothing(Calculator):
+    """Takes next to no time."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Return zeros."""
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": 0.0, "forces": np.zeros((len(atoms), 3))}
+
+
+def test_a_model_that_is_a_term_of_a_sum():
+    def potential():
+        return SumCalculator([Potential(), Nothing()])
+
+    calc = ProfiledCalculator(potential())
+    assert np.array_equal(run(calc), run(potential()))
+    rows = rows_of(calc)
+    for row in rows:
+        assert {"Potential", "Potential / backward", "Nothing"} <= set(row["components"])
+        assert sum(row["components"].values()) <= row["wall_ns"]
+        assert not any(name.startswith("mixer") for name in row["components"])
+    assert "Potential / interactions x3" in rows[-1]["components"]
+    (*_, lane) = read_records().of("lane")
+    assert lane["groups"]["Potential / backward"] == "forces"
+    assert lane["groups"]["Potential / interactions x3"] == "model"
 
 
 def gradient_by_backward(energy, x):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -99,7 +101,8 @@ def break_down(
     inside = _calculator_parts(selection, calculator, spent, groups)
     outside = _outside_parts(selection, wall - calculator, phases)
     concurrency = max(spent / calculator, 1.0) if calculator else 1.0
-    one_pass = bool(groups) and not {"energy", "forces"} & set(groups.values())
+    apart = {"energy", "forces", FORCES_AND_STRESS}
+    one_pass = bool(groups) and not apart & set(groups.values())
     return Breakdown(wall, (*inside, *outside), concurrency, estimated, one_pass)
 
 

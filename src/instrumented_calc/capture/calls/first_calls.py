@@ -6,20 +6,22 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.parts import compiled_code
-from instrumented_calc.capture.parts.discovery import find_modules
+from instrumented_calc.capture.parts.discovery import find_inside
 from instrumented_calc.capture.parts.learning import Learning
 from instrumented_calc.capture.parts.libraries import BACKWARD, groups
+from instrumented_calc.capture.parts.terms import SEPARATOR
 from instrumented_calc.foreign import is_foreign
+from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from instrumented_calc.capture.interfaces import TimedLane
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.parts.components import Components
+    from instrumented_calc.integration import Part
 
 FIRST_CALLS = 3
-FORCES_AND_STRESS = "forces and stress"
 
 
 class FirstCalls:
@@ -33,6 +35,7 @@ class FirstCalls:
         self._lane = weakref.ref(lane)
         self._left = FIRST_CALLS
         self._prepared = False
+        self._parts: Sequence[Part] = ()
         self._fixed: Components | None = None
         self._learning: Learning | None = None
         self._finds_modules = True
@@ -55,16 +58,27 @@ class FirstCalls:
         if not self._prepared:
             parts, self._counts = lane.prepare()
             self._finds_modules = parts is None
-            self._fixed = lane.timed(parts or (), self._counts) if parts or self._counts else None
+            self._fix(lane, parts or ())
             self._prepared = True
         if self._finds_modules and self._learning is None:
-            found = find_modules(lane.calculator)
+            found = find_inside(lane.calculator)
             for reason in found.reasons:
                 lane.note_absent(reason)
-            if found.parts:
-                self._learning = Learning(
-                    found.parts, on_fault=lane.recorder.fault, on_absent=absent_from(lane)
-                )
+            modules = found.parts
+            if found.terms and not self._parts:
+                self._fix(lane, found.terms)
+            for term in found.terms:
+                named = lane.parts_of_term(term.owner)
+                if named is not None:
+                    self._fix(lane, [*self._parts, *named])
+                    modules = [part for part in modules if not part.name.startswith(f"{term.path}.")]
+            if modules:
+                self._learning = Learning(modules, on_fault=lane.recorder.fault, on_absent=absent_from(lane))
+
+    def _fix(self, lane: TimedLane, parts: Sequence[Part]) -> None:
+        """Set the parts that are timed in any case."""
+        self._parts = parts
+        self._fixed = lane.timed(parts, self._counts) if parts or self._counts else None
 
     def take_back(self, entry: Entry) -> None:
         """Restore everything after the call. Calling it twice is harmless."""
@@ -101,16 +115,16 @@ class FirstCalls:
 
         If the backward pass is timed apart, the rest of the model is, too; else nothing is known.
         """
-        learning = self._learning
-        names = dict.fromkeys(learning.names.values() if learning else (), "")
-        times = entry.components or {}
-        if BACKWARD not in times:
-            return names
+        chosen = {*self._learning.names.values()} if self._learning else set()
+        bare = {name: name.rpartition(SEPARATOR)[2] for name in entry.components or ()}
+        if BACKWARD not in bare.values():
+            return {name: "" for name, part in bare.items() if part in chosen}
         results = lane.stored("results")
         has_stress = type(results) is dict and "stress" in results
-        known = {name: group for name, group in groups().items() if name in times}
-        known[BACKWARD] = FORCES_AND_STRESS if has_stress else known[BACKWARD]
-        return {**dict.fromkeys(names, "model"), **known}
+        known = {**dict.fromkeys(chosen, "model"), **groups()}
+        if has_stress:
+            known[BACKWARD] = FORCES_AND_STRESS
+        return {name: known[part] for name, part in bare.items() if part in known}
 
     def _chosen(self, lane: TimedLane) -> Components | None:
         if self._learning is None:
@@ -118,7 +132,7 @@ class FirstCalls:
                 lane.note_absent(compiled_code.REASON)
             return self._fixed
         parts = self._learning.chosen()
-        return lane.timed(parts, self._counts) if parts else self._fixed
+        return lane.timed([*self._parts, *parts], self._counts) if parts else self._fixed
 
     @staticmethod
     def _guarded(lane: TimedLane, where: str, action: Callable[[], object]) -> bool:

@@ -146,6 +146,12 @@ class Lane:
         self._groups = {part.name: part.group for part in parts or ()}
         return parts, getattr(integration, "counts", None)
 
+    def parts_of_term(self, calculator: Any) -> Sequence[Part] | None:
+        """Return the parts that an integration names of a calculator inside this one, or None."""
+        integration = find_integration(calculator, self._troubles)
+        parts: Sequence[Part] | None = ask(integration, "parts", calculator, self._troubles)
+        return parts
+
     def timed(self, parts: Sequence[Part], counts: Callable[[Any], dict[str, int]] | None) -> Components:
         """Return the components of a calculator's calls, on its device.
 

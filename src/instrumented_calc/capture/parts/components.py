@@ -14,6 +14,7 @@ from instrumented_calc.capture.parts.stand_ins import (
     remove_now,
     take_all_back,
 )
+from instrumented_calc.capture.parts.terms import Term, TermStandIn
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Components:
         on_absent: Callable[[str], None] | None = None,
     ) -> None:
         parts = [*parts]
-        self._stand_ins = [StandIn(part, label) for part in parts]
+        self._stand_ins = [
+            TermStandIn(part) if isinstance(part, Term) else StandIn(part, label) for part in parts
+        ]
         self._exposed = [
             stand_in
             for stand_in, part in zip(self._stand_ins, parts, strict=True)

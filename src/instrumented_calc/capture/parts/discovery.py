@@ -1,4 +1,4 @@
-"""Finds the torch modules that a calculator uses, wherever it holds them, without running any of its code.
+"""Finds the torch modules and calculators inside a calculator, without running any of its code.
 
 The search goes through attributes, lists, dictionaries, plain objects, bound methods and closures. Modules
 that torch.compile or TorchScript has compiled are found as a whole: nothing inside them may be touched.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import dictionary_of
 from instrumented_calc.capture.parts.compiled_code import COMPILED_MODULE
+from instrumented_calc.capture.parts.terms import Term, is_recorded, is_term, terms
 from instrumented_calc.integration import Part
 
 if TYPE_CHECKING:
@@ -38,35 +39,39 @@ class Found:
 
     Attributes:
         parts: Modules that may be timed, by their path from the calculator.
+        terms: Calculators inside the calculator.
         reasons: Why the inside of others is not timed.
     """
 
     parts: list[Part] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
 
-def find_modules(calculator: Any) -> Found:
-    """Return the torch modules of a calculator; torch is not imported for it.
+def find_inside(calculator: Any) -> Found:
+    """Return the torch modules and calculators inside a calculator; torch is not imported for it.
 
     Args:
         calculator: Any calculator.
     """
-    torch = sys.modules.get("torch")
-    if not hasattr(torch, "nn") or not hasattr(torch, "jit"):
-        return Found()
-    return _Search(torch).run(calculator)
+    return _Search(sys.modules.get("torch")).run(calculator)
+
+
+class _NoModule:
+    """In place of torch's classes while torch is not loaded."""
 
 
 class _Search:
     def __init__(self, torch: Any) -> None:
-        self._module: type = torch.nn.Module
-        self._script: type = torch.jit.ScriptModule
+        self._module: type = getattr(getattr(torch, "nn", None), "Module", _NoModule)
+        self._script: type = getattr(getattr(torch, "jit", None), "ScriptModule", _NoModule)
         self._without_forward = vars(self._module).get("forward")
         self._compiled_classes: dict[type, bool] = {}
 
     def run(self, calculator: Any) -> Found:
         found = Found()
         modules: list[tuple[str, Any]] = []
+        calculators: list[tuple[str, Any]] = []
         sealed: set[int] = set()  # modules inside compiled code
         for path, value in self._reach(calculator):
             inside = self._compiled_inside(value)
@@ -76,6 +81,9 @@ class _Search:
                 sealed |= {id(each) for _, each in self._reach(inside) if each is not value}
             if self._is_module(value):
                 modules.append((path, value))
+            elif value is not calculator and is_term(value) and not is_recorded(value):
+                calculators.append((path, value))
+        found.terms = terms(calculators)
         paths = {path for path, _ in modules}
         for path, module in modules:
             part = None if id(module) in sealed else self._part(path, module)
@@ -152,7 +160,7 @@ class _Search:
             yield from (("", each) for each in (value.func, *value.args, *value.keywords.values()))
         elif self._is_module(value):
             yield from self._inside_module(value)
-        elif _package_of(kind) not in EMPTY and not _is_atoms(kind):
+        elif _package_of(kind) not in EMPTY and not _is_atoms(kind) and not is_recorded(value):
             yield from [*(dictionary_of(value) or {}).items()]
 
     def _inside_module(self, module: Any) -> Iterator[tuple[str, Any]]:

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from instrumented_calc.capture.parts.terms import SEPARATOR
+
 if TYPE_CHECKING:
     from instrumented_calc.capture.parts.call_tree import CallTree
 
@@ -64,7 +66,11 @@ def choose(tree: CallTree, times: dict[str, int], classes: dict[str, str]) -> di
 
 
 def summed(
-    times: dict[str, int], parents: dict[str, str], classes: dict[str, str], names: dict[str, str]
+    times: dict[str, int],
+    parents: dict[str, str],
+    classes: dict[str, str],
+    names: dict[str, str],
+    terms: dict[str, str],
 ) -> dict[str, int]:
     """Return the times of the rows; a module without a row counts to the part around it.
 
@@ -73,14 +79,17 @@ def summed(
         parents: The part around each part.
         classes: Class names of the modules by their paths.
         names: The names of the chosen modules' rows.
+        terms: Names of the calculators inside the calculator around modules.
     """
     sums: dict[str, int] = {}
     for part, time in times.items():
         around = part
         while around in classes and around not in names:
             around = parents.get(around, "")
-        if around:  # else outside of all rows
-            row = names.get(around, around)
+        row, term = names.get(around, around), terms.get(part, "")
+        if term:
+            row = f"{term}{SEPARATOR}{row}" if around in names else term
+        if row:  # else outside of all rows
             sums[row] = sums.get(row, 0) + time
     return sums
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from instrumented_calc.capture.parts.call_tree import CallTree
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.frontier import choose, summed
+from instrumented_calc.capture.parts.terms import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,14 +62,30 @@ class Learning:
         tree = self._open.pop(id(entry), None)
         if tree is None or entry.components is UNSET:
             return
-        times: dict[str, int] = entry.components
+        times, terms = _without_terms(entry.components, self._classes)
         least = self._least
         for part, time in times.items():
             least[part] = min(time, least.get(part, time))
         self.names = choose(tree, least, self._classes)
         self._components.relabel(self.names)
-        entry.components = summed(times, tree.parents, self._classes, self.names)
+        entry.components = summed(times, tree.parents, self._classes, self.names, terms)
 
     def chosen(self) -> list[Part]:
         """Return the parts that stay timed."""
         return [replace(part, name=self.names[part.name]) for part in self._parts if part.name in self.names]
+
+
+def _without_terms(
+    components: dict[str, int], classes: dict[str, str]
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Return the times with the bare paths of the modules, and the names of the terms around them."""
+    times: dict[str, int] = {}
+    terms: dict[str, str] = {}
+    for name, time in components.items():
+        term, _, path = name.rpartition(SEPARATOR)
+        if term and path in classes:
+            terms[path] = term
+        else:
+            path = name
+        times[path] = times.get(path, 0) + time
+    return times, terms
