@@ -52,6 +52,7 @@ class StandIn:
         self._shapes = part.shapes
         self._found: Any = UNSET
         self._real: Any = None
+        self._on_class = isinstance(part.owner, type)
         self.users: set[int] = set()
         self.key = id(part.owner), part.attribute
         functools.update_wrapper(self, getattr(part.owner, part.attribute))
@@ -110,25 +111,27 @@ class StandIn:
         """Replace the callable."""
         owner, attribute = self._owner, self._attribute
         namespace = vars(owner)
-        self._found = namespace.get(attribute, UNSET)
-        self._real = getattr(owner, attribute) if self._found is UNSET else self._found
-        if type(self._found) in (classmethod, staticmethod):
-            self._real = self._found.__func__
-        if isinstance(owner, type):
-            setattr(owner, attribute, self)
-        else:
+        self._found = found = namespace.get(attribute, UNSET)
+        self._real = getattr(owner, attribute) if found is UNSET else found
+        if not self._on_class:
             namespace[attribute] = self  # not setattr: torch's takes microseconds
+            return
+        if type(found) in (classmethod, staticmethod):
+            self._real = found.__func__
+        setattr(owner, attribute, self)
 
     def take_back(self) -> None:
         """Restore the callable, if it was replaced."""
-        if vars(self._owner).get(self._attribute) is not self:
+        owner, attribute, found = self._owner, self._attribute, self._found
+        namespace = vars(owner)
+        if namespace.get(attribute) is not self:
             return
-        if isinstance(self._owner, type):
-            setattr(self._owner, self._attribute, self._found)
-        elif self._found is UNSET:
-            vars(self._owner).pop(self._attribute, None)
+        if self._on_class:
+            setattr(owner, attribute, found)
+        elif found is UNSET:
+            del namespace[attribute]
         else:
-            vars(self._owner)[self._attribute] = self._found
+            namespace[attribute] = found
 
 
 def put_all(stand_ins: Iterable[StandIn], user: int) -> None:
@@ -141,25 +144,21 @@ def put_all(stand_ins: Iterable[StandIn], user: int) -> None:
     Raises:
         Exception: One cannot be placed; none is.
     """
-    with lock:
+    with lock:  # one loop without calls: it runs at the start of every recorded calculation
+        placed = None
         try:
             for stand_in in stand_ins:
-                _use(stand_in, user)
+                placed = _placed.setdefault(stand_in.key, stand_in)
+                users = placed.users
+                if not users:
+                    placed.place()
+                users.add(user)
         except BaseException:
+            if placed is not None and not placed.users:
+                placed.take_back()
+                _placed.pop(placed.key, None)
             take_all_back(stand_ins, user)
             raise
-
-
-def _use(stand_in: StandIn, user: int) -> None:
-    placed = _placed.setdefault(stand_in.key, stand_in)
-    if not placed.users:
-        try:
-            placed.place()
-        except BaseException:
-            placed.take_back()
-            del _placed[stand_in.key]
-            raise
-    placed.users.add(user)
 
 
 def take_all_back(stand_ins: Iterable[StandIn], user: int) -> None:
