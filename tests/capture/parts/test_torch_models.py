@@ -1,6 +1,8 @@
 """Calculators with torch models: parts, backward pass and compiled code, bit-equal to the bare calculator."""
 
 import copy
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -328,3 +330,73 @@ def test_a_backward_pass_inside_compiled_code_changes_nothing():
     recorded_forces, recorded_work = counted(ProfiledCalculator(potential()))
     assert np.array_equal(recorded_forces, forces)
     assert recorded_work == work
+
+
+COMPILING_IN_THE_FIRST_CALL = """
+import sys
+import warnings
+
+import numpy as np
+import torch
+
+from tests.capture.parts.test_torch_models import Potential, run
+
+warnings.simplefilter("ignore")
+assert "torch._dynamo" not in sys.modules
+
+
+class Compiling(Potential):
+    def calculate(self, *args, **kwargs):
+        if not hasattr(self, "raw"):
+            self.raw = self.models[0]
+            self.models = [torch.compile(self.raw, backend="eager")]
+        super().calculate(*args, **kwargs)
+
+
+calc = Compiling()
+if sys.argv[1] == "recorded":
+    from instrumented_calc import ProfiledCalculator
+
+    calc = ProfiledCalculator(calc)
+forces = run(calc)
+counters = torch._dynamo.utils.counters
+print({name: dict(counters[name]) for name in ("stats", "frames", "graph_break", "recompiles")})
+print(forces.tobytes().hex())
+"""
+
+
+@pytest.mark.slow  # two processes that load torch.compile
+def test_compilation_in_a_call_that_loads_torch_compile_first():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    bare, recorded = (
+        subprocess.run(
+            [sys.executable, "-c", COMPILING_IN_THE_FIRST_CALL, kind],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=True,
+        ).stdout
+        for kind in ("bare", "recorded")
+    )
+    assert "unique_graphs" in bare
+    assert recorded == bare
+
+
+@pytest.mark.slow  # compiles C++
+def test_so_does_a_model_compiled_by_inductor():
+    def prepare(model):
+        return torch.compile(model)
+
+    forces, work = counted(Potential(prepare))
+    recorded_forces, recorded_work = counted(ProfiledCalculator(Potential(prepare)))
+    assert np.array_equal(recorded_forces, forces)
+    assert recorded_work == work
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # deprecated, but models still use it
+def test_a_scripted_model_gives_the_same_forces_as_one_part():
+    run(Potential(torch.jit.script))  # the first in a process gives other last digits
+    bare, recorded = Potential(torch.jit.script), ProfiledCalculator(Potential(torch.jit.script))
+    assert np.array_equal(run(recorded), run(bare))
+    for row in rows_of(recorded):
+        assert set(row["components"]) == {"models.0", "backward"}

@@ -39,16 +39,39 @@ def exists() -> bool:
         return True
 
 
-def listen(started: Callable[..., None]) -> None:
-    """Have a function called when torch.compile starts to compile, if it is loaded."""
-    callback: Any = sys.modules.get("torch._dynamo.callback")
-    if callback is not None:
-        callback.callback_handler.register_start_callback(started)
+class CompileWatch:
+    """Tells when torch.compile starts to compile, or is about to be loaded, while it is in place.
 
+    Args:
+        on_compile: Called before anything is compiled.
+        on_load: Called before Dynamo is imported, which may be to compile at once.
+    """
 
-def stop_listening(started: Callable[..., None]) -> None:
-    """Undo `listen`. Calling it twice is harmless."""
-    callback: Any = sys.modules.get("torch._dynamo.callback")
-    if callback is not None:
+    def __init__(self, on_compile: Callable[[], None], on_load: Callable[[], None]) -> None:
+        self._on_compile = on_compile
+        self._on_load = on_load
+
+    def begin(self) -> None:
+        """Start to watch."""
+        callback: Any = sys.modules.get("torch._dynamo.callback")
+        if callback is None:
+            sys.meta_path.insert(0, self)
+        else:
+            callback.callback_handler.register_start_callback(self._compiling)
+
+    def end(self) -> None:
+        """Stop watching. Calling it twice is harmless."""
         with suppress(ValueError):
-            callback.callback_handler.remove_start_callback(started)
+            sys.meta_path.remove(self)
+        callback: Any = sys.modules.get("torch._dynamo.callback")
+        if callback is not None:
+            with suppress(ValueError):
+                callback.callback_handler.remove_start_callback(self._compiling)
+
+    def _compiling(self, *_: Any) -> None:
+        self._on_compile()
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        """Find no module, as one of Python's finders, but note the name."""
+        if name == "torch._dynamo":
+            self._on_load()

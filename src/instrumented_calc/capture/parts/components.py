@@ -39,6 +39,9 @@ class Components:
         device: Also times the parts on the model's device.
         on_fault: Called with the place and the exception of an error that costs a measurement.
         on_absent: Called with the reason if parts are not timed any more.
+
+    Attributes:
+        interrupted: Whether parts were removed in the middle of a call; its times are incomplete.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, all but the parts optional
@@ -61,6 +64,8 @@ class Components:
             if compiled_code.is_exposed(part)
         ]
         self._gives_way = False
+        self._watch = compiled_code.CompileWatch(self._give_way, self._step_aside)
+        self.interrupted = False
         self._counts = counts
         self._device = device
         self._on_fault = on_fault
@@ -101,10 +106,15 @@ class Components:
             if self._on_absent is not None:
                 self._on_absent(compiled_code.REASON)
         else:
-            compiled_code.listen(self._give_way)
+            self._watch.begin()
 
-    def _give_way(self, *_: Any) -> None:
+    def _give_way(self) -> None:
         self._gives_way = True
+        self._step_aside()
+
+    def _step_aside(self) -> None:
+        """Remove the stand-ins that Dynamo could see until the next call."""
+        self.interrupted = True
         remove_now(self._exposed)
 
     def relabel(self, labels: dict[str, str]) -> None:
@@ -146,4 +156,4 @@ class Components:
         """
         take_all_back(self._stand_ins, id(self if entry is None else entry))
         if self._exposed:
-            compiled_code.stop_listening(self._give_way)
+            self._watch.end()

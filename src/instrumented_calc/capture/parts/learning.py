@@ -63,6 +63,14 @@ class Learning:
         if tree is None or entry.components is UNSET:
             return
         times, terms = _without_terms(entry.components, self._classes)
+        if self._components.interrupted:
+            self._components.interrupted = False
+            entry.components = {
+                name: time
+                for name, time in entry.components.items()
+                if name.rpartition(SEPARATOR)[2] not in self._classes
+            }
+            return
         least = self._least
         for part, time in times.items():
             least[part] = min(time, least.get(part, time))
