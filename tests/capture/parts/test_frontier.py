@@ -90,6 +90,14 @@ def test_a_module_that_is_run_too_often_is_not_opened():
     assert set(choose(tree, times, {"model": "M", "model.cell": "C"}).values()) == {"model"}
 
 
+def test_a_module_with_too_many_inside_is_opened_for_the_largest():
+    layers = {f"layer_{chr(97 + i)}": (10 - i / 2, {}) for i in range(12)}
+    rows = chosen({"model": (5, layers)})
+    assert len(rows) == MOST_ROWS
+    assert rows["layer_a"] == 10
+    assert rows["model"] == 5 + sum(10 - i / 2 for i in range(9, 12))
+
+
 def trees(depth=3):
     inside = st.just({}) if depth == 0 else trees(depth - 1)
     names = st.sampled_from(["a", "b", "0", "1", "2", "0_c", "1_c", "d" * 50, "backward"])

@@ -133,8 +133,8 @@ def _pattern(path: str, tree: CallTree, classes: dict[str, str]) -> str:
 
 def _opened(rows: list[ModuleRow], times: dict[str, int], classes: dict[str, str]) -> list[ModuleRow]:
     """Return the rows to show, after the largest have been replaced by those inside them."""
-    others = sum(name not in classes for name in times)
     everything = sum(times.values()) or 1
+    others = sum(name not in classes and time >= SMALLEST * everything for name, time in times.items())
     shown, closed = [*rows], set()
     while candidates := [row for row in shown if row.inside and id(row) not in closed]:
         row = max(candidates, key=lambda each: each.total_ns)
@@ -142,6 +142,8 @@ def _opened(rows: list[ModuleRow], times: dict[str, int], classes: dict[str, str
         members = [each for each in row.inside if each.total_ns >= SMALLEST * everything]
         if is_short and len(members) < FEWEST_ROWS - 1:
             members = row.inside
+        room = MOST_ROWS - others - len(shown)  # with one for the module's own work
+        members = sorted(members, key=lambda each: -each.total_ns)[: max(room, 1)]
         rest = row.total_ns - sum(each.total_ns for each in members)
         own = [ModuleRow(row.pattern, row.paths, rest, row.entries)] if rest >= SMALLEST * everything else []
         new = [each for each in shown if each is not row] + members + own
