@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+SEPARATOR = " / "  # between a calculator inside the calculator and a part inside it
+
+
 class Entry(Struct, gc=False, eq=False):
     """An open call, or an open span inside one.
 
@@ -33,6 +36,7 @@ class Entry(Struct, gc=False, eq=False):
         extras: Further fields of the call's row, by name; UNSET before the first.
         device: Marks parts in a device's stream, or None.
         ranges: Marks the running part for a tracer while the call is traced, or None.
+        term: The calculators inside the calculator that are running: `SumCalculator / EMT`.
     """
 
     index: int
@@ -46,6 +50,7 @@ class Entry(Struct, gc=False, eq=False):
     extras: Any = UNSET
     device: Any = None
     ranges: Any = None
+    term: str = ""
 
 
 class _Stack:
@@ -128,7 +133,7 @@ class span:  # noqa: N801 - a context manager that reads like a function
         name: Name of the component.
     """
 
-    __slots__ = ("_depth", "_entry", "_name", "_start")
+    __slots__ = ("_depth", "_entry", "_full_name", "_name", "_start")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -142,10 +147,14 @@ class span:  # noqa: N801 - a context manager that reads like a function
         outer = stack[-1]
         call = outer.call or outer
         maker = outer.maker
-        self._entry = entry = Entry(outer.index, maker, 0, 0, None, self._name, call)
+        name = self._name
+        if call.term:
+            name = f"{call.term}{SEPARATOR}{name}"
+        self._full_name = name
+        self._entry = entry = Entry(outer.index, maker, 0, 0, None, name, call)
         stack.append(entry)
         if call.ranges is not None:
-            self._depth: int = call.ranges.enter(self._name)
+            self._depth: int = call.ranges.enter(name)
         self._start: int = maker.clock()
         return self
 
@@ -171,4 +180,5 @@ class span:  # noqa: N801 - a context manager that reads like a function
         components = call.components
         if components is UNSET:
             call.components = components = {}
-        components[self._name] = components.get(self._name, 0) + elapsed - entry.inside_ns
+        name = self._full_name
+        components[name] = components.get(name, 0) + elapsed - entry.inside_ns

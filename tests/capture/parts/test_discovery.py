@@ -64,6 +64,20 @@ def test_wherever_they_are(held, root):
     assert paths(**held) == {root, f"{root}.first", f"{root}.rest.0"}
 
 
+class Key:
+    """Its text must not be asked for."""
+
+    def __str__(self):
+        raise AssertionError
+
+    __repr__ = __str__
+
+
+def test_keys_of_dictionaries_are_named_only_if_they_are_plain():
+    held = {Key(): nn.Linear(1, 1), 7: nn.Linear(1, 1), "k" * 1000: nn.Linear(1, 1), "a": nn.Linear(1, 1)}
+    assert paths(models=held) == {"models.0", "models.7", "models.2", "models.a"}
+
+
 def test_a_model_that_is_held_twice_is_found_once():
     model = Block()
     assert len(paths(model=model, again=[model])) == 3

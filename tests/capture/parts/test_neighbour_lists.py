@@ -1,5 +1,6 @@
 """Neighbour lists and graph builders of libraries are parts of any calculator that uses them."""
 
+import importlib.util
 import sys
 import threading
 from types import ModuleType
@@ -153,6 +154,34 @@ def test_a_function_that_a_module_has_imported_early(monkeypatch):
     row = row_of(ProfiledCalculator(Counting(lambda _: consumer.neighbor_list())))
     assert row["components"]["neighbour list"] > 0
     assert consumer.neighbor_list is real
+
+
+def test_two_runs_at_once_time_a_function_that_a_module_has_imported(monkeypatch):
+    (call,) = (each for each in LIBRARY_CALLS if each.module.startswith("nvalchemiops"))
+    library(call, monkeypatch)
+    consumer = ModuleType("consumer")
+    consumer.neighbor_list = real = sys.modules[call.module].neighbor_list
+    monkeypatch.setitem(sys.modules, "consumer", consumer)
+    first, second = TimedLibraries(), TimedLibraries()
+    first.look()
+    second.look()
+    first.close()
+    assert isinstance(consumer.neighbor_list, StandIn)
+    second.close()
+    assert consumer.neighbor_list is real
+
+
+def test_a_module_that_is_loaded_when_it_is_first_used_is_not_loaded(monkeypatch, tmp_path):
+    tmp_path.joinpath("late.py").write_text("raise AssertionError\n")
+    spec = importlib.util.spec_from_file_location("late", tmp_path / "late.py")
+    loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "late", module)
+    monkeypatch.setitem(sys.modules, "vesin", module)
+    libraries = TimedLibraries()
+    libraries.look()
+    libraries.close()
 
 
 def test_class_methods_and_static_methods_are_bound_as_before(monkeypatch):

@@ -175,3 +175,43 @@ def test_explicit_interaction_qmmm():
     calc.close()  # its log
     (row,) = read_records().calls
     assert {"TIP3P", "TIP3P #2"} <= set(row["components"])
+
+
+def test_contractions_are_listed_under_the_term_that_ran_them(exact_clock, make_recorder):
+    class Contracting(Timed):
+        def calculate(self, *args, **kwargs):
+            with span("mix"):
+                np.einsum("i,i", np.ones(2), np.ones(2))
+            np.einsum("ij,j", np.ones((2, 2)), np.ones(2))
+            super().calculate(*args, **kwargs)
+
+    calc = SumCalculator([Contracting(exact_clock, 30), Other(exact_clock, 70)])
+    rows_of(twin(calc, make_recorder(clock=exact_clock)), argon())
+    found = {each["equation"]: each["component"] for each in contractions()}
+    assert found == {"i,i": "Contracting / mix", "ij,j": "Contracting"}
+
+
+def contractions():
+    return [each for record in read_records().of("contractions") for each in record["contractions"]]
+
+
+def test_ctrl_c_in_a_term_passes_and_leaves_nothing(exact_clock, make_recorder):
+    class Interrupted(Timed):
+        def calculate(self, *args, **kwargs):
+            if self.ns:
+                self.ns = 0
+                raise KeyboardInterrupt
+            super().calculate(*args, **kwargs)
+
+    term = Interrupted(exact_clock, 1)
+    calc = twin(SumCalculator([term, Other(exact_clock, 70)]), make_recorder(clock=exact_clock))
+    with pytest.raises(KeyboardInterrupt):
+        calc.get_potential_energy(argon())
+    assert "calculate" not in vars(term)
+    rows = rows_of(calc, argon())
+    assert rows[-1]["components"] == {
+        "Interrupted": 0,
+        "Interrupted / mine": 1,
+        "Other": 70,
+        "Other / mine": 1,
+    }

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
+from instrumented_calc.capture.parts.compiled_code import REASON
+from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.stand_ins import StandIn
+from instrumented_calc.integration import Part
 
 torch = pytest.importorskip("torch")
 # torch.compile reads the gradients of tensors that have none.
@@ -303,6 +307,50 @@ def test_a_model_that_is_compiled_in_a_later_call_gives_way():
     rows = rows_of(wrapped)
     assert "interactions x3" in rows[0]["components"]
     assert "interactions x3" not in rows[-1]["components"]
+
+
+def test_parts_that_were_removed_in_the_middle_of_a_call_have_no_times_in_it():
+    class Compiling(Potential):
+        def calculate(self, *args, **kwargs):
+            self.n_calls = getattr(self, "n_calls", 0) + 1
+            if self.n_calls == CALLS:
+                Calculator.calculate(self, *args, **kwargs)
+                self.models[0](torch.ones(1, 3))
+                torch.compile(torch.sin, backend="eager")(torch.ones(1))
+            super().calculate(*args, **kwargs)
+
+    rows = rows_of_run(Compiling())
+    assert "interactions x3" in rows[-2]["components"]
+    assert set(rows[-1]["components"]) == {"backward"}
+
+
+def test_with_a_torch_compile_that_does_not_tell_when_it_starts_modules_are_left_alone(monkeypatch):
+    torch.compile(torch.sin, backend="eager")  # loads it
+    monkeypatch.delattr("torch._dynamo.callback.callback_handler")
+    rows = rows_of_run(Potential())
+    assert all(set(row["components"]) == {"backward"} for row in rows)
+    (*_, lane) = read_records().of("lane")
+    assert lane["parts_absent"] == [REASON]
+
+
+def watchers():
+    callbacks = getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)
+    return [*sys.meta_path, *getattr(callbacks, "start_callbacks", ())]
+
+
+def test_stand_ins_that_cannot_be_placed_leave_nothing():
+    module, holder = Block(), SimpleNamespace(lost=print)
+    faults = []
+    components = Components(
+        [Part("block", module, "forward"), Part("lost", holder, "lost")],
+        on_fault=lambda *fault: faults.append(fault),
+    )
+    del holder.lost
+    before = watchers()
+    assert components.put() is None
+    assert watchers() == before
+    assert "forward" not in vars(module)
+    assert len(faults) == 1
 
 
 def test_a_backward_pass_inside_compiled_code_changes_nothing():

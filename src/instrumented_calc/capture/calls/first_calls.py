@@ -5,11 +5,11 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.open_calls import SEPARATOR
 from instrumented_calc.capture.parts import compiled_code
 from instrumented_calc.capture.parts.discovery import find_inside
 from instrumented_calc.capture.parts.learning import Learning
 from instrumented_calc.capture.parts.libraries import BACKWARD, groups
-from instrumented_calc.capture.parts.terms import SEPARATOR
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
@@ -39,6 +39,7 @@ class FirstCalls:
         self._fixed: Components | None = None
         self._learning: Learning | None = None
         self._finds_modules = True
+        self._seen: set[str] = set()  # names of parts
         self._counts: Callable[[Any], dict[str, int]] | None = None
 
     def put(self, entry: Entry) -> FirstCalls | None:
@@ -48,10 +49,14 @@ class FirstCalls:
             return None
         if not self._guarded(lane, "preparation of a calculator", lambda: self._prepare(lane)):
             return None
-        if self._fixed is not None:
-            self._fixed.put(entry)
-        if self._learning is not None:
-            self._learning.put(entry)
+        try:
+            if self._fixed is not None:
+                self._fixed.put(entry)
+            if self._learning is not None:
+                self._learning.put(entry)
+        except BaseException:
+            self.take_back(entry)
+            raise
         return self
 
     def _prepare(self, lane: TimedLane) -> None:
@@ -97,31 +102,33 @@ class FirstCalls:
         if self._fixed is not None:
             self._fixed.collect(entry, calculator)
         lane = self._lane()
-        if lane is None:
-            return
-        self._guarded(lane, "choice of parts", lambda: self._learn(lane, entry))
-        lane.recorder.time_libraries()
-        self._left -= 1
-        if self._left <= 0 and lane.components is self:
-            lane.components = self._chosen(lane)
+        if lane is not None:
+            self._guarded(lane, "choice of parts", lambda: self._learn(lane, entry))
 
     def _learn(self, lane: TimedLane, entry: Entry) -> None:
         if self._learning is not None:
             self._learning.collect(entry)
             lane.regroup(self._groups(lane, entry))
+        lane.recorder.time_libraries()
+        self._left -= 1
+        if self._left <= 0 and lane.components is self:
+            lane.components = self._chosen(lane)
 
     def _groups(self, lane: TimedLane, entry: Entry) -> dict[str, str]:
         """Return the groups of the parts so far.
 
         If the backward pass is timed apart, the rest of the model is, too; else nothing is known.
         """
+        self._seen.update(entry.components or ())
         chosen = {*self._learning.names.values()} if self._learning else set()
-        bare = {name: name.rpartition(SEPARATOR)[2] for name in entry.components or ()}
+        bare = {name: name.rpartition(SEPARATOR)[2] for name in self._seen}
+        named = {part.name: part.group for part in self._parts}
         if BACKWARD not in bare.values():
-            return {name: "" for name, part in bare.items() if part in chosen}
+            known = {**dict.fromkeys(chosen, ""), **named}
+            return {name: known[part] for name, part in bare.items() if part in known}
         results = lane.stored("results")
         has_stress = type(results) is dict and "stress" in results
-        known = {**dict.fromkeys(chosen, "model"), **groups()}
+        known = {**dict.fromkeys(chosen, "model"), **groups(), **named}
         if has_stress:
             known[BACKWARD] = FORCES_AND_STRESS
         return {name: known[part] for name, part in bare.items() if part in known}

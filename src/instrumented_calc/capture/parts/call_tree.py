@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from instrumented_calc.capture.open_calls import SEPARATOR
+
 
 class CallTree:
     """Receives the parts of one call in the order in which they run.
@@ -19,7 +21,8 @@ class CallTree:
         self._open = [""]
 
     def enter(self, name: str) -> bool:
-        """Note the start of a part."""
+        """Note the start of a part; the names of the calculators around it are left out."""
+        name = name.rpartition(SEPARATOR)[2]
         self.parents.setdefault(name, self._open[-1])
         self.entries[name] = self.entries.get(name, 0) + 1
         self._open.append(name)

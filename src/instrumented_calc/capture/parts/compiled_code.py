@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.foreign import own_faults_dropped
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,27 +53,37 @@ class CompileWatch:
         self._on_compile = on_compile
         self._on_load = on_load
 
-    def begin(self) -> None:
-        """Start to watch."""
-        callback: Any = sys.modules.get("torch._dynamo.callback")
-        if callback is None:
+    def begin(self) -> bool:
+        """Start to watch; return whether that is possible."""
+        if "torch._dynamo" not in sys.modules:
             sys.meta_path.insert(0, self)
-        else:
-            callback.callback_handler.register_start_callback(self._compiling)
+            return True
+        handler = _callbacks()
+        if handler is None:  # still being loaded, or older than torch 2.3
+            return False
+        handler.register_start_callback(self._compiling)
+        return True
 
     def end(self) -> None:
         """Stop watching. Calling it twice is harmless."""
         with suppress(ValueError):
             sys.meta_path.remove(self)
-        callback: Any = sys.modules.get("torch._dynamo.callback")
-        if callback is not None:
+        handler = _callbacks()
+        if handler is not None:
             with suppress(ValueError):
-                callback.callback_handler.remove_start_callback(self._compiling)
+                handler.remove_start_callback(self._compiling)
 
     def _compiling(self, *_: Any) -> None:
-        self._on_compile()
+        with own_faults_dropped():
+            self._on_compile()
 
     def find_spec(self, name: str, *_: Any) -> None:
         """Find no module, as one of Python's finders, but note the name."""
         if name == "torch._dynamo":
-            self._on_load()
+            with own_faults_dropped():
+                self._on_load()
+
+
+def _callbacks() -> Any:
+    """Return torch.compile's callbacks, if it is loaded."""
+    return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from instrumented_calc.capture.counting.jax_programs import explain
-from instrumented_calc.capture.open_calls import extras_of
+from instrumented_calc.capture.open_calls import SEPARATOR, extras_of
 from instrumented_calc.capture.parts import compiled_code
 from instrumented_calc.capture.parts.stand_ins import (
     StandIn,
@@ -18,7 +20,7 @@ from instrumented_calc.capture.parts.terms import Term, TermStandIn
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.parts.call_tree import CallTree
@@ -41,7 +43,7 @@ class Components:
         on_absent: Called with the reason if parts are not timed any more.
 
     Attributes:
-        interrupted: Whether parts were removed in the middle of a call; its times are incomplete.
+        interrupted: Whether parts were removed in the middle of the last call; its times are incomplete.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, all but the parts optional
@@ -83,14 +85,16 @@ class Components:
         Returns:
             These components, or None if nothing is timed.
         """
-        if self._exposed:
-            self._look_out_for_compilation()
+        self.interrupted = False
         try:
+            if self._exposed:
+                self._look_out_for_compilation()
             put_all(self._stand_ins, id(self if entry is None else entry))
-        except Exception as fault:
+        except BaseException as fault:
+            self._watch.end()
             if is_foreign(fault):
                 raise
-            self._stand_ins = []
+            self._stand_ins = self._exposed = []
             if self._on_fault is not None:
                 self._on_fault("timing of parts", fault)
             return None
@@ -99,14 +103,13 @@ class Components:
         return self
 
     def _look_out_for_compilation(self) -> None:
-        if self._gives_way or compiled_code.exists():
-            exposed = {id(each) for each in self._exposed}
-            self._stand_ins = [each for each in self._stand_ins if id(each) not in exposed]
-            self._exposed = []
-            if self._on_absent is not None:
-                self._on_absent(compiled_code.REASON)
-        else:
-            self._watch.begin()
+        if not (self._gives_way or compiled_code.exists()) and self._watch.begin():
+            return
+        exposed = {id(each) for each in self._exposed}
+        self._stand_ins = [each for each in self._stand_ins if id(each) not in exposed]
+        self._exposed = []
+        if self._on_absent is not None:
+            self._on_absent(compiled_code.REASON)
 
     def _give_way(self) -> None:
         self._gives_way = True
@@ -133,6 +136,8 @@ class Components:
             entry: The call's entry.
             calculator: The bare calculator.
         """
+        if self.interrupted:
+            drop_times(entry, {each.name for each in self._exposed})
         if self._counts is not None:
             note_counts(entry, self._counts, calculator)
         if self._device is not None:
@@ -157,3 +162,10 @@ class Components:
         take_all_back(self._stand_ins, id(self if entry is None else entry))
         if self._exposed:
             self._watch.end()
+
+
+def drop_times(entry: Entry, names: Collection[str]) -> None:
+    """Drop the times of some parts of a call, whichever calculators inside the calculator they are in."""
+    if entry.components is not UNSET:
+        kept = {n: time for n, time in entry.components.items() if n.rpartition(SEPARATOR)[2] not in names}
+        entry.components = kept or UNSET

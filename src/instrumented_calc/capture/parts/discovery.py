@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_OBJECTS = 5000  # that are visited
 MOST_MODULES = 400
 MOST_MEMBERS = 200  # of one list or dictionary
+LONGEST_KEY = 100  # characters
 ORIGINAL = "_torchdynamo_orig_callable"  # where torch.compile leaves the function that it compiles
 ENTRY_OF_COMPILED = "_compiled_call_impl"  # where `module.compile()` leaves the compiled forward
 REPLICATING = ("DataParallel", "DistributedDataParallel")  # they copy modules, or hook into their calls
@@ -150,7 +151,8 @@ class _Search:
         if issubclass(kind, (list, tuple)):
             yield from ((str(i), each) for i, each in enumerate(_iterated(kind, value)))
         elif issubclass(kind, dict):
-            yield from ((str(key), each) for key, each in [*dict.items(value)][:MOST_MEMBERS])
+            members = enumerate([*dict.items(value)][:MOST_MEMBERS])
+            yield from ((_word(key, number), each) for number, (key, each) in members)
         elif kind is FunctionType:
             yield from self._captured(value)
         elif kind is MethodType:
@@ -185,6 +187,11 @@ class _Search:
 def _iterated(kind: type, value: Any) -> Any:
     base = list if issubclass(kind, list) else tuple
     return base.__getitem__(value, slice(MOST_MEMBERS))
+
+
+def _word(key: Any, number: int) -> str:
+    """Return what a path has for a key of a dictionary: its number, if the key is no short text."""
+    return key if type(key) is str and len(key) <= LONGEST_KEY else str(key if type(key) is int else number)
 
 
 def _is_atoms(kind: type) -> bool:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from instrumented_calc.capture.parts.terms import SEPARATOR
+from instrumented_calc.capture.open_calls import SEPARATOR
 
 if TYPE_CHECKING:
     from instrumented_calc.capture.parts.call_tree import CallTree

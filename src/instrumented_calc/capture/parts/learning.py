@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.open_calls import SEPARATOR
 from instrumented_calc.capture.parts.call_tree import CallTree
-from instrumented_calc.capture.parts.components import Components
+from instrumented_calc.capture.parts.components import Components, drop_times
 from instrumented_calc.capture.parts.frontier import choose, summed
-from instrumented_calc.capture.parts.terms import SEPARATOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,17 +60,12 @@ class Learning:
         Each module counts with its shortest time: much of the first calls' work happens only once.
         """
         tree = self._open.pop(id(entry), None)
+        if self._components.interrupted:
+            drop_times(entry, self._classes)
+            return
         if tree is None or entry.components is UNSET:
             return
         times, terms = _without_terms(entry.components, self._classes)
-        if self._components.interrupted:
-            self._components.interrupted = False
-            entry.components = {
-                name: time
-                for name, time in entry.components.items()
-                if name.rpartition(SEPARATOR)[2] not in self._classes
-            }
-            return
         least = self._least
         for part, time in times.items():
             least[part] = min(time, least.get(part, time))

@@ -21,7 +21,9 @@ from instrumented_calc.integration import Part
 from instrumented_calc.journal.vocabulary import LIST_BUILDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+_dictionary_of_module: Any = vars(ModuleType)["__dict__"]
 
 BACKWARD = "backward"
 GRAPH = "graph"
@@ -85,8 +87,8 @@ class TimedLibraries:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._stand_ins: list[StandIn] = []
-        self._replaced: dict[LibraryCall, Any] = {}
+        self._stand_ins: dict[tuple[int, str], StandIn] = {}
+        self._originals: dict[LibraryCall, Any] = {}
         self._modules_seen = 0
         self._closed = False
 
@@ -105,44 +107,55 @@ class TimedLibraries:
         part = part_of(call)
         if part is None:
             return
-        if call not in self._replaced:
-            self._replaced[call] = vars(part.owner)[call.attribute]
+        if call not in self._originals:
+            self._originals[call] = _original(_names_in(part.owner)[call.attribute])
             self._place(part)
             if call.name == BACKWARD:
                 _hide_from_dynamo()
         if not call.owner and call.name != BACKWARD:  # torch itself exchanges that one
-            for module in _importers(call.attribute, self._replaced[call]):
+            for module in _importers(call.attribute, self._originals[call]):
                 self._place(replace(part, owner=module))
 
     def _place(self, part: Part) -> None:
-        stand_in = (Backward if part.name == BACKWARD else StandIn)(part)
-        put_all([stand_in], id(self))
-        self._stand_ins.append(stand_in)
+        if (id(part.owner), part.attribute) not in self._stand_ins:
+            stand_in = (Backward if part.name == BACKWARD else StandIn)(part)
+            put_all([stand_in], id(self))
+            self._stand_ins[stand_in.key] = stand_in
 
     def close(self) -> None:
         """Restore the libraries."""
         with self._lock:
             self._closed = True
-            take_all_back(self._stand_ins, id(self))
-            self._stand_ins, self._replaced = [], {}
+            take_all_back(self._stand_ins.values(), id(self))
+            self._stand_ins, self._originals = {}, {}
 
 
 def _importers(name: str, function: Any) -> list[ModuleType]:
     """Return the modules that have imported a function by its name."""
     modules = [*sys.modules.values()]  # a copy: threads may import
-    return [
-        module
-        for module in modules
-        if issubclass(type(module), ModuleType) and vars(module).get(name) is function
-    ]
+    return [module for module in modules if _original(_names_in(module).get(name)) is function]
+
+
+def _original(found: Any) -> Any:
+    """Return what is timed, if a stand-in of another run is in its place."""
+    return found.real if issubclass(type(found), StandIn) else found
+
+
+def _names_in(owner: Any) -> Mapping[str, Any]:
+    """Return the names in a module or class; a module that is loaded when it is first used is not loaded."""
+    kind = type(owner)
+    if issubclass(kind, ModuleType):
+        names: dict[str, Any] = _dictionary_of_module.__get__(owner) or {}
+        return names
+    return vars(owner) if issubclass(kind, type) else {}
 
 
 def part_of(call: LibraryCall) -> Part | None:
     """Return the part of a library function, if it is loaded."""
     owner: Any = sys.modules.get(call.module)
-    if owner is not None and call.owner:
-        owner = vars(owner).get(call.owner)
-    if owner is None or call.attribute not in vars(owner):
+    if call.owner:
+        owner = _names_in(owner).get(call.owner)
+    if call.attribute not in _names_in(owner):
         return None
     return Part(call.name, owner, call.attribute, call.group, counts=_counts_of(call))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.counting.jax_programs import count_execution
-from instrumented_calc.capture.open_calls import Entry, active, extras_of
+from instrumented_calc.capture.open_calls import SEPARATOR, Entry, active, extras_of
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -66,12 +66,16 @@ class StandIn:
         call = outer.call or outer
         maker = outer.maker
         clock = maker.clock
-        entry = Entry(outer.index, maker, 0, 0, None, self.label, call)
+        name, label, term = self.name, self.label, call.term
+        if term:
+            name = f"{term}{SEPARATOR}{name}"
+            label = f"{term}{SEPARATOR}{label}" if label else term
+        entry = Entry(outer.index, maker, 0, 0, None, label, call)
         stack.append(entry)
         device = call.device
-        marked = device is not None and device.enter(self.name)
+        marked = device is not None and device.enter(name)
         ranges = call.ranges
-        depth = 0 if ranges is None else ranges.enter(self.label)
+        depth = 0 if ranges is None else ranges.enter(label)
         start = clock()
         try:
             returned = self._real(*args, **kwargs)
@@ -91,10 +95,15 @@ class StandIn:
             components = call.components
             if components is UNSET:
                 call.components = components = {}
-            components[self.name] = components.get(self.name, 0) + elapsed - entry.inside_ns
+            components[name] = components.get(name, 0) + elapsed - entry.inside_ns
         if self._shapes is not None:
             count_execution(entry, self._shapes, self._real, args, kwargs)
         return returned
+
+    @property
+    def real(self) -> Any:
+        """What it runs while it is in place."""
+        return self._real
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind like the function that it replaces, if it is set on a class."""

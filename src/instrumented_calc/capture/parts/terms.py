@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from msgspec import UNSET
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import (
     ABSENT,
@@ -14,11 +12,13 @@ from instrumented_calc.capture.attribute_lookup import (
     has_ordinary_access,
     is_plain_function,
 )
-from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.open_calls import SEPARATOR, active, call_of
 from instrumented_calc.capture.parts.stand_ins import StandIn
 from instrumented_calc.integration import Part
 
-SEPARATOR = " / "
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ASKED = ("get_property", "get_potential_energy")  # a calculator has one of these
 WRAPPING = "instrumented_calc.capture.wrapping."
 
@@ -35,24 +35,30 @@ class Term(Part):
 
 
 class TermStandIn(StandIn):
-    """Run a term's `calculate`, and put the term's name before those of the parts inside it."""
+    """Run a term's `calculate`; the names of the parts inside it begin with the term's."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it, timed inside recorded calls."""
+    def place(self) -> None:
+        """Replace `calculate`."""
+        super().place()
+        self._real = _within(self.name, self._real)
+
+
+def _within(term: str, calculate: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that runs `calculate` as a term of the thread's open call."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
         stack = active.stack
         if not stack:
-            return self._real(*args, **kwargs)
-        outer = stack[-1]
-        call = outer.call or outer
-        around, call.components = call.components, UNSET
+            return calculate(*args, **kwargs)
+        call = call_of(stack[-1])
+        around = call.term
+        call.term = f"{around}{SEPARATOR}{term}" if around else term
         try:
-            return super().__call__(*args, **kwargs)
+            return calculate(*args, **kwargs)
         finally:
-            times: dict[str, int] = {} if around is UNSET else around
-            for name, time in call.components.items():
-                full = name if name == self.name else f"{self.name}{SEPARATOR}{name}"
-                times[full] = times.get(full, 0) + time
-            call.components = times
+            call.term = around
+
+    return run
 
 
 def is_term(value: Any) -> bool:
