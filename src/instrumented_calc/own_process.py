@@ -23,6 +23,7 @@ except ImportError:  # Windows
 
 STATUS = Path("/proc/self/status")
 KIB = 1024
+SECOND_NS = 1_000_000_000
 
 
 def kib_values(path: Path = STATUS) -> dict[str, int]:
@@ -46,8 +47,8 @@ def kib_values(path: Path = STATUS) -> dict[str, int]:
 def memory_in_use(path: Path = STATUS) -> tuple[int, int | None]:
     """Return the resident memory of the process and its peak, in bytes.
 
-    The peak of getrusage is used only without `/proc`: Linux keeps the parent's across exec. It is in bytes
-    on macOS and in KiB elsewhere. Windows reports a peak through psutil.
+    The peak of getrusage is used only without `/proc`: Linux keeps the parent's across exec. Windows reports
+    a peak through psutil.
 
     Args:
         path: The process's status file on Linux.
@@ -61,8 +62,24 @@ def memory_in_use(path: Path = STATUS) -> tuple[int, int | None]:
         memory = psutil.Process().memory_info()
     if resource is None:
         return memory.rss, getattr(memory, "peak_wset", None)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return memory.rss, peak * (1 if sys.platform == "darwin" else KIB)
+    return memory.rss, _peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
+
+
+def ended_children() -> tuple[int, int] | None:
+    """Return the CPU time in ns of the child processes that were waited for, and the largest memory of one.
+
+    Children of the children count if these have waited for them. None on Windows, which keeps no such record.
+    """
+    if resource is None:
+        return None
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((use.ru_utime + use.ru_stime) * SECOND_NS), _peak_bytes(use)
+
+
+def _peak_bytes(use: Any) -> int:
+    """Return the peak memory of a record of getrusage: in bytes on macOS and in KiB elsewhere."""
+    peak: int = use.ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else KIB)
 
 
 def physical_memory() -> int:

@@ -15,6 +15,7 @@ from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
 from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
+from instrumented_calc.analysis.programs import ProgramUse, measure_programs
 from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.timing.counts import Count, measure_counts
@@ -152,6 +153,7 @@ class Summary:
     device_allocated: Memory | None
     device_reserved: Memory | None
     cpu_per_wall: float | None
+    programs: ProgramUse | None
 
     @property
     def katom_steps_per_s(self) -> float | None:
@@ -201,6 +203,7 @@ def summarize(journal: Journal) -> Summary:
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),
         cpu_per_wall=cpu_per_wall(calls),
+        programs=measure_programs(journal),
     )
 
 

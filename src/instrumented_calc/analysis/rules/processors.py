@@ -83,6 +83,11 @@ def idle_cores(evidence: Evidence) -> Observation:
     busy = evidence.summary.cpu_per_wall
     if allowed is None or busy is None or not threads:
         return unknown("threads, processors allowed or CPU time were not recorded")
+    programs = evidence.summary.programs
+    if programs is not None:
+        if programs.busy is None:
+            return unknown("the CPU time of the external program was not measured")
+        busy += programs.busy
     numbers = {"threads": max(threads.values()), "allowed": allowed, "processors_busy": busy}
     text = f"{busy:.2g} of {allowed:g} processors busy, {max(threads.values())} threads at most"
     single = max(threads.values()) == 1 and allowed >= MANY_CORES and busy < ONE_CORE

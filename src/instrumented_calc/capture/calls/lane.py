@@ -9,6 +9,7 @@ from instrumented_calc.capture.attribute_lookup import stored
 from instrumented_calc.capture.calls.driver import DriverWatch
 from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
 from instrumented_calc.capture.parts.components import Components
+from instrumented_calc.capture.parts.programs import program_of, program_parts
 from instrumented_calc.capture.probes.torch_device import device_times
 from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.integration import ask, describe_model, find_integration
@@ -136,21 +137,24 @@ class Lane:
         """Ask the integration, before the first call.
 
         Returns:
-            The timed parts, or None if no integration names them; and its counts of a call, if it has any.
+            The timed parts, or None if no integration names them and no external program runs; and the
+            integration's counts of a call, if it has any.
         """
         calculator, troubles = self.calculator, self._troubles
         integration = find_integration(calculator, troubles)
         parts: Sequence[Part] | None = ask(integration, "parts", calculator, troubles)
+        if parts is None:
+            parts = program_parts(calculator)
         self.recorder.time_libraries()
         self._evidence = describe_model(calculator, integration, troubles)
         self._groups = {part.name: part.group for part in parts or ()}
         return parts, getattr(integration, "counts", None)
 
     def parts_of_term(self, calculator: Any) -> Sequence[Part] | None:
-        """Return the parts that an integration names of a calculator inside this one, or None."""
+        """Return the parts of a calculator inside this one, if they are known without measuring, or None."""
         integration = find_integration(calculator, self._troubles)
         parts: Sequence[Part] | None = ask(integration, "parts", calculator, self._troubles)
-        return parts
+        return program_parts(calculator) if parts is None else parts
 
     def timed(self, parts: Sequence[Part], counts: Callable[[Any], dict[str, int]] | None) -> Components:
         """Return the components of a calculator's calls, on its device.
@@ -207,6 +211,10 @@ class Lane:
             with own_faults_dropped():  # any value is possible
                 record.n_atoms = len(atoms)
                 record.formula = atoms.get_chemical_formula()
+        with own_faults_dropped():  # a command that no shell understands
+            program = program_of(self.calculator)
+            if program is not None:
+                record.program = program
         if self._evidence:
             record.model = self._evidence
         self._complete(record)

@@ -9,6 +9,12 @@ from msgspec import UNSET
 from instrumented_calc.capture.counting.jax_programs import explain
 from instrumented_calc.capture.open_calls import SEPARATOR, extras_of
 from instrumented_calc.capture.parts import compiled_code
+from instrumented_calc.capture.parts.programs import (
+    ClientWait,
+    ClientWaitStandIn,
+    Execution,
+    ExecutionStandIn,
+)
 from instrumented_calc.capture.parts.stand_ins import (
     StandIn,
     note_counts,
@@ -57,9 +63,8 @@ class Components:
         on_absent: Callable[[str], None] | None = None,
     ) -> None:
         parts = [*parts]
-        self._stand_ins = [
-            TermStandIn(part) if isinstance(part, Term) else StandIn(part, label) for part in parts
-        ]
+        self._stand_ins = [_stand_in(part, label) for part in parts]
+        self._clients = [each for each in self._stand_ins if isinstance(each, ClientWaitStandIn)]
         self._exposed = [
             stand_in
             for stand_in, part in zip(self._stand_ins, parts, strict=True)
@@ -140,6 +145,8 @@ class Components:
             drop_times(entry, {each.name for each in self._exposed})
         if self._counts is not None:
             note_counts(entry, self._counts, calculator)
+        for client in self._clients:
+            client.note_client(entry)
         if self._device is not None:
             busy = self._device.read()
             if busy:
@@ -169,3 +176,13 @@ def drop_times(entry: Entry, names: Collection[str]) -> None:
     if entry.components is not UNSET:
         kept = {n: time for n, time in entry.components.items() if n.rpartition(SEPARATOR)[2] not in names}
         entry.components = kept or UNSET
+
+
+def _stand_in(part: Part, label: str | None) -> StandIn:
+    if isinstance(part, Term):
+        return TermStandIn(part)
+    if isinstance(part, Execution):
+        return ExecutionStandIn(part, label)
+    if isinstance(part, ClientWait):
+        return ClientWaitStandIn(part, label)
+    return StandIn(part, label)

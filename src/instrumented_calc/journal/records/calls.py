@@ -117,6 +117,37 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     compile_ns: (
         Annotated[dict[str, Natural], meta("Time in just-in-time compilation, by function", "ns")] | UnsetType
     ) = UNSET
+    child_cpu_ns: (
+        Annotated[
+            Natural,
+            meta(
+                "CPU time of the external program's processes: those that ended during its execution, or"
+                " since the previous reading if it keeps running",
+                "ns",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    child_peak_bytes: (
+        Annotated[
+            Natural,
+            meta(
+                "Largest memory of one child process so far, if it has grown; of ended ones only if it is"
+                " larger than the recorded process's own peak, which the system may count as theirs",
+                "byte",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    child_exit_status: (
+        Annotated[
+            Whole,
+            meta(
+                "Exit status of the external program, if the call failed for it; -n: ended by signal n", "1"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     window: (
         Annotated[Natural, meta("Trace window open during the call, see `trace`; tracing slowed the call")]
         | UnsetType

@@ -62,6 +62,10 @@ class Lane(Struct, tag="lane", tag_field="event"):
     ) = UNSET
     n_atoms: Annotated[Natural, meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, meta("Chemical formula at the first call")] | UnsetType = UNSET
+    program: (
+        Annotated[str, meta("File name of the external program that calculates, from its command")]
+        | UnsetType
+    ) = UNSET
     model: Annotated[dict[str, Any], meta("Model information from the integration")] | UnsetType = UNSET
     groups: (
         Annotated[

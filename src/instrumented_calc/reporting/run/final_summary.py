@@ -23,6 +23,7 @@ from instrumented_calc.reporting.quantities import (
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.ending import ending_words
 from instrumented_calc.reporting.run.findings import flagged_line, unknown_line
+from instrumented_calc.reporting.run.programs import program_words, status_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +71,7 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
         ("slowest", _slowest(summary)),
         ("model", _model(summary.breakdown)),
         ("outside", _outside(summary.breakdown)),
+        ("program", "" if summary.programs is None else program_words(summary.programs)),
         ("memory", _memory(summary, findings)),
         ("failed", _failures(summary)),
         ("lost", _losses(summary)),
@@ -212,6 +214,9 @@ def _growth(memory: Memory, findings: Sequence[Finding]) -> str:
 
 def _failures(summary: Summary) -> str:
     classes = [f"{count(n)} x {identity.one_line(name)}" for name, n in summary.failures.items()]
+    programs = summary.programs
+    if programs is not None and programs.exit_statuses:
+        classes.append(f"exit status {status_words(programs)}")
     return ", ".join(classes)
 
 

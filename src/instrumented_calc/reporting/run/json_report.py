@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.contractions.contractions import ContractionTotals
+    from instrumented_calc.analysis.programs import ProgramUse
     from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
@@ -90,7 +91,12 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "device_memory_allocated": summary.device_allocated,
         "device_memory_reserved": summary.device_reserved,
         "cpu_per_wall": summary.cpu_per_wall,
+        "programs": _programs(summary.programs),
     }
+
+
+def _programs(programs: ProgramUse | None) -> dict[str, Any] | None:
+    return None if programs is None else {**_fields(programs), "processors_busy": programs.busy}
 
 
 def _fields(record: Any) -> dict[str, Any]:

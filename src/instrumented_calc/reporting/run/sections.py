@@ -26,6 +26,7 @@ from instrumented_calc.reporting.run.conversions import conversions_section
 from instrumented_calc.reporting.run.damage import damage_lines
 from instrumented_calc.reporting.run.ending import ending_words, stalls_section
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
+from instrumented_calc.reporting.run.programs import program_facts
 from instrumented_calc.reporting.run.traces import traces_section
 
 if TYPE_CHECKING:
@@ -362,7 +363,10 @@ def _memory(summary: Summary) -> Section:
         pairs += _held("device memory, allocated", summary.device_allocated)
     if summary.device_reserved is not None:
         pairs += _held("device memory, reserved", summary.device_reserved)
-    return Section("Memory and CPU", (Facts((*pairs, ("CPU", busy))),))
+    pairs.append(("CPU", busy))
+    if summary.programs is not None:
+        pairs += program_facts(summary.programs)
+    return Section("Memory and CPU", (Facts(tuple(pairs)),))
 
 
 def _held(name: str, memory: Memory) -> list[tuple[str, str]]:
