@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 import instrumented_calc
-from instrumented_calc.analysis.rules import usage
+from instrumented_calc.analysis.rules import evaluations
 from instrumented_calc.analysis.rules.catalogue import NAMES
 from instrumented_calc.cli.app import COMMANDS, load_command
 from instrumented_calc.journal.records import describe_fields
@@ -143,7 +143,7 @@ def test_the_rule_catalogue_has_every_rule_with_its_thresholds():
     page = page_of("rules.md")
     assert [name for name in NAMES if f"`{name}`" not in page] == []
     section = page.partition("## `evaluations-per-step`")[2].partition("\n## ")[0]
-    assert f"`CALLS_PER_STEP` = {usage.CALLS_PER_STEP}" in section
+    assert f"`CALLS_PER_STEP` = {evaluations.CALLS_PER_STEP}" in section
     assert "**Remedy:** " in section
     storm = page.partition("## `tiny-contraction-storm`")[2].partition("\n## ")[0]
     assert "`TINY_NS`" in storm  # used in a comprehension only

@@ -10,7 +10,16 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "instrumented_calc"
 PACKAGE = "instrumented_calc"
 
-EVERYBODYS = {"_version", "errors", "foreign", "interrupted_code", "naming", "own_process", "plain_text"}
+EVERYBODYS = {
+    "_version",
+    "errors",
+    "foreign",
+    "interrupted_code",
+    "naming",
+    "own_process",
+    "plain_text",
+    "quantities",
+}
 # Which part may import which.
 ALLOWED = {
     "_version": set(),
@@ -20,6 +29,7 @@ ALLOWED = {
     "naming": set(),
     "own_process": set(),
     "plain_text": set(),
+    "quantities": set(),
     "integration": set(),
     "journal": set(),
     "capture": {"journal", "integration"},

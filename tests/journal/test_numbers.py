@@ -15,8 +15,8 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.records import LARGEST, LARGEST_BUCKET, State
 from instrumented_calc.journal.validation import validate_journal
+from instrumented_calc.quantities import figures
 from instrumented_calc.reporting.forms.text import render_text
-from instrumented_calc.reporting.quantities import figures
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
 

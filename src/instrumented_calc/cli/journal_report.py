@@ -34,6 +34,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     ignore: Iterable[str],
     fail_on: Iterable[str],
     output: Path | None,
+    everything: bool,
 ) -> None:
     """Report on journals.
 
@@ -44,6 +45,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         ignore: Rules to skip, one or several separated by commas.
         fail_on: Rules that must not flag, as in `ignore`.
         output: File to write; None: stdout.
+        everything: Whether to show each rule that was clear or lacked evidence.
 
     Raises:
         Exit: With 1 if a target is missed or a rule of `fail_on` flags.
@@ -57,7 +59,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
         for summary in _summarize(paths)
     ]
-    text = REPORTS[form](runs)
+    text = REPORTS[form](runs, everything)
     if output is None:
         typer.echo(text, nl=False)
     else:

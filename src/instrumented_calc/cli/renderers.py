@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from instrumented_calc.reporting.document import Document
 
 DOCUMENTS: dict[Form, Callable[[Document], str]] = {Form.text: render_text, Form.markdown: render_markdown}
-REPORTS: dict[ReportForm, Callable[[Sequence[ReadRun]], str]] = {
-    ReportForm.text: lambda runs: render_text(build_report(runs)),
-    ReportForm.markdown: lambda runs: render_markdown(build_report(runs)),
-    ReportForm.json: render_json,
-    ReportForm.chrome: lambda runs: render_chrome([each.summary.journal for each in runs]),
+# Given the runs, and whether each rule that was clear or lacked evidence is shown; JSON always has all.
+REPORTS: dict[ReportForm, Callable[[Sequence[ReadRun], bool], str]] = {
+    ReportForm.text: lambda runs, everything: render_text(build_report(runs, everything=everything)),
+    ReportForm.markdown: lambda runs, everything: render_markdown(build_report(runs, everything=everything)),
+    ReportForm.json: lambda runs, _: render_json(runs),
+    ReportForm.chrome: lambda runs, _: render_chrome([each.summary.journal for each in runs]),
 }

@@ -6,8 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json
-from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import (
+from instrumented_calc.quantities import (
     NOT_MEASURED,
     bytes_of,
     count,
@@ -16,6 +15,7 @@ from instrumented_calc.reporting.quantities import (
     plural,
     time_unit,
 )
+from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:

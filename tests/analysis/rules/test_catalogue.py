@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
+from instrumented_calc.analysis.observation import Need, Trial
 from instrumented_calc.analysis.rules.catalogue import NAMES, RULES, judge
+from instrumented_calc.analysis.rules.evaluations import CAUSES
 
 MS = 1_000_000
 
@@ -23,6 +26,26 @@ def test_no_rule_is_silent_and_none_fails_however_little_there_is(make, summary_
     assert {each.rule for each in findings} == set(NAMES)
     assert all(each.headline for each in findings)
     assert not [each for each in findings if each.verdict == "flagged"]
+
+
+@pytest.mark.parametrize("calls", [0, 1, 40, 300])
+def test_a_clear_verdict_says_what_it_looked_at(make, summary_of, calls):
+    findings = judge(summary_of(make(calls)))
+    assert [each.rule for each in findings if (each.verdict == "clear") != bool(each.coverage)] == []
+
+
+def test_a_rule_without_evidence_says_what_would_decide_it(make, summary_of):
+    short = {each.rule: each for each in judge(summary_of(make(40)))}
+    assert Need("calls", "steady calls", 200) in short["gc-pauses"].needs
+    assert Need("command", "instrumented-calc scale") in short["overhead-bound"].needs
+    assert not [each.rule for each in short.values() if each.needs and each.verdict != "not enough evidence"]
+
+
+def test_every_trial_has_a_known_name():
+    trials = get_args(Trial)
+    assert len(set(trials)) == len(trials)
+    assert {rule.trial for rule in RULES} - {None} <= set(trials)
+    assert {cause.trial for cause in CAUSES.values()} - {None} <= set(trials)
 
 
 def test_wrong_results_come_first_then_what_costs_most(make, summary_of):

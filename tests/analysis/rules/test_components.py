@@ -91,7 +91,8 @@ def test_overflows_repeatedly_are_a_storm(make, found):
 
 
 def test_the_recorder_reports_its_own_cost(make, found):
-    costly = make(100).every("self_ns", lambda each: each * MS // 10, range(0, 100, 10))
+    costly = make(2000).every("self_ns", lambda each: each * MS // 5, range(0, 2000, 10))
+    costly.every("gap_ns", lambda _: MS // 2)
     assert found(costly, "profiler-cost").verdict == "flagged"
     cheap = make(100).every("self_ns", lambda each: each * 2000, range(0, 100, 10))
     assert found(cheap, "profiler-cost").verdict == "clear"

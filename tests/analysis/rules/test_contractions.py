@@ -49,7 +49,8 @@ def window(*operations, number=2):
 
 def test_contractions_that_take_much_of_a_step_are_reported_with_their_ceiling(make, found):
     finding = found(make(100).also(recorded(contracted(SMALL, 10_000, 100 * MS))), "contraction-dominated")
-    assert (finding.verdict, finding.severity) == ("flagged", "cost")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert finding.saving_kind == "at most"
     assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.01)
     assert finding.ceiling == pytest.approx(1 / (1 - 100 / 212.5), rel=0.01)
     assert EINSUM in finding.numbers["most"]
@@ -72,7 +73,7 @@ def test_the_launch_time_on_the_host_is_not_the_time_of_the_contraction(make, fo
     assert found(run, "tiny-contraction-storm").verdict == STARVED
     product = TracedOperation("aten::bmm", 20, shapes="[8,64,64] [8,64,64]", self_ns=3 * MS, device_ns=2 * MS)
     finding = found(run.also(window(product)), "contraction-dominated")
-    assert (finding.verdict, finding.numbers["time_on"]) == ("flagged", "device")
+    assert (finding.verdict, finding.numbers["time_on"]) == ("clear", "device")
 
 
 def test_a_sample_too_small_to_decide_the_side_of_the_limit_is_not_evidence(make, found):
@@ -84,12 +85,13 @@ def test_a_sample_too_small_to_decide_the_side_of_the_limit_is_not_evidence(make
     assert "too few were timed" in finding.headline
 
 
-def test_a_model_without_einsums_is_judged_by_its_matrix_products(make, found):
+def test_the_matrix_products_of_a_model_are_its_own_work_and_no_fault(make, found):
     product = TracedOperation("aten::mm", 20, shapes="[64,64] [64,64]", self_ns=3 * MS)
     finding = found(make(100).also(window(product)), "contraction-dominated")
-    assert finding.verdict == "flagged"
+    assert finding.verdict == "clear"
     assert finding.numbers["share_of_traced_calls"] == pytest.approx(0.75)
     assert "on the host" in finding.headline
+    assert finding.coverage == "2 traced calls"
     other = TracedOperation("aten::mm", 20, shapes="[64,64] [64,64]", self_ns=MS // 10)
     assert found(make(100).also(window(other)), "contraction-dominated").verdict == "clear"
     assert found(make(100).also(window()), "contraction-dominated").verdict == STARVED
@@ -175,8 +177,14 @@ def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found)
     finding = found(make(100).also(recorded(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
     assert finding.verdict == "flagged"
     assert finding.numbers["operations_over_best"] > 30
-    assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.05)
+    assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.1)
     assert "contract_expression" in finding.remedy
+
+
+def test_a_kept_expression_would_make_tiny_contractions_slower(make, found):
+    vectors = ["float64[8]", "float64[8,8]", "float64[8,4]"]
+    tiny = contracted(vectors, 10_000, 10_000 * 7 * US, "n,nm,mc->c")
+    assert found(make(100).also(recorded(tiny)), "bad-path").verdict == "clear"
 
 
 def test_a_good_order_or_two_operands_are_clear(make, found):

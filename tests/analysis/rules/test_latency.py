@@ -70,7 +70,7 @@ def test_garbage_collection_that_overlaps_the_spikes_is_reported(make, found):
 
 
 def test_spikes_without_a_cause_are_jitter(make, found):
-    rows = range(10, 600, 30)
+    rows = [each * each * 7 % 600 for each in range(1, 21)]
     jitter = make(600).every("wall_ns", lambda _: 10 * MS, rows)
     assert found(jitter, "unexplained-jitter").verdict == "flagged"
     explained = make(600).every("wall_ns", lambda _: 10 * MS, rows).every("gc_ns", lambda _: 8 * MS, rows)
@@ -80,12 +80,51 @@ def test_spikes_without_a_cause_are_jitter(make, found):
     assert found(jitter, "unexplained-jitter").severity == "info"
 
 
+def test_a_period_inside_calls_is_found_exactly_with_its_share_and_part(make, found):
+    rows = range(7, 600, 40)
+    run = make(600).every("wall_ns", lambda _: 60 * MS, rows)
+    run.every("components", lambda each: {"rebuild": (58 if each in rows else 1) * MS})
+    finding = found(run, "periodic-calls")
+    assert (finding.verdict, finding.severity, finding.saving_kind) == ("flagged", "cost", "at most")
+    assert finding.numbers["period_calls"] == 40
+    assert finding.saving_share == pytest.approx(15 * 58 / (585 * 2.1 + 15 * 60), rel=0.1)
+    assert "every 40th call" in finding.headline
+    assert "'rebuild'" in finding.headline
+    assert found(run, "unexplained-jitter").verdict == "clear"
+    assert found(make(600), "periodic-calls").verdict == "clear"
+    assert found(make(50), "periodic-calls").verdict == STARVED
+
+
+def test_a_neighbour_list_that_is_rebuilt_at_intervals_explains_them(make, found):
+    rows = range(7, 600, 10)
+    run = make(600, groups={"list": "neighbours"}).every("wall_ns", lambda _: 20 * MS, rows)
+    run.every("components", lambda each: {"list": (19 if each in rows else 0) * MS})
+    assert found(run, "neighbour-list").verdict == "flagged"
+    assert found(run, "periodic-calls").follows_from == "neighbour-list"
+
+
+def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
+    run = make(300).every("wall_ns", lambda _: 4000 * MS, [150])
+    finding = found(run, "long-calls")
+    assert finding.verdict == "flagged"
+    assert "call 150 (step 149) took 4.00 s" in finding.headline
+    assert finding.saving_share == pytest.approx(4 / 4.63, rel=0.02)
+    assert found(make(300), "long-calls").verdict == "clear"
+    collected = run.every("gc_ns", lambda _: 3900 * MS, [150])
+    assert found(collected, "long-calls").verdict == "clear"
+
+
+def test_one_collection_is_no_evidence_of_a_cost(make, found):
+    run = make(300).every("gc_ns", lambda _: 100 * MS, [150]).every("gc_generation", lambda _: 2, [150])
+    assert found(run, "gc-pauses").verdict == "clear"
+
+
 def test_calls_that_take_ever_longer_are_a_drift(make, found):
     drift = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each + each * 7919 % 1000 * 50)
     finding = found(drift, "latency-drift")
     assert finding.verdict == "flagged"
     assert finding.numbers["growth"] == pytest.approx(0.4, abs=0.1)
-    assert "unexplained" in finding.headline
+    assert finding.numbers["growth_of_cpu_time"] is None
     assert found(make(1000), "latency-drift").verdict == "clear"
     assert found(make(100), "latency-drift").verdict == STARVED
 

@@ -62,7 +62,7 @@ def test_compilation_is_the_cause_of_a_slow_call(summarized):
         call(6, 11 * second, second, compile_ns={"a": second // 100}),
     )
     causes = [slow.cause for slow in summary.slowest[:3]]
-    assert causes == ["compiled energy_and_forces, 2.3 s", "compiled a and 2 more, 1.5 s", None]
+    assert causes == ["compiled energy_and_forces, 2.30 s", "compiled a and 2 more, 1.50 s", None]
 
 
 def test_a_nested_calls_compilation_counts_once(summarized):

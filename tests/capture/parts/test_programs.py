@@ -27,7 +27,7 @@ from instrumented_calc.capture.parts.programs import exit_status, program_of
 from instrumented_calc.capture.probes.children import EndedChildren, executions
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.own_process import ended_children, memory_in_use
-from instrumented_calc.reporting.quantities import figures
+from instrumented_calc.quantities import figures
 from instrumented_calc.reporting.run.final_summary import closing_text
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.sections import sections_of

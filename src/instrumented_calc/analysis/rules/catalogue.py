@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules import (
     components,
+    contention,
     contraction_speed,
     contractions,
     conversions,
     device,
+    evaluations,
     interruptions,
     jax,
     latency,
@@ -20,18 +23,21 @@ from instrumented_calc.analysis.rules import (
     profiler,
     usage,
 )
+from instrumented_calc.analysis.rules.causes import fold
 from instrumented_calc.analysis.rules.evidence import gather
 from instrumented_calc.analysis.rules.finding import Finding
+from instrumented_calc.analysis.rules.savings import count_once
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Rule, Severity
+    from instrumented_calc.analysis.rules.finding import Observation, Rule
     from instrumented_calc.analysis.summary import Summary
 
 RULES: tuple[Rule, ...] = (
     *latency.RULES,
+    *contention.RULES,
     *interruptions.RULES,
     *overhead.RULES,
     *memory.RULES,
@@ -43,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     *device.RULES,
     *numerics.RULES,
     *usage.RULES,
+    *evaluations.RULES,
     *jax.RULES,
     *profiler.RULES,
 )
@@ -62,42 +69,63 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
 
     Returns:
         One finding per rule: flagged ones first, wrong results and runs that will die before all, then by
-        cost; then those without evidence; then the clear ones, both in the catalogue's order.
+        cost, then those that follow from others; then those without evidence; then the clear ones, both in
+        the catalogue's order.
     """
     evidence = gather(summary)
-    found = [_judged(rule, evidence) for rule in RULES if rule.name not in ignore]
+    seen = {rule: rule.look(evidence) for rule in RULES if rule.name not in ignore}
+    found = fold(evidence, [_found(rule, each) for rule, each in seen.items()])
+    savings = {
+        rule.name: (rule.region, each.saving_ns)
+        for (rule, each), finding in zip(seen.items(), found, strict=True)
+        if each.flagged and each.saving_ns is not None and finding.follows_from is None
+    }
+    wall = summary.wall_ns or 0
+    counted = count_once(savings, wall, evidence.calculator_ns)
+    found = [_saving(each, counted[each.rule], evidence) if each.rule in counted else each for each in found]
     return sorted(found, key=_rank)
 
 
-def _rank(finding: Finding) -> tuple[int, int, float]:
+def _rank(finding: Finding) -> tuple[int, bool, int, float]:
     if finding.verdict != "flagged":
-        return VERDICTS[finding.verdict], 0, 0.0
-    return 0, FIRST[finding.severity], -(finding.saving_share or 0.0)
+        return VERDICTS[finding.verdict], False, 0, 0.0
+    folded = finding.follows_from is not None
+    return 0, folded, FIRST[finding.severity], -(finding.saving_share or 0.0)
 
 
-def _judged(rule: Rule, evidence: Evidence) -> Finding:
-    seen = rule.look(evidence)
-    summary = evidence.summary
-    share = saving = ceiling = None
-    if seen.saving_ns is not None and summary.wall_ns:
-        share = min(max(seen.saving_ns / summary.wall_ns, 0.0), 1.0)
-        ceiling = 1 / (1 - share) if share < 1 else None
-        units = summary.speed.steps if summary.speed else summary.evaluations.calls
-        saving = share * summary.wall_ns / units / 1e6 if units else None
-    severity: Severity = seen.severity or rule.severity
-    if severity == "cost" and share is not None and share < WORTH_SHARE:
-        severity = "info"
+def _found(rule: Rule, seen: Observation) -> Finding:
+    saves = seen.flagged and seen.saving_ns is not None
     return Finding(
         rule=rule.name,
         verdict=seen.verdict,
-        severity=severity,
+        severity=seen.severity or rule.severity,
         headline=seen.text,
         numbers=seen.numbers,
         n=seen.n,
-        saving_ms=saving,
-        saving_share=share,
-        ceiling=ceiling,
+        saving_ms=None,
+        saving_share=None,
+        saving_kind=(seen.saving_kind or rule.saving_kind) if saves else None,
+        ceiling=None,
         remedy=seen.remedy or rule.remedy,
         confirm=rule.confirm,
         silence=f"--ignore {rule.name}",
+        trial=(seen.trial or rule.trial) if seen.flagged else None,
+        coverage=seen.coverage,
+        needs=seen.needs,
+    )
+
+
+def _saving(finding: Finding, saving_ns: float, evidence: Evidence) -> Finding:
+    """Return a finding with its saving; one that is hardly worth the work is information only."""
+    summary = evidence.summary
+    if not summary.wall_ns:
+        return finding
+    share = min(saving_ns / summary.wall_ns, 1.0)
+    units = summary.speed.steps if summary.speed else summary.evaluations.calls
+    return replace(
+        finding,
+        severity="info" if finding.severity == "cost" and share < WORTH_SHARE else finding.severity,
+        saving_share=share,
+        saving_ms=saving_ns / units / 1e6 if units else None,
+        ceiling=1 / (1 - share) if share < 1 else None,
     )

@@ -10,7 +10,8 @@ import numpy as np
 from instrumented_calc.analysis.contractions.flops import dtype_of, shape_of
 from instrumented_calc.analysis.contractions.gemms import measure_gemms
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,17 +37,27 @@ AROUND_NUMPY_NS = 500.0
 NONE_RECORDED = "no contractions were recorded"
 
 
+def none_recorded(evidence: Evidence) -> Observation:
+    """Return the verdict on a run without a record of contractions: a complete run would have one.
+
+    Args:
+        evidence: The evidence of the run.
+    """
+    if evidence.summary.journal.end is not None and not evidence.uses_jax:
+        return clear("no call used numpy.einsum or torch.einsum", evidence.all_calls)
+    return unknown(NONE_RECORDED)
+
+
 def contraction_dominated(evidence: Evidence) -> Observation:
-    """Contractions take a large part of a step."""
+    """Contractions take a large part of a step: good to know, and no fault."""
     summary = evidence.summary
     if summary.evaluations.calls < FEWEST_FOR_MEDIAN or not summary.wall_ns:
-        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
+        return too_few(FEWEST_FOR_MEDIAN, "calls", summary.evaluations.calls)
     rows = summary.contractions.rows if summary.contractions else ()
     timed = timed_rows(evidence)
     if not timed:
-        return _products_dominate(
-            evidence, "the time of the contractions is unknown" if rows else NONE_RECORDED
-        )
+        missing = "the time of the contractions is unknown: they run on a device or in a compiled program"
+        return _products(evidence) or (unknown(missing) if rows else none_recorded(evidence))
     total = sum(ns for _, ns in timed)
     error = STANDARD_ERRORS * math.hypot(*(row.error_ns for row, _ in timed)) / summary.wall_ns
     share = total / summary.wall_ns
@@ -57,22 +68,23 @@ def contraction_dominated(evidence: Evidence) -> Observation:
         "seconds": total / 1e9,
         "most": _most([(row.equation, ns / summary.wall_ns) for row, ns in timed]),
     }
-    text = f"contractions take {100 * share:.3g} % of the wall time"
+    text = f"contractions take {percentage(share)} of the wall time"
     if abs(share - DOMINATING) < error:
-        return unknown(f"{text}, to within {100 * error:.2g} %: too few were timed", numbers)
+        missing = f"{text}, to within {percentage(error)}: too few were timed"
+        return unknown(missing, Need("calls", "timed contractions of each kind", 1000), numbers=numbers)
     if share >= DOMINATING:
         return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=len(evidence.calls), saving_ns=total)
     if len(timed) < len(rows):
-        return unknown(f"{text}; contractions of unknown time are not included", numbers)
-    return clear(text, numbers, len(evidence.calls))
+        return unknown(f"{text}; contractions of unknown time are not included", numbers=numbers)
+    return clear(text, evidence.all_calls, numbers, len(evidence.calls))
 
 
-def _products_dominate(evidence: Evidence, missing: str) -> Observation:
-    """Judge by the matrix products in trace windows, for models without recorded contractions."""
-    found, use = measure_gemms(evidence.traces), evidence.traces
-    known = [(each, each.share) for each in found if each.share is not None]
+def _products(evidence: Evidence) -> Observation | None:
+    """Name the matrix products in trace windows, the own work of a model; None if there are none."""
+    use = evidence.traces
+    known = [(each, each.share) for each in measure_gemms(use) if each.share is not None]
     if use is None or not known:
-        return unknown(f"{missing}, and no trace window shows matrix products")
+        return None
     share = min(sum(part for _, part in known), 1.0)
     where = "device" if all(each.device_ns is not None for each, _ in known) else "host"
     numbers = {
@@ -81,11 +93,8 @@ def _products_dominate(evidence: Evidence, missing: str) -> Observation:
         "traced_calls": use.calls,
         "most": _most([(f"{each.operation} {each.shapes}", part) for each, part in known]),
     }
-    text = f"matrix products take {100 * share:.3g} % of {use.calls} traced calls, on the {where}"
-    if share < DOMINATING:
-        return clear(text, numbers, use.calls)
-    saving = share * evidence.calculator_ns
-    return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=use.calls, saving_ns=saving)
+    text = f"matrix products, the model's own work, take {percentage(share)} of {use.calls} traced calls"
+    return clear(f"{text}, on the {where}", f"{use.calls:,} traced calls", numbers, use.calls)
 
 
 def _most(shares: Sequence[tuple[str, float]]) -> str:
@@ -94,27 +103,31 @@ def _most(shares: Sequence[tuple[str, float]]) -> str:
     for name, share in shares:
         sums[name] = sums.get(name, 0.0) + share
     longest = sorted(sums.items(), key=lambda item: -item[1])[:LISTED]
-    return ", ".join(f"{name} {100 * share:.2g} %" for name, share in longest)
+    return ", ".join(f"{name} {percentage(share)}" for name, share in longest)
 
 
 def tiny_contraction_storm(evidence: Evidence) -> Observation:
     """A step consists of very many tiny contractions."""
     found, calls = evidence.summary.contractions, evidence.summary.evaluations.calls
-    if found is None or calls < FEWEST_FOR_MEDIAN:
-        return unknown(NONE_RECORDED if found is None else f"fewer than {FEWEST_FOR_MEDIAN} calls")
+    if found is None:
+        return none_recorded(evidence)
+    if calls < FEWEST_FOR_MEDIAN:
+        return too_few(FEWEST_FOR_MEDIAN, "calls", calls)
     # Contractions in a JAX program are part of one compiled program and have no launch cost of their own.
     each_alone = [row for row in found.rows if row.library != "jax"]
     units, unit = (found.steps, "step") if found.steps else (calls, "call")
     number = sum(row.calls for row in each_alone) / units
     if number <= STORM_PER_STEP:
-        return clear(f"{number:,.0f} contractions per {unit}", {f"per_{unit}": number}, calls)
+        text = f"{number:,.0f} contractions per {unit}"
+        return clear(text, evidence.all_calls, {f"per_{unit}": number}, calls)
     timed = [(row, ns) for row, ns in timed_rows(evidence) if row.library != "jax"]
     tiny = [(row, ns) for row, ns in timed if ns < TINY_NS * row.calls]
     per_unit, spent = sum(row.calls for row, _ in tiny) / units, sum(ns for _, ns in tiny)
     if per_unit <= STORM_PER_STEP:
         if len(timed) < len(each_alone):
             return unknown(f"{number:,.0f} contractions per {unit}, but their time is unknown")
-        return clear(f"of {number:,.0f} contractions per {unit}, {per_unit:,.0f} are tiny", {}, calls)
+        text = f"of {number:,.0f} contractions per {unit}, {per_unit:,.0f} are tiny"
+        return clear(text, evidence.all_calls, {}, calls)
     mean_us = spent / sum(row.calls for row, _ in tiny) / 1e3
     saving = sum(_batching_saves(each) for row, _ in tiny for each in row.signatures)
     numbers = {
@@ -126,8 +139,8 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
         / units
         / 1e6,
     }
-    text = f"{per_unit:,.0f} contractions per {unit} of {mean_us:.3g} us on average"
-    text += f"; batching may save up to an estimated {100 * saving / spent:.0f} % of their time"
+    text = f"{per_unit:,.0f} contractions per {unit} of {figures(mean_us)} us on average"
+    text += f"; batching may save up to an estimated {percentage(saving / spent)} of their time"
     around = AROUND_NUMPY_NS * sum(row.calls for row, _ in tiny if row.library == "numpy")
     return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around)
 
@@ -177,8 +190,8 @@ def on_device(row: ContractionUse) -> bool:
 RULES = (
     Rule(
         "contraction-dominated",
-        "cost",
-        "See off-blas, tiny-contraction-storm and bad-path for the slowest ones.",
+        "info",
+        "Nothing is known to be wrong with them: only other or fewer contractions make the run faster.",
         "In the report's table of contractions, 'at most' is the largest speedup from removing one.",
         contraction_dominated,
     ),
@@ -188,5 +201,7 @@ RULES = (
         "Batch over neighbours or pairs; first check that the arrays of a step fit into memory.",
         "Time one batched contraction against the same number of small ones; results agree to rounding.",
         tiny_contraction_storm,
+        trial="batched-contractions",
+        saving_kind="about",
     ),
 )

@@ -11,7 +11,8 @@ from instrumented_calc.analysis.contractions.conversions import measure_conversi
 from instrumented_calc.analysis.contractions.flops import dtype_of
 from instrumented_calc.analysis.rules.contractions import timed_rows
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, too_few, unknown
+from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def conversion(evidence: Evidence) -> Observation:
     """Arrays change between libraries or dtypes around or inside contractions."""
     calls = evidence.summary.evaluations.calls
     if calls < FEWEST_FOR_MEDIAN:
-        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls")
+        return too_few(FEWEST_FOR_MEDIAN, "calls", calls)
     mixed = _mixed(evidence)
     if mixed is not None:
         return mixed
@@ -54,9 +55,9 @@ def conversion(evidence: Evidence) -> Observation:
         "per_contraction": sum(each.calls for each in around) / number if number else None,
         "longest": _longest(around),
     }
-    text = f"conversions take {100 * spent / against:.2g} % of the time of the {of}"
+    text = f"conversions take {percentage(spent / against)} of the time of the {of}"
     if spent < CONVERTING * against:
-        return clear(text, numbers, calls)
+        return clear(text, evidence.all_calls, numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=float(spent))
 
 
@@ -80,7 +81,7 @@ def _mixed(evidence: Evidence) -> Observation | None:
         "seconds": mixed / 1e9,
         "computed_in": ", ".join(sorted(targets)),
     }
-    text = f"{100 * mixed / contracted:.2g} % of the contractions' time is spent on mixed dtypes,"
+    text = f"{percentage(mixed / contracted)} of the contractions' time is spent on mixed dtypes,"
     text += f" whose operands are converted in each call: {names}"
     return flagged(text, numbers=numbers, n=evidence.summary.evaluations.calls)
 
@@ -88,8 +89,9 @@ def _mixed(evidence: Evidence) -> Observation | None:
 def _nothing_counted(evidence: Evidence) -> Observation:
     environment = evidence.environment
     if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
-        return clear("torch is not loaded, and almost no contraction mixes dtypes")
-    return unknown("conversions are not counted")
+        text = "torch is not loaded, and almost no contraction mixes dtypes"
+        return clear(text, evidence.all_calls)
+    return unknown("conversions are not counted while torch.compile is in use, or there were none")
 
 
 def _longest(rows: Sequence[ConversionUse]) -> str:
@@ -104,5 +106,6 @@ RULES = (
         "Keep arrays in one library and one dtype from the first contraction to the last.",
         "The table of conversions in the report becomes shorter; the results agree.",
         conversion,
+        trial="one-dtype",
     ),
 )

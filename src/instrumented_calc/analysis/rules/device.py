@@ -8,7 +8,8 @@ import numpy as np
 from msgspec import UNSET
 
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -24,6 +25,7 @@ IDLE_PERCENT, IDLE_NS = 5, 30e9
 # Copies and waits per call, or copies' share of the calls. Uncalibrated; three round trips per step cut
 # LAMMPS's speed to 0.36 (deepmodeling/deepmd-kit#5574).
 SYNCS_A_CALL, COPYING_SHARE = 20, 0.1
+NVML = Need("install", "instrumented-calc[gpu]")
 TRANSFERS = {"host to device", "device to host", "sync"}
 
 
@@ -34,7 +36,9 @@ def accelerator_idle(evidence: Evidence) -> Observation:
     if evidence.on_gpu:
         return _device_used(evidence)
     if evidence.on_gpu is None:
-        return unknown("no integration reports which device the model runs on")
+        return unknown(
+            "it is unknown which device the model runs on", Need("integration", "the device of the model")
+        )
     if devices:
         names = ", ".join(str(name) for name in devices)
         return flagged(
@@ -42,7 +46,7 @@ def accelerator_idle(evidence: Evidence) -> Observation:
         )
     if isinstance(torch, dict):
         return unknown("CUDA was not started: it is unknown whether there is a device")
-    return clear("no loaded library could use an accelerator")
+    return clear("no loaded library could use an accelerator", "libraries loaded at the start")
 
 
 def _device_used(evidence: Evidence) -> Observation:
@@ -54,39 +58,38 @@ def _device_used(evidence: Evidence) -> Observation:
         text = f"the device was at most {max(busy)} % busy"
         if max(busy) < IDLE_PERCENT:
             return flagged(text, numbers=numbers, n=len(busy), severity="cost")
-        return clear(text, numbers, len(busy))
+        return clear(text, f"{len(busy):,} samples", numbers, len(busy))
     if use is None or use.calls < FEWEST_FOR_MEDIAN:
-        return unknown("the utilisation of the device is not recorded")
-    return clear("the model runs on the device", {"busy_ms": sum(use.busy_ns.values()) / 1e6}, use.calls)
+        return unknown("the utilisation of the device is not recorded", NVML)
+    text = f"the model runs on the device, busy for {figures(sum(use.busy_ns.values()) / 1e9)} s"
+    return clear(text, evidence.part_of_calls(use.calls), {}, use.calls)
 
 
 def shared_gpu(evidence: Evidence) -> Observation:
     """Other processes use the GPU, so figures are not comparable."""
     if evidence.on_gpu is False:
-        return clear("no GPU in use")
+        return clear("no GPU in use", evidence.all_calls)
     gpus = _gpus(evidence)
     counted = [each.other_processes for each in gpus if isinstance(each.other_processes, int)]
     if not counted:
-        return unknown("other processes on the device are not recorded (containers hide them)")
+        return unknown("other processes on the device are not recorded (containers hide them)", NVML)
     share = sum(1 for number in counted if number) / len(counted)
     numbers = {"share_of_samples": share, "most": max(counted)}
-    text = f"other processes used the GPU in {100 * share:.0f} % of {len(counted)} samples"
+    text = f"other processes used the GPU in {percentage(share)} of {len(counted)} samples"
     if share < SHARED_SAMPLES:
-        return clear(text, numbers, len(counted))
+        return clear(text, f"{len(counted):,} samples", numbers, len(counted))
     return flagged(f"{text}: not comparable", numbers=numbers, n=len(counted))
 
 
 def throttling(evidence: Evidence) -> Observation:
     """The device is throttled by temperature or by its power limit."""
     if evidence.on_gpu is False:
-        return clear("no GPU in use")
+        return clear("no GPU in use", evidence.all_calls)
     gpus = [
         each for each in _gpus(evidence) if isinstance(each.sm_clock_mhz, int) and each.slowed_by is not UNSET
     ]
     if len(gpus) < FEWEST_CLOCKS:
-        return unknown(
-            "the device's clocks are not recorded (pip install 'instrumented-calc[gpu]')", n=len(gpus)
-        )
+        return unknown("the device's clocks are not recorded", NVML, n=len(gpus))
     clocks = np.array([each.sm_clock_mhz for each in gpus], np.float64)
     fifth = max(len(clocks) // 5, 1)
     clock = float(np.quantile(clocks[-fifth:], 0.5) / max(np.quantile(clocks[:fifth], 0.5), 1))
@@ -100,18 +103,18 @@ def throttling(evidence: Evidence) -> Observation:
     reasons = ", ".join(sorted({reason for each in slowed for reason in each.slowed_by or ()}))
     share = len(slowed) / len(gpus)
     numbers = {"share_of_samples": share, "clock": clock, "latency": later, "reasons": reasons}
-    text = f"the GPU was throttled in {100 * share:.0f} % of the samples; its clock is {100 * clock:.0f} %"
+    text = f"the GPU was throttled in {percentage(share)} of the samples; its clock is {percentage(clock)}"
     if share >= SLOWED_SAMPLES and clock < SLOWED_CLOCK and later >= SLOWED_CALLS:
-        text += f"of the full clock and calls take {100 * later:.0f} % longer ({reasons})"
+        text += f"of the full clock and calls take {percentage(later)} longer ({reasons})"
         lost = later / (1 + later) * float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) / 2
         return flagged(text, numbers=numbers, n=len(gpus), saving_ns=lost)
-    return clear(text, numbers, len(gpus))
+    return clear(text, f"{len(gpus):,} samples", numbers, len(gpus))
 
 
 def transfers(evidence: Evidence) -> Observation:
     """Calls repeatedly copy between host and device, or wait for the device."""
     if evidence.on_gpu is False:
-        return clear("no GPU in use")
+        return clear("no GPU in use", evidence.all_calls)
     journal, calls = evidence.summary.journal, evidence.summary.evaluations.calls
     if not journal.conversions or calls < FEWEST_FOR_MEDIAN:
         return unknown("copies between host and device are not counted")
@@ -120,10 +123,10 @@ def transfers(evidence: Evidence) -> Observation:
     inside = int(evidence.calls.wall_ns.sum(dtype=np.int64, where=~evidence.calls.nested))
     spent = sum(each.ns for each in moved if each.kind != "sync")
     numbers = {"a_call": waits, "copying_ms": spent / 1e6, "share_of_calls": spent / max(inside, 1)}
-    text = f"{waits:.3g} copies to or from the device and waits for it per call"
+    text = f"{figures(waits)} copies to or from the device and waits for it per call"
     # This includes the one copy of the forces to the host that ASE needs.
     if waits <= SYNCS_A_CALL and spent < COPYING_SHARE * inside:
-        return clear(text, numbers, calls)
+        return clear(text, evidence.all_calls, numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=float(spent))
 
 
@@ -138,6 +141,7 @@ RULES = (
         'Pass the device to the calculator, such as device="cuda", unless you chose the CPU.',
         "Time ten calls on each.",
         accelerator_idle,
+        trial="on-device",
     ),
     Rule(
         "shared-gpu",
@@ -152,6 +156,8 @@ RULES = (
         "Improve cooling or raise the power limit; do not compare with runs on a cold device.",
         "Run nvidia-smi -q -d PERFORMANCE during the run.",
         throttling,
+        trial="cool-device",
+        saving_kind="about",
     ),
     Rule(
         "transfers",

@@ -9,13 +9,17 @@ import numpy as np
 
 from instrumented_calc.analysis.contractions.traces import measure_traces
 from instrumented_calc.analysis.memory.growth import DEVICE, HOST, measure_growth
+from instrumented_calc.analysis.statistics.period import find_period
 from instrumented_calc.analysis.timing.latency import in_order, median_ns, steady_calls
+from instrumented_calc.analysis.timing.stretches import measure_stretches
 from instrumented_calc.journal.vocabulary import NOT_MEASURED
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.traces import TraceUse
     from instrumented_calc.analysis.memory.growth import MemoryGrowth
+    from instrumented_calc.analysis.statistics.period import Period
     from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.timing.stretches import Stretches
     from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.records import Environment
 
@@ -37,6 +41,8 @@ class Evidence:
         host: Growth of the process's memory, or None if it was not sampled.
         device: Growth of the device's memory, or None if it was not sampled.
         traces: Contents of the trace windows, or None if there are none.
+        period: Period of slow calls among the steady ones, or None; not searched if rows were thinned.
+        stretches: Wall and CPU time over the course of the run, or None if CPU time was not sampled.
     """
 
     summary: Summary
@@ -46,11 +52,32 @@ class Evidence:
     host: MemoryGrowth | None
     device: MemoryGrowth | None
     traces: TraceUse | None
+    period: Period | None
+    stretches: Stretches | None
 
     @property
     def calls(self) -> Calls:
         """The rows of the run."""
         return self.summary.journal.calls
+
+    @property
+    def all_calls(self) -> str:
+        """All outermost calls, as the coverage of a verdict."""
+        return f"all {self.summary.evaluations.calls:,} calls"
+
+    @property
+    def steady_calls(self) -> str:
+        """The steady calls, as the coverage of a verdict."""
+        return self.part_of_calls(len(self.steady))
+
+    def part_of_calls(self, number: int) -> str:
+        """Return the coverage of a verdict that rests on some calls.
+
+        Args:
+            number: How many.
+        """
+        total = self.summary.evaluations.calls
+        return self.all_calls if number >= total else f"{number:,} of {total:,} calls"
 
     @property
     def successful(self) -> Integers:
@@ -91,6 +118,12 @@ class Evidence:
         """Whether a model is known to run on JAX."""
         return any("jax" in str(model.get("library", "")).lower() for model in self.models)
 
+    @property
+    def without_jax(self) -> bool:
+        """Whether JAX is known not to have been loaded at the start of the run."""
+        libraries = self.environment.libraries
+        return isinstance(libraries, list) and "jax" not in {each.name for each in libraries}
+
     def was_not_measured(self, probe: str) -> bool:
         """Return whether a probe could not be opened.
 
@@ -105,14 +138,17 @@ def gather(summary: Summary) -> Evidence:
     """Compute the input of the rules."""
     steady, _ = steady_calls(summary.journal.calls)
     latency = summary.latency
+    usual = _usual_ns(summary, steady)
     return Evidence(
         summary=summary,
         steady=steady,
-        usual_ns=_usual_ns(summary, steady),
+        usual_ns=usual,
         sizes=_sizes(summary.journal.calls.n_atoms[steady]),
         host=measure_growth(summary.journal, HOST),
         device=measure_growth(summary.journal, DEVICE),
         traces=measure_traces(summary.journal, latency.median_ns if latency else None),
+        period=_period(summary, steady, usual),
+        stretches=measure_stretches(summary.journal.calls, int(steady[0]) if len(steady) else 0),
     )
 
 
@@ -122,6 +158,22 @@ def _usual_ns(summary: Summary, steady: Integers) -> float:
     if summary.latency is not None and not summary.journal.slices:
         return summary.latency.median_ns
     return median_ns(summary.journal.calls.wall_ns[steady])
+
+
+def _period(summary: Summary, steady: Integers, usual_ns: float) -> Period | None:
+    calls = summary.journal.calls
+    if summary.journal.slices or len(steady) < FEWEST_FOR_TAIL:
+        return None
+    return find_period(places_of(calls, steady), calls.wall_ns[steady].astype(np.float64), usual_ns)
+
+
+def places_of(calls: Calls, rows: Integers) -> Integers:
+    """Return the places of some outermost calls among all outermost ones, in order of start."""
+    order = in_order(calls, ~calls.nested)
+    places = np.empty(len(calls), order.dtype)
+    places[order] = np.arange(len(order))
+    found: Integers = places[rows]
+    return found
 
 
 def _sizes(n_atoms: Integers) -> list[int]:

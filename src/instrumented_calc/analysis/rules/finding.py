@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from instrumented_calc.analysis.observation import Observation, Severity, Verdict
+from instrumented_calc.analysis.observation import (
+    Need,
+    Observation,
+    SavingKind,
+    Severity,
+    Trial,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from instrumented_calc.analysis.rules.evidence import Evidence
 
-__all__ = ["Finding", "Observation", "Rule", "Severity", "Verdict", "clear", "flagged", "unknown"]
+__all__ = [
+    "Finding",
+    "Need",
+    "Observation",
+    "Region",
+    "Rule",
+    "SavingKind",
+    "Severity",
+    "Trial",
+    "Verdict",
+    "clear",
+    "flagged",
+    "unknown",
+]
+
+# Where the time of a saving is. `calls`: whole calls, with all their parts. `calculator`: a part of the
+# calls. `outside`: between calls. `anywhere`: in calls and between them.
+Region = Literal["calls", "calculator", "outside", "anywhere"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +49,9 @@ class Rule:
         remedy: How to fix the problem.
         confirm: How to confirm it.
         look: Judges the evidence.
+        trial: Change that tries the remedy, if it can be tried without the author of the run.
+        saving_kind: Whether its savings are estimates or upper limits.
+        region: Where the time of its savings is.
     """
 
     name: str
@@ -32,6 +59,9 @@ class Rule:
     remedy: str
     confirm: str
     look: Callable[[Evidence], Observation]
+    trial: Trial | None = None
+    saving_kind: SavingKind = "at most"
+    region: Region = "calculator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +75,18 @@ class Finding:
         headline: The observation, or the missing evidence.
         numbers: The figures, by name with unit.
         n: Number of calls or samples behind them.
-        saving_ms: Largest possible saving per step, or per call if there are no steps, in ms.
-        saving_share: The same as a share of the wall time.
-        ceiling: Largest possible speedup of the run: Amdahl's law.
+        saving_ms: Saving per step, or per call if there are no steps, in ms.
+        saving_share: The same as a share of the wall time. Time that several findings would save is counted
+            by the first of them only, so that these shares add up to at most 1.
+        saving_kind: Whether the saving is an estimate (`about`) or an upper limit (`at most`).
+        ceiling: The run's speedup by this saving: Amdahl's law.
         remedy: What to do.
         confirm: How to confirm it.
         silence: How to suppress it.
+        trial: Change that tries the remedy, or None.
+        follows_from: The flagged rule that explains this finding; its saving is then that rule's.
+        coverage: What a clear verdict looked at.
+        needs: What would decide a rule without enough evidence.
     """
 
     rule: str
@@ -61,10 +97,15 @@ class Finding:
     n: int | None
     saving_ms: float | None
     saving_share: float | None
+    saving_kind: SavingKind | None
     ceiling: float | None
     remedy: str
     confirm: str
     silence: str
+    trial: Trial | None = None
+    follows_from: str | None = None
+    coverage: str = ""
+    needs: tuple[Need, ...] = ()
 
 
 def flagged(  # noqa: PLR0913 - keyword-only, one per field
@@ -75,16 +116,57 @@ def flagged(  # noqa: PLR0913 - keyword-only, one per field
     saving_ns: float | None = None,
     remedy: str | None = None,
     severity: Severity | None = None,
+    trial: Trial | None = None,
+    saving_kind: SavingKind | None = None,
 ) -> Observation:
     """Build a `flagged` observation."""
-    return Observation("flagged", headline, numbers, n, saving_ns, remedy, severity)
+    return Observation(
+        "flagged",
+        headline,
+        numbers,
+        n,
+        saving_ns,
+        remedy,
+        severity,
+        trial=trial,
+        saving_kind=saving_kind,
+    )
 
 
-def clear(headline: str, numbers: Mapping[str, Any] | None = None, n: int | None = None) -> Observation:
-    """Build a `clear` observation, with the evidence for it."""
-    return Observation("clear", headline, numbers or {}, n)
+def clear(
+    headline: str, coverage: str, numbers: Mapping[str, Any] | None = None, n: int | None = None
+) -> Observation:
+    """Build a `clear` observation.
+
+    Args:
+        headline: The evidence in one line.
+        coverage: What was looked at: "all 10,001 calls".
+        numbers: The figures.
+        n: Number of calls or samples behind them.
+    """
+    return Observation("clear", headline, numbers or {}, n, coverage=coverage)
 
 
-def unknown(missing: str, numbers: Mapping[str, Any] | None = None, n: int | None = None) -> Observation:
-    """Build a `not enough evidence` observation, with the missing evidence."""
-    return Observation("not enough evidence", missing, numbers or {}, n)
+def unknown(
+    missing: str, *needs: Need, numbers: Mapping[str, Any] | None = None, n: int | None = None
+) -> Observation:
+    """Build a `not enough evidence` observation.
+
+    Args:
+        missing: The missing evidence in one line.
+        needs: What would decide the rule; none if nothing that the user can do would.
+        numbers: The figures so far.
+        n: Number of calls or samples behind them.
+    """
+    return Observation("not enough evidence", missing, numbers or {}, n, needs=needs)
+
+
+def too_few(least: int, what: str = "steady calls", n: int | None = None) -> Observation:
+    """Build the observation on a run that is too short.
+
+    Args:
+        least: Smallest number that the rule needs.
+        what: Their kind.
+        n: How many there are.
+    """
+    return unknown(f"fewer than {least} {what}", Need("calls", what, least), n=n)

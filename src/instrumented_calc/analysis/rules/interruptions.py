@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
+from instrumented_calc.analysis.rules.contention import COMPETING
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.analysis.rules.vocabulary import LIST_NAME, NEIGHBOURS
 from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
 from instrumented_calc.analysis.timing.latency import FAIR_SHARE, median_ns
 from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.rules.finding import Observation, Trial
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
 # Compilations after the start: so many (RECOMPILED_CALLS), or 2 % of the wall time. Uncalibrated; one
@@ -25,12 +28,17 @@ RECOMPILED_SHARE = 0.02
 INFERRED_FACTOR = 5.0
 # Collections take 1 % of the wall time, or collections of the oldest generation cause 60 % of the spikes,
 # given enough spikes. With this definition of a spike all periodic ones and no lognormal tail were found in
-# 300 draws each.
-COLLECTED_SHARE, SPIKES_COLLECTED, FEWEST_SPIKES = 0.01, 0.6, 5
+# 300 draws each. Fewer collections do not show what more calls would cost.
+COLLECTED_SHARE, SPIKES_COLLECTED, FEWEST_SPIKES, FEWEST_COLLECTIONS = 0.01, 0.6, 5, 3
 SPIKE_DEVIATIONS, SPIKE_MEDIANS = 5.0, 0.5
 OLDEST_GENERATION = 2
 # 99th percentile over median. Uncalibrated.
 TAIL, JITTER_FACTOR = 0.99, 3.0
+# Share of the wall time of what happens every k-th call, and the share of it that names a part. Uncalibrated.
+PERIODIC_SHARE, MOST_OF_IT = 0.01, 0.5
+# Medians that make a call long, the share of the wall time of all long calls, and the largest share of the
+# calls: more than that are a tail. Uncalibrated; a call of 40 s in a run of 55 s went unnoticed without it.
+LONG_FACTOR, LONG_SHARE, FEW_LONG = 20.0, 0.03, 0.02
 # The percentile is first looked for beyond this many medians, where most runs have few calls.
 BEYOND_MOST = 1.3
 
@@ -40,7 +48,7 @@ def recompiling(evidence: Evidence) -> Observation:
     calls, latency = evidence.calls, evidence.summary.latency
     wall = evidence.summary.wall_ns
     if latency is None or not wall or latency.calls < FEWEST_FOR_MEDIAN:
-        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} steady calls")
+        return too_few(FEWEST_FOR_MEDIAN)
     if not len(calls.compiled) and not evidence.uses_jax:
         return _inferred_compilation(evidence)
     rows = evidence.successful
@@ -56,10 +64,11 @@ def recompiling(evidence: Evidence) -> Observation:
         "share_of_wall": max(lost, 0) / wall,
         "calls_with_a_new_number_of_atoms": int(resized.sum()),
     }
-    text = f"{len(late)} calls after the start waited for compilation, {max(lost, 0) / 1e9:.3g} s in all"
+    text = f"{len(late)} calls after the start waited for compilation, {figures(max(lost, 0) / 1e9)} s in all"
     if len(late) < RECOMPILED_CALLS and lost <= RECOMPILED_SHARE * wall:
-        return clear(text, numbers, len(rows))
-    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost)
+        return clear(text, evidence.all_calls, numbers, len(rows))
+    remedy, trial = _compiler_advice(evidence)
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost, remedy=remedy, trial=trial)
 
 
 def _inferred_compilation(evidence: Evidence) -> Observation:
@@ -67,35 +76,47 @@ def _inferred_compilation(evidence: Evidence) -> Observation:
     calls, rows = evidence.calls, evidence.steady
     environment = evidence.environment
     if not isinstance(environment.torch, dict) and isinstance(environment.python, str):
-        return clear(
-            "nothing was compiled: JAX reported no compilation, and torch is not loaded", {}, len(rows)
-        )
+        nothing = "nothing was compiled: JAX reported no compilation, and torch is not loaded"
+        return clear(nothing, evidence.all_calls, {}, len(rows))
     compiled = [model.get("compiled") for model in evidence.models]
     if compiled and all(each is False for each in compiled):
-        return clear("the model runs eagerly, nothing is compiled", {}, len(rows))
+        return clear("the model runs eagerly, nothing is compiled", evidence.all_calls, {}, len(rows))
     median = evidence.usual_ns
     spikes = rows[calls.wall_ns[rows] > INFERRED_FACTOR * median]
     # Finding first calls needs a full sort, so do it only if there are spikes to explain.
     if len(spikes) >= RECOMPILED_CALLS:
         spikes = spikes[np.isin(spikes, _first_of_shape(calls)) & ~_are_of_new_size(calls, spikes)]
     if len(spikes) < RECOMPILED_CALLS:
-        return unknown("no compilation was recorded, and no spikes at new shapes suggest any")
+        missing = "no compilation was recorded, and no spikes at new shapes suggest any"
+        return unknown(missing, Need("integration", "whether the model is compiled"))
     lost = float(calls.wall_ns[spikes].sum(dtype=np.int64)) - median * len(spikes)
     text = f"inferred: {len(spikes)} calls took over {INFERRED_FACTOR:g} medians, each with a new shape"
-    return flagged(text, numbers={"calls": len(spikes), "seconds": lost / 1e9}, n=len(rows), saving_ns=lost)
+    numbers = {"calls": len(spikes), "seconds": lost / 1e9}
+    remedy, trial = _compiler_advice(evidence)
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost, remedy=remedy, trial=trial)
+
+
+def _compiler_advice(evidence: Evidence) -> tuple[str, Trial]:
+    """Return remedy and trial for the compiler in use."""
+    if evidence.uses_jax:
+        return "Raise the capacity of the neighbour lists, or pad to a few sizes.", "larger-capacity"
+    return (
+        "Compile with dynamic=True or mark the edge axis as dynamic; or pad to a few sizes.",
+        "dynamic-shapes",
+    )
 
 
 def gc_pauses(evidence: Evidence) -> Observation:
     """Python's garbage collection interrupts calls."""
     calls, wall, rows = evidence.calls, evidence.summary.wall_ns, evidence.steady
-    unseen = evidence.was_not_measured(GARBAGE_COLLECTION)
-    if unseen or not wall or len(rows) < FEWEST_FOR_TAIL:
-        return unknown(
-            "garbage collection was not observed" if unseen else f"fewer than {FEWEST_FOR_TAIL} steady calls"
-        )
+    if evidence.was_not_measured(GARBAGE_COLLECTION):
+        return unknown("garbage collection was not observed")
+    if not wall or len(rows) < FEWEST_FOR_TAIL:
+        return too_few(FEWEST_FOR_TAIL, n=len(rows))
     spent, generations = calls.sparse.get("gc_ns"), calls.sparse.get("gc_generation")
     # Imports and compilation in the first calls also create garbage, once.
-    total = 0.0 if spent is None else float(spent.values[np.isin(spent.rows, rows)].sum())
+    pauses = np.zeros(0) if spent is None else spent.values[np.isin(spent.rows, rows)]
+    total = float(pauses.sum())
     old = [] if generations is None else generations.rows[generations.values >= OLDEST_GENERATION]
     spikes = rows[_spikes(calls.wall_ns[rows], evidence.usual_ns)]
     explained = np.intersect1d(old, _stopped(calls, evidence.usual_ns))
@@ -103,50 +124,121 @@ def gc_pauses(evidence: Evidence) -> Observation:
     numbers = {
         "gc_ms": total / 1e6,
         "share_of_wall": total / wall,
-        "longest_ms": 0.0 if spent is None else float(spent.values.max(initial=0)) / 1e6,
+        "longest_ms": float(pauses.max(initial=0)) / 1e6,
+        "collections": len(pauses),
         "collections_of_the_oldest_generation": len(old),
         "slow_calls": len(spikes),
         "slow_calls_with_one": caused,
     }
-    text = f"garbage collection took {100 * total / wall:.2g} % of the wall time"
+    text = f"garbage collection took {percentage(total / wall)} of the wall time"
     if len(spikes) >= FEWEST_SPIKES:
         text += f", and explains {caused} of {len(spikes)} slow calls"
     often = len(spikes) >= FEWEST_SPIKES and caused >= SPIKES_COLLECTED * len(spikes)
-    if total <= COLLECTED_SHARE * wall and not often:
-        return clear(text, numbers, len(rows))
+    if len(pauses) < FEWEST_COLLECTIONS or (total <= COLLECTED_SHARE * wall and not often):
+        return clear(f"{text}, in {len(pauses):,} collections", evidence.steady_calls, numbers, len(rows))
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=total)
 
 
+def periodic_calls(evidence: Evidence) -> Observation:
+    """Every k-th call takes much longer than the others."""
+    calls, rows, wall = evidence.calls, evidence.steady, evidence.summary.wall_ns
+    if not wall or len(rows) < FEWEST_FOR_TAIL:
+        return too_few(FEWEST_FOR_TAIL, n=len(rows))
+    if evidence.summary.journal.slices:
+        return unknown("rows were thinned, slow calls kept", Need("record", "a larger max_journal"))
+    found = evidence.period
+    if found is None:
+        return clear("slow calls follow no period", evidence.steady_calls, {}, len(rows))
+    hits = rows[found.hits]
+    share = found.excess / wall
+    part, of_part = _slower_part(calls, hits, rows)
+    numbers = {
+        "period_calls": found.length,
+        "slow_calls": len(hits),
+        "share_of_wall": share,
+        "extra_ms": found.excess / len(hits) / 1e6,
+        "share_of_garbage_collection": _collected(calls, hits) / found.excess,
+        "share_of_neighbour_lists": _listing(evidence, hits, rows) / found.excess,
+        "slower_part": part,
+    }
+    text = f"every {_ordinal(found.length)} call takes {figures(found.excess / len(hits) / 1e6)} ms longer"
+    text += f", {percentage(share)} of the wall time"
+    if share < PERIODIC_SHARE:
+        return clear(text, evidence.steady_calls, numbers, len(rows))
+    if part and of_part >= MOST_OF_IT * found.excess:
+        text += f", in its part {part!r}"
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=found.excess)
+
+
 def unexplained_jitter(evidence: Evidence) -> Observation:
-    """Call times vary, and neither compilation, garbage collection nor a new size explains it."""
+    """Call times vary, and neither compilation, garbage collection, a period nor a new size explains it."""
     calls, rows = evidence.calls, evidence.steady
     if len(rows) < FEWEST_FOR_TAIL:
-        return unknown(f"fewer than {FEWEST_FOR_TAIL} steady calls")
+        return too_few(FEWEST_FOR_TAIL, n=len(rows))
     if evidence.summary.journal.slices:
-        return unknown("rows were thinned and slow calls kept: the unexplained share of all calls is unknown")
+        missing = "rows were thinned and slow calls kept: the unexplained share of all calls is unknown"
+        return unknown(missing, Need("record", "a larger max_journal"))
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
         return unknown("several sizes or calculators: their call times are not comparable")
     median = evidence.usual_ns
     left = _without(rows, _stopped(calls, median), len(calls))
+    if evidence.period is not None:
+        left = _without(left, rows[evidence.period.hits], len(calls))
     tail = _tail(calls.wall_ns[left], median) if len(left) else median
     slow = left[calls.wall_ns[left] > JITTER_FACTOR * median]
     numbers: dict[str, Any] = {
         "p99_over_median": tail / median,
         "slow_calls": len(slow),
-        "slow_calls_s": float(calls.wall_ns[slow].sum(dtype=np.int64)) / 1e9,
+        "seconds": float(calls.wall_ns[slow].sum(dtype=np.int64)) / 1e9,
         "slowest": ", ".join(
             str(index) for index in calls.index[slow[np.argsort(-calls.wall_ns[slow])][:5]].tolist()
         ),
         "preemptions": _grown(calls, "preemptions"),
     }
-    text = f"1 % of the calls take over {tail / median:.3g} medians, without a recorded cause"
+    text = f"1 % of the calls take over {figures(tail / median)} medians, without a recorded cause"
     if tail <= JITTER_FACTOR * median:
-        return clear(text, numbers, len(left))
+        return clear(text, evidence.steady_calls, numbers, len(left))
+    numbers |= {
+        "share_with_a_collection": float(calls.has("gc_ns")[slow].mean()) if len(slow) else 0.0,
+        "share_in_contention": _in_contention(evidence, slow),
+    }
+    excess = float(calls.wall_ns[slow].sum(dtype=np.int64)) - median * len(slow)
     preempted = numbers["preemptions"]
     if preempted is not None and preempted >= len(slow):
         text += f"; the process was preempted {preempted:,} times"
         return flagged(text, numbers=numbers, n=len(left), severity="info")
-    return flagged(text, numbers=numbers, n=len(left))
+    return flagged(text, numbers=numbers, n=len(left), saving_ns=excess)
+
+
+def long_calls(evidence: Evidence) -> Observation:
+    """Single calls take a large part of the whole run."""
+    calls, rows, wall = evidence.calls, evidence.steady, evidence.summary.wall_ns
+    if not wall or len(rows) < FEWEST_FOR_MEDIAN:
+        return too_few(FEWEST_FOR_MEDIAN, n=len(rows))
+    usual = evidence.usual_ns
+    long = rows[calls.wall_ns[rows] > LONG_FACTOR * usual]
+    long = _without(long, _stopped(calls, usual), len(calls))
+    long = long[~_are_of_new_size(calls, long)]
+    long = long[np.argsort(-calls.wall_ns[long].astype(np.int64))]
+    lost = float(calls.wall_ns[long].sum(dtype=np.int64)) - usual * len(long)
+    numbers = {
+        "calls": len(long),
+        "seconds": max(lost, 0.0) / 1e9,
+        "share_of_wall": max(lost, 0.0) / wall,
+        "longest": ", ".join(str(index) for index in calls.index[long[:5]].tolist()),
+    }
+    if lost < LONG_SHARE * wall or len(long) > FEW_LONG * len(rows):
+        text = f"{len(long):,} calls took over {LONG_FACTOR:g} medians, {percentage(max(lost, 0.0) / wall)}"
+        return clear(f"{text} of the wall time", evidence.steady_calls, numbers, len(rows))
+    first = int(long[0])
+    text = f"call {calls.index[first]:,}"
+    text += f" (step {calls.step[first]:,})" if calls.step[first] >= 0 else ""
+    took = float(calls.wall_ns[first])
+    text += f" took {figures(took / 1e9)} s, {figures(took / usual)} times the median"
+    if len(long) > 1:
+        text += f", and {len(long) - 1:,} more like it"
+    text += f": {percentage(lost / wall)} of the wall time"
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost)
 
 
 def stall(evidence: Evidence) -> Observation:
@@ -155,12 +247,52 @@ def stall(evidence: Evidence) -> Observation:
     reported = [each for each in journal.findings if each.rule == "stall"]
     watched = "no call ran longer than both a minute and twenty medians"
     if not reported:
-        return clear(watched, {}, len(calls)) if len(calls) else unknown("no calls")
+        return clear(watched, evidence.all_calls, {}, len(calls)) if len(calls) else unknown("no calls")
     indices = [(each.numbers or {}).get("call") for each in reported]
     rows = np.flatnonzero(np.isin(calls.index, [each for each in indices if isinstance(each, int)]))
     lost = float((calls.wall_ns[rows] - evidence.usual_ns).sum())
     numbers = {"stalls": len(reported), "seconds": lost / 1e9, "calls": ", ".join(map(str, indices[:5]))}
     return flagged(reported[0].text, numbers=numbers, n=len(calls), saving_ns=lost if len(rows) else None)
+
+
+def _ordinal(number: int) -> str:
+    """Return 2nd, 3rd, 40th, 121st."""
+    tens = number % 100 // 10
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if tens != 1 else "th"
+    return f"{number:,}{ending}"
+
+
+def _slower_part(calls: Calls, hits: Integers, rows: Integers) -> tuple[str, float]:
+    """Return the component that takes most of the extra time of some calls, and how much of it, ns."""
+    extra = {
+        name: float(column[hits].mean() - np.median(column[rows])) * len(hits)
+        for name, column in calls.components.items()
+    }
+    name = max(extra, key=lambda each: extra[each], default="")
+    return name, extra.get(name, 0.0)
+
+
+def _listing(evidence: Evidence, hits: Integers, rows: Integers) -> float:
+    """Return the extra time of some calls that their neighbour lists take, ns."""
+    calls, breakdown = evidence.calls, evidence.summary.breakdown
+    lists = [part.name for part in breakdown.parts if part.group == NEIGHBOURS] if breakdown else []
+    columns = [calls.components[name] for name in {*lists, LIST_NAME} if name in calls.components]
+    return sum(float(each[hits].mean() - np.median(each[rows])) * len(hits) for each in columns)
+
+
+def _collected(calls: Calls, rows: Integers) -> float:
+    """Return the time that garbage collection took in some calls, ns."""
+    spent = calls.sparse.get("gc_ns")
+    return 0.0 if spent is None else float(spent.values[np.isin(spent.rows, rows)].sum())
+
+
+def _in_contention(evidence: Evidence, slow: Integers) -> float:
+    """Return the share of some calls in stretches in which the process competed for its processor."""
+    found = evidence.stretches
+    if found is None or found.preemptions is None or not len(slow):
+        return 0.0
+    at = np.clip(np.searchsorted(found.last, slow), 0, len(found) - 1)
+    return float((found.preemptions[at] > COMPETING).mean())
 
 
 def _are_of_new_size(calls: Calls, rows: Integers) -> Mask:
@@ -224,9 +356,10 @@ RULES = (
     Rule(
         "recompiling",
         "cost",
-        "Let the compiler treat the number of edges as dynamic, pad to a few sizes, or raise the capacity.",
+        "Let the compiler treat the number of edges as dynamic, or pad to a few sizes.",
         "After the change, no calls after the start compile.",
         recompiling,
+        saving_kind="about",
     ),
     Rule(
         "gc-pauses",
@@ -234,6 +367,15 @@ RULES = (
         "After the warm-up call gc.collect() and gc.freeze(). Then collect at times of your choice.",
         "Repeat with gc.freeze(): the slow calls disappear, and memory stays the same.",
         gc_pauses,
+        trial="frozen-garbage",
+        saving_kind="about",
+    ),
+    Rule(
+        "periodic-calls",
+        "cost",
+        "Look in the calculator for what has this interval: a rebuild, a check, a file. Do it less often.",
+        "The slow calls are then rarer, and the results agree.",
+        periodic_calls,
     ),
     Rule(
         "unexplained-jitter",
@@ -241,6 +383,14 @@ RULES = (
         "Look for other load on the machine; check the list of slowest calls.",
         "Repeat on an idle machine, with the process pinned to its processors.",
         unexplained_jitter,
+        trial="idle-machine",
+    ),
+    Rule(
+        "long-calls",
+        "cost",
+        "Look at these calls: a file system that does not respond, a lock, a download, a rare rebuild.",
+        "Repeat the run: if the same calls are long, the cause is in the program.",
+        long_calls,
     ),
     Rule(
         "stall",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -25,11 +26,13 @@ def overflow_storm(evidence: Evidence) -> Observation:
     column = calls.counts.get(OVERFLOWS)
     if column is None or not bool((column >= 0).any()):
         if evidence.models and not evidence.uses_jax:
-            return clear("no JAX model")
-        return unknown("overflows are not counted: no integration reports them")
+            return clear("no JAX model", evidence.all_calls)
+        if evidence.without_jax:
+            return clear("JAX is not loaded", "libraries loaded at the start")
+        return unknown("overflows are not counted", Need("integration", "overflows of neighbour lists"))
     rows = np.flatnonzero((column >= 0) & ~calls.nested)
     if len(rows) < FEWEST_FOR_MEDIAN:
-        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} calls", {}, len(rows))
+        return too_few(FEWEST_FOR_MEDIAN, "calls", len(rows))
     # Compilation in the first two calls is start-up.
     late = rows[2:]
     overflows = int(column[late].sum(dtype=np.int64))
@@ -43,9 +46,10 @@ def overflow_storm(evidence: Evidence) -> Observation:
         "compiling_calls": len(slow),
         "seconds": lost / 1e9,
     }
-    text = f"{overflows} overflows of neighbour lists in {len(late):,} calls, {lost / 1e9:.3g} s of compiling"
+    text = f"{overflows} overflows of neighbour lists in {len(late):,} calls"
+    text += f", {figures(lost / 1e9)} s of compiling"
     if overflows < FEWEST_OVERFLOWS or overflows < OVERFLOWS_PER_CALL * len(late):
-        return clear(text, numbers, len(late))
+        return clear(text, evidence.part_of_calls(len(late)), numbers, len(late))
     return flagged(text, numbers=numbers, n=len(late), saving_ns=lost)
 
 
@@ -56,5 +60,7 @@ RULES = (
         'Raise the capacity: FENNIX.load(path, graph_config={"mult_size": 1.5}).',
         "In the report, overflows are 0 after the first calls.",
         overflow_storm,
+        trial="larger-capacity",
+        saving_kind="about",
     ),
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
-from instrumented_calc.analysis.statistics.growth import judge_growth
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.statistics.line import fit_line
-from instrumented_calc.analysis.statistics.theil_sen import block_medians
+from instrumented_calc.analysis.statistics.theil_sen import block_medians, theil_sen
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 # First call over median, or warm-up as a share of the wall time. Uncalibrated; TorchScript's first calls
 # take 20 medians and more (pytorch/pytorch#30902, #33354).
 FIRST_CALL_FACTOR, WARMUP_SHARE = 10.0, 0.05
-# Growth of the latency from the first to the last fifth. Uncalibrated.
-DRIFT_SHARE = 0.1
+# Growth of the latency from the first to the last fifth, and in how many of the four steps between fifths it
+# must rise. A healthy run on a machine that grew warm had 12 %.
+DRIFT_SHARE, RISING_FIFTHS = 0.15, 3
+# Above this share of a growth without CPU time, calls only wait longer. Uncalibrated.
+ONLY_WAITING = 0.7
+FEWEST_STRETCHES = 10
 DRIFT_POINTS = 500
 EXPLAINING = 0.8
 
@@ -34,63 +38,121 @@ def warm_up(evidence: Evidence) -> Observation:
     summary = evidence.summary
     latency, wall = summary.latency, summary.wall_ns
     if latency is None or not wall or latency.calls < FEWEST_FOR_MEDIAN:
-        return unknown(f"fewer than {FEWEST_FOR_MEDIAN} steady calls")
+        return too_few(FEWEST_FOR_MEDIAN)
     calls, rows = evidence.calls, evidence.successful
     if not len(rows) or not latency.median_ns:
         return unknown("the first calls have no rows, or no call took any time")
     first = int(calls.wall_ns[rows[0]])
-    early = 0 if summary.warmup is None else summary.warmup.wall_ns
-    early += int(calls.wall_ns[rows[:2]].sum(dtype=np.int64, where=calls.compiling[rows[:2]]))
+    early, number = (0, 0) if summary.warmup is None else (summary.warmup.wall_ns, summary.warmup.calls)
+    compiling = calls.compiling[rows[:2]]
+    early += int(calls.wall_ns[rows[:2]].sum(dtype=np.int64, where=compiling))
+    number += int(compiling.sum())
+    lost = max(early - number * latency.median_ns, 0.0)
     numbers = {
         "first_call_ms": first / 1e6,
         "median_ms": latency.median_ns / 1e6,
+        "warmup_calls": number,
         "warmup_ms": early / 1e6,
-        "share_of_wall": early / wall,
+        "share_of_wall": lost / wall,
     }
-    text = f"the first call took {first / 1e6:.4g} ms, {first / latency.median_ns:.3g} times the median"
-    if first <= FIRST_CALL_FACTOR * latency.median_ns and early <= WARMUP_SHARE * wall:
-        return clear(text, numbers, latency.calls)
+    text = f"the first call took {figures(first / 1e6)} ms"
+    text += f", {figures(first / latency.median_ns)} times the median"
+    if first <= FIRST_CALL_FACTOR * latency.median_ns and lost <= WARMUP_SHARE * wall:
+        return clear(text, evidence.all_calls, numbers, latency.calls)
+    if number > 1:
+        text += f"; the first {number:,} calls took {figures(lost / 1e9)} s more than later ones"
     if latency.calls < FEWEST_FOR_TAIL:
         text += "; the run is so short that this share is inflated"
-    return flagged(text, numbers=numbers, n=latency.calls, saving_ns=float(early))
+    return flagged(text, numbers=numbers, n=latency.calls, saving_ns=lost)
 
 
 def latency_drift(evidence: Evidence) -> Observation:
     """Calls become slower during the run."""
     calls, rows = evidence.calls, evidence.steady
-    if len(rows) < FEWEST_FOR_TAIL or evidence.summary.journal.slices:
-        few = f"fewer than {FEWEST_FOR_TAIL} steady calls"
-        return unknown(few if len(rows) < FEWEST_FOR_TAIL else "rows were thinned, slow calls kept")
+    if len(rows) < FEWEST_FOR_TAIL:
+        return too_few(FEWEST_FOR_TAIL, n=len(rows))
+    missing = _not_comparable(evidence)
+    if missing is not None:
+        return missing
+    along, wall = block_medians(rows, calls.wall_ns[rows], DRIFT_POINTS)
+    explained, left = _without_edges(wall, _edges_at(calls, rows), rows)
+    share, residual = _growth_share(wall), _growth_share(left)
+    computing = _computing_growth(evidence)
+    numbers = {
+        "growth": share,
+        "growth_without_edges": residual,
+        "growth_of_cpu_time": computing,
+        "explained_by_edges": explained,
+        "first_fifth_ms": _fifth(wall, first=True) / 1e6,
+        "last_fifth_ms": _fifth(wall, first=False) / 1e6,
+    }
+    if share >= DRIFT_SHARE > residual and explained >= EXPLAINING:
+        text = f"calls take {percentage(share)} longer at the end, as the number of neighbours grows"
+        remedy = "This is physical: the density or the structure changes. Nothing to fix."
+        return flagged(text, numbers=numbers, n=len(rows), severity="info", remedy=remedy)
+    steady = evidence.part_of_calls(len(rows))
+    beside = "" if computing is None else f"; CPU time per call {percentage(computing, signed=True)}"
+    text = f"{percentage(residual, signed=True)} from the first to the last fifth{beside}"
+    if residual < DRIFT_SHARE or not _keeps_rising(along, left):
+        return clear(text, steady, numbers, len(rows))
+    return _drifting(evidence, wall, numbers)
+
+
+def _not_comparable(evidence: Evidence) -> Observation | None:
+    if evidence.summary.journal.slices:
+        return unknown("rows were thinned, slow calls kept", Need("record", "a larger max_journal"))
     if len(evidence.sizes) > 1 or len(evidence.summary.lanes) > 1:
         return unknown("several sizes or calculators: their call times are not comparable")
-    along, wall = block_medians(rows, calls.wall_ns[rows], DRIFT_POINTS)
-    share = _growth_share(wall)
-    edges = _edges_at(calls, rows)
-    explained, left = _without_edges(wall, edges, rows)
-    growth = judge_growth(
-        along,
-        left,
-        least=DRIFT_SHARE / 2 * float(np.quantile(wall, 0.5)),
-        smallest_slope=DRIFT_SHARE * float(np.quantile(wall, 0.5)) / len(rows),
-    )
-    residual = _growth_share(left)
-    numbers = {"growth": share, "growth_without_edges": residual, "explained_by_edges": explained}
-    if share >= DRIFT_SHARE > residual and explained >= EXPLAINING:
-        text = f"calls take {100 * share:.3g} % longer at the end, as the number of neighbours grows"
-        return flagged(
-            text,
-            numbers=numbers,
-            n=len(rows),
-            severity="info",
-            remedy="This is physical: the density or the structure changes. Nothing to fix.",
-        )
-    if residual >= DRIFT_SHARE and growth.verdict == "flagged":
-        excess = float((wall - _fifth(wall, first=True)).clip(min=0).mean()) * len(rows)
-        text = f"calls take {100 * residual:.3g} % longer at the end than at the start{_why(evidence)}"
-        return flagged(text, numbers=numbers, n=len(rows), saving_ns=excess)
-    if growth.verdict == "not enough evidence":
-        return unknown(f"latency: {growth.reason}", numbers, len(rows))
-    return clear(f"{100 * residual:+.2g} % from the first to the last fifth", numbers, len(rows))
+    return None
+
+
+def _drifting(evidence: Evidence, wall: NDArray[np.float64], numbers: dict[str, Any]) -> Observation:
+    """Flag a drift, with what grows: computing or waiting."""
+    rows, growth = evidence.steady, numbers["growth_without_edges"]
+    excess = float((wall - _fifth(wall, first=True)).clip(min=0).mean()) * len(rows)
+    computing = numbers["growth_of_cpu_time"]
+    # Of the growth, the part without CPU time is waiting: for a processor, a disk, another process.
+    waiting = None if computing is None else float(np.clip(1 - computing / growth, 0.0, 1.0))
+    numbers |= {"share_of_waiting": waiting, "share_of_garbage_collection": _collecting(evidence, growth)}
+    text = f"calls take {percentage(growth)} longer at the end than at the start"
+    remedy = None
+    if waiting is not None and waiting > ONLY_WAITING:
+        text += f", but their CPU time changes by {percentage(computing, signed=True)}: they wait longer"
+        remedy = "Look for what calls wait for: other programs on the machine, files that grow, a server."
+    elif computing is not None:
+        text += f", and their CPU time {percentage(computing, signed=True)}: they compute more"
+    return flagged(text + _why(evidence), numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy)
+
+
+def _keeps_rising(along: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    """Return whether a series rises over most of its length, not only in a part of it that ends."""
+    fifths = [float(np.quantile(part, 0.5)) for part in np.array_split(values, 5)]
+    rises = np.diff(fifths)
+    slope = theil_sen(along, values)
+    up = int((rises > 0).sum())
+    return slope is not None and slope.low > 0 and up >= RISING_FIFTHS and fifths[-1] >= max(fifths[:3])
+
+
+def _computing_growth(evidence: Evidence) -> float | None:
+    """Return the growth of the CPU time per call from the first to the last fifth; None if unknown."""
+    found = evidence.stretches
+    if found is None or len(found) < FEWEST_STRETCHES:
+        return None
+    cpu = found.cpu_ns
+    return _growth_share(cpu) if _fifth(cpu, first=True) > 0 else None
+
+
+def _collecting(evidence: Evidence, growth: float) -> float:
+    """Return the share of the drift that is garbage collection."""
+    calls, rows = evidence.calls, evidence.steady
+    spent = calls.sparse.get("gc_ns")
+    if spent is None:
+        return 0.0
+    column = np.zeros(len(calls))
+    column[spent.rows] = spent.values
+    fifth = len(rows) // 5
+    grown = float(column[rows[-fifth:]].mean() - column[rows[:fifth]].mean())
+    return max(grown, 0.0) / (growth * float(calls.wall_ns[rows[:fifth]].mean()))
 
 
 def _edges_at(calls: Calls, rows: Integers) -> Integers | None:
@@ -132,7 +194,7 @@ def _why(evidence: Evidence) -> str:
     _, gaps = block_medians(rows, evidence.calls.gap_ns[rows], DRIFT_POINTS)
     if _fifth(gaps, first=True) > 0 and _growth_share(gaps) >= DRIFT_SHARE:
         return "; the time between calls grows as well"
-    return "; unexplained"
+    return ""
 
 
 RULES = (
@@ -142,6 +204,7 @@ RULES = (
         "Exclude the first calls from timings; warm up before timing; keep a compile cache on disk.",
         "Time a second run in the same process: its first call is fast.",
         warm_up,
+        trial="warm-start",
     ),
     Rule(
         "latency-drift",
@@ -149,5 +212,6 @@ RULES = (
         "Look for growing data: results kept with their graph, lists that are searched, files.",
         "A new process started from the last frame is as fast as this one was initially.",
         latency_drift,
+        saving_kind="about",
     ),
 )

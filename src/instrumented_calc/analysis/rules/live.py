@@ -10,6 +10,7 @@ from instrumented_calc.analysis.rules.processors import TOO_MANY
 from instrumented_calc.analysis.statistics.growth import judge_growth
 from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
 from instrumented_calc.journal.records import Finding
+from instrumented_calc.quantities import amount, figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +87,9 @@ def _growth(rule: str, what: str, series: list[tuple[int, int | None]]) -> Findi
         return None
     slope = growth.slope
     text = (
-        f"{what} has grown steadily so far, by {slope.value / 1e3:.3g} kB per call"
-        f" [{slope.low / 1e3:.3g}, {slope.high / 1e3:.3g}]: {slope.value:,.0f} MB per million calls"
+        f"{what} has grown steadily so far, by {figures(slope.value / 1e3)} kB per call"
+        f" [{figures(slope.low / 1e3)}, {figures(slope.high / 1e3)}]:"
+        f" {figures(slope.value)} MB per million calls"
     )
     numbers = {"kb_per_call": slope.value / 1e3, "grown_bytes": growth.grown, "samples": growth.samples}
     return Finding(rule, text, 0, numbers)
@@ -111,7 +113,7 @@ def _oversubscription(samples: Sequence[LiveSample], environment: Environment) -
     busy = _processors_busy(samples)
     if not allowed or busy is None or threads <= TOO_MANY * max(allowed, 1) or busy < SATURATED * allowed:
         return None
-    text = f"{threads} threads share {allowed:g} processors, and all of them are busy"
+    text = f"{threads} threads share {amount(allowed)} processors, and all of them are busy"
     numbers = {"threads": threads, "allowed": allowed, "processors_busy": busy}
     return Finding("oversubscription", text, 0, numbers)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ ARRIVED, FEWEST_ARRIVALS = 0.9, 5
 WORTH_GROWTH = 10e6
 # Reserved over allocated memory; ignored below 512 MB. Uncalibrated.
 FRAGMENTED, WORTH_BYTES = 2.0, 512e6
+LONGER = Need("calls", "calls in at least 10 s", 2000)
 
 HOST_GROWTH = "host-growth"
 RATE, LOW, HIGH = "kb_per_", "low_kb", "high_kb"  # names of its figures; the first ends with step or call
@@ -63,41 +65,40 @@ def host_growth(evidence: Evidence) -> Observation:
 def device_growth(evidence: Evidence) -> Observation:
     """The device's memory grows without levelling off."""
     if evidence.device is None and evidence.on_gpu is False:
-        return clear("no device in use")
+        return clear("no device in use", evidence.all_calls)
     return _growing(evidence.device, "device memory")
 
 
 def _growing(memory: MemoryGrowth | None, what: str) -> Observation:
     if memory is None:
-        return unknown(f"{what} was not sampled")
+        return unknown(f"{what} was not sampled", LONGER)
     growth = memory.growth
-    numbers = _numbers(memory)
+    numbers, sampled = _numbers(memory), _sampled(memory)
     if growth.verdict == "not enough evidence":
-        return unknown(f"{what}: {growth.reason}", numbers, growth.samples)
+        return unknown(f"{what}: {growth.reason}", LONGER, numbers=numbers, n=growth.samples)
     slope = growth.slope
     if growth.verdict == "clear" or slope is None:
         rate = "" if slope is None else f", {_rate(memory)}"
-        return clear(f"{what}: {growth.reason}{rate}", numbers, growth.samples)
+        return clear(f"{what}: {growth.reason}{rate}", sampled, numbers, growth.samples)
     edges = _density(memory)
     if edges is not None:
-        return clear(f"{what} follows {edges}: see density-driven", numbers, growth.samples)
-    text = f"{what} grows by {_rate(memory)}: {slope.value:,.0f} MB per million {memory.per}s"
+        return clear(f"{what} follows {edges}: see density-driven", sampled, numbers, growth.samples)
+    text = f"{what} grows by {_rate(memory)}: {figures(slope.value)} MB per million {memory.per}s"
     if memory.left is not None:
-        text += f"; the limit is {memory.left:,.0f} {memory.per}s away"
-    return flagged(text, numbers=numbers, n=growth.samples, remedy=_remedy(memory))
+        text += f"; the limit is {figures(memory.left)} {memory.per}s away"
+    return flagged(text, numbers=numbers, n=growth.samples)
+
+
+def _sampled(memory: MemoryGrowth) -> str:
+    return f"{memory.growth.samples:,} samples"
 
 
 def _rate(memory: MemoryGrowth) -> str:
     slope = memory.growth.slope
     if slope is None:
         return "rate unknown"
-    low, high = slope.low / 1e3, slope.high / 1e3
-    return f"{slope.value / 1e3:+.2f} kB/{memory.per} [{low:+.2f}, {high:+.2f}]"
-
-
-def _remedy(memory: MemoryGrowth) -> str | None:
-    name = _arrival(memory)
-    return None if name is None else f"Most of it came with new {name}: see shape-cache-growth."
+    rate, low, high = (figures(each / 1e3, signed=True) for each in (slope.value, slope.low, slope.high))
+    return f"{rate} kB/{memory.per} [{low}, {high}]"
 
 
 def _numbers(memory: MemoryGrowth) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def density_driven(evidence: Evidence) -> Observation:
     known = [each for each in (evidence.device, evidence.host) if each is not None]
     counted = [each for each in known if set(each.follows) - {"n_atoms"}]
     if not counted:
-        return unknown("edges are not counted, or do not vary: no integration reports them")
+        return unknown("edges are not counted, or do not vary", Need("integration", "the number of edges"))
     for memory in counted:
         name = _density(memory)
         if name is None or not memory.limit_bytes:
@@ -139,30 +140,45 @@ def density_driven(evidence: Evidence) -> Observation:
         numbers = {**_numbers(memory), "share_of_limit": used}
         rising = memory.growth.slope is not None and memory.growth.slope.low > 0
         if used > FULL and rising:
-            text = f"memory follows {name} and has reached {100 * used:.0f} % of its limit"
+            text = f"memory follows {name} and has reached {percentage(used)} of its limit"
             return flagged(text, numbers=numbers, n=memory.growth.samples)
-        text = f"memory follows {name}, at {100 * used:.0f} % of its limit at most"
-        return clear(text, numbers, memory.growth.samples)
-    return clear("memory does not follow the number of edges", {}, counted[0].growth.samples)
+        text = f"memory follows {name}, at {percentage(used)} of its limit at most"
+        return clear(text, _sampled(memory), numbers, memory.growth.samples)
+    samples = counted[0].growth.samples
+    return clear("memory does not follow the number of edges", _sampled(counted[0]), {}, samples)
 
 
 def shape_cache_growth(evidence: Evidence) -> Observation:
     """Every new shape leaves something in memory, such as a compiled program."""
     memory = evidence.device if evidence.device is not None else evidence.host
     if memory is None:
-        return unknown("memory was not sampled")
+        return unknown("memory was not sampled", LONGER)
+    sampled = _sampled(memory)
     if not memory.events:
-        return clear("memory does not rise", {}, memory.growth.samples)
+        return clear("memory does not rise", sampled, {}, memory.growth.samples)
     numbers = _numbers(memory)
     name = _arrival(memory)
     levelled = memory.growth.verdict == "clear" and memory.growth.grown <= 0
     if name is None or levelled:
-        return clear("memory does not rise with new shapes", numbers, memory.growth.samples)
+        return clear("memory does not rise with new shapes", sampled, numbers, memory.growth.samples)
     if memory.growth.grown < WORTH_GROWTH:
-        return clear(f"new {name} took less than {WORTH_GROWTH / 1e6:g} MB", numbers, memory.growth.samples)
-    share, grown = 100 * memory.arrivals[name], memory.growth.grown / 1e6
-    text = f"{share:.0f} % of {grown:.3g} MB came with {memory.events[name]} new {name}"
-    return flagged(text, numbers=numbers, n=memory.growth.samples)
+        text = f"new {name} took less than {WORTH_GROWTH / 1e6:g} MB"
+        return clear(text, sampled, numbers, memory.growth.samples)
+    share, grown = memory.arrivals[name], memory.growth.grown / 1e6
+    text = f"{percentage(share)} of {figures(grown)} MB came with {memory.events[name]} new {name}"
+    remedy = "Pad to a few sizes. For oneDNN on the CPU, set LRU_CACHE_CAPACITY."
+    if evidence.uses_jax:
+        remedy = "Raise the capacity or pad to a few sizes; jax.clear_caches() frees little."
+    return flagged(text, numbers=numbers, n=memory.growth.samples, remedy=remedy)
+
+
+def comes_with_something_new(memory: MemoryGrowth) -> bool:
+    """Return whether nearly all rises of memory coincide with new shapes or compilations.
+
+    Args:
+        memory: The growth.
+    """
+    return _arrival(memory) is not None
 
 
 def _arrival(memory: MemoryGrowth) -> str | None:
@@ -181,13 +197,15 @@ def graph_retained(evidence: Evidence) -> Observation:
     states = evidence.summary.journal.states
     held = [each for each in states if isinstance(each.graph_retained, list) and each.graph_retained]
     # The environment was read at the start: a model may have loaded torch since.
+    looked = f"results of {len(states):,} calls"
     loaded = isinstance(evidence.environment.torch, dict) or not isinstance(evidence.environment.python, str)
     if not held and not loaded:
-        return clear("torch was not loaded at the start, and no result carries a graph", n=len(states))
+        text = "torch was not loaded at the start, and no result carries a graph"
+        return clear(text, looked, n=len(states))
     if not states:
-        return unknown("results were not inspected")
+        return unknown("results were not inspected", LONGER)
     if not held:
-        return clear(f"no result carries a graph in {len(states)} samples", n=len(states))
+        return clear("no result carries a graph", looked, n=len(states))
     names = sorted({name for each in held for name in each.graph_retained or ()})
     known = [each for each in (evidence.device, evidence.host) if each is not None]
     grows = any(each.growth.verdict == "flagged" for each in known)
@@ -201,11 +219,9 @@ def fragmentation(evidence: Evidence) -> Observation:
     """The device's allocator reserves far more than is in use."""
     allocated, reserved = evidence.summary.device_allocated, evidence.summary.device_reserved
     if allocated is None or reserved is None:
-        return (
-            clear("no device in use")
-            if evidence.on_gpu is False
-            else unknown("device memory was not sampled")
-        )
+        if evidence.on_gpu is False:
+            return clear("no device in use", evidence.all_calls)
+        return unknown("device memory was not sampled", Need("integration", "the device of the model"))
     ratio = reserved.peak_bytes / max(allocated.peak_bytes, 1)
     numbers = {
         "reserved_over_allocated": ratio,
@@ -213,9 +229,9 @@ def fragmentation(evidence: Evidence) -> Observation:
         "allocated_mb": allocated.peak_bytes / 1e6,
     }
     # Samples are taken after calls: memory needed during calls appears only in `reserved`.
-    text = f"{ratio:.2g} times as much memory reserved as allocated after calls"
+    text = f"{figures(ratio)} times as much memory reserved as allocated after calls"
     if ratio <= FRAGMENTED or reserved.peak_bytes < WORTH_BYTES:
-        return clear(text, numbers, reserved.samples)
+        return clear(text, f"{reserved.samples:,} samples", numbers, reserved.samples)
     return flagged(text, numbers=numbers, n=reserved.samples, severity="info")
 
 
@@ -230,7 +246,7 @@ RULES = (
     Rule(
         "device-growth",
         "wrong",
-        "detach() stored tensors; find results that hold their graph.",
+        "Look for tensors kept from step to step; detach() stored ones, which hold their graph.",
         "Run twice as long: the growth doubles.",
         device_growth,
     ),
@@ -240,6 +256,7 @@ RULES = (
         "Call detach() on the model's outputs.",
         "results[...].grad_fn is None, and memory no longer grows.",
         graph_retained,
+        trial="detached-results",
     ),
     Rule(
         "fragmentation",
@@ -247,6 +264,7 @@ RULES = (
         "Set PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True, or pad to a few sizes.",
         "Compare peak memory after the change.",
         fragmentation,
+        trial="expandable-segments",
     ),
     Rule(
         "density-driven",
@@ -258,8 +276,7 @@ RULES = (
     Rule(
         "shape-cache-growth",
         "cost",
-        "Pad to a few sizes or raise the capacity; for oneDNN, set LRU_CACHE_CAPACITY. "
-        "jax.clear_caches() frees little.",
+        "Pad to a few sizes.",
         "With constant shapes memory stays constant.",
         shape_cache_growth,
     ),

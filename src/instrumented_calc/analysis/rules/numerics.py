@@ -8,7 +8,8 @@ import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -40,15 +41,17 @@ REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
 def reduced_precision(evidence: Evidence) -> Observation:
     """Matrix products use fewer digits than the data have."""
     if evidence.on_gpu is False:
-        return clear("on the CPU, products have the full precision of their type")
+        text = "on the CPU, products have the full precision of their type"
+        return clear(text, evidence.all_calls)
     torch = evidence.environment.torch
     state = torch if isinstance(torch, dict) else {}
     precisions = [str(model["precision"]) for model in evidence.models if model.get("precision")]
     if evidence.on_gpu is None or not (state or precisions):
-        return unknown("the precision of matrix products, or the device, is not recorded")
+        missing = "the precision of matrix products, or the device, is not recorded"
+        return unknown(missing, Need("integration", "device and precision of the model"))
     # Double precision is never reduced.
     if evidence.models and all(str(model.get("dtype")) == "float64" for model in evidence.models):
-        return clear("double precision", {"dtype": "float64"})
+        return clear("double precision", evidence.all_calls, {"dtype": "float64"})
     setting = str(state.get("float32_matmul_precision", ", ".join(precisions)))
     reduced = (
         bool(state.get("tf32_matmul"))
@@ -59,30 +62,32 @@ def reduced_precision(evidence: Evidence) -> Observation:
     )
     numbers = {"setting": setting, "model": ", ".join(precisions), "tf32": str(state.get("tf32_matmul"))}
     if not reduced:
-        return clear(f"matrix products: {setting}", numbers)
+        return clear(f"matrix products: {setting}", "settings at the start", numbers)
     kinds = {each.phase.kind for each in evidence.summary.phases}
     exact = "optimizer" in kinds or any(each.phase.ensemble == "NVE" for each in evidence.summary.phases)
     text = f"matrix products may use a 10-bit mantissa instead of 23 bits ({setting})"
     if exact:
         text += ", in a run that conserves energy or converges forces"
-    return flagged(text, numbers=numbers, severity="wrong" if exact else "info")
+    remedy = "Set jax_default_matmul_precision to 'highest', then compare." if evidence.uses_jax else None
+    return flagged(text, numbers=numbers, severity="wrong" if exact else "info", remedy=remedy)
 
 
 def slow_double(evidence: Evidence) -> Observation:
     """Double precision on a GPU that is slow at it."""
     if evidence.on_gpu is False:
-        return clear("no GPU in use")
+        return clear("no GPU in use", evidence.all_calls)
     types = {str(model["dtype"]) for model in evidence.models if model.get("dtype")}
     if types and "float64" not in types:
-        return clear(f"the model computes in {', '.join(sorted(types))}")
+        return clear(f"the model computes in {', '.join(sorted(types))}", evidence.all_calls)
     torch = evidence.environment.torch
     devices = torch.get("devices") if isinstance(torch, dict) else None
     if not types or not devices:
-        return unknown("the model's dtype or the device's name is not recorded")
+        missing = "the model's dtype or the device's name is not recorded"
+        return unknown(missing, Need("integration", "device and dtype of the model"))
     name = ", ".join(str(each) for each in devices)
     words = name.replace(",", " ").replace("-", " ").split()
     if any(word in FULL_DOUBLE for word in words):
-        return clear(f"{name} computes double precision at half the speed of single")
+        return clear(f"{name} computes double precision at half the speed of single", evidence.all_calls)
     if any(known in words for known in SLOW_DOUBLE):
         return flagged(f"double precision on {name}, at 1/32 of the speed or less", numbers={"device": name})
     return unknown(f"the double-precision speed of {name} is unknown")
@@ -94,23 +99,26 @@ def lost_edges(evidence: Evidence) -> Observation:
     counted = [column for name, column in sizes(calls).items() if name != "n_atoms"]
     column = next((each for each in counted if len(rows) and bool((each[rows] >= 0).all())), None)
     if column is None or len(rows) < FEWEST_FOR_MEDIAN:
-        return unknown("edges are not counted")
+        return unknown("edges are not counted", Need("integration", "the number of edges"))
     per_atom = column[rows] / np.maximum(calls.n_atoms[rows], 1)
     fifth = max(len(rows) // 5, 1)
     change = float(np.quantile(per_atom[-fifth:], 0.5) / max(np.quantile(per_atom[:fifth], 0.5), 1e-9)) - 1
     numbers = {"change": change, "edges_per_atom": float(np.quantile(per_atom, 0.5))}
     if change > -LOST_EDGES:
-        return clear(f"edges per atom {100 * change:+.2g} % over the run", numbers, len(rows))
+        text = f"edges per atom {percentage(change, signed=True)} over the run"
+        return clear(text, evidence.part_of_calls(len(rows)), numbers, len(rows))
     states = evidence.summary.journal.states
     far = [each.farthest_cells for each in states if isinstance(each.farthest_cells, float)]
     volumes = [each.volume_a3 for each in states if isinstance(each.volume_a3, float) and each.volume_a3 > 0]
-    text = f"edges per atom fell by {-100 * change:.3g} %"
+    text = f"edges per atom fell by {percentage(-change)}"
     if not far or not volumes:
-        return unknown(f"{text}, but the positions of the atoms are not recorded", numbers, len(rows))
+        missing = f"{text}, but the positions of the atoms are not recorded"
+        return unknown(missing, numbers=numbers, n=len(rows))
     numbers |= {"farthest_cells": max(far), "volume_change": volumes[-1] / volumes[0] - 1}
     if max(far) <= OUTSIDE_CELLS or abs(volumes[-1] / volumes[0] - 1) > SAME_VOLUME:
-        return clear(f"{text}, but the atoms are in the cell, or it has changed", numbers, len(rows))
-    text += f" while atoms moved up to {max(far):.3g} cells out: results may be wrong"
+        text += ", but the atoms are in the cell, or it has changed"
+        return clear(text, evidence.part_of_calls(len(rows)), numbers, len(rows))
+    text += f" while atoms moved up to {figures(max(far))} cells out: results may be wrong"
     return flagged(text, numbers=numbers, n=len(rows))
 
 
@@ -124,7 +132,8 @@ def non_finite(evidence: Evidence) -> Observation:
     if not states and not found:
         return unknown("results were not inspected")
     if not found:
-        return clear(f"all results on the host were finite in {len(states)} samples", n=len(states))
+        text = f"all results on the host were finite in {len(states):,} samples"
+        return clear(text, f"results of {evidence.part_of_calls(len(states))}", n=len(states))
     names = sorted({name for _, name in found})
     first, places = min(index for index, _ in found), len({index for index, _ in found})
     text = f"{', '.join(names)}: NaN or infinity, first seen at call {first:,}"
@@ -142,9 +151,10 @@ RULES = (
     Rule(
         "reduced-precision",
         "info",
-        "torch.set_float32_matmul_precision('highest') (JAX: jax_default_matmul_precision), then compare.",
+        "Call torch.set_float32_matmul_precision('highest'), then compare.",
         "Compare energies and forces of the same frames with both settings.",
         reduced_precision,
+        trial="full-matmul-precision",
     ),
     Rule(
         "slow-double",
@@ -152,6 +162,7 @@ RULES = (
         "Try single precision and compare forces; keep the precision the model was trained in.",
         "Compare forces of the same frames in both precisions.",
         slow_double,
+        trial="single-precision",
     ),
     Rule(
         "lost-edges",
@@ -159,6 +170,7 @@ RULES = (
         "Wrap the atoms into the cell.",
         "Compare the energy of the last frame, wrapped and unwrapped.",
         lost_edges,
+        trial="wrapped-atoms",
     ),
     Rule(
         "non-finite",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
 from instrumented_calc.analysis.statistics.line import fit_line
 from instrumented_calc.analysis.timing.latency import median_ns
+from instrumented_calc.quantities import amount, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -21,6 +22,7 @@ FLAT_EXPONENT, FEWEST_SIZES, LEAST_SPAN = 0.2, 3, 4.0
 # A device that is busy for less than this share of a call despite this many launches. Uncalibrated; a launch
 # costs the host 2.7 to 7 us (ahrefs/ocannl#488), so 300 launches take 1 to 2 ms.
 DEVICE_BUSY, MANY_LAUNCHES = 0.4, 300
+ON_HOST = "Compute several structures in one call, if the calculator can."
 
 
 def overhead_bound(evidence: Evidence) -> Observation:
@@ -49,9 +51,9 @@ def _launches(evidence: Evidence) -> Observation | None:
     usual = min(wall / calls, latency.median_ns if latency is not None else wall / calls)
     busy = min(busy_ns / usual, 1.0)
     numbers = {"device_busy_share": busy, "launches_per_call": launches, "device_busy_ms": busy_ns / 1e6}
-    text = f"the device is busy for {100 * busy:.3g} % of a call, with {launches:,.0f} kernels and copies"
+    text = f"the device is busy for {percentage(busy)} of a call, with {launches:,.0f} kernels and copies"
     if busy >= DEVICE_BUSY or launches <= MANY_LAUNCHES:
-        return clear(text, numbers, calls)
+        return clear(text, f"{calls:,} traced calls", numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=(1 - busy) * evidence.calculator_ns)
 
 
@@ -68,24 +70,24 @@ def _sweep(evidence: Evidence) -> Observation:
     line = fit_line(np.log(atoms), np.log(times)) if len(atoms) >= FEWEST_SIZES else None
     if line is None or atoms[-1] < LEAST_SPAN * atoms[0]:
         return unknown(
-            "one size only: run `instrumented-calc scale` over sizes", {"sizes": len(evidence.sizes)}
+            "one size only, and no trace of a device",
+            Need("command", "instrumented-calc scale"),
+            numbers={"sizes": len(evidence.sizes)},
         )
     exponent = line.slope
     numbers = {"exponent": exponent, "sizes": len(atoms), "smallest": atoms[0], "largest": atoms[-1]}
-    text = f"time grows as atoms^{exponent:.2f} from {atoms[0]:g} to {atoms[-1]:g} atoms"
-    return (
-        clear(text, numbers, len(rows))
-        if exponent >= FLAT_EXPONENT
-        else flagged(text, numbers=numbers, n=len(rows))
-    )
+    text = f"time grows as atoms^{exponent:.2f} from {amount(atoms[0])} to {amount(atoms[-1])} atoms"
+    if exponent >= FLAT_EXPONENT:
+        return clear(text, evidence.part_of_calls(len(rows)), numbers, len(rows))
+    return flagged(text, numbers=numbers, n=len(rows), remedy=None if evidence.on_gpu else ON_HOST)
 
 
 RULES = (
     Rule(
         "overhead-bound",
         "cost",
-        "Batch replicas, use CUDA graphs or torch.compile(mode='reduce-overhead'); "
-        "run tiny systems on the CPU.",
+        "Compute several structures in one call; CUDA graphs or torch.compile(mode='reduce-overhead'); "
+        "or run tiny systems on the CPU.",
         "A call on a system four times as large takes about as long.",
         overhead_bound,
     ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import amount, figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -54,15 +55,23 @@ def oversubscription(evidence: Evidence) -> Observation:
         "processors_busy": busy,
         "throttled_share": throttled,
     }
-    text = f"{pool} has {threads[pool]} threads for {allowed:g} processors"
+    text = f"{pool} has {threads[pool]} threads for {amount(allowed)} processors"
     if throttled is not None and throttled > THROTTLED_SHARE:
-        text += f"; the quota was used up in {100 * throttled:.0f} % of the periods"
-        return flagged(text, numbers=numbers)
+        text += f"; the quota was used up in {percentage(throttled)} of the periods"
+        return flagged(text, numbers=numbers, remedy=_fewer(pool, allowed))
     if threads[pool] <= TOO_MANY * max(allowed, 1):
-        return clear(text, numbers)
+        return clear(text, f"{len(threads)} pools of threads", numbers)
     # An unused pool does no harm: only threads that keep more than one processor busy are too many.
     idle = busy is not None and (busy < HARDLY_BUSY * allowed or busy < ONE_CORE < allowed)
-    return flagged(text, numbers=numbers, severity="info" if idle else None)
+    return flagged(text, numbers=numbers, severity="info" if idle else None, remedy=_fewer(pool, allowed))
+
+
+def _fewer(pool: str, allowed: float) -> str:
+    """Return the remedy for a pool of threads."""
+    number = max(int(allowed), 1)
+    if pool == "torch":
+        return f"Call torch.set_num_threads({number}), or set OMP_NUM_THREADS={number} before the start."
+    return f"Set OMP_NUM_THREADS={number} (OPENBLAS_NUM_THREADS, MKL_NUM_THREADS) before the start."
 
 
 def _throttled(evidence: Evidence) -> float | None:
@@ -82,17 +91,18 @@ def idle_cores(evidence: Evidence) -> Observation:
     allowed, threads = allowed_processors(evidence), threads_used(evidence)
     busy = evidence.summary.cpu_per_wall
     if allowed is None or busy is None or not threads:
-        return unknown("threads, processors allowed or CPU time were not recorded")
+        missing = "threads, processors allowed or CPU time were not recorded"
+        return unknown(missing, Need("calls", "samples of the CPU time", 2))
     programs = evidence.summary.programs
     if programs is not None:
         if programs.busy is None:
             return unknown("the CPU time of the external program was not measured")
         busy += programs.busy
     numbers = {"threads": max(threads.values()), "allowed": allowed, "processors_busy": busy}
-    text = f"{busy:.2g} of {allowed:g} processors busy, {max(threads.values())} threads at most"
+    text = f"{figures(busy)} of {amount(allowed)} processors busy, {max(threads.values())} threads at most"
     single = max(threads.values()) == 1 and allowed >= MANY_CORES and busy < ONE_CORE
     if not single or evidence.on_gpu:
-        return clear(text, numbers)
+        return clear(text, f"{len(threads)} pools of threads and the CPU time", numbers)
     return flagged(text, numbers=numbers)
 
 
@@ -103,6 +113,7 @@ RULES = (
         "Set OMP_NUM_THREADS (or torch.set_num_threads) to the number of allowed processors.",
         "Run with that number of threads: steps are not slower.",
         oversubscription,
+        trial="fewer-threads",
     ),
     Rule(
         "idle-cores",
@@ -110,5 +121,6 @@ RULES = (
         "Raise the number of threads, or run several jobs in parallel.",
         "Run with two threads and compare.",
         idle_cores,
+        trial="more-threads",
     ),
 )

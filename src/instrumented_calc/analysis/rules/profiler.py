@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation, Severity
+    from instrumented_calc.analysis.rules.finding import Observation
 
 # Uncalibrated; the recorder's own budget is 1 %.
-OWN_SHARE = 0.02
+OWN_SHARE = 0.05
 # Loading the recorder once is a large share of a run of one second, but irrelevant.
 ONCE_NS = 100_000_000
 
@@ -20,16 +21,16 @@ def profiler_cost(evidence: Evidence) -> Observation:
     """The recorder takes more than its share."""
     breakdown = evidence.summary.breakdown
     if breakdown is None or not breakdown.wall_ns or not any(p.kind == "profiler" for p in breakdown.parts):
-        return unknown("the recorder's own time was sampled fewer than two times")
+        missing = "the recorder's own time was sampled fewer than two times"
+        return unknown(missing, Need("calls", "samples of the CPU time", 2))
     own = breakdown.of_kind("profiler")
     share = own / breakdown.wall_ns
     numbers = {"share_of_wall": share, "seconds": own / 1e9}
-    text = f"the recorder took {100 * share:.2g} % of the wall time"
+    text = f"the recorder took {percentage(share)} of the wall time"
     calls = evidence.summary.evaluations.calls
-    if share <= OWN_SHARE:
-        return clear(text, numbers, calls)
-    severity: Severity | None = "info" if own < ONCE_NS else None
-    return flagged(text, numbers=numbers, n=calls, saving_ns=float(own), severity=severity)
+    if share <= OWN_SHARE or own < ONCE_NS:
+        return clear(text, evidence.all_calls, numbers, calls)
+    return flagged(text, numbers=numbers, n=calls, saving_ns=float(own))
 
 
 RULES = (
@@ -39,5 +40,8 @@ RULES = (
         "Time fewer parts, or set a smaller overhead_budget.",
         "Set INSTRUMENTED_CALC=off and compare the wall time.",
         profiler_cost,
+        trial="smaller-overhead-budget",
+        saving_kind="about",
+        region="anywhere",
     ),
 )

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.timing.compilation import times_at
 from instrumented_calc.analysis.timing.warmup import warmup_calls
 from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -329,7 +330,7 @@ def _compiled_words(times: dict[str, int]) -> str:
     """Name the function that took the longest: compiled energy_and_forces and 2 more, 2.3 s."""
     longest = max(times, key=lambda name: times[name])
     more = f" and {len(times) - 1} more" if len(times) > 1 else ""
-    return f"compiled {longest}{more}, {sum(times.values()) / 1e9:.3g} s"
+    return f"compiled {longest}{more}, {figures(sum(times.values()) / 1e9)} s"
 
 
 def _value(calls: Calls, field: str, row: int) -> int | None:

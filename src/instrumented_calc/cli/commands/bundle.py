@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from instrumented_calc.intake.outgoing.bundle import write_bundle
-from instrumented_calc.reporting.quantities import bytes_of, plural
+from instrumented_calc.quantities import bytes_of, plural
 
 
 def bundle(

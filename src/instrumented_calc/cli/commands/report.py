@@ -28,6 +28,9 @@ def report(
         list[str] | None,
         typer.Option(metavar="RULE", help="Exit 1 if this rule flags; separate several by commas."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show also each rule that was clear or lacked evidence.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
     """Report on journals: speed, latency, where the time went, memory."""
@@ -40,4 +43,5 @@ def report(
         ignore=ignore or (),
         fail_on=fail_on or (),
         output=output,
+        everything=everything,
     )

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json
+from instrumented_calc.quantities import bytes_of, count, figures, plural
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import bytes_of, count, figures, plural
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:

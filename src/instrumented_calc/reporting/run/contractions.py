@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from instrumented_calc.quantities import count, duration, figures, percent, plural, time_unit
 from instrumented_calc.reporting.document import Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import count, duration, figures, percent, plural, time_unit
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:

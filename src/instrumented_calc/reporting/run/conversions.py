@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.quantities import bytes_of, count, duration, figures, percent, time_unit
 from instrumented_calc.reporting.document import Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import bytes_of, count, duration, figures, percent, time_unit
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:

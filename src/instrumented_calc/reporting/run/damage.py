@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.reporting.quantities import bytes_of, plural
+from instrumented_calc.quantities import bytes_of, plural
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal

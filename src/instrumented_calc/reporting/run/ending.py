@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.quantities import bytes_of, count, duration, elapsed, percent
 from instrumented_calc.reporting.document import Paragraph, Section
-from instrumented_calc.reporting.quantities import bytes_of, count, duration, elapsed, percent
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.post_mortem import Cause, Ending

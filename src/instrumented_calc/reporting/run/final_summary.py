@@ -9,7 +9,7 @@ from instrumented_calc.analysis.rules.memory import host_growth_of
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import plain
-from instrumented_calc.reporting.quantities import (
+from instrumented_calc.quantities import (
     bytes_of,
     count,
     duration,

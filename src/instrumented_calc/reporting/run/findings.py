@@ -4,42 +4,97 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.reporting.document import Facts, Paragraph, Section
-from instrumented_calc.reporting.quantities import count, figures, percent, plural
+from instrumented_calc.quantities import count, figures, percent, plural
+from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import Finding, Need
 
-UNKNOWN_NAMED = 3
 LONGEST_HEADLINE = 110
 SEVERITIES = {"wrong": "WRONG OR WILL DIE", "cost": "COSTS TIME", "info": "GOOD TO KNOW"}
 
 
-def findings_section(findings: Sequence[Finding]) -> Section | None:
+def findings_section(findings: Sequence[Finding], *, everything: bool = False) -> Section | None:
     """Return the section on findings, or None if no rules were run.
 
     Args:
         findings: In display order.
+        everything: Whether to show each rule that was clear or lacked evidence on a line of its own.
     """
     if not findings:
         return None
-    problems = _of(findings, "flagged")
-    blocks: list[Paragraph | Facts] = []
+    problems = [each for each in _of(findings, "flagged") if each.follows_from is None]
+    blocks: list[Paragraph | Facts | Table] = []
     for finding in problems:
         head = f"{SEVERITIES[finding.severity]}  {finding.rule}: {identity.one_line(finding.headline)}"
-        blocks += [Paragraph((head,)), Facts(tuple(_pairs(finding)))]
+        pairs = [*_pairs(finding), *_consequences(finding, findings)]
+        blocks += [Paragraph((head,)), Facts(tuple(pairs))]
     if not problems:
         blocks.append(Paragraph(("No findings.",)))
-    cleared, missing = _of(findings, "clear"), _of(findings, "not enough evidence")
-    last = [f"clear ({count(len(cleared))}): {', '.join(each.rule for each in cleared)}"] if cleared else []
+    total = sum(each.saving_share or 0.0 for each in problems)
+    if sum(1 for each in problems if each.saving_share) > 1:
+        blocks.append(Paragraph((f"All of these together save at most {percent(total)} of the wall time.",)))
+    return Section("Findings", (*blocks, *(_in_full(findings) if everything else _folded(findings))))
+
+
+def _consequences(finding: Finding, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return the findings that follow from one."""
+    return [
+        ("it explains", f"{each.rule}: {identity.one_line(each.headline)}")
+        for each in _of(findings, "flagged")
+        if each.follows_from == finding.rule
+    ]
+
+
+def _folded(findings: Sequence[Finding]) -> list[Paragraph]:
+    """Return a line on what was clear, by what was looked at, and one on what would decide the rest."""
+    lines = []
+    cleared = _of(findings, "clear")
+    if cleared:
+        rules = "; ".join(
+            f"{', '.join(names)} ({coverage})" if coverage else ", ".join(names)
+            for coverage, names in _grouped((each.coverage, each.rule) for each in cleared).items()
+        )
+        lines.append(f"clear ({count(len(cleared))}): {rules}")
+    missing = _of(findings, "not enough evidence")
     if missing:
-        reasons = "; ".join(f"{each.rule} ({identity.one_line(each.headline)})" for each in missing)
-        last.append(f"not enough evidence ({count(len(missing))}): {reasons}")
-    return Section("Findings", (*blocks, *([Paragraph(tuple(last))] if last else [])))
+        lines.append(f"not decided ({count(len(missing))}): {_decided_by(missing)}. --all shows why.")
+    return [Paragraph(tuple(lines))] if lines else []
+
+
+def _decided_by(missing: Sequence[Finding]) -> str:
+    """Return which rules would be decided by what."""
+    decided = _grouped((need_words(need), each.rule) for each in missing for need in each.needs)
+    words = [f"{', '.join(rules)} need{'s' * (len(rules) == 1)} {need}" for need, rules in decided.items()]
+    rest = [each.rule for each in missing if not each.needs]
+    return "; ".join([*words, *([f"nothing here decides {', '.join(rest)}"] if rest else [])])
+
+
+def _in_full(findings: Sequence[Finding]) -> list[Table]:
+    """Return a table of the rules that were clear, and one of those that lacked evidence."""
+    cleared = [(each.rule, each.headline, each.coverage) for each in _of(findings, "clear")]
+    missing = [
+        (each.rule, each.headline, "; ".join(need_words(need) for need in each.needs) or "-")
+        for each in _of(findings, "not enough evidence")
+    ]
+    tables = ((("clear", "because", "looked at"), cleared), (("not decided", "missing", "needs"), missing))
+    return [
+        Table(headings, tuple(tuple(identity.one_line(cell) for cell in row) for row in rows))
+        for headings, rows in tables
+        if rows
+    ]
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the second of each pair by the first, the most frequent first."""
+    groups: dict[str, list[str]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
 def _pairs(finding: Finding) -> list[tuple[str, str]]:
@@ -57,12 +112,16 @@ def _pairs(finding: Finding) -> list[tuple[str, str]]:
 
 
 def _saving(finding: Finding) -> str:
-    if finding.saving_share is None:
+    if finding.saving_share is None or not finding.saving_kind:
         return ""
-    words = f"{percent(finding.saving_share)} of the wall time at most"
+    words = f"{finding.saving_kind} {percent(finding.saving_share)} of the wall time"
     if finding.saving_ms is not None:
-        words = f"{figures(finding.saving_ms)} ms per step, {words}"
-    return words if finding.ceiling is None else f"{words}: {finding.ceiling:.2f} times as fast"
+        words += f", {figures(finding.saving_ms)} ms per step"
+    if finding.ceiling is None:
+        return words
+    return (
+        f"{words}: {'up to ' if finding.saving_kind == 'at most' else ''}{finding.ceiling:.2f} times as fast"
+    )
 
 
 def _words(name: str) -> str:
@@ -75,13 +134,32 @@ def _value(value: Any) -> str:
     return figures(value) if isinstance(value, float) else identity.one_line(str(value))
 
 
+def need_words(need: Need) -> str:
+    """Return what a run must provide, in words.
+
+    Args:
+        need: What a rule needs.
+    """
+    words = {
+        "calls": f"{need.least:,} {need.what}" if need.least is not None else need.what,
+        "record": need.what,
+        "integration": f"an integration that reports {need.what}",
+        "install": f"pip install '{need.what}'",
+        "command": need.what,
+    }
+    return identity.one_line(words[need.kind])
+
+
 def flagged_line(findings: Sequence[Finding]) -> str:
     """Return the worst finding and the number of findings; empty if none costs anything."""
-    problems = [each for each in _of(findings, "flagged") if each.severity != "info"]
+    problems = [
+        each for each in _of(findings, "flagged") if each.severity != "info" and each.follows_from is None
+    ]
     if not problems:
         return ""
     first = problems[0]
-    cost = "" if first.saving_share is None else f" ({percent(first.saving_share, 0)} of wall)"
+    kind = "up to " if first.saving_kind == "at most" else ""
+    cost = "" if first.saving_share is None else f" ({kind}{percent(first.saving_share, 0)} of wall)"
     more = f"; also {', '.join(each.rule for each in problems[1:])}" if len(problems) > 1 else ""
     clear = len(_of(findings, "clear"))
     of = f"({len(problems)} of {count(len(findings))} rules; {clear} clear)"
@@ -94,12 +172,13 @@ def shortened(text: str) -> str:
 
 
 def unknown_line(findings: Sequence[Finding]) -> str:
-    """Return the number and the first names of the rules that lacked evidence, or an empty string."""
-    missing = [each.rule for each in _of(findings, "not enough evidence")]
+    """Return how many rules lacked evidence and what would decide most of them, or an empty string."""
+    missing = _of(findings, "not enough evidence")
     if not missing:
         return ""
-    more = ", ..." if len(missing) > UNKNOWN_NAMED else ""
-    return f"{plural(len(missing), 'rule')} lacked evidence: {', '.join(missing[:UNKNOWN_NAMED])}{more}"
+    decided = _grouped((need_words(need), each.rule) for each in missing for need in each.needs)
+    words = [f"{need} would decide {count(len(rules))} of them" for need, rules in decided.items()]
+    return "; ".join([f"{plural(len(missing), 'rule')} lacked evidence", *words[:1]])
 
 
 def _of(findings: Sequence[Finding], verdict: str) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.reporting.quantities import bytes_of
+from instrumented_calc.quantities import bytes_of
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.reporting.quantities import NOT_MEASURED, bytes_of, figures, plural
+from instrumented_calc.quantities import NOT_MEASURED, bytes_of, figures, plural
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:

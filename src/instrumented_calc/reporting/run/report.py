@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from instrumented_calc.quantities import count, duration, elapsed, figures, plural
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import count, duration, elapsed, figures, plural
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.findings import findings_section
 from instrumented_calc.reporting.run.job_groups import group_runs
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from instrumented_calc.reporting.run.job_groups import Group
 
 
-def build_report(runs: Sequence[ReadRun]) -> Document:
+def build_report(runs: Sequence[ReadRun], *, everything: bool = False) -> Document:
     """Return the report.
 
     Args:
         runs: One per journal.
+        everything: Whether to show each rule that was clear or lacked evidence on a line of its own.
 
     Returns:
         The document: totals of journals that belong together, each journal, the targets.
@@ -35,7 +36,7 @@ def build_report(runs: Sequence[ReadRun]) -> Document:
             sections.append(_totals(group))
         for run in group.runs:
             own = sections_of(run.summary)
-            found = findings_section(run.findings)
+            found = findings_section(run.findings, everything=everything)
             own[1:1] = [] if found is None else [found]
             if len(runs) > 1:
                 name = identity.one_line(run.summary.journal.path)

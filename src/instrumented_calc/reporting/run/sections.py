@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.journal.vocabulary import LIST_BUILDS
-from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import (
+from instrumented_calc.quantities import (
     NOT_MEASURED,
     bytes_of,
     count,
@@ -19,6 +18,7 @@ from instrumented_calc.reporting.quantities import (
     plural,
     time_unit,
 )
+from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.conservation import conservation_section
 from instrumented_calc.reporting.run.contractions import contractions_section

@@ -6,8 +6,8 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.quantities import count, figures, percent
 from instrumented_calc.reporting.document import Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import count, figures, percent
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:

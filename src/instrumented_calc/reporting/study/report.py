@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.plain_text import plain_json
+from instrumented_calc.quantities import NOT_MEASURED, count, figures, percent, time_unit
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
-from instrumented_calc.reporting.quantities import NOT_MEASURED, count, figures, percent, time_unit
 from instrumented_calc.reporting.run.identity import one_line
 from instrumented_calc.reporting.study.hotspots import hotspots_section
 

@@ -12,7 +12,8 @@ NOT_MEASURED = "not measured"
 TIME_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
 BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 SIGNIFICANT_FIGURES = 3
-LARGEST_PLAIN = 1e15
+SMALLEST_PLAIN, LARGEST_PLAIN = 1e-6, 1e15
+SMALLEST_PERCENTAGE = 0.01
 
 
 def count(number: int) -> str:
@@ -25,16 +26,47 @@ def plural(number: int, noun: str) -> str:
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
-def figures(value: float) -> str:
-    """Format a number to three significant figures, without powers of ten up to 10^15."""
+def figures(value: float, *, signed: bool = False) -> str:
+    """Format a number to three significant figures, or as a whole number: 0.0123; 11,234; 1.40 x 10^18.
+
+    Args:
+        value: The number.
+        signed: Whether to write the sign of a positive one: +4.00.
+    """
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else f"{value}"
+    if signed and value > 0:
+        return f"+{figures(value)}"
+    digits, _, power = f"{value:.{SIGNIFICANT_FIGURES - 1}e}".partition("e")
+    if not SMALLEST_PLAIN <= abs(value) < LARGEST_PLAIN:
+        return f"{digits} x 10^{int(power)}"
+    if int(power) >= SIGNIFICANT_FIGURES:
+        return f"{value:,.0f}"
+    return f"{float(f'{digits}e{power}'):,.{SIGNIFICANT_FIGURES - 1 - int(power)}f}"
+
+
+def amount(value: float) -> str:
+    """Format a number that is usually whole: 8 processors, 0.500 processors."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < LARGEST_PLAIN else figures(value)
+
+
+def percentage(share: float, *, signed: bool = False) -> str:
+    """Format a fraction as a percentage in a sentence: 38 %, 3.2 %, 0.15 %, under 0.01 %, 1,260 %.
+
+    Args:
+        share: The fraction.
+        signed: Whether to write the sign of a positive one: +12 %.
+    """
+    if not math.isfinite(share):
+        return "an unknown share"
+    value = 100 * share
+    if 0 < abs(value) < SMALLEST_PERCENTAGE:
+        return f"under {SMALLEST_PERCENTAGE} %"
     if abs(value) >= LARGEST_PLAIN:
-        return f"{value:.3g}"
-    decimals = SIGNIFICANT_FIGURES - len(str(int(abs(value))))
-    if abs(value) < 1:
-        decimals = SIGNIFICANT_FIGURES - 1 - int(f"{value:e}".partition("e")[2])
-    return f"{value:,.{max(0, min(decimals, 9))}f}"
+        return f"{figures(value)} %"
+    size = abs(value)
+    decimals = 0 if size >= 9.95 or not size else 1 if size >= 0.995 else 2  # noqa: PLR2004 - two figures
+    return f"{value:{'+' if signed else ''},.{decimals}f} %"
 
 
 def time_unit(values_ns: Iterable[float | None]) -> tuple[float, str]:

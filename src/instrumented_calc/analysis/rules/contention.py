@@ -1,0 +1,87 @@
+"""The rule on other programs that take the processors of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.quantities import figures, percentage
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.timing.stretches import Floats, Stretches
+    from instrumented_calc.journal.columns import Mask
+
+FEWEST_STRETCHES = 10
+# Involuntary context switches per second above which a process competes for its processor: an undisturbed
+# one has 1 to 10, and one that shares a processor with a busy loop 100 to 300 (Linux, measured).
+COMPETING = 25.0
+# Share of the wall time without CPU time above which a stretch is disturbed, share of the whole run that is
+# worth a finding, and least share of undisturbed stretches. Uncalibrated.
+WAITING, LOST_SHARE, LEAST_QUIET = 0.15, 0.05, 0.1
+
+
+def contention(evidence: Evidence) -> Observation:
+    """Other programs take the processors of the run for some time."""
+    found = evidence.stretches
+    if found is None or len(found) < FEWEST_STRETCHES:
+        need = Need("calls", "samples of the CPU time", FEWEST_STRETCHES)
+        return unknown("the CPU time was sampled too rarely", need, n=len(found or ()))
+    if found.preemptions is None:
+        return unknown("preemptions are not recorded on this system")
+    competing = found.preemptions > COMPETING
+    if competing.mean() > 1 - LEAST_QUIET:
+        return unknown("the process was preempted all the time: no undisturbed part to compare with")
+    lost = np.where(competing, _waiting(found, ~competing), 0.0)
+    disturbed = lost > WAITING * found.wall_ns
+    wall = found.wall_ns * found.calls
+    waited = float((lost * found.calls)[disturbed].sum())
+    share = waited / float(wall.sum())
+    number = int(found.calls.sum())
+    numbers = {
+        "share_of_wall": share,
+        "seconds": waited / 1e9,
+        "processors_busy": float((found.cpu_ns * found.calls).sum() / wall.sum()),
+        "preemptions_per_s": float((found.preemptions * wall).sum() / wall.sum()),
+    }
+    if share < LOST_SHARE:
+        text = f"waiting for a processor takes {percentage(share)} of the wall time"
+        return clear(text, evidence.part_of_calls(number), numbers, number)
+    at = np.flatnonzero(disturbed)
+    first, last = int(found.first[at[0]]), int(found.last[at[-1]])
+    numbers |= {"first_call": int(evidence.calls.index[first]), "last_call": int(evidence.calls.index[last])}
+    rate = float((found.preemptions * wall)[disturbed].sum() / wall[disturbed].sum())
+    text = f"{_span(evidence, first, last)} other programs took processors: waiting for one takes"
+    text += f" {percentage(share)} of the wall time, with {figures(rate)} preemptions per second"
+    return flagged(text, numbers=numbers, n=number, saving_ns=waited)
+
+
+def _waiting(found: Stretches, quiet: Mask) -> Floats:
+    """Return the wall time per call beyond that of quiet stretches and not spent computing more, ns."""
+    more_wall = found.wall_ns - np.median(found.wall_ns[quiet])
+    more_cpu = found.cpu_ns - np.median(found.cpu_ns[quiet])
+    waiting: Floats = np.maximum(more_wall - np.maximum(more_cpu, 0.0), 0.0)
+    return waiting
+
+
+def _span(evidence: Evidence, first: int, last: int) -> str:
+    steps = evidence.calls.step
+    if steps[first] >= 0 and steps[last] >= 0:
+        return f"from step {steps[first]:,} to {steps[last]:,}"
+    return f"from call {evidence.calls.index[first]:,} to {evidence.calls.index[last]:,}"
+
+
+RULES = (
+    Rule(
+        "contention",
+        "info",
+        "Run alone on the machine, or leave a processor to the other programs; do not compare these times.",
+        "The processors are idle before the run starts, and calls then take their usual time.",
+        contention,
+        trial="idle-machine",
+        region="anywhere",
+    ),
+)

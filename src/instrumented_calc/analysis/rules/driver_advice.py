@@ -1,0 +1,42 @@
+"""What can be done about time outside the calculator, by driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Trial
+
+# Optimizers of ASE that diagonalise or invert a matrix of (3 N)^2 elements in each step.
+DENSE = ("BFGS", "BFGSLineSearch", "QuasiNewton", "GPMin", "Sella", "BFGSClimbFixInternals")
+ATTACH = "recording(calc).run.attach(dyn) then measures observers apart from the integrator"
+
+
+def drivers_of(evidence: Evidence) -> list[str]:
+    """Return the class names of the run's drivers, without modules."""
+    return sorted({each.phase.driver.rpartition(".")[2] for each in evidence.summary.phases})
+
+
+def outside_advice(evidence: Evidence, *, periodic: bool) -> tuple[str, Trial | None]:
+    """Return remedy and trial for time outside the calculator.
+
+    Args:
+        evidence: The evidence of the run.
+        periodic: Whether much of that time comes at regular intervals.
+    """
+    breakdown = evidence.summary.breakdown
+    kinds = {each.phase.kind for each in evidence.summary.phases}
+    dense = [name for name in drivers_of(evidence) if name in DENSE]
+    if breakdown is not None and breakdown.of_kind("observers") > breakdown.of_kind("outside"):
+        return "Observers take it: call them less often, or write in a cheaper format.", "without-observers"
+    if "md" in kinds:
+        what = "Call the observer or writer with this interval less often"
+        what = what if periodic else "Look at observers, loggers, thermostats and constraints"
+        return f"{what}. {ATTACH}.", "without-observers"
+    if periodic:
+        return "Find what the program does at this interval, and do it less often or more cheaply.", None
+    if dense:
+        remedy = f"{dense[0]} solves a dense problem of all coordinates in each step; LBFGS or FIRE do not."
+        return remedy, "other-optimizer"
+    return "Look at what happens between calls: copies of structures, files, other calculations.", None

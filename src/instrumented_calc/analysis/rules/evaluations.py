@@ -1,0 +1,195 @@
+"""The rule on several calculations per MD step, by cause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from instrumented_calc.analysis.rules.driver_advice import drivers_of
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.analysis.rules.usage import NOT_COUNTED, counts_cache_hits
+from instrumented_calc.analysis.timing.latency import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation, Trial
+    from instrumented_calc.journal.columns import Calls, Integers, Mask
+
+# Calls per step: 1.05 in 20 steps of plain MD, 2 with NPTBerendsen (ASE 3.29, measured).
+CALLS_PER_STEP = 1.5
+# Integrators of ASE that calculate twice per step by construction.
+TWICE = ("NPTBerendsen", "Inhomogeneous_NPTBerendsen")
+# A calculator with at most this many calls was made for them. Uncalibrated.
+SHORT_LIVED = 2
+
+
+class Reason(NamedTuple):
+    """Why calculations beyond the first of a step are made."""
+
+    words: str
+    remedy: str
+    trial: Trial | None = None
+
+
+CAUSES = {
+    "failed": Reason(
+        "failed calls were repeated", "Find out why they fail: the report lists their exceptions."
+    ),
+    "unchanged_atoms": Reason(
+        "the geometry had not changed", "See unchanged-atoms.", "all-properties-at-once"
+    ),
+    "new_calculators": Reason(
+        "a new calculator was made for them",
+        "Make the calculator once and keep it: a new one has no cached results, and loads its model again.",
+        "one-calculator",
+    ),
+    "other_calculators": Reason(
+        "other calculators were called between the steps",
+        "If they are wanted, such as a second model, ignore this; else call them less often.",
+    ),
+    "other_threads": Reason(
+        "they overlap other calls, so they come from another thread",
+        "Wrap the calculator of that thread with a journal of its own, so that each is judged alone.",
+    ),
+    "other_structures": Reason(
+        "the calculator is shared with other structures",
+        "Give each Atoms its own calculator: a shared one forgets its results whenever the atoms change.",
+        "one-calculator",
+    ),
+    "barostat": Reason(
+        "this barostat computes the stress of one geometry and the forces of another",
+        "Use IsotropicMTKNPT, which needs one calculation per step.",
+        "other-barostat",
+    ),
+    "moved_atoms": Reason(
+        "the positions had changed within the step",
+        "Look for what moves atoms between steps: an observer, a constraint, the calculator itself, or "
+        "another Atoms that shares the calculator.",
+    ),
+}
+
+
+def evaluations_per_step(evidence: Evidence) -> Observation:
+    """An MD step needs more than one calculation."""
+    phases = [each for each in evidence.summary.phases if each.phase.kind == "md" and each.speed is not None]
+    calls = sum(each.calls for each in phases)
+    steps = sum(each.speed.steps for each in phases if each.speed is not None)
+    if calls < FEWEST_FOR_MEDIAN or not steps:
+        return _too_few(evidence, calls)
+    if counts_cache_hits(evidence):
+        return unknown(NOT_COUNTED)
+    per_step = calls / steps
+    drivers = ", ".join(sorted({each.phase.driver.rpartition(".")[2] for each in phases}))
+    extra = _extra_calls(evidence, [each.phase.phase for each in phases])
+    number = sum(len(rows) for rows in extra.values())
+    shares = {f"share_of_{name}": len(rows) / number for name, rows in extra.items() if number}
+    numbers = {"per_step": per_step, "calls": calls, "steps": steps, "drivers": drivers, **shares}
+    text = f"{per_step:.2f} calculations per MD step ({drivers})"
+    if per_step <= CALLS_PER_STEP:
+        return clear(text, evidence.part_of_calls(calls), numbers, calls)
+    if not number:
+        return flagged(text, numbers=numbers, n=calls)
+    main = max(extra, key=lambda name: len(extra[name]))
+    cause = CAUSES[main]
+    text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {cause.words}"
+    lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))
+    return flagged(text, numbers=numbers, n=calls, saving_ns=lost, remedy=cause.remedy, trial=cause.trial)
+
+
+def _too_few(evidence: Evidence, calls: int) -> Observation:
+    phases = evidence.summary.phases
+    if not phases:
+        return unknown("no driver that counts its steps", Need("record", "run.attach(dyn)"))
+    if all(each.phase.kind != "md" for each in phases):
+        return clear("no MD: optimizers and bands need several calls per step", evidence.all_calls)
+    return too_few(FEWEST_FOR_MEDIAN, "calls of MD", calls)
+
+
+def _extra_calls(evidence: Evidence, phases: list[int]) -> dict[str, Integers]:
+    """Return the rows of calls that are not the needed one of their MD step, by cause."""
+    calls = evidence.calls
+    counted = ~(calls.nested | calls.sliced) & np.isin(calls.phase, phases) & (calls.step >= 0)
+    rows = in_order(calls, counted)
+    if not len(rows):
+        return {}
+    needed = _needed(evidence.calls, rows)
+    left = np.ones(len(rows), np.bool_)
+    left[np.unique(needed)] = False
+    found = {}
+    for name, mask in _masks(evidence, rows, rows[needed]).items():
+        ours = left & mask
+        if ours.any():
+            found[name] = rows[ours]
+        left &= ~mask
+    return found
+
+
+def _needed(calls: Calls, rows: Integers) -> Integers:
+    """Return for each call the place of the one that its step needs: the last one that moved atoms asked for.
+
+    An observer is called when the step is counted, before the next forces: it comes first in its step.
+    """
+    begins = np.ones(len(rows), np.bool_)
+    begins[1:] = (np.diff(calls.step[rows]) != 0) | (np.diff(calls.phase[rows]) != 0)
+    step = np.cumsum(begins) - 1
+    sizes, number = np.unique(calls.n_atoms[rows], return_counts=True)
+    lanes, often = np.unique(calls.lane[rows], return_counts=True)
+    usual = (calls.n_atoms[rows] == sizes[number.argmax()]) & (calls.lane[rows] == lanes[often.argmax()])
+    wanted = usual & ~calls.failed[rows] & ~_change(calls, rows, lambda names: not names)
+    last = np.zeros(int(step[-1]) + 1, np.int64)
+    last[step] = np.arange(len(rows))
+    last[step[wanted]] = np.flatnonzero(wanted)
+    found: Integers = last[step]
+    return found
+
+
+def _masks(evidence: Evidence, rows: Integers, needed: Integers) -> dict[str, Mask]:
+    """Return which calls each cause explains, the surest first; `needed` are those that their steps need."""
+    calls: Calls = evidence.calls
+    start = calls.start_ns[rows].astype(np.int64)
+    ends = np.maximum.accumulate(start + calls.wall_ns[rows])
+    overlapping = np.zeros(len(rows), np.bool_)
+    overlapping[1:] = start[1:] < ends[:-1]
+    overlapping[:-1] |= overlapping[1:]
+    return {
+        "failed": calls.failed[rows],
+        "unchanged_atoms": _change(calls, rows, lambda names: not names),
+        "other_threads": overlapping,
+        "new_calculators": _short_lived(calls, rows),
+        "other_calculators": calls.lane[rows] != calls.lane[needed],
+        "other_structures": (calls.n_atoms[rows] != calls.n_atoms[needed])
+        | _change(calls, rows, lambda names: "numbers" in names),
+        "barostat": np.full(len(rows), any(name in TWICE for name in drivers_of(evidence))),
+        "moved_atoms": np.ones(len(rows), np.bool_),
+    }
+
+
+def _change(calls: Calls, rows: Integers, wanted: Callable[[tuple[str, ...]], bool]) -> Mask:
+    """Return which calls came with changes of a kind."""
+    entries = [entry for entry, names in enumerate(calls.change_sets) if wanted(names)]
+    found: Mask = np.isin(calls.changes[rows], entries)
+    return found
+
+
+def _short_lived(calls: Calls, rows: Integers) -> Mask:
+    """Return which calls were made by calculators that make hardly any others."""
+    lanes, place, number = np.unique(calls.lane[rows], return_inverse=True, return_counts=True)
+    few: Mask = (number[place] <= SHORT_LIVED) & (len(lanes) > SHORT_LIVED)
+    return few
+
+
+RULES = (
+    Rule(
+        "evaluations-per-step",
+        "cost",
+        "Find what asks for a second calculation in each step.",
+        "In the report, calculations per step is about 1.",
+        evaluations_per_step,
+        saving_kind="about",
+        region="calls",
+    ),
+)

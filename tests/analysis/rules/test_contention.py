@@ -1,0 +1,69 @@
+"""Other programs on the processors: told by CPU time and preemptions, and what it explains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from instrumented_calc.analysis.rules.catalogue import judge
+
+MS = 1_000_000
+N = 1000
+
+
+def computing(run, slow, preempted, busy=1.0):
+    """Give a run calls of 4 ms, which take `slow(n)` times as long while the CPU time stays."""
+    n = len(run.calls)
+    run.every("wall_ns", lambda each: int(4 * MS * slow(each)) + each * 7919 % 1000 * 50)
+    cpu = np.cumsum([busy * 4.1 * MS] * n)
+    preemptions = np.cumsum([preempted(each) for each in range(n)])
+    run.every("cpu_ns", lambda each: int(cpu[each]), range(0, n, 5))
+    return run.every("preemptions", lambda each: int(preemptions[each]), range(0, n, 5))
+
+
+def middle(each):
+    return 400 <= each < 600
+
+
+def test_a_neighbour_that_comes_and_goes_is_told_with_its_span(make, found):
+    run = computing(make(N), lambda each: 4.0 if middle(each) else 1.0, lambda each: 2 * middle(each))
+    finding = found(run, "contention")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert 370 <= finding.numbers["first_call"] <= 420
+    assert 580 <= finding.numbers["last_call"] <= 630
+    assert finding.numbers["share_of_wall"] == pytest.approx(200 * 12 / (800 * 4.1 + 200 * 16.1), rel=0.1)
+    assert "from step" in finding.headline
+
+
+def test_a_run_that_is_preempted_throughout_has_nothing_to_compare_with(make, found):
+    finding = found(computing(make(N), lambda _: 2.5, lambda _: 1), "contention")
+    assert finding.verdict == "not enough evidence"
+    assert "all the time" in finding.headline
+
+
+def test_calls_that_sleep_or_compute_longer_are_not_in_contention(make, verdict):
+    assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0, busy=0.3), "contention") == "clear"
+    assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0), "contention") == "clear"
+    assert verdict(
+        computing(make(N), lambda each: 4.0 if middle(each) else 1.0, lambda _: 0), "contention"
+    ) == ("clear")
+    assert verdict(make(N), "contention") == "not enough evidence"
+
+
+def test_contention_that_grows_explains_a_drift(make, summary_of):
+    run = computing(make(N), lambda each: 1 + max(each - 250, 0) / 400, lambda each: each > 250)
+    findings = {each.rule: each for each in judge(summary_of(run))}
+    drift = findings["latency-drift"]
+    assert (drift.verdict, drift.follows_from) == ("flagged", "contention")
+    assert "they wait longer" in drift.headline
+    assert drift.numbers["growth_of_cpu_time"] == pytest.approx(0, abs=0.02)
+
+
+def test_calls_that_compute_ever_more_are_a_drift_of_their_own(make, found):
+    run = make(N).every("wall_ns", lambda each: 2 * MS + 3000 * each)
+    cpu = np.cumsum([2 * MS + 3000 * each for each in range(N)])
+    run.every("cpu_ns", lambda each: int(cpu[each]), range(0, N, 5))
+    finding = found(run, "latency-drift")
+    assert (finding.verdict, finding.follows_from) == ("flagged", None)
+    assert finding.numbers["growth_of_cpu_time"] == pytest.approx(1.0, abs=0.2)
+    assert "they compute more" in finding.headline

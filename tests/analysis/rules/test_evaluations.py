@@ -1,0 +1,88 @@
+"""Several calculations per MD step, told apart by what the journal knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from instrumented_calc.journal.records import Lane
+
+MS = 1_000_000
+MOVED = ["positions"]
+
+
+@pytest.fixture
+def twice(make):
+    """Return a run with two calculations per step, of which the second is to be made special."""
+
+    def of(n=300):
+        return make(n).every("step", lambda each: each // 2).every("changes", lambda _: MOVED)
+
+    return of
+
+
+SECOND = range(1, 300, 2)
+
+
+def lanes(run, number):
+    return run.also(*(Lane(lane=each, calculator="m.C", seen_by="twin") for each in range(1, number)))
+
+
+def cause(finding):
+    shares = {name: share for name, share in finding.numbers.items() if name.startswith("share_of_")}
+    return max(shares, key=shares.get).removeprefix("share_of_")
+
+
+def test_a_barostat_that_calculates_twice_is_named(twice, found):
+    run = twice()
+    run.phase.driver = "ase.md.nptberendsen.NPTBerendsen"
+    finding = found(run, "evaluations-per-step")
+    assert (finding.verdict, cause(finding)) == ("flagged", "barostat")
+    assert "IsotropicMTKNPT" in finding.remedy
+    assert finding.trial == "other-barostat"
+    assert finding.saving_share == pytest.approx(0.48, abs=0.02)
+
+
+def test_atoms_that_something_moves_within_a_step_are_named(twice, found):
+    finding = found(twice(), "evaluations-per-step")
+    assert (finding.verdict, cause(finding)) == ("flagged", "moved_atoms")
+    assert "choose an integrator" not in finding.remedy
+    assert "for 150 of the 150 beyond one per step" in finding.headline
+
+
+def test_a_new_calculator_in_each_step_is_named(twice, found):
+    run = lanes(twice(), 151).every("lane", lambda each: (each + 1) // 2, SECOND)
+    run.every("lane", lambda _: 0, range(0, 300, 2))
+    finding = found(run, "evaluations-per-step")
+    assert (finding.verdict, cause(finding), finding.trial) == (
+        "flagged",
+        "new_calculators",
+        "one-calculator",
+    )
+
+
+def test_a_second_calculator_is_no_new_one(twice, found):
+    run = lanes(twice(), 2).every("lane", lambda each: each % 2)
+    assert cause(found(run, "evaluations-per-step")) == "other_calculators"
+
+
+def test_another_structure_that_shares_the_calculator_is_named(twice, found):
+    run = twice().every("n_atoms", lambda each: 4 if each % 2 else 32)
+    assert cause(found(run, "evaluations-per-step")) == "other_structures"
+    numbers = twice().every("changes", lambda _: ["positions", "numbers"])
+    assert cause(found(numbers, "evaluations-per-step")) == "other_structures"
+
+
+def test_failed_calls_that_are_repeated_are_named(twice, found):
+    run = twice().every("failure", lambda _: "RuntimeError", range(0, 300, 2))
+    assert cause(found(run, "evaluations-per-step")) == "failed"
+
+
+def test_calls_of_another_thread_are_named(twice, found):
+    run = twice().every("gap_ns", lambda _: -MS, SECOND)
+    assert cause(found(run, "evaluations-per-step")) == "other_threads"
+
+
+def test_the_first_forces_of_a_run_are_no_second_calculation(make, found):
+    finding = found(make(300), "evaluations-per-step")
+    assert finding.verdict == "clear"
+    assert finding.coverage == "all 300 calls"
