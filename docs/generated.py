@@ -1,4 +1,4 @@
-"""The parts of the documentation that are generated from the code: rule catalogue and journal format.
+"""The parts of the documentation that are generated: rule catalogue, journal format, table of calculators.
 
 A page asks for one with a comment on a line of its own, `<!-- generated: rules -->`. MkDocs calls
 `on_page_markdown` for every page (`hooks` in mkdocs.yml).
@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 from functools import cache
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.rules.finding import Rule
 
+CALCULATORS = Path(__file__).parents[1] / "tests" / "integrations" / "blindness.json"
 RULE_MODULES = "instrumented_calc.analysis.rules"
 
 
@@ -189,4 +192,21 @@ def _cell(text: str) -> str:
     return "`".join(each if index % 2 else each.replace("[", "\\[") for index, each in enumerate(parts))
 
 
-GENERATED = {"rules": rule_catalogue, "journal": journal_format}
+def calculator_table() -> str:
+    """Return which calculator's journals have what, and the reasons why something is absent.
+
+    The cells are those that the tests of the real calculators check.
+    """
+    cells: dict[str, dict[str, str]] = json.loads(CALCULATORS.read_text(encoding="utf-8"))
+    columns = [*next(iter(cells.values()))]
+    reasons = dict.fromkeys(cell for row in cells.values() for cell in row.values() if cell != "measured")
+    marks = {"measured": "yes"} | {reason: f"no ({n})" for n, reason in enumerate(reasons, 1)}
+    lines = [f"| Calculator | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(marks[cell] for cell in row.values())} |" for name, row in cells.items()
+    ]
+    notes = [f"{n}. {reason[0].upper()}{reason[1:]}." for n, reason in enumerate(reasons, 1)]
+    return "\n".join([*lines, "", "Absent because:", "", *notes])
+
+
+GENERATED = {"rules": rule_catalogue, "journal": journal_format, "calculators": calculator_table}

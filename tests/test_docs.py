@@ -1,6 +1,7 @@
 """README and docs: code blocks run, commands and paths exist, generated parts are complete."""
 
 import importlib.util
+import json
 import os
 import pkgutil
 import re
@@ -132,8 +133,8 @@ def generated():
     return module
 
 
-def page_of(name: str) -> str:
-    source = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+def page_of(name: str, folder: str = "reference") -> str:
+    source = (ROOT / "docs" / folder / name).read_text(encoding="utf-8")
     page = generated().on_page_markdown(source)
     assert "<!-- generated" not in page
     return page
@@ -155,6 +156,20 @@ def test_the_journal_format_has_every_field_with_its_unit():
         section = page.partition(f"### `{field.event}`")[2].partition("\n### ")[0]
         row = next(line for line in section.splitlines() if line.startswith(f"| `{field.name}`"))
         assert f"| {'' if field.unit == '1' else field.unit} | {field.kind} |" in row
+
+
+def test_the_table_of_calculators_has_every_cell_and_reason():
+    cells = json.loads((ROOT / "tests/integrations/blindness.json").read_text(encoding="utf-8"))
+    page = page_of("measured.md", "guide")
+    for name, row in cells.items():
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
+        shown = [cell.strip() for cell in line.strip("|").split("|")[1:]]
+        assert [cell == "yes" for cell in shown] == [cell == "measured" for cell in row.values()]
+        for cell, reason in zip(shown, row.values(), strict=True):
+            if cell != "yes":
+                assert f"\n{cell.strip('no ()')}. {reason[0].upper()}{reason[1:]}." in page
+    for column in next(iter(cells.values())):
+        assert f"- **{column}**: " in page
 
 
 def test_the_api_page_has_every_public_name():

@@ -314,7 +314,10 @@ class Assigned:
             return "nothing was recorded: a calculator was assigned to an Atoms, but was never called"
         for module, name in FOREIGN_LOOPS.items():
             if module in sys.modules:
-                return f"nothing was recorded: {name} is loaded, but its loops call no ASE calculator"
+                return (
+                    f"nothing was recorded: {name} is loaded, but its loops call no ASE calculator; record"
+                    " its model in the script, as docs/guide/loops.md shows"
+                )
         return (
             "nothing was recorded: no calculator was assigned to an Atoms (atoms.calc = calc); one that is "
             "called directly has to be wrapped in the script: calc = ProfiledCalculator(calc)"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.calculators.mixing import SumCalculator
@@ -17,6 +16,8 @@ from ase.calculators.socketio import PySocketIOClient, SocketIOCalculator
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from ase import Atoms
 
 
 class Stack(NamedTuple):
@@ -28,7 +29,7 @@ class Stack(NamedTuple):
         atoms: Returns the atoms.
         torch_model: Whether its parts are the modules of a torch model.
         backward: Whether it calculates forces by a backward pass.
-        integration: Whether an integration names its parts.
+        integration: The integration that names its parts, if there is one.
     """
 
     library: str
@@ -36,7 +37,7 @@ class Stack(NamedTuple):
     atoms: Callable[[], Atoms]
     torch_model: bool = False
     backward: bool = False
-    integration: bool = False
+    integration: str = ""
 
 
 def silicon() -> Atoms:
@@ -87,6 +88,14 @@ def mace(folder: Path) -> Any:
     return MACECalculator(model_paths=str(path), device="cpu")
 
 
+def torchani(_: Path) -> Any:
+    import torch
+    from torchani.arch import simple_ani
+
+    torch.manual_seed(0)
+    return simple_ani(("H", "C", "O"), lot="wb97x-631gd", ensemble_size=2).ase()
+
+
 def orb(_: Path) -> Any:
     from tests.integrations.orb_models_built import built
 
@@ -123,9 +132,9 @@ def dispersion(folder: Path) -> Any:
 
 
 def asap(_: Path) -> Any:
-    from asap3 import EMT as AsapEMT
+    import asap3
 
-    return AsapEMT()
+    return asap3.EMT()
 
 
 def mopac(folder: Path) -> Any:
@@ -141,10 +150,11 @@ def socket(_: Path) -> Any:
 STACKS = {
     "CHGNet": Stack("chgnet", chgnet, silicon, torch_model=True, backward=True),
     "SevenNet": Stack("sevenn", sevennet, silicon, torch_model=True, backward=True),
-    "MACE": Stack("mace", mace, silicon, torch_model=True, backward=True, integration=True),
-    "Orb": Stack("orb_models", orb, silicon, torch_model=True, integration=True),
-    "FeNNol": Stack("fennol", fennol, ethanol, integration=True),
-    "AniSOAP": Stack("anisoap", anisoap, ellipsoids, integration=True),
+    "MACE": Stack("mace", mace, silicon, torch_model=True, backward=True, integration="mace"),
+    "TorchANI": Stack("torchani", torchani, ethanol, torch_model=True, backward=True),
+    "Orb": Stack("orb_models", orb, silicon, torch_model=True, integration="orb"),
+    "FeNNol": Stack("fennol", fennol, ethanol, integration="fennol"),
+    "AniSOAP": Stack("anisoap", anisoap, ellipsoids, integration="anisoap"),
     "tblite": Stack("tblite", tblite, ethanol),
     "tblite + dftd3": Stack("dftd3", dispersion, ethanol),
     "asap3": Stack("asap3", asap, copper),

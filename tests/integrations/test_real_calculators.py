@@ -7,6 +7,7 @@ each, and why something is not, is in `blindness.json`, from which a page of the
 import importlib.util
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.timing.latency import steady_calls
 from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
+from instrumented_calc.integration import GROUP
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.vocabulary import LIST_BUILDS
 
@@ -28,6 +30,9 @@ MEASURED = "measured"
 STEPS = 10
 MOST_OTHER = 0.15  # of the time of a call of a torch model, outside its parts
 FEWEST_ROWS, MOST_ROWS = 3, 12  # of a table that people read
+
+if importlib.util.find_spec("jax") is not None:
+    importlib.import_module("jax")  # it listens to the garbage collector, which is to be so before a test
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # those of the libraries: each version has others
@@ -95,6 +100,10 @@ def closed(calc):
 
 def test_a_journal_changes_nothing_and_tells_what_the_matrix_says(name, tmp_path, monkeypatch):
     stack = STACKS[name]
+    if stack.integration:  # found whether or not this package is installed
+        value = f"instrumented_calc_{stack.integration}:integration"
+        entry_point = metadata.EntryPoint(stack.integration, value, GROUP)
+        monkeypatch.setattr("instrumented_calc.integration.installed", lambda: (entry_point,))
     with monkeypatch.context() as patch:
         calc = stack.make(tmp_path)
         calls = counted(calc, patch)
