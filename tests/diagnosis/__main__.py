@@ -47,6 +47,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         outcomes = _run([each for each in cases if each not in missing], asked, Path(directory))
     faults = _print_cases(outcomes)
+    _print_score(outcomes)
     _print_rules(outcomes)
     if not asked.only:
         _print_series(asked.seed, asked.draws)
@@ -100,6 +101,18 @@ def _print_cases(outcomes: list[Outcome]) -> bool:
         kind = "planted" if outcome.planted else "healthy"
         print(f"{'!!' if bad else '  '} {outcome.case.name:28} {kind:8} {verdict}")
     return wrong
+
+
+def _print_score(outcomes: list[Outcome]) -> None:
+    """Print how many faults were named, and how many healthy runs were accused."""
+    planted = [each for each in outcomes if each.planted]
+    healthy = [each for each in outcomes if not each.planted]
+    named = [each for each in planted if each.rank in {1, 2}]
+    silent = [each for each in planted if not each.alarms and each not in named]
+    accused = [each for each in healthy if each.alarms]
+    print(f"\nnamed first or second {len(named)} of {len(planted)}", end="; ")
+    print(f"silent {len(silent)}; wrong or late {len(planted) - len(named) - len(silent)}", end="; ")
+    print(f"false {len(accused)} of {len(healthy)} healthy runs")
 
 
 def _print_rules(outcomes: list[Outcome]) -> None:

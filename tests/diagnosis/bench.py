@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.journal.reader import Journal
 
-PATIENCE_S = 120
+PATIENCE_S = 900  # other programs may take the processors
 REPOSITORY = Path(__file__).parents[2]
 
 

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     # Given where all randomness comes from, and whether the fault is there.
     Script = Callable[[random.Random, bool], None]
 
-MODULES = ("memory_cases", "time_cases", "contraction_cases", "result_cases", "torch_cases", "healthy_cases")
+MODULES = (
+    "memory_cases",
+    "time_cases",
+    "usage_cases",
+    "contraction_cases",
+    "result_cases",
+    "torch_cases",
+    "healthy_cases",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,3 +42,29 @@ def mixed_precision(draw: random.Random, planted: bool) -> None:
             np.einsum("ij,jk->ik", left, right)
 
     simulate(lattice(draw), Springs(0.004, work), 200)
+
+
+@case("small-matrix-products")
+def small_matrix_products(draw: random.Random, planted: bool) -> None:
+    """Three small arrays are multiplied in one einsum: any other way takes longer."""
+    rng = np.random.default_rng(draw.randrange(2**32))
+    row, matrix, columns = rng.normal(size=8), rng.normal(size=(8, 8)), rng.normal(size=(8, 4))
+
+    def work(_: int) -> None:
+        for _ in range(200):
+            np.einsum("n,nm,mc->c", row, matrix, columns)
+
+    simulate(lattice(draw), Springs(0.002, work), 200)
+
+
+@case("einsum-of-a-descriptor", busy=True)
+def einsum_of_a_descriptor(draw: random.Random, planted: bool) -> None:
+    """Most of a call is one einsum of a descriptor, as large as its result needs."""
+    rng = np.random.default_rng(draw.randrange(2**32))
+    vectors, weights = rng.normal(size=(60, 30)), rng.normal(size=(60, 20))
+
+    def work(_: int) -> None:
+        for _ in range(60):
+            np.einsum("na,nb->ab", vectors, weights)
+
+    simulate(lattice(draw), Springs(0.0005, work), 300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -20,6 +21,8 @@ from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
 
+# A number with a power of ten, such as 1e+02: no flagged finding has one.
+EXPONENT = re.compile(r"[0-9]e[+-]?[0-9]")
 HISTOGRAM = b'"histogram":[['
 
 
@@ -34,6 +37,8 @@ def seen(tmp_path):
             findings = judge(summary)
             text = render_text(build_report([ReadRun(summary, findings)]))
             render_json([ReadRun(summary, findings)])
+        flagged = [each.headline for each in findings if each.verdict == "flagged"]
+        assert [each for each in flagged if EXPONENT.search(each)] == []
         validate_journal(path)
         return summary, findings, text
 

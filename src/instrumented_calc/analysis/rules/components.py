@@ -28,9 +28,9 @@ OUTSIDE_SHARE = 0.2
 ON_HOST = (
     "Use a faster list (vesin, matscipy), or one with a skin, which is rebuilt only when atoms have moved."
 )
-# Time an ASE integrator needs per step, which cannot be saved: measured 0.1 to 0.2 ms with 32 atoms on a
-# slow machine, plus 0.1 us per further atom. Uncalibrated.
-INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 300_000, 100
+# Time that an ASE integrator or optimizer needs per step, which cannot be saved: measured 0.1 to 0.2 ms with
+# 32 atoms on a slow machine for the first, and 0.9 and 1.5 ms on a busy one, plus 0.1 us per further atom.
+INTEGRATOR_NS, OPTIMIZER_NS, INTEGRATOR_NS_PER_ATOM = 900_000, 1_600_000, 100
 # A gap above 100 medians is a scheduler pause. Uncalibrated.
 QUEUE_PAUSE = 100.0
 # Share of the wall time in long gaps from which their period is named, and from which they are a finding even
@@ -113,7 +113,9 @@ def time_outside(evidence: Evidence) -> Observation:
     if share < OUTSIDE_SHARE and not (periodic and periodic >= WORTH_NAMING * wall):
         return clear(text, evidence.part_of_calls(len(rows)), numbers, len(rows))
     atoms = max(int(calls.n_atoms.max(initial=0)), 0)
-    needed = summary.evaluations.calls * (INTEGRATOR_NS + INTEGRATOR_NS_PER_ATOM * atoms)
+    relaxing = any(each.phase.kind == "optimizer" for each in summary.phases)
+    driver = OPTIMIZER_NS if relaxing else INTEGRATOR_NS
+    needed = summary.evaluations.calls * (driver + INTEGRATOR_NS_PER_ATOM * atoms)
     saving = periodic or max(float(outside - paused) - needed, 0.0)
     if not saving:
         text += ": normal for an integrator with such a fast calculator"

@@ -94,6 +94,7 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     if not number:
         return flagged(text, numbers=numbers, n=calls)
     main = max(extra, key=lambda name: len(extra[name]))
+    numbers |= {"reason": main.replace("_", " ")}
     cause = CAUSES[main]
     text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {cause.words}"
     lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))

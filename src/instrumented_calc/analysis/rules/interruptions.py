@@ -218,6 +218,8 @@ def long_calls(evidence: Evidence) -> Observation:
     usual = evidence.usual_ns
     long = rows[calls.wall_ns[rows] > LONG_FACTOR * usual]
     long = _without(long, _stopped(calls, usual), len(calls))
+    if evidence.period is not None:
+        long = _without(long, rows[evidence.period.hits], len(calls))
     long = long[~_are_of_new_size(calls, long)]
     long = long[np.argsort(-calls.wall_ns[long].astype(np.int64))]
     lost = float(calls.wall_ns[long].sum(dtype=np.int64)) - usual * len(long)
