@@ -17,8 +17,18 @@ def knows(calc: Any) -> bool:
     Args:
         calc: Any calculator.
     """
-    regressor = getattr(calc, "model", None)
+    regressor = regressor_of(calc)
     return hasattr(regressor, "heads") and hasattr(getattr(regressor, "model", None), "gnn_stacks")
+
+
+def regressor_of(calc: Any) -> Any:
+    """Return the Orb model of a calculator: inside a sum with a D3 correction, if there is one.
+
+    Args:
+        calc: Any calculator.
+    """
+    model = getattr(calc, "model", None)
+    return getattr(model, "xc_model", model)
 
 
 def describe(calc: Any) -> dict[str, Any]:
@@ -31,7 +41,7 @@ def describe(calc: Any) -> dict[str, Any]:
         `name`, `parameters` (a number), `dtype`, `device`, `compiled`, `precision`, `conservative`
         (forces are the gradient of the energy), `message_passing_steps` and `library`.
     """
-    regressor = calc.model
+    regressor = regressor_of(calc)
     weights = next(regressor.parameters())
     dtype = str(weights.dtype).removeprefix("torch.")
     return {
@@ -41,22 +51,33 @@ def describe(calc: Any) -> dict[str, Any]:
         "device": str(weights.device),
         "compiled": is_compiled(regressor),
         "precision": _precision(dtype, weights.device.type),
-        "conservative": bool(getattr(calc, "conservative", _is_conservative(regressor))),
+        "conservative": bool(getattr(calc, "conservative", is_conservative(regressor))),
         "message_passing_steps": len(regressor.model.gnn_stacks),
         "library": f"orb-models {metadata.version('orb-models')}",
     }
 
 
 def is_compiled(regressor: Any) -> bool:
-    """Return whether torch.compile took effect on a model or a part of it.
+    """Return whether torch.compile takes effect on a model or a part of it.
 
     Args:
-        regressor: An Orb model. orb-models compiles its backbone, not the whole.
+        regressor: An Orb model. orb-models 0.5 and 0.6 compile its backbone; 0.7 compiles the whole, which
+            has no effect on direct models: their `predict` does not call the whole.
     """
-    return any(
+    return is_compiled_whole(regressor) or any(
         getattr(module, "_compiled_call_impl", None) is not None or type(module).__name__ == "OptimizedModule"
         for module in regressor.modules()
+        if module is not regressor
     )
+
+
+def is_compiled_whole(regressor: Any) -> bool:
+    """Return whether a model is compiled, and is called, as a whole.
+
+    Args:
+        regressor: An Orb model.
+    """
+    return is_conservative(regressor) and vars(regressor).get("_compiled_call_impl") is not None
 
 
 def _name(regressor: Any) -> str:
@@ -67,10 +88,15 @@ def _name(regressor: Any) -> str:
     # Orb-v2 expands distances in a plain function, Orb-v3 in a module of Bessel functions.
     if type(getattr(regressor.model, "rbf_transform", None)).__name__ != "BesselBasis":
         return "Orb-v2"
-    return "Orb-v3-conservative" if _is_conservative(regressor) else "Orb-v3-direct"
+    return "Orb-v3-conservative" if is_conservative(regressor) else "Orb-v3-direct"
 
 
-def _is_conservative(regressor: Any) -> bool:
+def is_conservative(regressor: Any) -> bool:
+    """Return whether a model's forces are the gradient of its energy.
+
+    Args:
+        regressor: An Orb model.
+    """
     return hasattr(regressor, "grad_forces_name")
 
 

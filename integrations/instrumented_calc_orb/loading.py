@@ -61,7 +61,7 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
     calculator = _calculator_class()
     asked = inspect.signature(calculator).parameters.keys() - calculator_options.keys()
     if len(parts) == 1 and "atoms_adapter" in asked:
-        message = "orb-models 0.6 needs the atoms adapter: pass model= the pair its loader returned"
+        message = "orb-models 0.6 or later needs the atoms adapter: pass model= the pair its loader returned"
         raise ModelError(message)
     return calculator(*parts, device=device, **calculator_options)
 
@@ -126,7 +126,7 @@ def _with_weights(loader: Callable[..., Any], name: str, options: dict[str, Any]
     except OSError as error:
         message = (
             f"{name}: no weights at {weights} ({type(error).__name__}): give weights_path= a file "
-            "that was downloaded before"
+            "that was downloaded before, or one that random_weights() made to measure speed"
         )
         raise ModelError(message) from error
     except (EOFError, LookupError, RuntimeError, ValueError, UnpicklingError) as error:

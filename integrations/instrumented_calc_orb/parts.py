@@ -1,7 +1,7 @@
-"""The timed parts of an Orb calculator, for orb-models 0.5 and, detected by its attributes, 0.6.
+"""The timed parts of an Orb calculator, for orb-models 0.5 and, detected by its attributes, 0.6 and 0.7.
 
-Nothing inside a compiled backbone is touched: a hook there would retrace it at every call, or silently run
-it uncompiled. The backbone is then timed through its compiled entry, as a whole.
+Nothing inside a compiled model or backbone is touched: a hook there would retrace it at every call, or
+silently run it uncompiled. It is then timed through its compiled entry, as a whole.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from instrumented_calc.integration import Part
+from instrumented_calc_orb.evidence import is_compiled_whole, regressor_of
 
 HEAD_GROUPS = {"energy": "energy", "forces": "forces", "stress": "stress"}
 
@@ -20,14 +21,29 @@ def parts(calc: Any) -> list[Part]:
     Args:
         calc: An Orb calculator.
     """
-    regressor = calc.model
+    regressor = regressor_of(calc)
     return [
         *_graph(calc),
-        *_backbone(regressor.model),
-        *_heads(regressor),
-        *_backward(regressor),
+        *_model(regressor),
+        *_dispersion(calc.model),
         Part("results to host", calc, "_update_results"),
     ]
+
+
+def _model(regressor: Any) -> list[Part]:
+    if is_compiled_whole(regressor):
+        return [Part("model (compiled)", regressor, "_compiled_call_impl")]
+    return [
+        *_backbone(regressor.model),
+        *_heads(regressor),
+        *_repulsion(regressor),
+        *_backward(regressor),
+    ]
+
+
+def _dispersion(model: Any) -> list[Part]:
+    """Return the D3 correction that is added to an Orb model, from orb-models 0.6 on."""
+    return [Part("dispersion", model.d3_model, "predict")] if hasattr(model, "d3_model") else []
 
 
 def _graph(calc: Any) -> list[Part]:
@@ -70,6 +86,11 @@ def _heads(regressor: Any) -> list[Part]:
         )  # direct models enter through predict, conservative ones do not
         if hasattr(head, attribute)
     ]
+
+
+def _repulsion(regressor: Any) -> list[Part]:
+    repulsion = getattr(regressor, "pair_repulsion_fn", None)
+    return [] if repulsion is None else [Part("pair repulsion", repulsion, "forward")]
 
 
 def _backward(regressor: Any) -> list[Part]:

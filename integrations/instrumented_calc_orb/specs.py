@@ -28,7 +28,7 @@ def build(spec: str) -> Any | None:
         ModelError: orb-models is not installed, or the model cannot be loaded.
     """
     name, _, source = spec.partition(":")
-    if not name.startswith("orb-"):
+    if not name.startswith(("orb-", "orbmol-")):
         return None
     model = SHORT.get(name, name)
     if not source:

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
     pytest.importorskip("orb_models.forcefield.pretrained")
 
-from tests.integrations.orb_models_built import built  # noqa: E402 - after the possible skip
+from tests.integrations.orb_models_built import CONSERVATIVE, DIRECT, built  # noqa: E402 - after the possible skip
 from tests.support import read_records  # noqa: E402 - after importorskip
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
@@ -38,6 +38,22 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def dynamo():
+    """Return a function that returns what torch.compile did since the last time, and makes it forget it."""
+
+    def take():
+        counters = torch._dynamo.utils.counters
+        found = {name: dict(counters[name]) for name in ("frames", "graph_break", "stats")}
+        torch._dynamo.reset()
+        counters.clear()
+        return found
+
+    take()
+    yield take
+    take()
 
 
 def silicon(repeat=1):
@@ -88,9 +104,11 @@ def test_every_part_is_seen_and_edges_are_counted():
     assert lane["groups"]["forces head"] == "forces"
 
 
-def test_positions_energies_and_forces_are_bitwise_those_of_the_bare_calculator():
-    bare = simulated(OrbCalculator(built(), device="cpu"))
-    profiled = simulated(ProfiledCalculator(OrbCalculator(built(), device="cpu")))
+@pytest.mark.parametrize("kind", ["orb_v2", CONSERVATIVE, DIRECT])
+def test_positions_energies_and_forces_are_bitwise_those_of_the_bare_calculator(kind):
+    simulated(OrbCalculator(built(kind=kind), device="cpu"))  # TorchScript's first calls compute otherwise
+    bare = simulated(OrbCalculator(built(kind=kind), device="cpu"))
+    profiled = simulated(ProfiledCalculator(OrbCalculator(built(kind=kind), device="cpu")))
     assert np.array_equal(profiled.positions, bare.positions)
     assert profiled.get_potential_energy() == bare.get_potential_energy()
     assert np.array_equal(profiled.get_forces(), bare.get_forces())
@@ -101,6 +119,7 @@ def test_the_backward_pass_of_a_conservative_model_is_forces_and_stress():
     simulated(calc, steps=1)
     row = rows_of(calc)[-1]
     assert row["components"]["backward (forces, stress)"] > 0
+    assert row["components"]["pair repulsion"] > 0
     (lane,) = read_records().of("lane")
     assert "backward (forces, stress)" in lane["groups"]
 
@@ -172,7 +191,29 @@ class TestCompiled:
         assert wrapped == self.frames()
 
 
-@pytest.mark.parametrize("spec", ["orb-v2:random", "orb-v3-conservative:random"])
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch.compile looks at it
+@pytest.mark.parametrize("kind", [CONSERVATIVE, DIRECT])
+def test_a_model_compiled_as_orb_models_does_computes_and_traces_as_the_bare_one(kind, dynamo):
+    def compiled():
+        calc = OrbCalculator(built(layers=1, kind=kind), device="cpu")
+        calc.model.compile(backend="eager", dynamic=True)
+        return calc
+
+    simulated(OrbCalculator(built(layers=1, kind=kind), device="cpu"))
+    bare = simulated(compiled(), steps=3)
+    expected = dynamo()
+    profiled = simulated(ProfiledCalculator(compiled()), steps=3)
+    assert dynamo() == expected
+    assert np.array_equal(profiled.get_forces(), bare.get_forces())
+    is_compiled = integration.describe(profiled.calc)["compiled"]
+    assert is_compiled is (expected["frames"].get("total", 0) > 0)
+    for row in rows_of(profiled.calc):
+        parts = row["components"]
+        assert ("message passing" in parts) is not is_compiled
+        assert bool({"backbone (compiled)", "model (compiled)"} & set(parts)) is is_compiled
+
+
+@pytest.mark.parametrize("spec", ["orb-v2:random", "orb-v3-conservative:random", "orb-v3-direct:random"])
 def test_a_spec_builds_a_model_with_random_weights(spec):
     calc = integration.build(spec)
     assert integration.describe(calc)["name"].lower().startswith(spec.split(":")[0])
