@@ -35,10 +35,20 @@ def test_a_neighbour_that_comes_and_goes_is_told_with_its_span(make, found):
     assert "from step" in finding.headline
 
 
-def test_a_run_that_is_preempted_throughout_has_nothing_to_compare_with(make, found):
-    finding = found(computing(make(N), lambda _: 2.5, lambda _: 1), "contention")
-    assert finding.verdict == "not enough evidence"
-    assert "all the time" in finding.headline
+def test_a_run_that_is_preempted_throughout_waits_or_sleeps(make, found):
+    starved = computing(make(N), lambda _: 2.5, lambda _: 1)
+    finding = found(starved, "contention")
+    assert (finding.verdict, finding.severity, finding.saving_share) == ("flagged", "info", None)
+    assert finding.numbers["processors_busy"] == pytest.approx(0.4, abs=0.03)
+    assert "waited for one, or slept" in finding.headline
+    assert found(computing(make(N), lambda _: 1.1, lambda _: 1), "contention").verdict == "clear"
+
+
+def test_a_starved_run_is_not_accused_of_what_takes_longer_between_its_calls(make, found):
+    starved = computing(make(N), lambda _: 2.5, lambda _: 1).every("gap_ns", lambda _: 3 * MS)
+    assert found(starved, "time-outside").severity == "info"
+    alone = computing(make(N), lambda _: 2.5, lambda _: 0).every("gap_ns", lambda _: 3 * MS)
+    assert found(alone, "time-outside").severity == "cost"
 
 
 def test_calls_that_sleep_or_compute_longer_are_not_in_contention(make, verdict):

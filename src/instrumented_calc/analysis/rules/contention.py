@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.rules.evidence import COMPETING
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
 from instrumented_calc.quantities import figures, percentage
 
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Mask
 
 FEWEST_STRETCHES = 10
-# Involuntary context switches per second above which a process competes for its processor: an undisturbed
-# one has 1 to 10, and one that shares a processor with a busy loop 100 to 300 (Linux, measured).
-COMPETING = 25.0
+# Share of the wall time with a processor below which a run that is preempted throughout waits. Uncalibrated.
+STARVED = 0.7
 # Share of the wall time without CPU time above which a stretch is disturbed, share of the whole run that is
 # worth a finding, and least share of undisturbed stretches. Uncalibrated.
 WAITING, LOST_SHARE, LEAST_QUIET = 0.15, 0.05, 0.1
@@ -34,7 +34,7 @@ def contention(evidence: Evidence) -> Observation:
         return unknown("preemptions are not recorded on this system")
     competing = found.preemptions > COMPETING
     if competing.mean() > 1 - LEAST_QUIET:
-        return unknown("the process was preempted all the time: no undisturbed part to compare with")
+        return _throughout(evidence, found)
     lost = np.where(competing, _waiting(found, ~competing), 0.0)
     disturbed = lost > WAITING * found.wall_ns
     wall = found.wall_ns * found.calls
@@ -57,6 +57,19 @@ def contention(evidence: Evidence) -> Observation:
     text = f"{_span(evidence, first, last)} other programs took processors: waiting for one takes"
     text += f" {percentage(share)} of the wall time, with {figures(rate)} preemptions per second"
     return flagged(text, numbers=numbers, n=number, saving_ns=waited)
+
+
+def _throughout(evidence: Evidence, found: Stretches) -> Observation:
+    """Judge a run that was preempted all the time: there is no undisturbed part to compare with."""
+    number = int(found.calls.sum())
+    had = evidence.had_processor
+    rate = 0.0 if found.preemptions is None else float(np.mean(found.preemptions))
+    numbers = {"processors_busy": had, "preemptions_per_s": rate}
+    text = f"the run was preempted {figures(rate)} times per second throughout,"
+    text += f" and had a processor for {percentage(had)} of the wall time"
+    if had >= STARVED:
+        return clear(text, evidence.part_of_calls(number), numbers, number)
+    return flagged(f"{text}: it waited for one, or slept", numbers=numbers, n=number)
 
 
 def _waiting(found: Stretches, quiet: Mask) -> Floats:

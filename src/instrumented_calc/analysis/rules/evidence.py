@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Medians need 30 steady calls, tails and drifts 200.
 FEWEST_FOR_MEDIAN = 30
 FEWEST_FOR_TAIL = 200
+# Involuntary context switches per second above which a process competes for its processor: an undisturbed
+# one has 1 to 10, and one that shares a processor with a busy loop 50 to 300 (Linux, measured).
+COMPETING = 25.0
 GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
 
 
@@ -78,6 +81,15 @@ class Evidence:
         """
         total = self.summary.evaluations.calls
         return self.all_calls if number >= total else f"{number:,} of {total:,} calls"
+
+    @property
+    def had_processor(self) -> float:
+        """Share of the wall time in which a run that was preempted throughout had a processor; else 1."""
+        found = self.stretches
+        if found is None or found.preemptions is None or float(np.mean(found.preemptions)) <= COMPETING:
+            return 1.0
+        wall = float((found.wall_ns * found.calls).sum())
+        return min(float((found.cpu_ns * found.calls).sum()) / wall, 1.0)
 
     @property
     def successful(self) -> Integers:

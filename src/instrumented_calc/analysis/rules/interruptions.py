@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
-from instrumented_calc.analysis.rules.contention import COMPETING
-from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
+from instrumented_calc.analysis.rules.evidence import COMPETING, FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.rules.vocabulary import LIST_NAME, NEIGHBOURS
 from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS

@@ -60,10 +60,14 @@ def oversubscription(evidence: Evidence) -> Observation:
         text += f"; the quota was used up in {percentage(throttled)} of the periods"
         return flagged(text, numbers=numbers, remedy=_fewer(pool, allowed))
     if threads[pool] <= TOO_MANY * max(allowed, 1):
-        return clear(text, f"{len(threads)} pools of threads", numbers)
+        return clear(text, _pools(threads), numbers)
     # An unused pool does no harm: only threads that keep more than one processor busy are too many.
     idle = busy is not None and (busy < HARDLY_BUSY * allowed or busy < ONE_CORE < allowed)
     return flagged(text, numbers=numbers, severity="info" if idle else None, remedy=_fewer(pool, allowed))
+
+
+def _pools(threads: dict[str, int]) -> str:
+    return "1 pool of threads" if len(threads) == 1 else f"{len(threads)} pools of threads"
 
 
 def _fewer(pool: str, allowed: float) -> str:
@@ -102,7 +106,7 @@ def idle_cores(evidence: Evidence) -> Observation:
     text = f"{figures(busy)} of {amount(allowed)} processors busy, {max(threads.values())} threads at most"
     single = max(threads.values()) == 1 and allowed >= MANY_CORES and busy < ONE_CORE
     if not single or evidence.on_gpu:
-        return clear(text, f"{len(threads)} pools of threads and the CPU time", numbers)
+        return clear(text, f"{_pools(threads)} and the CPU time", numbers)
     return flagged(text, numbers=numbers)
 
 

@@ -195,8 +195,8 @@ def _outside(breakdown: Breakdown | None) -> str:
 def _memory(summary: Summary, findings: Sequence[Finding]) -> str:
     memory, allocated, reserved = summary.memory, summary.device_allocated, summary.device_reserved
     words = [] if memory is None else [f"host peak {bytes_of(memory.peak_bytes)}"]
-    if memory is not None and memory.slope_bytes is not None:
-        words.append(_growth(memory, findings))
+    if memory is not None and (growth := _growth(memory, findings)):
+        words.append(growth)
     if allocated is not None:
         words.append(f"device peak {bytes_of(allocated.peak_bytes)}")
     if allocated is not None and reserved is not None:
@@ -205,10 +205,10 @@ def _memory(summary: Summary, findings: Sequence[Finding]) -> str:
 
 
 def _growth(memory: Memory, findings: Sequence[Finding]) -> str:
-    """Return the rate of growth, with interval and verdict if a rule has judged it."""
+    """Return the rate of growth, with interval and verdict; empty unless a rule has judged it."""
     found = host_growth_of(findings, memory.per)
     if found is None:
-        return f"{(memory.slope_bytes or 0) / 1e3:+.1f} kB/{memory.per} (no verdict)"
+        return ""
     return f"{found.kb:+.1f} kB/{memory.per} [{found.low_kb:.1f}, {found.high_kb:.1f}] {found.verdict}"
 
 

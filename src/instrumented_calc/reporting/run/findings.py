@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.quantities import count, figures, percent, plural
-from instrumented_calc.reporting.document import Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.document import Facts, Paragraph, Section
 from instrumented_calc.reporting.run import identity
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def findings_section(findings: Sequence[Finding], *, everything: bool = False) -
     if not findings:
         return None
     problems = [each for each in _of(findings, "flagged") if each.follows_from is None]
-    blocks: list[Paragraph | Facts | Table] = []
+    blocks: list[Paragraph | Facts] = []
     for finding in problems:
         head = f"{SEVERITIES[finding.severity]}  {finding.rule}: {identity.one_line(finding.headline)}"
         pairs = [*_pairs(finding), *_consequences(finding, findings)]
@@ -74,19 +74,19 @@ def _decided_by(missing: Sequence[Finding]) -> str:
     return "; ".join([*words, *([f"nothing here decides {', '.join(rest)}"] if rest else [])])
 
 
-def _in_full(findings: Sequence[Finding]) -> list[Table]:
-    """Return a table of the rules that were clear, and one of those that lacked evidence."""
-    cleared = [(each.rule, each.headline, each.coverage) for each in _of(findings, "clear")]
+def _in_full(findings: Sequence[Finding]) -> list[Paragraph | Facts]:
+    """Return a line on each rule that was clear, and on each that lacked evidence."""
+    cleared = [(each.rule, f"{each.headline} ({each.coverage})") for each in _of(findings, "clear")]
     missing = [
-        (each.rule, each.headline, "; ".join(need_words(need) for need in each.needs) or "-")
+        (each.rule, "; needs ".join([each.headline, *map(need_words, each.needs)]))
         for each in _of(findings, "not enough evidence")
     ]
-    tables = ((("clear", "because", "looked at"), cleared), (("not decided", "missing", "needs"), missing))
-    return [
-        Table(headings, tuple(tuple(identity.one_line(cell) for cell in row) for row in rows))
-        for headings, rows in tables
-        if rows
-    ]
+    blocks: list[Paragraph | Facts] = []
+    for heading, pairs in (("clear", cleared), ("not decided", missing)):
+        if pairs:
+            lines = tuple((name, identity.one_line(text)) for name, text in pairs)
+            blocks += [Paragraph((f"{heading} ({count(len(pairs))}):",)), Facts(lines)]
+    return blocks
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
