@@ -19,6 +19,7 @@ from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
 from instrumented_calc.capture.probes.torch_device import DeviceMemoryProbe
+from instrumented_calc.capture.probes.warp_compile import WarpCompileProbe
 from instrumented_calc.capture.rows.black_box import BlackBox
 from instrumented_calc.capture.rows.outbox import Outbox
 from instrumented_calc.capture.rows.row_maker import RowMaker
@@ -53,6 +54,7 @@ LISTENERS: dict[str, Callable[[CountingMaker], Listener]] = {
     "torch.einsum": lambda _: TorchEinsumProbe(),
     "torch's conversions": TorchConversionsProbe,
     "torch.compile": TorchCompileProbe,
+    "Warp's compilation": lambda _: WarpCompileProbe(),
 }
 
 
