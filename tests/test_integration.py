@@ -8,13 +8,14 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
 
 from instrumented_calc import integration
+from instrumented_calc.capture.identity.identity import identify
 
 
 def described(calc):
     """Return the evidence about a calculator's model, and the errors."""
     troubles = []
     known_by = integration.find_integration(calc, troubles)
-    return integration.describe_model(calc, known_by, troubles), troubles
+    return identify(calc, known_by, troubles), troubles
 
 
 class Foreign(Calculator):
@@ -79,7 +80,7 @@ def test_an_integration_that_cannot_be_imported_is_skipped_and_reported(install)
 def test_an_integration_that_cannot_describe_is_reported_and_leaves_the_generic_description(install):
     install("ic_rude", RUDE)
     assert described(Foreign()) == (
-        {},
+        {"name": "Foreign"},
         ["integration ic_rude failed in describe() of Foreign: RuntimeError: no idea"],
     )
 
@@ -92,31 +93,3 @@ def test_importing_the_protocol_imports_no_library():
     script = "import sys, instrumented_calc.integration; print({'ase', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert done.stdout == "set()\n"
-
-
-def test_the_largest_torch_module_is_described_without_an_integration(install):
-    torch = pytest.importorskip("torch")
-    calc = Foreign()
-    calc.scale = torch.nn.Linear(1, 1)
-    calc.models = [torch.nn.Linear(3, 4, dtype=torch.float64)]
-    assert described(calc) == (
-        {"name": "Linear", "parameters": 16, "dtype": "float64", "device": "cpu"},
-        [],
-    )
-
-
-def test_a_module_that_cannot_be_counted_is_reported_not_raised(install):
-    torch = pytest.importorskip("torch")
-    calc = Foreign()
-    calc.model = torch.nn.LazyLinear(2)
-    model, troubles = described(calc)
-    assert model == {}
-    assert len(troubles) == 1
-    assert "Foreign" in troubles[0]
-
-
-def test_a_calculator_without_a_dictionary_has_no_model():
-    class Slotted:
-        __slots__ = ()
-
-    assert described(Slotted()) == ({}, [])

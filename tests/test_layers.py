@@ -51,6 +51,7 @@ FLOORS = {
         "probes",
         "counting",
         "parts",
+        "identity",
         "calls",
         "rows",
         "tracing",

@@ -232,9 +232,11 @@ class Handle:
         return 0 if self._lane is None else self._lane.failed
 
     @property
-    def cache_hits(self) -> int:
-        """Number of property requests answered without a calculation."""
-        return 0 if self._lane is None else self._lane.cache_hits
+    def cache_hits(self) -> int | None:
+        """Number of property requests answered without a calculation; None if requests are not seen."""
+        if self._lane is None:
+            return 0
+        return self._lane.cache_hits if self._lane.requests_seen else None
 
     def close(self) -> None:
         """End the calculator's run."""

@@ -7,7 +7,6 @@ must not import its model library.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -154,7 +153,8 @@ class Integration(Protocol):
         Returns:
             Any of: `name` and `library` (for people), `parameters` (a number), `dtype`, `device`,
             `compiled` (whether torch.compile took effect), `precision`; more keys are kept. Values
-            must be JSON types; unknown values are omitted.
+            must be JSON types; unknown values are omitted. They replace what is found in any calculator: its
+            library, its torch model, its settings.
         """
         ...
 
@@ -185,30 +185,6 @@ class Integration(Protocol):
             ModelError: The spec belongs to this library, but the model cannot be built.
         """
         ...
-
-
-def describe_model(calc: Any, integration: Integration | None, troubles: list[str]) -> dict[str, Any]:
-    """Return the evidence about a calculator's model.
-
-    Args:
-        calc: The bare calculator.
-        integration: The one that recognises it, or None.
-        troubles: Receives one line for each failure.
-
-    Returns:
-        The integration's evidence or, without one, the evidence available for any torch module that the
-        calculator holds.
-    """
-    described = ask(integration, "describe", calc, troubles)
-    if described is not None:
-        return dict(described)
-    try:
-        return _describe_torch_module(calc)
-    except Exception as error:
-        if is_foreign(error):
-            raise
-        troubles.append(_trouble("for torch modules", "cannot describe", calc, error))
-        return {}
 
 
 def ask(integration: Integration | None, what: str, calc: Any, troubles: list[str]) -> Any | None:
@@ -295,25 +271,3 @@ def _ask(entry_point: metadata.EntryPoint, calc: Any, troubles: list[str]) -> In
 
 def _trouble(who: str, what: str, calc: Any, error: Exception) -> str:
     return f"integration {who} {what} {type(calc).__name__}: {type(error).__name__}: {error}"
-
-
-def _describe_torch_module(calc: Any) -> dict[str, Any]:
-    """Describe the largest torch module that a calculator holds, without importing torch."""
-    nn = getattr(sys.modules.get("torch"), "nn", None)
-    if nn is None:
-        return {}
-    held = list(getattr(calc, "__dict__", {}).values())
-    held += [member for value in held if isinstance(value, (list, tuple)) for member in value]
-    sizes = {
-        value: sum(parameter.numel() for parameter in value.parameters())
-        for value in held
-        if isinstance(value, nn.Module)
-    }
-    if not sizes:
-        return {}
-    module = max(sizes, key=sizes.__getitem__)
-    evidence: dict[str, Any] = {"name": type(module).__name__, "parameters": sizes[module]}
-    first = next(module.parameters(), None)
-    if first is not None:
-        evidence |= {"dtype": str(first.dtype).removeprefix("torch."), "device": str(first.device)}
-    return evidence

@@ -108,7 +108,7 @@ class Evaluations:
         failed: Outermost calls that raised, other than PropertyNotImplementedError.
         per_step: Calls per completed step.
         per_geometry: Calls per distinct geometry: above 1, something is recomputed.
-        get_property: Requests from outside a calculation.
+        get_property: Requests from outside a calculation; None, as the following ones, if they are not seen.
         cache_hits: Requests answered without a calculation.
         not_implemented: Requests answered by PropertyNotImplementedError.
     """
@@ -285,6 +285,8 @@ def _evaluations(
     journal: Journal, whole: Selection, phases: list[PhaseSummary], speed: Speed | None
 ) -> Evaluations:
     calls, counters = journal.calls, journal.counters
+    if journal.lanes and all(lane.requests_seen is False for lane in journal.lanes.values()):
+        counters = None
     stepping = [phase for phase in phases if phase.speed is not None]
     if speed is not None and speed.simulated_fs is not None:
         stepping = [phase for phase in stepping if phase.speed and phase.speed.simulated_fs]

@@ -225,6 +225,29 @@ def test_other_precision_is_granted_a_larger_tolerance_once_it_is_under_test(mea
     assert compare([double], [single], allowed=["dtype"]).comparable
 
 
+@pytest.mark.parametrize(
+    ("key", "name", "other"),
+    [
+        ("model", "name", "Bar"),
+        ("model", "library", "foo 2.0"),
+        ("model", "parameters", 8),
+        ("model", "cutoff", 5.0),
+        ("settings", "settings", {"method": "GFN1-xTB"}),
+        ("weights", "weights_sha256", "ef"),
+    ],
+)
+def test_another_calculator_forbids_a_verdict(measured, key, name, other):
+    model = {"name": "Foo", "library": "foo 1.0", "parameters": 7, "cutoff": 6.0}
+    model |= {"settings": {"method": "GFN2-xTB"}, "weights_sha256": "ab"}
+    before, after = measured(model=model), measured(model=model | {name: other})
+    found = compare([before], [after])
+    assert [each.rule for each in found.obstacles] == ["hardware-unequal"]
+    assert f"--allow {key}" in found.obstacles[0].text
+    assert compare([before], [after], allowed=[key]).comparable
+    assert compare([before], [after], allowed=["calculator"]).comparable
+    assert compare([before], [measured()]).comparable  # 0.1.0 did not record it
+
+
 def test_other_threads_are_not_comparable_unless_they_are_under_test(measured):
     one, two = (measured(threads_effective=[records.ThreadPool("blas", "openblas", n)]) for n in (1, 2))
     found = compare([one], [two])

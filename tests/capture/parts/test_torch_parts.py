@@ -55,10 +55,12 @@ class TestModules:
         self.rows(ProfiledCalculator(self.calculator(torch)))
         (lane,) = read_records().of("lane")
         assert lane["model"] == {
-            "name": "Sequential",
+            "name": "Perceptron (Sequential)",
+            "architecture": "Sequential",
             "parameters": 1501,
             "dtype": "float32",
             "device": "cpu",
+            "compiled": False,
         }
 
 

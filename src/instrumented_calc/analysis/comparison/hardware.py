@@ -1,6 +1,7 @@
 """Rule `hardware-unequal`: properties that two runs must share before their times are compared.
 
-A user passes a key to `--allow` if that property is under test.
+A user passes a key to `--allow` if that property is under test; `calculator` includes its model, settings and
+weights.
 """
 
 from __future__ import annotations
@@ -17,9 +18,21 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Environment
 
 # Keys accepted by `--allow`; a library is also accepted by its own name.
-KEYS = ("cpu", "processors", "gpu", "driver", "threads", "dtype", "device", "compiled", "python", "libraries")
+KEYS = (
+    *("calculator", "model", "settings", "weights"),
+    *("cpu", "processors", "gpu", "driver", "threads", "dtype", "device", "compiled", "python", "libraries"),
+)
+# Another calculator has another model, with settings and weights of its own; another model other weights.
+INCLUDED = {"calculator": ("model", "settings", "weights"), "model": ("weights",)}
 # The check of energies, also accepted by `--allow`.
 VALUES = "values"
+
+# Evidence about a calculator that must be equal: key, and name in the lane's record.
+OF_MODEL = (
+    *(("model", name) for name in ("name", "library", "parameters", "cutoff", "kernels", "form", "models")),
+    *(("weights", name) for name in ("weights_file", "weights_sha256")),
+    *(("dtype", "dtype"), ("dtype", "precision"), ("device", "device"), ("compiled", "compiled")),
+)
 
 Evidence = dict[str, dict[str, str]]
 
@@ -58,19 +71,26 @@ def evidence_of(journal: Journal) -> Evidence:
     found["driver"] = _known({"driver": torch.get("driver_version"), "CUDA": torch.get("cuda_version")})
     precision = ("default_dtype", "float32_matmul_precision", "tf32_matmul", "tf32_cudnn")
     found["dtype"] = _known({name: torch.get(name) for name in precision})
-    for key, names in (
-        ("dtype", ("dtype", "precision")),
-        ("device", ("device",)),
-        ("compiled", ("compiled",)),
-    ):
-        found.setdefault(key, {})
-        for name in names:
-            said = {
-                str(lane.model[name]) for lane in journal.lanes.values() if lane.model and name in lane.model
-            }
-            if said:
-                found[key][f"model's {name}"] = ", ".join(sorted(said))
+    models = [lane.model for lane in journal.lanes.values() if isinstance(lane.model, dict)]
+    for key, name in OF_MODEL:
+        said = {str(model[name]) for model in models if name in model}
+        if said:
+            found.setdefault(key, {})[f"model's {name}"] = ", ".join(sorted(said))
+    found["calculator"] = _known(
+        {"calculator": ", ".join(sorted({lane.calculator for lane in journal.lanes.values()}))}
+    )
+    found["settings"] = _settings(models)
     return found
+
+
+def _settings(models: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the calculators' settings by name, each with its distinct values."""
+    found: dict[str, set[str]] = {}
+    for model in models:
+        settings = model.get("settings")
+        for name, value in settings.items() if isinstance(settings, dict) else ():
+            found.setdefault(name, set()).add(str(value))
+    return {name: ", ".join(sorted(values)) for name, values in found.items()}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, str]:
@@ -96,6 +116,7 @@ def unequal(before: Sequence[Evidence], after: Sequence[Evidence], allowed: Sequ
     A value that some runs did not record is assumed equal, except for libraries: an unlisted library is
     absent.
     """
+    allowed = [*allowed, *(each for word in allowed for each in INCLUDED.get(word, ()))]
     found = []
     for key in KEYS:
         runs = [*before, *after]

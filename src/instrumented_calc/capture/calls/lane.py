@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.attribute_lookup import stored
+from instrumented_calc.capture.attribute_lookup import ABSENT, found_on, stored
 from instrumented_calc.capture.calls.driver import DriverWatch
 from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
+from instrumented_calc.capture.identity.identity import identify, settle_compiled
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.programs import program_of, program_parts
 from instrumented_calc.capture.probes.torch_device import device_times
 from instrumented_calc.foreign import own_faults_dropped
-from instrumented_calc.integration import ask, describe_model, find_integration
+from instrumented_calc.integration import ask, find_integration
 from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ class Lane:
         with suppress(Exception):  # during interpreter shutdown, modules may be missing
             self.recorder.let_go(self)
 
+    @property
+    def requests_seen(self) -> bool:
+        """Whether requests for properties are seen; those of ASE 4 are answered outside the calculator."""
+        return self.seen_by == "get_property" or found_on(type(self.calculator), "get_property") is not ABSENT
+
     def stored(self, name: str) -> Any:
         """Return an attribute stored in the calculator, or None, without running code of the calculator."""
         return stored(self.calculator, name)
@@ -146,7 +152,7 @@ class Lane:
         if parts is None:
             parts = program_parts(calculator)
         self.recorder.time_libraries()
-        self._evidence = describe_model(calculator, integration, troubles)
+        self._evidence = identify(calculator, integration, troubles)
         self._groups = {part.name: part.group for part in parts or ()}
         return parts, getattr(integration, "counts", None)
 
@@ -207,6 +213,8 @@ class Lane:
         )
         if self.seen_by == "get_property":
             record.cache_hits_known = self.cache_hits_known
+        if not self.requests_seen:
+            record.requests_seen = False
         if atoms is not None:
             with own_faults_dropped():  # any value is possible
                 record.n_atoms = len(atoms)
@@ -215,6 +223,7 @@ class Lane:
             program = program_of(self.calculator)
             if program is not None:
                 record.program = program
+        settle_compiled(self._evidence)
         if self._evidence:
             record.model = self._evidence
         self._complete(record)

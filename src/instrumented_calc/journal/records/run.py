@@ -60,13 +60,29 @@ class Lane(Struct, tag="lane", tag_field="event"):
         ]
         | UnsetType
     ) = UNSET
+    requests_seen: (
+        Annotated[
+            bool,
+            meta(
+                "False if requests, and answers from a cache, are not seen at all: the calculator has no"
+                " `get_property`, as those of ASE 4, whose cache is outside the calculator"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     n_atoms: Annotated[Natural, meta("Atoms at the first call", "1")] | UnsetType = UNSET
     formula: Annotated[str, meta("Chemical formula at the first call")] | UnsetType = UNSET
     program: (
         Annotated[str, meta("File name of the external program that calculates, from its command")]
         | UnsetType
     ) = UNSET
-    model: Annotated[dict[str, Any], meta("Model information from the integration")] | UnsetType = UNSET
+    model: (
+        Annotated[
+            dict[str, Any],
+            meta("What the calculator is: name, library, model, settings, weights; integrations add more"),
+        ]
+        | UnsetType
+    ) = UNSET
     groups: (
         Annotated[
             dict[str, str],

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Lane, Phase
 
+LONGEST_SETTINGS = 300  # characters
 PARAMETER_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -51,7 +52,8 @@ def command(journal: Journal) -> str | None:
 def model_words(lane: Lane) -> list[str]:
     """Return the known facts about a lane's model, most important first.
 
-    A lane's evidence may have `name`, `parameters`, `precision`, `compiled` and `library`.
+    A lane's evidence may have `name`, `parameters`, `precision` or `dtype`, `compiled` or `form`, `kernels`,
+    `cutoff` and `library`.
     """
     model: dict[str, Any] = lane.model or {}
     name = one_line(model.get("name") or lane.calculator.rpartition(".")[2])
@@ -59,13 +61,37 @@ def model_words(lane: Lane) -> list[str]:
     if isinstance(parameters, int) and parameters > 0:
         name += f" {_parameters(parameters)}"
     words = [name]
-    if model.get("precision"):
-        words.append(one_line(model["precision"]))
+    if model.get("precision") or model.get("dtype"):
+        words.append(one_line(model.get("precision") or model["dtype"]))
     if isinstance(model.get("compiled"), bool):
         words.append("compiled" if model["compiled"] else "EAGER (not compiled)")
+    if model.get("form"):
+        words.append(one_line(model["form"]))
+    if model.get("kernels"):
+        words.append(f"kernels of {one_line(model['kernels'])}")
+    if isinstance(model.get("cutoff"), float):
+        words.append(f"cut-off {model['cutoff']:g}")
     if model.get("library"):
         words.append(one_line(model["library"]))
     return words
+
+
+def settings_words(lane: Lane) -> str:
+    """Return the calculator's own settings: method GFN2-xTB, accuracy 1.0."""
+    settings = (lane.model or {}).get("settings")
+    pairs = settings.items() if isinstance(settings, dict) else ()
+    text = ", ".join(f"{name} {value}" for name, value in pairs)
+    return one_line(text if len(text) <= LONGEST_SETTINGS else f"{text[:LONGEST_SETTINGS]} ...")
+
+
+def weights_words(lane: Lane) -> str:
+    """Return the name of the file of weights, and the start of its hash."""
+    model: dict[str, Any] = lane.model or {}
+    if not isinstance(model.get("weights_file"), str):
+        return ""
+    return one_line(
+        f"{model['weights_file']}  sha256 of the first MB {str(model.get('weights_sha256'))[:12]}"
+    )
 
 
 def _parameters(number: int) -> str:

@@ -82,6 +82,10 @@ def _run(summary: Summary) -> Section:
             words = identity.model_words(lane.lane)
             system = identity.system_words(lane.lane)
             pairs.append(("calculator", "  ".join([*words, *([system] if system else [])])))
+            pairs += [
+                ("settings", identity.settings_words(lane.lane)),
+                ("weights", identity.weights_words(lane.lane)),
+            ]
     return Section("Run", (Facts(tuple((name, str(value)) for name, value in pairs if value)),))
 
 

@@ -1,0 +1,1 @@
+"""What a calculator is: its library, its model, its settings."""

@@ -1,0 +1,82 @@
+"""The evidence about a calculator for its lane's record: what runs here, in which version and form.
+
+An integration's own statements take precedence over what is found in any calculator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.capture.identity.distribution import library_of
+from instrumented_calc.capture.identity.holdings import holdings
+from instrumented_calc.capture.identity.settings import settings_of, weights_of
+from instrumented_calc.capture.identity.torch_model import torch_model
+from instrumented_calc.capture.parts import compiled_code
+from instrumented_calc.foreign import is_foreign
+from instrumented_calc.integration import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instrumented_calc.integration import Integration
+
+MODEL_NAMES = ("model_name", "model_type", "modelname")
+LONGEST_NAME = 100
+
+
+def identify(calculator: Any, integration: Integration | None, troubles: list[str]) -> dict[str, Any]:
+    """Return the evidence about a calculator, before its first call.
+
+    Args:
+        calculator: The bare calculator.
+        integration: The one that recognises it, or None.
+        troubles: Receives one line for each part that could not be determined.
+    """
+    held = [*holdings(calculator)]
+    found: dict[str, Any] = {}
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "model": lambda: torch_model(held),
+        "library": lambda: _known(library=library_of(calculator)),
+        "settings": lambda: _known(settings=settings_of(calculator)),
+        "weights": lambda: weights_of(held),
+    }
+    for what, part in parts.items():
+        found |= _answer(part, f"cannot describe the {what} of {type(calculator).__name__}", troubles)
+    found["name"] = _name(calculator, held, found.get("architecture", ""))
+    return found | dict(ask(integration, "describe", calculator, troubles) or {})
+
+
+def _answer(part: Callable[[], dict[str, Any]], trouble: str, troubles: list[str]) -> dict[str, Any]:
+    try:
+        return part()
+    except Exception as error:
+        if is_foreign(error):
+            raise
+        troubles.append(f"{trouble}: {type(error).__name__}: {error}")
+        return {}
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
+
+
+def settle_compiled(evidence: dict[str, Any]) -> None:
+    """Add that a torch model is not compiled, if after its first call nothing in the process is.
+
+    Args:
+        evidence: The evidence, changed in place.
+    """
+    if "architecture" in evidence and "form" not in evidence and not compiled_code.exists():
+        evidence.setdefault("compiled", False)
+
+
+def _name(calculator: Any, held: list[tuple[str, Any]], architecture: str) -> str:
+    """Return a name for people: the calculator's, and the model's in parentheses unless it is the same."""
+    cls = type(calculator)
+    library = cls.__module__.partition(".")[0]
+    own = cls.__name__
+    if library != "ase":
+        own = own.removesuffix("Calculator").removesuffix("ASE").removeprefix("ASE") or library
+    stated = next((v for n, v in held if n in MODEL_NAMES and type(v) is str and v.isprintable()), "")
+    model = stated[:LONGEST_NAME] or architecture
+    return own if not model or model.casefold() == own.casefold() else f"{own} ({model})"
