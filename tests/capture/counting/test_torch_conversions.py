@@ -288,10 +288,41 @@ class TestCompiled:
         _, value = converted(lambda: compiled(X))
         assert torch.equal(value, casts(X))
 
+    def test_functions_are_counted_if_it_is_only_loaded(self):
+        rows, _ = converted(lambda: (X.double(), torch.as_tensor(np.ones(3))))
+        assert {row.kind for row in rows} == {"cast", "numpy to torch"}
+        (record,) = read_journal("c.jsonl").conversions
+        assert not record.unseen
+
     def test_uncounted_functions_are_named(self):
+        torch.compile(casts, backend="eager")(X)
         converted(lambda: (X.double(), torch.as_tensor(np.ones(3))))
         (record,) = read_journal("c.jsonl").conversions
         assert record.unseen == ["as_tensor", "from_numpy", "tensor"]
+
+    def test_functions_are_given_back_before_the_first_compilation(self, probe):
+        own = torch.as_tensor.__wrapped__
+        assert torch.as_tensor is not own
+        traced = []
+
+        def backend(graph, _):
+            traced.append(torch.as_tensor)
+            return graph.forward
+
+        torch.compile(breaks, backend=backend)(X)
+        assert traced
+        assert all(each is own for each in traced)
+        probe.look()
+        assert torch.as_tensor is own
+
+    def test_a_table_that_dynamo_made_meanwhile_is_made_again(self, probe):
+        rules = pytest.importorskip("torch._dynamo.trace_rules")
+        rules.get_torch_obj_rule_map.cache_clear()
+        replacement, own = torch.as_tensor, torch.as_tensor.__wrapped__
+        assert replacement in rules.get_torch_obj_rule_map()
+        probe.close()
+        assert own in rules.get_torch_obj_rule_map()
+        assert replacement not in rules.get_torch_obj_rule_map()
 
     def test_when_it_is_loaded_later_the_functions_are_given_back(self, monkeypatch, dynamo):
         own = torch.as_tensor
@@ -301,15 +332,17 @@ class TestCompiled:
         assert torch.as_tensor is not own
         assert "to" in vars(torch.Tensor)
         monkeypatch.setattr(torch_conversions, "DYNAMO", "torch._dynamo")
+        torch.compile(casts, backend="eager")(X)  # before it is known to be loaded
         probe.look()
         assert torch.as_tensor is own
         assert "to" not in vars(torch.Tensor)
-        torch.compile(casts, backend="eager")(X)
+        torch.compile(breaks, backend="eager")(X)
         assert "to" in vars(torch.Tensor)
         probe.look()
         assert "to" in vars(torch.Tensor)
         probe.close()
         assert "to" not in vars(torch.Tensor)
+        dynamo.reset()
         torch.compile(breaks, backend="eager")(X)
         assert "to" not in vars(torch.Tensor)
 

@@ -4,7 +4,7 @@ torch's methods are replaced on its class during a run, and outside calls only d
 of subclasses and modes receive torch's own function, as always. torch.compile must not trace the
 replacements: they are removed while it compiles, and it runs them unmodified where it meets their frames. It
 guards functions of the module `torch` itself (from_numpy, as_tensor, tensor) by identity, so they are
-replaced only as long as torch.compile is not loaded; functions imported from torch earlier are not counted.
+replaced only until it compiles for the first time; functions imported from torch earlier are not counted.
 """
 
 from __future__ import annotations
@@ -67,12 +67,10 @@ class TorchConversionsProbe:
                     return
                 self._closed = True  # even if it fails: try only once
                 _replaced = _replaced or Replaced(torch)
-                _replaced.use()
+                _replaced.use(self._unseen)
                 self._replaced, self._closed = _replaced, False
             else:
                 self._replaced.give_way()
-            if not self._replaced.sees_functions:
-                self._unseen.update(FUNCTIONS)
 
     def close(self) -> None:
         """Stop counting; the last user restores torch."""
@@ -80,7 +78,7 @@ class TorchConversionsProbe:
             self._closed = True
             replaced, self._replaced = self._replaced, None
             if replaced is not None:
-                replaced.release()
+                replaced.release(self._unseen)
 
 
 class Replaced:
@@ -89,30 +87,34 @@ class Replaced:
     Args:
         torch: The module.
 
-    Attributes:
-        sees_functions: Whether the module's functions are replaced, too.
     """
 
     def __init__(self, torch: Any) -> None:
         self._torch = torch
-        self._users = 0
+        # Of each user, the names of the functions that were not counted all the time.
+        self._users: list[set[str]] = []
         # Created once and kept: a program may import them from torch, permanently, while they are installed.
         self._methods: dict[str, tuple[Any, Any]] = {}
         self._functions: dict[str, tuple[Any, Any]] = {}
         self._own_wait = getattr(torch._C, WAIT, None)  # what torch.cuda.synchronize calls
         self._wait = None if self._own_wait is None else _wait(self._own_wait)
-        self.sees_functions = False
+        self._sees_functions = False
 
-    def use(self) -> None:
-        """Install all replacements, if this is the first user; all or nothing."""
-        self._users += 1
-        if self._users > 1:
-            return
+    def use(self, unseen: set[str]) -> None:
+        """Install all replacements, if this is the first user; all or nothing.
+
+        Args:
+            unseen: Receives the names of functions that are not counted, now or later.
+        """
+        self._users.append(unseen)
         try:
-            self._put()
+            if len(self._users) == 1:
+                self._put()
         except BaseException:
-            self.release()
+            self.release(unseen)
             raise
+        if not self._sees_functions:
+            unseen.update(FUNCTIONS)
 
     def _put(self) -> None:
         if self._wait is not None:
@@ -123,10 +125,13 @@ class Replaced:
             self._put_methods()
         elif self._hear_of_compilation():
             self._put_methods()
+            if not _has_compiled():
+                self._put_functions()
 
-    def release(self) -> None:
+    def release(self, unseen: set[str]) -> None:
         """Restore torch, if this was the last user."""
-        self._users -= 1
+        place = next(place for place, each in enumerate(self._users) if each is unseen)
+        del self._users[place]
         if self._users:
             return
         if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:
@@ -141,16 +146,22 @@ class Replaced:
         self._take_methods()
 
     def give_way(self) -> None:
-        """Remove the replacements that torch.compile must not trace, if it is now loaded."""
+        """Remove the replacements that torch.compile must not trace, once it compiles something."""
         if DYNAMO not in sys.modules:
             self._put_methods()  # a device may be in use only now
             return
-        self._take_functions()
         handler = _compilation()
-        if handler is None or self._compiling not in handler.start_callbacks:
+        hears = handler is not None and self._compiling in handler.start_callbacks
+        if not hears:
             # It may be compiling right now: the methods are installed again when it has compiled something.
+            self._take_functions()
             self._take_methods()
-            self._hear_of_compilation()
+            hears = self._hear_of_compilation()
+        if hears and not _has_compiled():  # it is only loaded
+            self._put_methods()
+            self._put_functions()
+        else:
+            self._take_functions()
 
     def _hear_of_compilation(self) -> bool:
         handler = _compilation()
@@ -163,6 +174,7 @@ class Replaced:
     def _compiling(self, *_: Any) -> None:
         with _lock:
             self._take_methods()
+            self._take_functions()
 
     def _compiled(self, *_: Any) -> None:
         with _lock:
@@ -197,13 +209,16 @@ class Replaced:
         for name, (own, replacement) in self._functions.items():
             if getattr(torch, name) is own:
                 setattr(torch, name, replacement)
-        self.sees_functions = True
+        self._sees_functions = True
 
     def _take_functions(self) -> None:
-        self.sees_functions = False
+        self._sees_functions = False
         for name, (own, replacement) in self._functions.items():
             if getattr(self._torch, name) is replacement:
                 setattr(self._torch, name, own)
+        for unseen in self._users:
+            unseen.update(FUNCTIONS)
+        _forget([replacement for _, replacement in self._functions.values()])
 
 
 def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
@@ -222,6 +237,23 @@ def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
 def _compilation() -> Any:
     """Return torch.compile's compilation callbacks, if it is loaded."""
     return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)
+
+
+def _has_compiled() -> bool:
+    """Return whether torch.compile has been given any code: it may be compiling or have compiled it.
+
+    After `torch._dynamo.reset()` there is none.
+    """
+    codes = getattr(sys.modules.get("torch._dynamo.convert_frame"), "input_codes", None)
+    return bool(getattr(codes, "seen", True))  # unknown to this version: assume the worst
+
+
+def _forget(replacements: list[Any]) -> None:
+    """Have torch.compile look up torch's functions again, if its table was made while they were replaced."""
+    table = getattr(sys.modules.get("torch._dynamo.trace_rules"), "get_torch_obj_rule_map", None)
+    with suppress(AttributeError):  # unknown to this version
+        if table is not None and table.cache_info().currsize and not table().keys().isdisjoint(replacements):
+            table.cache_clear()
 
 
 def _has_device(torch: Any) -> bool:
