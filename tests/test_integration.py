@@ -9,13 +9,14 @@ from ase.calculators.emt import EMT
 
 from instrumented_calc import integration
 from instrumented_calc.capture.identity.identity import identify
+from instrumented_calc.capture.parts.holdings import holdings
 
 
 def described(calc):
     """Return the evidence about a calculator's model, and the errors."""
     troubles = []
     known_by = integration.find_integration(calc, troubles)
-    return identify(calc, known_by, troubles), troubles
+    return identify(calc, holdings(calc), known_by, troubles), troubles
 
 
 class Foreign(Calculator):

@@ -80,7 +80,9 @@ class TimedLane(Protocol):
     recorder: RecordedRun
     components: Any
 
-    def prepare(self) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
+    def prepare(
+        self, held: Sequence[Any]
+    ) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
         """Return the parts and the counts of the calculator's integration."""
 
     def parts_of_term(self, calculator: Any) -> Sequence[Part] | None:

@@ -23,6 +23,7 @@ from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.identity import distribution
 from instrumented_calc.capture.identity.distribution import library_of
 from instrumented_calc.capture.identity.identity import identify
+from instrumented_calc.capture.parts.holdings import holdings
 
 
 class FooCalculator(Calculator):
@@ -31,7 +32,7 @@ class FooCalculator(Calculator):
 
 def described(calculator):
     troubles = []
-    evidence = identify(calculator, None, troubles)
+    evidence = identify(calculator, holdings(calculator), None, troubles)
     assert troubles == []
     json.dumps(evidence)
     return evidence

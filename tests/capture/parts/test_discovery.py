@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from instrumented_calc.capture.parts.discovery import MOST_MODULES, find_inside
+from instrumented_calc.capture.parts.holdings import holdings
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -39,8 +40,12 @@ class Block(nn.Module):
         return self.rest[0](self.first(x))
 
 
+def inside(calculator):
+    return find_inside(holdings(calculator))
+
+
 def paths(**held):
-    return {part.name for part in find_inside(Holder(**held)).parts}
+    return {part.name for part in inside(Holder(**held)).parts}
 
 
 def closure_of(model):
@@ -107,7 +112,7 @@ def test_their_number_is_limited():
 def test_circles_end():
     one, other = Holder(), Holder(model=Block())
     vars(one)["other"], vars(other)["one"] = other, one
-    assert len(find_inside(one).parts) == 3
+    assert len(inside(one).parts) == 3
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +127,7 @@ class TestCompiled:
     """What torch.compile has compiled is one part, and nothing inside it is touched."""
 
     def reasons(self, **held):
-        return find_inside(Holder(**held)).reasons
+        return inside(Holder(**held)).reasons
 
     def test_a_module_compiled_in_place(self):
         model = Block()
@@ -161,4 +166,4 @@ class TestCompiled:
             def compute(self, x):
                 return self.model(x)
 
-        assert find_inside(Calculator(model=Block())).parts == []
+        assert inside(Calculator(model=Block())).parts == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.dynamo import has_compiled
 from instrumented_calc.capture.open_calls import SEPARATOR
 from instrumented_calc.capture.parts import compiled_code
 from instrumented_calc.capture.parts.discovery import find_inside
+from instrumented_calc.capture.parts.holdings import holdings
 from instrumented_calc.capture.parts.learning import Learning
 from instrumented_calc.capture.parts.libraries import BACKWARD, groups
 from instrumented_calc.foreign import is_foreign
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.interfaces import TimedLane
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.parts.components import Components
+    from instrumented_calc.capture.parts.discovery import Found
     from instrumented_calc.integration import Part
 
 FIRST_CALLS = 3
@@ -60,25 +64,35 @@ class FirstCalls:
         return self
 
     def _prepare(self, lane: TimedLane) -> None:
+        if self._prepared and not self._searches_again():
+            return
+        held = [*holdings(lane.calculator)]
         if not self._prepared:
-            parts, self._counts = lane.prepare()
+            parts, self._counts = lane.prepare(held)
             self._finds_modules = parts is None
             self._fix(lane, parts or ())
             self._prepared = True
-        if self._finds_modules and self._learning is None:
-            found = find_inside(lane.calculator)
-            for reason in found.reasons:
-                lane.note_absent(reason)
-            modules = found.parts
-            if found.terms and not self._parts:
-                self._fix(lane, found.terms)
-            for term in found.terms:
-                named = lane.parts_of_term(term.owner)
-                if named is not None:
-                    self._fix(lane, [*self._parts, *named])
-                    modules = [part for part in modules if not part.name.startswith(f"{term.path}.")]
-            if modules:
-                self._learning = Learning(modules, on_fault=lane.recorder.fault, on_absent=absent_from(lane))
+        if self._finds_modules:
+            self._find(lane, find_inside(held))
+
+    def _searches_again(self) -> bool:
+        """Return whether modules may have been made by a call so far."""
+        return self._finds_modules and self._learning is None and "torch" in sys.modules
+
+    def _find(self, lane: TimedLane, found: Found) -> None:
+        for reason in found.reasons:
+            lane.note_absent(reason)
+        parts: list[Part] = [*found.terms]
+        modules = found.parts
+        for term in found.terms:
+            named = lane.parts_of_term(term.owner)
+            if named is not None:
+                parts += named
+                modules = [part for part in modules if not part.name.startswith(f"{term.path}.")]
+        if parts:
+            self._fix(lane, parts)
+        if modules:
+            self._learning = Learning(modules, on_fault=lane.recorder.fault, on_absent=absent_from(lane))
 
     def _fix(self, lane: TimedLane, parts: Sequence[Part]) -> None:
         """Set the parts that are timed in any case."""
@@ -135,7 +149,7 @@ class FirstCalls:
 
     def _chosen(self, lane: TimedLane) -> Components | None:
         if self._learning is None:
-            if self._finds_modules and compiled_code.exists():
+            if self._finds_modules and has_compiled():
                 lane.note_absent(compiled_code.REASON)
             return self._fixed
         parts = self._learning.chosen()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.capture.calls.context import Context
     from instrumented_calc.capture.interfaces import RecordedRun
+    from instrumented_calc.capture.parts.holdings import Held
     from instrumented_calc.integration import Part
 
 
@@ -139,8 +140,13 @@ class Lane:
             return dict(getattr(returned, "properties", ()))
         return None
 
-    def prepare(self) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
-        """Ask the integration, before the first call.
+    def prepare(
+        self, held: Sequence[Held]
+    ) -> tuple[Sequence[Part] | None, Callable[[Any], dict[str, int]] | None]:
+        """Identify the calculator and ask its integration, before the first call.
+
+        Args:
+            held: All that the calculator holds.
 
         Returns:
             The timed parts, or None if no integration names them and no external program runs; and the
@@ -152,7 +158,7 @@ class Lane:
         if parts is None:
             parts = program_parts(calculator)
         self.recorder.time_libraries()
-        self._evidence = identify(calculator, integration, troubles)
+        self._evidence = identify(calculator, held, integration, troubles)
         self._groups = {part.name: part.group for part in parts or ()}
         return parts, getattr(integration, "counts", None)
 

@@ -24,6 +24,7 @@ from instrumented_calc.capture.counting.conversions import (
     note_wait,
 )
 from instrumented_calc.capture.counting.torch_einsum import leave_alone, loaded_torch
+from instrumented_calc.capture.dynamo import DYNAMO, callbacks, has_compiled
 from instrumented_calc.capture.open_calls import active
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ COPIES = ("to", "cpu", "cuda", "float", "double", "half")
 SYNCS = ("item", "tolist", "__float__", "__int__", "__bool__")
 FUNCTIONS = ("from_numpy", "as_tensor", "tensor")
 WAIT = "_cuda_synchronize"
-DYNAMO = "torch._dynamo"
 
 _lock = threading.RLock()
 _replaced: Replaced | None = None
@@ -125,7 +125,7 @@ class Replaced:
             self._put_methods()
         elif self._hear_of_compilation():
             self._put_methods()
-            if not _has_compiled():
+            if not has_compiled():
                 self._put_functions()
 
     def release(self, unseen: set[str]) -> None:
@@ -136,7 +136,7 @@ class Replaced:
             return
         if self._wait is not None and getattr(self._torch._C, WAIT) is self._wait:
             setattr(self._torch._C, WAIT, self._own_wait)
-        handler = _compilation()
+        handler = callbacks()
         if handler is not None:
             with suppress(ValueError):
                 handler.start_callbacks.remove(self._compiling)
@@ -150,21 +150,21 @@ class Replaced:
         if DYNAMO not in sys.modules:
             self._put_methods()  # a device may be in use only now
             return
-        handler = _compilation()
+        handler = callbacks()
         hears = handler is not None and self._compiling in handler.start_callbacks
         if not hears:
             # It may be compiling right now: the methods are installed again when it has compiled something.
             self._take_functions()
             self._take_methods()
             hears = self._hear_of_compilation()
-        if hears and not _has_compiled():  # it is only loaded
+        if hears and not has_compiled():  # it is only loaded
             self._put_methods()
             self._put_functions()
         else:
             self._take_functions()
 
     def _hear_of_compilation(self) -> bool:
-        handler = _compilation()
+        handler = callbacks()
         if handler is None:  # still being loaded, or older than torch 2.3
             return False
         handler.register_start_callback(self._compiling)
@@ -232,20 +232,6 @@ def _functions(torch: Any) -> dict[str, tuple[Any, Any]]:
         if id(own) in scripted:
             scripted[id(replacement)] = scripted[id(own)]
     return made
-
-
-def _compilation() -> Any:
-    """Return torch.compile's compilation callbacks, if it is loaded."""
-    return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)
-
-
-def _has_compiled() -> bool:
-    """Return whether torch.compile has been given any code: it may be compiling or have compiled it.
-
-    After `torch._dynamo.reset()` there is none.
-    """
-    codes = getattr(sys.modules.get("torch._dynamo.convert_frame"), "input_codes", None)
-    return bool(getattr(codes, "seen", True))  # unknown to this version: assume the worst
 
 
 def _forget(replacements: list[Any]) -> None:

@@ -7,32 +7,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.dynamo import has_compiled
 from instrumented_calc.capture.identity.distribution import library_of
-from instrumented_calc.capture.identity.holdings import holdings
 from instrumented_calc.capture.identity.settings import settings_of, weights_of
 from instrumented_calc.capture.identity.torch_model import torch_model
-from instrumented_calc.capture.parts import compiled_code
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.integration import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from instrumented_calc.capture.parts.holdings import Held
     from instrumented_calc.integration import Integration
 
 MODEL_NAMES = ("model_name", "model_type", "modelname")
 LONGEST_NAME = 100
+DEEPEST = 4  # dots in a path: what is held further away does not describe the calculator
 
 
-def identify(calculator: Any, integration: Integration | None, troubles: list[str]) -> dict[str, Any]:
+def identify(
+    calculator: Any, within: Iterable[Held], integration: Integration | None, troubles: list[str]
+) -> dict[str, Any]:
     """Return the evidence about a calculator, before its first call.
 
     Args:
         calculator: The bare calculator.
+        within: All that it holds.
         integration: The one that recognises it, or None.
         troubles: Receives one line for each part that could not be determined.
     """
-    held = [*holdings(calculator)]
+    held = [
+        (path.rpartition(".")[2], value)
+        for path, value, in_module in within
+        if path and not in_module and path.count(".") <= DEEPEST
+    ]
     found: dict[str, Any] = {}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "model": lambda: torch_model(held),
@@ -66,7 +74,7 @@ def settle_compiled(evidence: dict[str, Any]) -> None:
     Args:
         evidence: The evidence, changed in place.
     """
-    if "architecture" in evidence and "form" not in evidence and not compiled_code.exists():
+    if "architecture" in evidence and "form" not in evidence and not has_compiled():
         evidence.setdefault("compiled", False)
 
 

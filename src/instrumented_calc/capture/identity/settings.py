@@ -70,7 +70,7 @@ def weights_of(held: Sequence[tuple[str, Any]]) -> dict[str, str]:
     """Return the name and the hash of the file that a calculator's weights come from.
 
     Args:
-        held: Names and values, see `holdings`.
+        held: Names and values of what the calculator holds, except inside torch modules.
 
     Returns:
         `weights_file` (the name without its folder) and `weights_sha256` (of the first megabyte); empty if

@@ -34,7 +34,7 @@ def torch_model(held: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return the evidence about the largest torch model among a calculator's holdings.
 
     Args:
-        held: Names and values, see `holdings`.
+        held: Names and values of what the calculator holds, except inside torch modules.
 
     Returns:
         Any of `architecture` (its class), `parameters` (a number), `dtype` (of most of them), `device`,

@@ -1,4 +1,4 @@
-"""What torch.compile has compiled in this process, and when it starts to compile.
+"""Keeps stand-ins out of the way of torch.compile.
 
 Dynamo guards the modules that it traces: a stand-in inside one would be compiled in, break the graph or cause
 a recompilation. So stand-ins inside torch modules give way before it compiles, and stay away from then on.
@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.dynamo import DYNAMO, callbacks
 from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
@@ -30,17 +31,6 @@ def is_exposed(part: Part) -> bool:
     return issubclass(kind, nn.Module) and not hasattr(part.owner.forward, "_torchdynamo_orig_callable")
 
 
-def exists() -> bool:
-    """Return whether torch.compile has compiled any code that is still in use."""
-    frames: Any = sys.modules.get("torch._dynamo.convert_frame")
-    if frames is None:
-        return False
-    try:
-        return bool(frames.output_codes.seen_ids)
-    except AttributeError:  # unknown to this version: assume the worst
-        return True
-
-
 class CompileWatch:
     """Tells when torch.compile starts to compile, or is about to be loaded, while it is in place.
 
@@ -55,10 +45,10 @@ class CompileWatch:
 
     def begin(self) -> bool:
         """Start to watch; return whether that is possible."""
-        if "torch._dynamo" not in sys.modules:
+        if DYNAMO not in sys.modules:
             sys.meta_path.insert(0, self)
             return True
-        handler = _callbacks()
+        handler = callbacks()
         if handler is None:  # still being loaded, or older than torch 2.3
             return False
         handler.register_start_callback(self._compiling)
@@ -68,7 +58,7 @@ class CompileWatch:
         """Stop watching. Calling it twice is harmless."""
         with suppress(ValueError):
             sys.meta_path.remove(self)
-        handler = _callbacks()
+        handler = callbacks()
         if handler is not None:
             with suppress(ValueError):
                 handler.remove_start_callback(self._compiling)
@@ -79,11 +69,6 @@ class CompileWatch:
 
     def find_spec(self, name: str, *_: Any) -> None:
         """Find no module, as one of Python's finders, but note the name."""
-        if name == "torch._dynamo":
+        if name == DYNAMO:
             with own_faults_dropped():
                 self._on_load()
-
-
-def _callbacks() -> Any:
-    """Return torch.compile's callbacks, if it is loaded."""
-    return getattr(sys.modules.get("torch._dynamo.callback"), "callback_handler", None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from instrumented_calc.capture.counting.jax_programs import explain
+from instrumented_calc.capture.dynamo import has_compiled
 from instrumented_calc.capture.open_calls import SEPARATOR, extras_of
 from instrumented_calc.capture.parts import compiled_code
 from instrumented_calc.capture.parts.programs import (
@@ -108,7 +109,7 @@ class Components:
         return self
 
     def _look_out_for_compilation(self) -> None:
-        if not (self._gives_way or compiled_code.exists()) and self._watch.begin():
+        if not (self._gives_way or has_compiled()) and self._watch.begin():
             return
         exposed = {id(each) for each in self._exposed}
         self._stand_ins = [each for each in self._stand_ins if id(each) not in exposed]

@@ -6,10 +6,10 @@ call without compilation pays nothing.
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.dynamo import callbacks
 from instrumented_calc.capture.open_calls import active, call_of, extras_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ class TorchCompileProbe:
 
     def look(self) -> None:
         """Start listening, if Dynamo is now loaded."""
-        callback = sys.modules.get("torch._dynamo.callback")
-        if self._handler is None and callback is not None:
-            self._handler = callback.callback_handler
+        if self._handler is None:
+            self._handler = callbacks()
+            if self._handler is None:
+                return
             self._handler.register_start_callback(self._begun)
             self._handler.register_end_callback(self._ended)
 
