@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import types
 
 import pytest
 
@@ -42,6 +43,10 @@ class Block(nn.Module):
 
 def inside(calculator):
     return find_inside(holdings(calculator))
+
+
+def reasons(**held):
+    return inside(Holder(**held)).reasons
 
 
 def paths(**held):
@@ -95,8 +100,25 @@ def test_modules_hidden_from_torch_in_a_plain_list_are_found():
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # deprecated, but models still use it
-def test_a_scripted_module_is_one_part():
-    assert paths(model=torch.jit.script(Block())) == {"model"}
+def test_a_scripted_module_is_one_part_and_the_reason_is_given():
+    model = torch.jit.script(Block())
+    assert paths(model=model) == {"model"}
+    assert reasons(model=model) == ["model is compiled by TorchScript"]
+    more = [torch.jit.script(Block()) for _ in range(2)]
+    assert reasons(model=model, more=more) == ["model and 2 more are compiled by TorchScript"]
+
+
+class AOTICompiledModel:
+    """Has the name of the class by which torch runs a model compiled by AOTInductor."""
+
+
+def test_the_reason_is_given_for_a_model_compiled_ahead_of_time():
+    assert reasons(inner=Holder(model=AOTICompiledModel())) == ["inner.model is compiled by AOTInductor"]
+
+
+def test_the_reason_is_given_for_a_cuda_graph():
+    graphed = types.FunctionType(closure_of.__code__, {"__name__": "torch.cuda.graphs"})
+    assert reasons(model=graphed) == ["model is replayed as a CUDA graph"]
 
 
 def test_code_that_a_library_generates_is_part_of_its_module():
@@ -105,8 +127,13 @@ def test_code_that_a_library_generates_is_part_of_its_module():
     assert "model._compiled_main" not in paths(model=model)
 
 
+def test_a_sequence_of_layers_is_one_part_but_not_one_of_other_modules():
+    assert paths(model=nn.Sequential(nn.Linear(2, 2), nn.SiLU())) == {"model"}
+    assert "model.0" in paths(model=nn.Sequential(Block()))
+
+
 def test_their_number_is_limited():
-    assert len(paths(model=nn.Sequential(*(nn.Linear(1, 1) for _ in range(MOST_MODULES))))) == MOST_MODULES
+    assert len(paths(model=nn.ModuleList(nn.Linear(1, 1) for _ in range(MOST_MODULES + 1)))) == MOST_MODULES
 
 
 def test_circles_end():
@@ -126,14 +153,11 @@ def nothing_compiled():
 class TestCompiled:
     """What torch.compile has compiled is one part, and nothing inside it is touched."""
 
-    def reasons(self, **held):
-        return inside(Holder(**held)).reasons
-
     def test_a_module_compiled_in_place(self):
         model = Block()
         model.compile(backend="eager")
         assert paths(model=model) == {"model"}
-        assert self.reasons(model=model) == ["model is compiled by torch.compile"]
+        assert reasons(model=model) == ["model is compiled by torch.compile"]
 
     def test_a_compiled_copy_beside_the_original(self):
         model = Block()

@@ -4,6 +4,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support import ExactClock
 
 from instrumented_calc.capture.parts.call_tree import CallTree
 from instrumented_calc.capture.parts.frontier import LONGEST_NAME, MOST_ROWS, choose, summed
@@ -34,6 +35,17 @@ def chosen(nested, **classes):
 def test_a_module_that_holds_all_is_passed_through():
     blocks = {"embed": (10, {}), "block": (60, {}), "head": (30, {})}
     assert chosen({"potential": (0, {"model": (0, blocks)})}) == {"embed": 10, "block": 60, "head": 30}
+
+
+def test_a_module_that_only_runs_another_one_keeps_its_name():
+    head = {"layers": (30, {})}
+    assert chosen({"model": (0, {"embed": (70, {}), "head": (0, head)})}) == {"embed": 70, "head": 30}
+
+
+def test_a_long_backward_pass_does_not_hide_the_modules():
+    blocks = {"embed": (10, {}), "block": (9, {}), "head": (8, {})}
+    rows = chosen({"graph": (30, {}), "model": (0, blocks), "backward": (500, {})})
+    assert rows == {"graph": 30, "embed": 10, "block": 9, "head": 8, "backward": 500}
 
 
 def test_repeated_blocks_are_one_row_with_their_number():
@@ -72,11 +84,14 @@ def test_names_are_as_long_as_they_must_be_to_differ():
         {
             "model": (
                 0,
-                {"first": (0, {"linear": (30, {}), "x": (30, {})}), "second": (0, {"linear": (40, {})})},
+                {
+                    "first": (0, {"linear": (20, {}), "x": (30, {})}),
+                    "second": (0, {"linear": (40, {}), "y": (10, {})}),
+                },
             )
         }
     )
-    assert rows == {"first.linear": 30, "x": 30, "second.linear": 40}
+    assert rows == {"first.linear": 20, "x": 30, "second.linear": 40, "y": 10}
 
 
 def test_a_module_that_is_run_too_often_is_not_opened():
@@ -118,3 +133,22 @@ def test_whatever_the_model_rows_are_few_short_and_sum_to_the_measured_time(nest
     assert sum(rows.values()) == covered
     assert itertools.chain(rows)  # every row was timed
     assert set(rows) <= set(names.values())
+
+
+def test_work_is_told_apart_by_the_part_that_runs():
+    clock = ExactClock()
+    tree = CallTree(clock)
+    clock.advance(100)
+    tree.enter("model")
+    clock.advance(5)
+    tree.enter("Term / head")
+    clock.advance(7)
+    tree.leave()
+    clock.advance(2)
+    tree.leave()
+    clock.advance(100)
+    tree.enter("model")
+    tree.leave()
+    assert tree.times["model"] == tree.times["head"] == 7
+    assert tree.parents == {"model": "", "head": "model"}
+    assert tree.entries == {"model": 2, "head": 1}

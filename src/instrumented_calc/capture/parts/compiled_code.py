@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.integration import Part
 
-REASON = "torch.compile is in use: parts inside torch modules are not timed"
+REASON = "torch.compile is in use, which must not meet timers inside torch modules"
 COMPILED_MODULE = "OptimizedModule"
 
 

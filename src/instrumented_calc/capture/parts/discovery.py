@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.parts.holdings import Held
 
 MOST_MODULES = 400
+# Beginnings of the names of classes, and modules of functions, with nothing inside that runs in Python.
+CLOSED_CLASSES = {
+    "AOTICompiledModel": "compiled by AOTInductor",
+    "AOTIModel": "compiled by AOTInductor",
+    "CUDAGraph": "replayed as a CUDA graph",
+    "ScriptFunction": "compiled by TorchScript",
+}
+CLOSED_FUNCTIONS = {
+    "torch._export": "compiled by AOTInductor",
+    "torch.cuda.graphs": "replayed as a CUDA graph",
+}
 ENTRY_OF_COMPILED = "_compiled_call_impl"  # where `module.compile()` leaves the compiled forward
 
 
@@ -59,24 +70,27 @@ class _Search:
         found = Found()
         modules: list[tuple[str, Any]] = []
         calculators: list[tuple[str, Any]] = []
-        sealed: set[int] = set()  # modules inside compiled code
+        compiled: dict[str, list[str]] = {}  # paths by what is the matter with them
+        sealed: set[int] = set()  # modules inside code compiled by torch.compile
         for path, value, _ in held:
             inside = self._compiled_inside(value)
+            how = self._closed(value) if inside is None else "compiled by torch.compile"
+            if how:
+                compiled.setdefault(how, []).append(path or "the calculator")
             if inside is not None:
-                reason = f"{path or 'the calculator'} is compiled by torch.compile"
-                found.reasons.append(reason)
                 sealed |= {id(each) for _, each, _ in holdings(inside) if each is not value}
             if self._kinds.is_module(value):
                 modules.append((path, value))
             elif path and is_term(value) and not is_recorded(value):
                 calculators.append((path, value))
+        found.reasons = [_reason(paths, how) for how, paths in compiled.items()]
         found.terms = terms(calculators)
-        paths = {path for path, _ in modules}
+        around = dict(modules)
         for path, module in modules:
             part = None if id(module) in sealed else self._part(path, module)
-            if part is not None and _is_generated(path, module, paths):
+            if part is None or _is_detail(path, module, around.get(path.rpartition(".")[0])):
                 continue
-            if part is not None and len(found.parts) < MOST_MODULES:
+            if len(found.parts) < MOST_MODULES:
                 found.parts.append(part)
         return found
 
@@ -103,6 +117,15 @@ class _Search:
             return value
         return None
 
+    def _closed(self, value: Any) -> str:
+        """Return how a value was made so that nothing inside it can be timed, or an empty text."""
+        kind = type(value)
+        if issubclass(kind, self._kinds.script):
+            return "compiled by TorchScript"
+        if kind is FunctionType:
+            return CLOSED_FUNCTIONS.get(value.__module__, "")
+        return next((how for name, how in CLOSED_CLASSES.items() if kind.__name__.startswith(name)), "")
+
     def _has_compiled_method(self, kind: type) -> bool:
         """Return whether a method of a class is decorated with torch.compile."""
         known = self._compiled_classes.get(kind)
@@ -116,7 +139,20 @@ class _Search:
         return known
 
 
-def _is_generated(path: str, module: Any, paths: set[str]) -> bool:
-    """Return whether a module is code that a library generates inside a module, as e3nn does."""
-    around, _, name = path.rpartition(".")
-    return name.startswith("_") and around in paths and not vars(module).get("_modules")
+def _is_detail(path: str, module: Any, parent: Any) -> bool:
+    """Return whether a module is part of the one around it: generated code, or a layer in a sequence.
+
+    e3nn generates code into modules. A sequence of torch's own layers without names, as Linear and SiLU, is
+    one part.
+    """
+    name = path.rpartition(".")[2]
+    if parent is None:
+        return False
+    if name.isdigit() and type(parent).__name__ == "Sequential":
+        return package_of(type(module)) == "torch"
+    return name.startswith("_") and not vars(module).get("_modules")
+
+
+def _reason(paths: list[str], how: str) -> str:
+    more = f" and {len(paths) - 1} more" if paths[1:] else ""
+    return f"{paths[0]}{more} {'are' if more else 'is'} {how}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.parts.call_tree import CallTree
 
 FEWEST_ROWS, MOST_ROWS = 3, 10
-SMALLEST = 0.02  # share of the parts' time below which a module has no row of its own
+SMALLEST = 0.02  # share of the modules' time below which a module has no row of its own
 LARGEST = 0.25  # share above which a module is replaced by those inside it
 COVER = 0.5  # share of a module's time that those inside it must take
 MOST_ENTRIES = 60  # times that chosen modules may run in a call: each costs about 2 us
@@ -55,7 +55,8 @@ def choose(tree: CallTree, times: dict[str, int], classes: dict[str, str]) -> di
     Args:
         tree: The modules that ran in a call.
         times: Exclusive times of all parts of the call, in ns.
-        classes: Class names of the modules by their paths; other parts have rows in any case.
+        classes: Class names of the modules by their paths; other parts have rows in any case. Shares are
+            those of the modules' time: a backward pass is many times as long, and as much theirs.
 
     Returns:
         Names by paths.
@@ -133,8 +134,8 @@ def _pattern(path: str, tree: CallTree, classes: dict[str, str]) -> str:
 
 def _opened(rows: list[ModuleRow], times: dict[str, int], classes: dict[str, str]) -> list[ModuleRow]:
     """Return the rows to show, after the largest have been replaced by those inside them."""
-    everything = sum(times.values()) or 1
-    others = sum(name not in classes and time >= SMALLEST * everything for name, time in times.items())
+    everything = sum(row.total_ns for row in rows) or 1
+    others = sum(name not in classes for name in times)
     shown, closed = [*rows], set()
     while candidates := [row for row in shown if row.inside and id(row) not in closed]:
         row = max(candidates, key=lambda each: each.total_ns)
@@ -147,10 +148,11 @@ def _opened(rows: list[ModuleRow], times: dict[str, int], classes: dict[str, str
         rest = row.total_ns - sum(each.total_ns for each in members)
         own = [ModuleRow(row.pattern, row.paths, rest, row.entries)] if rest >= SMALLEST * everything else []
         new = [each for each in shown if each is not row] + members + own
-        passes_through = len(members) == 1 and not own
         is_large = row.total_ns >= LARGEST * everything and rest <= (1 - COVER) * row.total_ns
         is_cheap = sum(each.entries for each in new) <= MOST_ENTRIES
-        fits = passes_through or (len(new) + others <= MOST_ROWS and (is_large or is_short))
+        fits = len(new) + others <= MOST_ROWS and (is_large or is_short)
+        if len(members) == 1 and not own:  # it only passes on; the last of such a chain has the first's name
+            fits = bool(members[0].inside)
         if members and is_cheap and fits:
             shown = new
         else:

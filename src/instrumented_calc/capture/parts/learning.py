@@ -57,7 +57,7 @@ class Learning:
     def collect(self, entry: Entry) -> None:
         """Choose the modules by the calls so far, and replace this call's times by those of the rows.
 
-        Each module counts with its shortest time: much of the first calls' work happens only once.
+        Each module counts with the least work of a call: much of the first calls' work happens only once.
         """
         tree = self._open.pop(id(entry), None)
         if self._components.interrupted:
@@ -67,8 +67,9 @@ class Learning:
             return
         times, terms = _without_terms(entry.components, self._classes)
         least = self._least
-        for part, time in times.items():
-            least[part] = min(time, least.get(part, time))
+        for part in times:
+            work = tree.times.get(part, 0)
+            least[part] = min(work, least.get(part, work))
         self.names = choose(tree, least, self._classes)
         self._components.relabel(self.names)
         entry.components = summed(times, tree.parents, self._classes, self.names, terms)

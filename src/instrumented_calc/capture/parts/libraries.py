@@ -182,5 +182,5 @@ def _builds_always(_: Any) -> dict[str, int]:
 
 def _hide_from_dynamo() -> None:
     """Make torch.compile run stand-ins unmodified where it meets them between compiled parts."""
-    functions = (StandIn.__call__, Backward.__call__, CallTree.enter, CallTree.leave)
-    leave_alone(sys.modules["torch"], *functions, DeviceTimes.enter, DeviceTimes.leave)
+    functions = (StandIn.__call__, Backward.__call__, DeviceTimes.enter, DeviceTimes.leave)
+    leave_alone(sys.modules["torch"], *functions, CallTree.enter, CallTree.leave, CallTree.charge)
