@@ -62,6 +62,18 @@ def test_unmeasured_values_are_reported(journal):
     assert "instrumented-calc validate" in text
 
 
+def test_why_a_calculator_is_not_split_further_is_said_beside_its_parts(journal):
+    rows = [
+        records.Lane(
+            lane=0, calculator="a.B", seen_by="calculate", parts_absent=["model is compiled by TorchScript"]
+        ),
+        records.Call(index=0, lane=0, start_ns=0, wall_ns=100, components={"model": 60}),
+    ]
+    text = render_text(build_report([ReadRun(summarize(read_journal(journal("run.jsonl", *rows))))]))
+    section = text.partition("Where the time went")[2].partition("\n\n\n")[0]
+    assert "Not split further: model is compiled by TorchScript." in section
+
+
 def test_markdown_has_tables_and_escapes_markup(golden):
     text = render_markdown(build_report([ReadRun(golden)]))
     assert "| whole run | ns | % of wall |" in text

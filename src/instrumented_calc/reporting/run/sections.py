@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.timing.latency import Latency
     from instrumented_calc.analysis.timing.part_spread import PartSpread
 
+REASONS_SHOWN = 5
 LANES_SHOWN = 20
 NOTICES_SHOWN = 10
 
@@ -51,7 +52,7 @@ def sections_of(summary: Summary) -> list[Section]:
         compilation_section(summary),
         _phases(summary.phases),
         _lanes(summary.lanes),
-        _breakdown(summary.breakdown, summary.phases, summary.spread),
+        _breakdown(summary.breakdown, summary.phases, summary.spread, summary.lanes),
         contractions_section(summary.contractions, summary.gemms),
         conversions_section(summary.conversions),
         device_section(summary.device),
@@ -234,7 +235,10 @@ def _lanes(lanes: list[LaneSummary]) -> Section | None:
 
 
 def _breakdown(
-    breakdown: Breakdown | None, phases: list[PhaseSummary], spread: dict[str, PartSpread]
+    breakdown: Breakdown | None,
+    phases: list[PhaseSummary],
+    spread: dict[str, PartSpread],
+    lanes: list[LaneSummary],
 ) -> Section | None:
     if breakdown is None or not breakdown.wall_ns:
         return None
@@ -262,9 +266,16 @@ def _breakdown(
         remarks.append(
             "Energy and forces are computed in one pass: no component belongs to only one of them."
         )
+    remarks += _reasons(lanes)
     if not any(part.kind == "profiler" for part in breakdown.parts):
         remarks.append(f"Profiler: {NOT_MEASURED}.")
     return Section("Where the time went", (*blocks, *([Paragraph(tuple(remarks))] if remarks else [])))
+
+
+def _reasons(lanes: list[LaneSummary]) -> list[str]:
+    """Return why parts of the calculators have no row."""
+    known = (reason for lane in lanes if lane.lane is not None for reason in lane.lane.parts_absent or ())
+    return [f"Not split further: {reason}." for reason in [*dict.fromkeys(known)][:REASONS_SHOWN]]
 
 
 def _breakdown_table(title: str, breakdown: Breakdown) -> Table:
