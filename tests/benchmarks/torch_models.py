@@ -1,0 +1,108 @@
+"""Added time per recorded call of a calculator with a torch model, whose parts are timed.
+
+    python tests/benchmarks/torch_models.py [--calculator chgnet.model.dynamics:CHGNetCalculator] [--atoms 8]
+
+Each round times bare / recorded / bare calls in thread CPU time, on one thread and on the same calculator;
+the run is opened, the parts are chosen and the run is closed between them, so that bare calls are really
+bare. The medians over the rounds are shown, and the median of the second bare block less the first as the
+noise. Without a calculator, a stack of small layers is run, whose backward pass gives the forces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from ase.build import bulk
+from ase.calculators.calculator import Calculator
+
+from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
+from instrumented_calc.naming import import_factory
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+CALLS, ROUNDS = 10, 20
+
+
+class Layers(Calculator):
+    """Runs thirty small layers and their backward pass."""
+
+    implemented_properties = ("energy", "forces")  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks = [torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.SiLU()) for _ in range(30)]
+        self.model = torch.nn.Sequential(torch.nn.Linear(3, 64), *blocks, torch.nn.Linear(64, 1))
+
+    def calculate(self, atoms: Any, properties: Any, system_changes: Any) -> None:
+        super().calculate(atoms, properties, system_changes)
+        positions = torch.tensor(atoms.positions, dtype=torch.float32, requires_grad=True)
+        energy = self.model(positions).sum()
+        (gradient,) = torch.autograd.grad(energy, positions)
+        self.results = {"energy": energy.item(), "forces": -gradient.numpy()}
+
+
+def cpu_per_call(calculator: Any, atoms: Atoms) -> float:
+    start = time.thread_time_ns()
+    for _ in range(CALLS):
+        calculator.calculate(atoms, ["energy", "forces"], ["positions"])
+    return (time.thread_time_ns() - start) / CALLS
+
+
+def recorded(calculator: Any, atoms: Atoms, journal: Path) -> float:
+    """Return the time per call of a run, after its first calls."""
+    journal.unlink(missing_ok=True)
+    wrapped = ProfiledCalculator(calculator, journal, summary=False)
+    for _ in range(FIRST_CALLS + 1):
+        wrapped.calculate(atoms, ["energy", "forces"], ["positions"])
+    taken = cpu_per_call(wrapped, atoms)
+    recording(wrapped).close()
+    return taken
+
+
+def parts_in(journal: Path) -> list[str]:
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [*[row for row in rows if row["event"] == "call"][-1].get("components", {})]
+
+
+def main() -> None:
+    """Print the added time."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calculator", help="a class or function that takes no arguments: module:name")
+    parser.add_argument("--atoms", type=int, default=8, help="at least so many atoms of silicon")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    os.chdir(tempfile.mkdtemp())
+    calculator = import_factory(options.calculator)() if options.calculator else Layers()
+    atoms = bulk("Si", cubic=True)
+    while len(atoms) < options.atoms:
+        atoms = atoms * (1, 1, 2)
+    atoms.rattle(0.02, seed=1)
+    journal = Path("run.jsonl")
+    cpu_per_call(calculator, atoms)
+    bases, added, noise = [], [], []
+    for _ in range(ROUNDS):
+        before = cpu_per_call(calculator, atoms)
+        taken = recorded(calculator, atoms, journal)
+        after = cpu_per_call(calculator, atoms)
+        bases += [before, after]
+        added.append(taken - (before + after) / 2)
+        noise.append(after - before)
+    base, cost = statistics.median(bases), statistics.median(added)
+    parts = parts_in(journal)
+    print(f"{type(calculator).__name__}, {len(atoms)} atoms, {len(parts)} parts: {', '.join(parts)}")
+    print(f"bare {base / 1e6:.3f} ms, recorded {cost / 1e6:+.3f} ms ({100 * cost / base:+.2f} %)")
+    print(f"bare again {statistics.median(noise) / 1e6:+.3f} ms")
+
+
+if __name__ == "__main__":
+    main()
