@@ -55,6 +55,7 @@ FLOORS = {
         "calls",
         "rows",
         "tracing",
+        "places",
         "run",
         "wrapping",
     ),

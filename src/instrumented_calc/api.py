@@ -85,6 +85,8 @@ class ProfiledCalculator(metaclass=_Profiled):
         max_journal: Size in bytes, above 0, beyond which rows are replaced by exact sums per second.
         summary: Whether a summary is printed on stderr when the run ends. Default: yes, except for worker
             processes, MPI ranks other than 0 and under pytest.
+        places: Whether the stacks of the calculating threads are sampled ten times per second, to show in
+            which functions and lines the time is spent.
 
     Raises:
         NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.
@@ -102,6 +104,7 @@ class ProfiledCalculator(metaclass=_Profiled):
         overhead_budget: float = DEFAULT_BUDGET,
         max_journal: int = DEFAULT_MAX_JOURNAL,
         summary: bool | None = None,
+        places: bool = True,
     ) -> Any:
         """Return the wrapped calculator; with `INSTRUMENTED_CALC=off` the calculator itself."""
         if is_switched_off():
@@ -117,6 +120,7 @@ class ProfiledCalculator(metaclass=_Profiled):
             max_journal=max_journal,
             summary=summary,
             trace=trace,
+            places=places,
         )
         recorder = _recorder(settings)
         if twins.can_be_twinned(calc):

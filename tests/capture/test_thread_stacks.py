@@ -57,18 +57,48 @@ def test_a_pool_of_threads_with_a_busy_collector_ends(tmp_path):
     subprocess.run([sys.executable, "-c", POOL], cwd=tmp_path, timeout=60, check=True, capture_output=True)
 
 
-def test_every_thread_is_there_and_the_collector_stays_on(collector):
+@pytest.fixture
+def waiting():
+    """Another thread that waits."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait():
+        entered.set()
+        leave.wait(60)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert entered.wait(60)
+    yield thread
+    leave.set()
+    thread.join()
+
+
+def test_every_other_thread_is_there_and_the_collector_stays_on(collector, waiting):
     gc.enable()
-    here = all_stacks()[threading.get_ident()]
-    assert here.f_code is all_stacks.__code__
-    assert here.f_back is sys._getframe()
-    assert set(all_stacks()) >= {thread.ident for thread in threading.enumerate()}
+    found = all_stacks()
+    assert set(found) >= {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+    names = []
+    frame = found[waiting.ident]
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    assert "wait" in names
     assert gc.isenabled()
 
 
-def test_a_collector_that_the_user_disabled_stays_disabled(collector):
+def test_nothing_keeps_the_stacks_alive_without_the_collector(collector, waiting):
     gc.disable()
-    assert threading.get_ident() in all_stacks()
+    before = sys.getrefcount(sys._current_frames()[waiting.ident])
+    for _ in range(5):
+        all_stacks()
+    after = sys.getrefcount(sys._current_frames()[waiting.ident])  # not in `assert`, which keeps values
+    assert after == before
+
+
+def test_a_collector_that_the_user_disabled_stays_disabled(collector, waiting):
+    gc.disable()
+    assert waiting.ident in all_stacks()
     assert not gc.isenabled()
 
 

@@ -141,6 +141,17 @@ def ending(calls: int) -> list[msgspec.Struct]:
     ]
     return [
         r.Trace(1, "torch.profiler", 60, 4, 60 * 2 * MS, 4 * MS, 10**6, traced, 0, 30, 5 * 10**5, "t.json"),
+        r.Places(
+            time_ns=calls * 2 * MS,
+            samples=3,
+            ns=3 * 10**8,
+            squares_ns2=3e16,
+            lines=[r.CodeLine("dumps", "json"), r.CodeLine("Net.calculate", "", "net.py", 43)],
+            stacks=[
+                r.SampledStack("calculator", 2, 2 * 10**8, "graph", [0, 1], 2),
+                r.SampledStack("driver", 1, 10**8),
+            ],
+        ),
         r.Finding(rule="host-growth", text="memory grows", time_ns=9, numbers={"kb_per_step": 4.0}),
         r.Notice(kind="mark", text="equilibrated", time_ns=5, details={"at": 3}),
         r.RunEnd("closed", calls * 2 * MS, "2026-01-01T01:00:00Z", r.Counters(calls=calls), "specimen"),

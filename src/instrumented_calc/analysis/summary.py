@@ -14,6 +14,7 @@ from instrumented_calc.analysis.contractions.conversions import ConversionTotals
 from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
 from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.places import PlaceTotals, measure_places
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
 from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
@@ -147,6 +148,7 @@ class Summary:
     contractions: ContractionTotals | None
     conversions: ConversionTotals | None
     traces: TraceUse | None
+    places: PlaceTotals | None
     gemms: tuple[Gemm, ...]
     conservation: list[Conservation]
     memory: Memory | None
@@ -176,6 +178,7 @@ def summarize(journal: Journal) -> Summary:
     phases = _phases(journal, whole, steady, latency, groups)
     speed = _total_speed([phase.speed for phase in phases])
     traces = measure_traces(journal, latency.median_ns if latency else None)
+    breakdown = break_down(whole, list(journal.phases.values()), groups)
     return Summary(
         journal=journal,
         ending=how_it_ended(journal),
@@ -186,7 +189,7 @@ def summarize(journal: Journal) -> Summary:
         latency=latency,
         warmup=warmup,
         slowest=slowest_calls(calls, _explicable(calls, steady), latency.median_ns if latency else 0.0),
-        breakdown=break_down(whole, list(journal.phases.values()), groups),
+        breakdown=breakdown,
         spread=measure_spread(whole),
         phases=phases,
         lanes=_lanes(journal),
@@ -197,6 +200,7 @@ def summarize(journal: Journal) -> Summary:
         contractions=measure_contractions(journal, speed.steps if speed else None),
         conversions=measure_conversions(journal),
         traces=traces,
+        places=measure_places(journal, breakdown),
         gemms=measure_gemms(traces),
         conservation=measure_conservation(journal),
         memory=measure_memory(calls),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, Struct
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 
@@ -88,14 +89,36 @@ def open_calls() -> list[tuple[int, list[Entry]]]:
         Spans are left out. Calls of all runs are included: `entry.maker` is the run's row maker.
     """
     found = []
+    for thread, entries in _all_entries():
+        calls = [entry for entry in entries if entry.call is None]
+        if calls:
+            found.append((thread, calls))
+    return found
+
+
+def open_entries(maker: Any) -> list[tuple[int, list[Entry]]]:
+    """Return what is open of one run in each thread; may be called from any thread.
+
+    Args:
+        maker: Makes the run's rows.
+
+    Returns:
+        For each thread with an open call of the run: its ident, and the entries of calls, spans and parts,
+        outermost first.
+    """
+    found = []
+    for thread, entries in _all_entries():
+        own = [entry for entry in entries if entry.maker is maker and call_of(entry).start]
+        if own:
+            found.append((thread, own))
+    return found
+
+
+def _all_entries() -> Iterator[tuple[int, tuple[Entry, ...]]]:
     for reference in _stacks.valuerefs():  # a copy: threads may start and end meanwhile
         registered = reference()
-        if registered is None:
-            continue
-        calls = [entry for entry in tuple(registered.entries) if entry.call is None]
-        if calls:
-            found.append((registered.thread, calls))
-    return found
+        if registered is not None:
+            yield registered.thread, tuple(registered.entries)
 
 
 def after_fork_in_child() -> None:

@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
         max_journal: Size in bytes above which rows are thinned.
         summary: Whether a summary is printed at the end; None: the default.
         trace: When trace windows open: `auto`, `off`, or a `Trace`.
+        places: Whether stacks are sampled, to show where in the code the time is spent.
     """
 
     path: str
@@ -38,10 +39,18 @@ class Settings(msgspec.Struct, frozen=True):
     max_journal: int = DEFAULT_MAX_JOURNAL
     summary: bool | None = None
     trace: str | Trace = AUTO
+    places: bool = True
 
 
 def checked_settings(  # noqa: PLR0913 - one per setting
-    *, path: str, own_run: bool, overhead_budget: Any, max_journal: Any, summary: Any, trace: Any
+    *,
+    path: str,
+    own_run: bool,
+    overhead_budget: Any,
+    max_journal: Any,
+    summary: Any,
+    trace: Any,
+    places: Any,
 ) -> Settings:
     """Return the settings of a run, whose path was checked before.
 
@@ -55,6 +64,7 @@ def checked_settings(  # noqa: PLR0913 - one per setting
         max_journal=_size(max_journal),
         summary=_choice(summary),
         trace=check_trace(trace),
+        places=_switch(places),
     )
 
 
@@ -89,6 +99,13 @@ def _size(value: Any) -> int:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    message = f"places={shown(value)}: give True or False"
+    raise SettingsError(message)
 
 
 def _choice(value: Any) -> bool | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from operator import methodcaller
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -20,18 +21,24 @@ _call = methodcaller("__call__")
 
 
 def all_stacks() -> dict[int, FrameType]:
-    """Return the innermost frame of every thread, by thread identifier.
+    """Return the innermost frame of every other thread, by thread identifier.
+
+    Without this thread's own: that is the frame of this function, whose variables include the result. They
+    would keep each other, and the variables of all threads, alive until the next garbage collection.
 
     The collector is off during the call if it was on. `map` makes the three calls in C without a bytecode in
     between: no other thread, signal handler or fork runs while the collector is off, so that no other code
     finds it in a state that the user did not set.
     """
     read = sys._current_frames
-    if not gc.isenabled():
-        return read()
-    try:
-        _, frames, _ = map(_call, (gc.disable, read, gc.enable))
-    except BaseException:  # out of memory: the third call was not made
-        gc.enable()
-        raise
-    return cast("dict[int, FrameType]", frames)
+    frames: dict[int, FrameType]
+    if gc.isenabled():
+        try:
+            _, frames, _ = cast("Any", map(_call, (gc.disable, read, gc.enable)))
+        except BaseException:  # out of memory: the third call was not made
+            gc.enable()
+            raise
+    else:
+        frames = read()
+    frames.pop(threading.get_ident(), None)
+    return frames

@@ -20,3 +20,5 @@ class ReportForm(str, Enum):
     markdown = "markdown"
     json = "json"
     chrome = "chrome"
+    speedscope = "speedscope"
+    collapsed = "collapsed"

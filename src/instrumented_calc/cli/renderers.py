@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.cli.formats import Form, ReportForm
 from instrumented_calc.reporting.forms.chrome import render_chrome
 from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.stacks import render_collapsed, render_speedscope
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
@@ -24,4 +25,6 @@ REPORTS: dict[ReportForm, Callable[[Sequence[ReadRun], bool], str]] = {
     ReportForm.markdown: lambda runs, everything: render_markdown(build_report(runs, everything=everything)),
     ReportForm.json: lambda runs, _: render_json(runs),
     ReportForm.chrome: lambda runs, _: render_chrome([each.summary.journal for each in runs]),
+    ReportForm.speedscope: lambda runs, _: render_speedscope([each.summary.journal for each in runs]),
+    ReportForm.collapsed: lambda runs, _: render_collapsed([each.summary.journal for each in runs]),
 }

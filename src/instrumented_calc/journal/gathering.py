@@ -49,6 +49,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "contractions": records.Contractions,
     "conversions": records.Conversions,
     "traces": records.Trace,
+    "places": records.Places,
     "states": records.State,
     "machines": records.Machine,
     "open_calls": records.OpenCall,

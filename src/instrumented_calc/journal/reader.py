@@ -41,6 +41,7 @@ class Journal:
         contractions: Contractions inside calls, a record about every second.
         conversions: Conversions and copies inside calls, a record about every second.
         traces: Trace windows.
+        places: Sampled stacks; each record has all samples so far.
         states: Samples of the simulation state.
         machines: Samples of the machine state, every few seconds.
         open_calls: Calls that had not ended, recorded by the journal's thread.
@@ -66,6 +67,7 @@ class Journal:
     contractions: tuple[records.Contractions, ...] = ()
     conversions: tuple[records.Conversions, ...] = ()
     traces: tuple[records.Trace, ...] = ()
+    places: tuple[records.Places, ...] = ()
     states: tuple[records.State, ...] = ()
     machines: tuple[records.Machine, ...] = ()
     open_calls: tuple[records.OpenCall, ...] = ()

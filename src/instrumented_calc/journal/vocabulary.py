@@ -16,6 +16,15 @@ OTHER = "*other*"
 # In the notes of our own results in MLFF-Distiller's format, whose components were timed: it distinguishes
 # them from those of the other profiler.
 RECORDED_HERE = "recorded by instrumented-calc"
+# Parts of a run that a sampled stack can be in.
+CALCULATOR = "calculator"
+DRIVER = "driver"
+OBSERVERS = "observers"
+OUTSIDE = "other"
+BETWEEN = "between"
+RECORDER = "recorder"
+# Component of samples at a moment when a call ran that ended before its stack could be read.
+UNSEEN = "*not seen*"
 # Numbers of threads, read by the libraries when they are loaded, so they must be set before.
 THREAD_COUNTS = (
     "OMP_NUM_THREADS",

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from instrumented_calc.journal.records import Contractions, Conversions, Fields, RunEnd, RunStart
+from instrumented_calc.journal.records import Contractions, Conversions, Fields, Places, RunEnd, RunStart
 
-# Sums since the previous record, or records required to read the journal.
-NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions)
+# Sums since the previous record, records required to read the journal, and few of limited size.
+NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions, Places)
 LEAST_ROOM = 2_000  # bytes
 MARK = "mark"
 

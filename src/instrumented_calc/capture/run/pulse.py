@@ -7,24 +7,27 @@ responds; the thread is a daemon, so an interpreter's exit does not wait either.
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.blocked_thread import blocked_in
+from instrumented_calc.capture.probes.run_delay import RunDelay
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PULSE_S = 0.1  # interval at which rows of fast calls are written
+PULSE_S = 0.1  # mean interval at which rows of fast calls are written
+JITTER = 0.4  # an exact interval would meet the steps of a run always at the same place
 FORK_PATIENCE_S = 1.0  # if its work takes longer, the file system is assumed to hang
 LEAST_PATIENCE_S = 0.005
 THREAD_NAME = "instrumented-calc journal"
 
 
 class Pulse:
-    """Calls a function ten times per second in a thread of its own.
+    """Calls a function ten times per second, at random intervals, in a thread of its own.
 
     Args:
         beat: The function; it must not raise.
@@ -32,6 +35,8 @@ class Pulse:
     Attributes:
         is_blocked: Whether the thread was blocked in a system call, and not merely slow, while `finish`
             waited for it in vain.
+        late_ns: How long the thread waited for the interpreter's lock before it began its current work; time
+            in which it waited for a processor is left out where the system tells it.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
@@ -40,9 +45,11 @@ class Pulse:
         self._lock = threading.RLock()  # guards the thread's start and stop; never held for long
         self._stop = threading.Event()
         self._began: float | None = None  # start of the current work
+        self._random = random.Random()  # noqa: S311 - no secret; the user's generator is not touched
         self._last: Callable[[], None] | None = None
         self._done = threading.Event()
         self.is_blocked = False
+        self.late_ns = 0
 
     def start(self) -> bool:
         """Start the thread unless it runs.
@@ -65,15 +72,23 @@ class Pulse:
         return True
 
     def _run(self) -> None:
+        delay = RunDelay(threading.get_native_id())
         while True:
-            if self._stop.wait(PULSE_S):
+            interval = PULSE_S * self._random.uniform(1 - JITTER, 1 + JITTER)
+            delayed, due = delay.read(), time.perf_counter_ns() + int(interval * 1e9)
+            if self._stop.wait(interval):
                 with self._lock:
                     if self._stop.is_set():
                         self._thread = None
                         break
+            late, before, delayed = time.perf_counter_ns() - due, delayed, delay.read()
+            if before is not None and delayed is not None:
+                late -= delayed[1] - before[1]
+            self.late_ns = max(late, 0)
             self._began = time.monotonic()
             self._beat()
             self._began = None
+        delay.close()
         last = self._claim_last()
         if last is not None:
             last()

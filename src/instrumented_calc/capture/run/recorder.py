@@ -238,7 +238,7 @@ class Recorder:
         if self._end_asked is not None:
             self.end(self._end_asked)
         if self.state is RECORDING and self.recording is not None:
-            self.recording.beat()
+            self.recording.beat(late_ns=self._pulse.late_ns)
 
     def _totals(self) -> Counters:
         """Return a copy of the counters, with those of the living lanes added."""

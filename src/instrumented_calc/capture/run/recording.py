@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from instrumented_calc.capture.counting.torch_conversions import TorchConversion
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.parts.libraries import TimedLibraries
+from instrumented_calc.capture.places.stack_samples import StackSamples
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
@@ -135,6 +137,13 @@ class Recording:
                 journal=lambda: writer.path,
                 notices=self.notices,
             )
+            self._stack_samples = StackSamples(
+                self.maker,
+                self._origin,
+                budget=settings.overhead_budget if settings.places else 0,
+                max_journal=settings.max_journal,
+                owner=threading.get_ident(),
+            )
             self._head = opening_records(
                 settings, run_id=run_id, parent_run_id=parent_run_id, started=started
             )
@@ -201,9 +210,15 @@ class Recording:
 
     # -- in the journal's thread ----------------------------------------------------------------------
 
-    def beat(self) -> None:
-        """Do the periodic work and write the rows that wait."""
+    def beat(self, *, late_ns: int = 0) -> None:
+        """Do the periodic work and write the rows that wait.
+
+        Args:
+            late_ns: How long the thread had to wait for the interpreter's lock.
+        """
         writer, now = self.writer, self._clock()
+        # First, while the calling thread is where the interval ended.
+        guarded("stack samples", lambda: self._sample_stacks(now, late_ns), self._fault)
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
             self.maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
@@ -219,6 +234,15 @@ class Recording:
         if writer.lost > self._lost_reported and not writer.refusing:  # else the notice would be lost too
             self._lost_reported = lost = writer.lost
             self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+
+    def _sample_stacks(self, now: int, late_ns: int) -> None:
+        self._stack_samples.look(now, late_ns)
+        self._append_places(now)
+
+    def _append_places(self, now: int, *, last: bool = False) -> None:
+        record = self._stack_samples.record(now, last=last)
+        if record is not None:
+            self._append(record)
 
     def _counted(self) -> Counters:
         counters = self._totals()
@@ -285,6 +309,7 @@ class Recording:
         writer, outbox = self.writer, self.outbox
         try:
             guarded("trace windows", lambda: self.windows.write_files(outbox.rows.append), self._fault)
+            guarded("stack samples", lambda: self._append_places(self._clock(), last=True), self._fault)
             outbox.drain(closing=True)
             if writer.gone is not None:
                 self._continue_elsewhere(writer.gone)

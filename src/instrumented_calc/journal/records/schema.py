@@ -11,6 +11,7 @@ from msgspec.structs import fields
 
 from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, Slice
 from instrumented_calc.journal.records.operations import Contractions, Conversions, Trace
+from instrumented_calc.journal.records.places import Places
 from instrumented_calc.journal.records.readings import Machine, State
 from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
 from instrumented_calc.journal.records.values import meta
@@ -43,6 +44,7 @@ Record: TypeAlias = (
     | Contractions
     | Conversions
     | Trace
+    | Places
     | State
     | Machine
     | Finding
@@ -66,6 +68,7 @@ RECORDS: tuple[type[Struct], ...] = (
     Contractions,
     Conversions,
     Trace,
+    Places,
     State,
     Machine,
     Finding,

@@ -23,6 +23,7 @@ from instrumented_calc.quantities import (
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.ending import ending_words
 from instrumented_calc.reporting.run.findings import flagged_line, unknown_line
+from instrumented_calc.reporting.run.places import largest_place
 from instrumented_calc.reporting.run.programs import program_words, status_words
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
         ("slowest", _slowest(summary)),
         ("model", _model(summary.breakdown)),
         ("outside", _outside(summary.breakdown)),
+        ("where", largest_place(summary)),
         ("program", "" if summary.programs is None else program_words(summary.programs)),
         ("memory", _memory(summary, findings)),
         ("failed", _failures(summary)),

@@ -83,6 +83,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "device": summary.device,
         "counts": summary.counts,
         "traces": journal.traces,
+        "places": summary.places,
         "contractions": _contractions(summary.contractions),
         "gemms": summary.gemms,
         "conservation": summary.conservation,

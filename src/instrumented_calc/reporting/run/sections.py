@@ -26,6 +26,7 @@ from instrumented_calc.reporting.run.conversions import conversions_section
 from instrumented_calc.reporting.run.damage import damage_lines
 from instrumented_calc.reporting.run.ending import ending_words, stalls_section
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
+from instrumented_calc.reporting.run.places import places_section
 from instrumented_calc.reporting.run.programs import program_facts
 from instrumented_calc.reporting.run.traces import traces_section
 
@@ -53,6 +54,7 @@ def sections_of(summary: Summary) -> list[Section]:
         _phases(summary.phases),
         _lanes(summary.lanes),
         _breakdown(summary.breakdown, summary.phases, summary.spread, summary.lanes),
+        places_section(summary),
         contractions_section(summary.contractions, summary.gemms),
         conversions_section(summary.conversions),
         device_section(summary.device),

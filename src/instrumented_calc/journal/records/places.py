@@ -1,0 +1,62 @@
+"""Where in the code a run spends its time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from instrumented_calc.journal.records.values import Natural, Squares, meta
+
+
+class CodeLine(Struct, omit_defaults=True):
+    """A function of a library, or a line of the user's code."""
+
+    function: Annotated[str, meta("Name of the function; qualified on Python 3.11 and later")]
+    package: Annotated[str, meta("Library it belongs to; empty: the user's own code")] = ""
+    file: Annotated[str, meta("Source file of user code")] = ""
+    line: Annotated[Natural, meta("Line that ran")] = 0
+
+
+class SampledStack(Struct, omit_defaults=True):
+    """Samples with one stack in one part of the run."""
+
+    part: Annotated[
+        str,
+        meta(
+            "`calculator`, `driver` (integrator or optimizer), `observers`, `recorder`, `between` (calls, not"
+            " seen where) or `other`"
+        ),
+    ]
+    samples: Annotated[Natural, meta("Samples", "1")]
+    ns: Annotated[Natural, meta("Wall time that they stand for: an estimate", "ns")]
+    component: Annotated[
+        str,
+        meta(
+            "Timed component that was open in the calculator; empty: none, so the rest of the call;"
+            " `*not seen*`: the call ended before its stack could be read"
+        ),
+    ] = ""
+    stack: Annotated[
+        list[Natural],
+        meta(
+            "Numbers of `lines`, innermost first; of consecutive functions of a library only the first and"
+            " last. Empty: not seen, or summed beyond the limit"
+        ),
+    ] = []
+    inside: Annotated[Natural, meta("How many of them, from the first, belong to the part or component")] = 0
+
+
+class Places(Struct, tag="places", tag_field="event"):
+    """Samples of the stacks of the calculating threads so far, at random intervals of 0.1 s in the mean.
+
+    Cumulative: the last record has all samples. The shares are estimates. Pieces of a step shorter than 5 ms
+    are not seen, or charged to what follows them in the same call.
+    """
+
+    time_ns: Annotated[Natural, meta("When", "ns")]
+    samples: Annotated[Natural, meta("Samples", "1", "cumulative")]
+    ns: Annotated[Natural, meta("Wall time that they stand for", "ns", "cumulative")]
+    squares_ns2: Annotated[Squares, meta("Sum of the squared times of single samples", "ns^2", "cumulative")]
+    lines: Annotated[list[CodeLine], meta("Places in the code")]
+    stacks: Annotated[list[SampledStack], meta("Their stacks, those with the most time first")]

@@ -1,0 +1,119 @@
+"""The section on where in the code the time is spent, and the line on it in the summary."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.timing.breakdown import DRIVER_NAMES
+from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OBSERVERS, RECORDER, UNSEEN
+from instrumented_calc.quantities import count, plural
+from instrumented_calc.reporting.document import Paragraph, Section, Table
+from instrumented_calc.reporting.run import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.analysis.places import PartPlaces, PlaceDetail, SampledPlace, ShareEstimate
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.journal.reader import Journal
+
+LEAST_SHARE = 0.01
+PLACES_SHOWN = 8  # of each part
+DETAILS_SHOWN = 3  # of each place
+LEAST_DETAIL = 0.2  # of the share of its place
+# The summary names a place that takes more than a tenth of the wall time, if the samples are sure of it.
+LARGE_SHARE = 0.1
+ENOUGH_SAMPLES = 50
+REST = "calculator, rest"
+NAMES = {OBSERVERS: "observers", BETWEEN: "between calls, not seen where", RECORDER: "profiler"}
+
+
+def places_section(summary: Summary) -> Section | None:
+    """Return the functions and lines with the most time in each part of the run, or None without samples."""
+    found = summary.places
+    if found is None:
+        return None
+    rows = [row for part in found.parts for row in _part_rows(part, summary)]
+    headings = ("in", "at", "% of wall", "95 % interval", "samples")
+    sampled = f"Estimated from {plural(found.samples, 'sample')} of the stack at random moments"
+    remarks = [
+        f"{sampled}, with 95 % confidence intervals; exact where the rows tell the time.",
+        "Library code is shown by function, your code by line.",
+        "Functions shorter than 5 ms may not be seen, or be charged to what follows them.",
+    ]
+    if found.unseen:
+        remarks.append(f"In {plural(found.unseen, 'sample')} the place was too short to be seen.")
+    return Section("Where in the code", (Table(headings, tuple(rows)), Paragraph(tuple(remarks))))
+
+
+def _part_rows(part: PartPlaces, summary: Summary) -> Iterator[tuple[str, ...]]:
+    yield _row(part_name(part.part, part.component, summary.journal), "", part.estimate)
+    large = [place for place in part.places if place.estimate.share >= LEAST_SHARE]
+    if len(part.places) == 1 and not part.places[0].function:
+        return
+    for place in large[:PLACES_SHOWN]:
+        yield _row(f"- {place_name(place)}", location(place, summary.journal), place.estimate)
+        if len(place.details) > 1:
+            for detail in place.details[:DETAILS_SHOWN]:
+                if detail.estimate.share >= LEAST_DETAIL * place.estimate.share:
+                    yield _row(f"- - {_detail_name(detail)}", "", detail.estimate)
+
+
+def _row(name: str, at: str, estimate: ShareEstimate) -> tuple[str, ...]:
+    exact = estimate.low == estimate.high
+    interval = "exact" if exact else f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+    return name, at, f"{100 * estimate.share:.1f}", interval, count(estimate.samples)
+
+
+def part_name(part: str, component: str, journal: Journal) -> str:
+    """Return the name of a part of the run, as the breakdown has it."""
+    if part == CALCULATOR:
+        return identity.one_line({"": REST, UNSEEN: "calculator, not seen where"}.get(component, component))
+    if part == DRIVER:
+        names = {DRIVER_NAMES.get(phase.kind, "driver") for phase in journal.phases.values()}
+        return names.pop() if len(names) == 1 else "drivers"
+    return NAMES.get(part, "rest of the program")
+
+
+def place_name(place: SampledPlace) -> str:
+    """Return the name of a function, with its library and the user's function that calls it."""
+    if not place.function:
+        return "summed small shares"
+    name = _with_package(place.function, place.package)
+    return identity.one_line(f"{name}, called in {place.caller}" if place.caller else name)
+
+
+def _detail_name(detail: PlaceDetail) -> str:
+    name = f"line {detail.line}" if detail.line else _with_package(detail.function, detail.package)
+    return identity.one_line(name)
+
+
+def _with_package(function: str, package: str) -> str:
+    return f"{function} ({package})" if package else function
+
+
+def location(place: SampledPlace, journal: Journal) -> str:
+    """Return file and line of a place in the user's code, the file as seen from the run's folder."""
+    if not place.file:
+        return ""
+    path = PurePath(place.file)
+    folder = journal.start.directory if journal.start is not None else None
+    if isinstance(folder, str) and path.is_relative_to(folder):
+        path = path.relative_to(folder)
+    shown = str(path) if not path.is_absolute() else path.name
+    return identity.one_line(f"{shown}:{place.line}")
+
+
+def largest_place(summary: Summary) -> str:
+    """Return one line on the place with the most time, if it takes more than a tenth; else nothing."""
+    found = summary.places
+    if found is None or found.samples < ENOUGH_SAMPLES:
+        return ""
+    places = [place for part in found.parts for place in part.places if place.function]
+    largest = max(places, key=lambda place: place.estimate.share, default=None)
+    if largest is None or largest.estimate.low < LARGE_SHARE:
+        return ""
+    where = location(largest, summary.journal)
+    at = f" at {where}" if where else ""
+    return f"{place_name(largest)}{at}: about {100 * largest.estimate.share:.0f} % of the time"
