@@ -31,6 +31,7 @@ from instrumented_calc.analysis.timing.latency import (
     steady_calls,
 )
 from instrumented_calc.analysis.timing.part_spread import PartSpread, measure_spread
+from instrumented_calc.analysis.timing.processor_wait import processor_wait
 from instrumented_calc.analysis.timing.selection import Selection, select
 from instrumented_calc.journal.columns import ABSENT
 
@@ -155,6 +156,7 @@ class Summary:
     device_allocated: Memory | None
     device_reserved: Memory | None
     cpu_per_wall: float | None
+    processor_wait: float | None
     programs: ProgramUse | None
 
     @property
@@ -207,6 +209,7 @@ def summarize(journal: Journal) -> Summary:
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),
         cpu_per_wall=cpu_per_wall(calls),
+        processor_wait=processor_wait(journal.machines),
         programs=measure_programs(journal),
     )
 

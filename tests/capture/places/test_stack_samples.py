@@ -253,6 +253,23 @@ def test_records_are_written_at_doubling_distances(by_hand):
     thread.join()
 
 
+def test_a_thinned_journal_has_the_samples(monkeypatch):
+    monkeypatch.setattr(pulse, "PULSE_S", 1000)
+    calc = ProfiledCalculator(SlowCalculator(), "run.jsonl", summary=False, max_journal=20_000)
+    atoms = copper()
+    for _ in range(500):
+        calc.calculate(atoms, ["energy"], [])
+    samples = recording(calc).run._recorder.recording._stack_samples
+    recording(calc).run._recorder.flush()
+    look(samples, recording(calc).run._recorder.maker.clock())
+    calc.calculate(atoms, ["energy"], [])
+    look(samples, recording(calc).run._recorder.maker.clock())
+    recording(calc).close()
+    records = read_records()
+    assert [each["kind"] for each in records.notices] == ["journal-thinned"]
+    assert [each["samples"] for each in records.of("places")] == [1]
+
+
 def test_no_frame_is_held_and_no_local_variable_is_kept_alive(by_hand):
     calc, samples, maker, entered, leave = by_hand
 

@@ -70,7 +70,7 @@ class StackSamples:
 
         Args:
             now: The run's clock, in ns.
-            late_ns: How long this thread had to wait for the interpreter's lock.
+            late_ns: How long this thread had to wait, mostly for the interpreter's lock.
         """
         if now < self._due or not self._share:
             return

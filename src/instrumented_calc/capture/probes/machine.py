@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.environment.cgroups import cpu_throttling
 from instrumented_calc.capture.probes.limits import MemoryWatch, descriptors
+from instrumented_calc.capture.probes.run_delay import run_delay_ns
 from instrumented_calc.journal.records import Gpu, Machine
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ THROTTLES = {
 
 
 class MachineProbe:
-    """Reads the state of the machine.
+    """Reads the state of the machine; made by the thread whose waiting it reads.
 
     Args:
         forked: Whether the process shares pages with its parent.
@@ -43,6 +45,7 @@ class MachineProbe:
     def __init__(self, *, forked: bool, journal: Callable[[], Path | None] = lambda: None) -> None:
         self._forked = forked
         self._journal = journal
+        self._thread = threading.get_native_id()
         self._memory = MemoryWatch()
         self._wall_lead = _wall_lead()
         self._nvml: Any = None
@@ -63,6 +66,7 @@ class MachineProbe:
             self._read_descriptors,
             self._read_disk,
             self._read_clocks,
+            self._read_waiting,
             self._read_jax,
             self._read_gpus,
         ):
@@ -92,6 +96,11 @@ class MachineProbe:
         step = _wall_lead() - self._wall_lead
         if abs(step) >= CLOCK_STEP_NS:
             machine.clock_step_ns = step
+
+    def _read_waiting(self, machine: Machine) -> None:
+        waited = run_delay_ns(self._thread)
+        if waited is not None:
+            machine.processor_wait_ns = waited
 
     def _read_throttling(self, machine: Machine) -> None:
         found = cpu_throttling()

@@ -9,35 +9,24 @@ from instrumented_calc.foreign import is_foreign
 FIELDS_BYTES = 80
 
 
-class RunDelay:
-    """Reads the CPU time and the waiting time of one thread from Linux's scheduler.
+def run_delay_ns(thread: int) -> int | None:
+    """Return the time that a thread of this process has waited for a processor so far, in ns.
+
+    The file is not kept open: a program that closes all descriptors may get its number for a file of its own.
 
     Args:
         thread: The system's number of the thread.
+
+    Returns:
+        The time; None if the thread has ended, or the system does not count it (only Linux does).
     """
-
-    def __init__(self, thread: int) -> None:
+    try:
+        file = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._file = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, AttributeError) as error:  # not on Linux, or the thread has ended
-            if is_foreign(error):
-                raise
-            self._file = -1
-
-    def read(self) -> tuple[int, int] | None:
-        """Return CPU time and waiting time so far in ns, or None if the system does not tell."""
-        if self._file < 0:
-            return None
-        try:
-            fields = os.pread(self._file, FIELDS_BYTES, 0).split()
-            return int(fields[0]), int(fields[1])
-        except (OSError, ValueError, IndexError) as error:
-            if is_foreign(error):
-                raise
-            return None
-
-    def close(self) -> None:
-        """Close the file."""
-        file, self._file = self._file, -1
-        if file >= 0:
+            return int(os.read(file, FIELDS_BYTES).split()[1])
+        finally:
             os.close(file)
+    except (OSError, AttributeError, ValueError, IndexError) as error:
+        if is_foreign(error):
+            raise
+        return None

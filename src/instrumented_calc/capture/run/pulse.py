@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.blocked_thread import blocked_in
-from instrumented_calc.capture.probes.run_delay import RunDelay
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ class Pulse:
     Attributes:
         is_blocked: Whether the thread was blocked in a system call, and not merely slow, while `finish`
             waited for it in vain.
-        late_ns: How long the thread waited for the interpreter's lock before it began its current work; time
-            in which it waited for a processor is left out where the system tells it.
+        late_ns: How long the thread waited, mostly for the interpreter's lock, before it began its current
+            work.
     """
 
     def __init__(self, beat: Callable[[], None]) -> None:
@@ -72,23 +71,18 @@ class Pulse:
         return True
 
     def _run(self) -> None:
-        delay = RunDelay(threading.get_native_id())
         while True:
             interval = PULSE_S * self._random.uniform(1 - JITTER, 1 + JITTER)
-            delayed, due = delay.read(), time.perf_counter_ns() + int(interval * 1e9)
+            due = time.perf_counter_ns() + int(interval * 1e9)
             if self._stop.wait(interval):
                 with self._lock:
                     if self._stop.is_set():
                         self._thread = None
                         break
-            late, before, delayed = time.perf_counter_ns() - due, delayed, delay.read()
-            if before is not None and delayed is not None:
-                late -= delayed[1] - before[1]
-            self.late_ns = max(late, 0)
+            self.late_ns = max(time.perf_counter_ns() - due, 0)
             self._began = time.monotonic()
             self._beat()
             self._began = None
-        delay.close()
         last = self._claim_last()
         if last is not None:
             last()

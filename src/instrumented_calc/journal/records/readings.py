@@ -85,5 +85,16 @@ class Machine(Struct, tag="machine", tag_field="event"):
         ]
         | UnsetType
     ) = UNSET
+    processor_wait_ns: (
+        Annotated[
+            Natural,
+            meta(
+                "Time that the thread of the run's first call was ready but waited for a processor",
+                "ns",
+                "cumulative",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     jax_bytes: Annotated[Natural, meta("Device memory in use by JAX", "byte")] | UnsetType = UNSET
     gpus: Annotated[list[Gpu], meta("GPUs in use")] | UnsetType = UNSET

@@ -92,6 +92,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "device_memory_allocated": summary.device_allocated,
         "device_memory_reserved": summary.device_reserved,
         "cpu_per_wall": summary.cpu_per_wall,
+        "processor_wait": summary.processor_wait,
         "programs": _programs(summary.programs),
     }
 

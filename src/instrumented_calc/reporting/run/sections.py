@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 REASONS_SHOWN = 5
 LANES_SHOWN = 20
 NOTICES_SHOWN = 10
+NOTABLE_WAIT = 0.05
 
 
 def sections_of(summary: Summary) -> list[Section]:
@@ -381,6 +382,9 @@ def _memory(summary: Summary) -> Section:
     if summary.device_reserved is not None:
         pairs += _held("device memory, reserved", summary.device_reserved)
     pairs.append(("CPU", busy))
+    if summary.processor_wait is not None and summary.processor_wait >= NOTABLE_WAIT:
+        waiting = f"{percent(summary.processor_wait)} of the time in the thread of the first call"
+        pairs.append(("waiting for a processor", waiting))
     if summary.programs is not None:
         pairs += program_facts(summary.programs)
     return Section("Memory and CPU", (Facts(tuple(pairs)),))
