@@ -2,9 +2,9 @@
 
     python tests/benchmarks/torch_models.py [--calculator chgnet.model.dynamics:CHGNetCalculator] [--atoms 8]
 
-Each round times bare / recorded / bare calls in thread CPU time, on one thread and on the same calculator;
-the run is opened, the parts are chosen and the run is closed between them, so that bare calls are really
-bare. The medians over the rounds are shown, and the median of the second bare block less the first as the
+Each round times a bare, a recorded and a bare call in thread CPU time, on one thread and on the same
+calculator; the first calls of the run, in which the parts are chosen and step profiles are frequent, are not
+counted. The medians over the rounds are shown, and the median of the second bare call less the first as the
 noise. Without a calculator, a stack of small layers is run, whose backward pass gives the forces.
 """
 
@@ -25,12 +25,12 @@ from ase.calculators.calculator import Calculator
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
-from instrumented_calc.naming import import_factory
+from instrumented_calc.naming import import_object
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-CALLS, ROUNDS = 10, 20
+UNCOUNTED = 20
 
 
 class Layers(Calculator):
@@ -51,22 +51,10 @@ class Layers(Calculator):
         self.results = {"energy": energy.item(), "forces": -gradient.numpy()}
 
 
-def cpu_per_call(calculator: Any, atoms: Atoms) -> float:
+def cpu_of_a_call(calculator: Any, atoms: Atoms) -> int:
     start = time.thread_time_ns()
-    for _ in range(CALLS):
-        calculator.calculate(atoms, ["energy", "forces"], ["positions"])
-    return (time.thread_time_ns() - start) / CALLS
-
-
-def recorded(calculator: Any, atoms: Atoms, journal: Path) -> float:
-    """Return the time per call of a run, after its first calls."""
-    journal.unlink(missing_ok=True)
-    wrapped = ProfiledCalculator(calculator, journal, summary=False)
-    for _ in range(FIRST_CALLS + 1):
-        wrapped.calculate(atoms, ["energy", "forces"], ["positions"])
-    taken = cpu_per_call(wrapped, atoms)
-    recording(wrapped).close()
-    return taken
+    calculator.calculate(atoms, ["energy", "forces"], ["positions"])
+    return time.thread_time_ns() - start
 
 
 def parts_in(journal: Path) -> list[str]:
@@ -79,24 +67,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calculator", help="a class or function that takes no arguments: module:name")
     parser.add_argument("--atoms", type=int, default=8, help="at least so many atoms of silicon")
+    parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args()
     torch.set_num_threads(1)
     os.chdir(tempfile.mkdtemp())
-    calculator = import_factory(options.calculator)() if options.calculator else Layers()
+    calculator = import_object(options.calculator)() if options.calculator else Layers()
     atoms = bulk("Si", cubic=True)
     while len(atoms) < options.atoms:
         atoms = atoms * (1, 1, 2)
     atoms.rattle(0.02, seed=1)
     journal = Path("run.jsonl")
-    cpu_per_call(calculator, atoms)
+    wrapped = ProfiledCalculator(calculator, journal, summary=False)
+    for _ in range(FIRST_CALLS + UNCOUNTED):
+        cpu_of_a_call(wrapped, atoms)
     bases, added, noise = [], [], []
-    for _ in range(ROUNDS):
-        before = cpu_per_call(calculator, atoms)
-        taken = recorded(calculator, atoms, journal)
-        after = cpu_per_call(calculator, atoms)
+    for _ in range(options.rounds):
+        before, taken, after = (cpu_of_a_call(each, atoms) for each in (calculator, wrapped, calculator))
         bases += [before, after]
         added.append(taken - (before + after) / 2)
         noise.append(after - before)
+    recording(wrapped).close()
     base, cost = statistics.median(bases), statistics.median(added)
     parts = parts_in(journal)
     print(f"{type(calculator).__name__}, {len(atoms)} atoms, {len(parts)} parts: {', '.join(parts)}")
