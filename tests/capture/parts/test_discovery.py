@@ -121,10 +121,12 @@ def test_the_reason_is_given_for_a_cuda_graph():
     assert reasons(model=graphed) == ["model is replayed as a CUDA graph"]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")  # deprecated, but models still use it
 def test_code_that_a_library_generates_is_part_of_its_module():
     model = Block()
-    model._compiled_main = nn.Linear(2, 2)
+    model._compiled_main = torch.jit.script(nn.Linear(2, 2))
     assert "model._compiled_main" not in paths(model=model)
+    assert reasons(model=model) == []
 
 
 def test_a_sequence_of_layers_is_one_part_but_not_one_of_other_modules():

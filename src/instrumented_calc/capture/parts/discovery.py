@@ -75,7 +75,7 @@ class _Search:
         for path, value, _ in held:
             inside = self._compiled_inside(value)
             how = self._closed(value) if inside is None else "compiled by torch.compile"
-            if how:
+            if how and not _name(path).startswith("_"):  # else code that a library generates
                 compiled.setdefault(how, []).append(path or "the calculator")
             if inside is not None:
                 sealed |= {id(each) for _, each, _ in holdings(inside) if each is not value}
@@ -145,12 +145,16 @@ def _is_detail(path: str, module: Any, parent: Any) -> bool:
     e3nn generates code into modules. A sequence of torch's own layers without names, as Linear and SiLU, is
     one part.
     """
-    name = path.rpartition(".")[2]
+    name = _name(path)
     if parent is None:
         return False
     if name.isdigit() and type(parent).__name__ == "Sequential":
         return package_of(type(module)) == "torch"
     return name.startswith("_") and not vars(module).get("_modules")
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _reason(paths: list[str], how: str) -> str:
