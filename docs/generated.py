@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Rule
 
 CALCULATORS = Path(__file__).parents[1] / "tests" / "integrations" / "blindness.json"
-RULE_MODULES = "instrumented_calc.analysis.rules"
+RULE_MODULES = ("instrumented_calc.analysis.rules", "instrumented_calc.analysis.soundness")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -54,7 +54,7 @@ def _rule_section(rule: Rule) -> str:
     lines = [f"## `{rule.name}`", "", f"*{rule.severity}*. {_subject(rule)}", ""]
     lines += [f"- **Remedy:** {rule.remedy}", f"- **Confirm:** {rule.confirm}"]
     lines += [f"- **Silence:** `--ignore {rule.name}`"]
-    thresholds = _threshold_rows(rule.look)
+    thresholds = _threshold_rows(inspect.unwrap(rule.look))
     if thresholds:
         lines += ["", "| Threshold | Reason |", "|---|---|", *thresholds]
     return "\n".join([*lines, ""])

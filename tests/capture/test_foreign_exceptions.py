@@ -77,7 +77,7 @@ def striking(function):
         (ResultChecks, "check"),
         (Sampler, "state"),
         (sampler, "read_state"),
-        (result_checks, "forces_are_finite"),
+        (result_checks, "array_is_finite"),
         (driver.DriverWatch, "search"),
         (Lane, "describe"),
         (ProcessProbe, "sample"),

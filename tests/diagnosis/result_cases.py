@@ -39,7 +39,7 @@ def energy_is_no_number(draw: random.Random, planted: bool) -> None:
 
 
 class Drifting(Springs):
-    """A gas without forces, whose neighbours are searched in the cell as it is, or after wrapping."""
+    """A gas almost without forces, whose neighbours are searched in the cell as it is, or after wrapping."""
 
     wraps = True
     edges = 0
@@ -54,7 +54,13 @@ class Drifting(Springs):
             away -= lengths * np.clip(np.round(away / lengths), -1, 1)
         near = np.linalg.norm(away, axis=2) < 0.45 * lengths[0]
         self.edges = int(near.sum()) - len(near)
-        return {"energy": 0.0, "forces": np.zeros_like(forces), "stress": np.zeros(6)}
+        # hardly any forces: with none at all the simulation would not be sound
+        waves = self.atoms.positions
+        return {
+            "energy": float(1e-3 * np.cos(waves).sum()),
+            "forces": 1e-3 * np.sin(waves),
+            "stress": np.zeros(6),
+        }
 
 
 def count_edges_of(kind: type) -> None:

@@ -133,11 +133,12 @@ def test_nan_in_a_sample_keeps_the_record_and_is_flagged(seen):
     assert summary.journal.states == (State(3, kinetic_ev=None, conserved_ev=None, non_finite=["forces"]),)
     finding = next(each for each in findings if each.rule == "non-finite")
     assert finding.verdict == "flagged"
-    assert finding.headline.startswith("conserved energy, forces, kinetic energy: NaN or infinity")
+    assert finding.headline == "The forces are not numbers since step 3 (call 3)"
+    assert finding.numbers["results"] == "conserved energy, forces, kinetic energy"
 
 
 def test_an_energy_that_is_nan_is_flagged_where_nothing_else_was_sampled(seen):
     rows = [call(n, energy_ev=float("nan") if n in {7, 8} else 1.0) for n in range(20)]
     _, findings, _ = seen(encoded(start(), *rows))
     finding = next(each for each in findings if each.rule == "non-finite")
-    assert (finding.verdict, finding.numbers["first_call"], finding.numbers["samples"]) == ("flagged", 7, 2)
+    assert (finding.verdict, finding.numbers["first_call"], finding.numbers["calls"]) == ("flagged", 7, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, meas
 from instrumented_calc.analysis.places import PlaceTotals, measure_places
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
+from instrumented_calc.analysis.soundness.assess import assess_soundness
 from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.timing.counts import Count, measure_counts
@@ -36,6 +37,7 @@ from instrumented_calc.analysis.timing.selection import Selection, select
 from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
+    from instrumented_calc.analysis.soundness.check import Soundness
     from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Lane, Phase
@@ -130,6 +132,7 @@ class Summary:
     """One journal in numbers; None for values that were not measured."""
 
     journal: Journal
+    soundness: Soundness
     ending: Ending
     wall_ns: int | None
     evaluations: Evaluations
@@ -181,11 +184,18 @@ def summarize(journal: Journal) -> Summary:
     speed = _total_speed([phase.speed for phase in phases])
     traces = measure_traces(journal, latency.median_ns if latency else None)
     breakdown = break_down(whole, list(journal.phases.values()), groups)
+    evaluations = _evaluations(journal, whole, phases, speed)
+    failures = dict(Counter(_outermost_failures(journal)).most_common())
+    soundness = assess_soundness(journal, evaluations.calls, failures)
+    if soundness.ruined:  # time that was not simulated
+        speed = _without_simulated_time(speed)
+        phases = [replace(phase, speed=_without_simulated_time(phase.speed)) for phase in phases]
     return Summary(
         journal=journal,
+        soundness=soundness,
         ending=how_it_ended(journal),
         wall_ns=edges[1] - edges[0] if edges else None,
-        evaluations=_evaluations(journal, whole, phases, speed),
+        evaluations=evaluations,
         speed=speed,
         us_per_atom=_us_per_atom(whole, steady),
         latency=latency,
@@ -195,7 +205,7 @@ def summarize(journal: Journal) -> Summary:
         spread=measure_spread(whole),
         phases=phases,
         lanes=_lanes(journal),
-        failures=dict(Counter(_outermost_failures(journal)).most_common()),
+        failures=failures,
         compilation=measure_compilation(calls),
         device=measure_device(calls, steady),
         counts=measure_counts(calls),
@@ -212,6 +222,10 @@ def summarize(journal: Journal) -> Summary:
         processor_wait=processor_wait(journal.machines),
         programs=measure_programs(journal),
     )
+
+
+def _without_simulated_time(speed: Speed | None) -> Speed | None:
+    return None if speed is None else replace(speed, simulated_fs=None)
 
 
 def _explicable(calls: Calls, steady: Integers) -> Integers:

@@ -196,6 +196,7 @@ def test_other_energies_forbid_a_verdict_and_are_named_by_step_and_size(measured
 def test_energies_that_are_not_finite_on_one_side_differ(measured):
     found = compare([measured()], [measured(energies=(1.0, float("nan"), 2.0))])
     assert "one side is not finite" in found.obstacles[0].text
+    assert [each.rule for each in found.obstacles] == ["values-differ", "not-sound"]
 
 
 def test_random_forces_leave_only_the_first_frame_in_common(measured):

@@ -85,7 +85,7 @@ def test_a_recorder_within_its_budget_samples_every_10_ms(working_directory: Pat
 def test_a_recorder_over_its_budget_samples_half_as_often_and_reports_it(
     budget: float, working_directory: Path
 ) -> None:
-    records = _run(working_directory, cost_ns=1_000, budget=budget)
+    records = _run(working_directory, cost_ns=4_000, budget=budget)
     notices = [each for each in records.of("notice") if each["kind"] == "sampling-thinned"]
     assert [notice["details"]["least_every_ns"] for notice in notices] == [RAREST_SAMPLE_NS]
     gaps = [later - earlier for earlier, later in pairwise(_sampled(records))]

@@ -92,7 +92,12 @@ def compare(
         under_test = any(each.key in PRECISION_KEYS for each in differing)
         tolerance_ev = OTHER_PRECISION_EV if under_test else SAME_PRECISION_EV
     values = _values(before, after, tolerance_ev)
-    obstacles = (*_other_system(before, after), *_other_values(values, allowed), *_other_hardware(differing))
+    obstacles = (
+        *_other_system(before, after),
+        *_other_values(values, allowed),
+        *_other_hardware(differing),
+        *_unsound(before, after),
+    )
     replicated = max(len(before), len(after)) > 1
     median, tails = _latencies(before, after)
     verdict, why = _verdict(median, before, after)
@@ -119,6 +124,17 @@ def _values(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun], toleran
         tolerance_ev,
         repeatable=all(run.repeatable for run in runs) and len({run.drivers for run in runs}) == 1,
     )
+
+
+def _unsound(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> tuple[Observation, ...]:
+    """Return the runs whose simulation is ruined: the speed of such a run says nothing."""
+    found = []
+    for run in (*before, *after):
+        ruined = run.summary.soundness.ruined if run.summary is not None else ()
+        if ruined:
+            text = f"{run.name}: the simulation is not sound. {ruined[0].text}"
+            found.append(Observation("flagged", text, rule="not-sound"))
+    return tuple(found)
 
 
 def _other_system(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]) -> tuple[Observation, ...]:

@@ -21,6 +21,7 @@ from instrumented_calc.analysis.rules import (
     overhead,
     processors,
     profiler,
+    soundness,
     usage,
 )
 from instrumented_calc.analysis.rules.causes import fold
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
 
 RULES: tuple[Rule, ...] = (
+    *soundness.RULES,
     *latency.RULES,
     *contention.RULES,
     *interruptions.RULES,
@@ -56,6 +58,7 @@ RULES: tuple[Rule, ...] = (
 NAMES = tuple(rule.name for rule in RULES)
 # Below this share of the wall time a saving is reported as information only. Uncalibrated.
 WORTH_SHARE = 0.03
+VOID = "not judged, because the simulation is not sound"
 FIRST = {"wrong": 0, "cost": 1, "info": 2}
 VERDICTS = {"flagged": 0, "not enough evidence": 1, "clear": 2}
 
@@ -70,7 +73,8 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
     Returns:
         One finding per rule: flagged ones first, wrong results and runs that will die before all, then by
         cost, then those that follow from others; then those without evidence; then the clear ones, both in
-        the catalogue's order.
+        the catalogue's order. If the simulation is not sound, nothing else is called a cost, and nothing is
+        clear.
     """
     evidence = gather(summary)
     seen = {rule: rule.look(evidence) for rule in RULES if rule.name not in ignore}
@@ -83,7 +87,22 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
     wall = summary.wall_ns or 0
     counted = count_once(savings, wall, evidence.calculator_ns)
     found = [_saving(each, counted[each.rule], evidence) if each.rule in counted else each for each in found]
+    ruined = [each.name for each in summary.soundness.ruined if each.name not in ignore]
+    if ruined:
+        found = [_beside_ruin(each) for each in found]
+        found.sort(key=lambda each: ruined.index(each.rule) if each.rule in ruined else len(ruined))
     return sorted(found, key=_rank)
+
+
+def _beside_ruin(finding: Finding) -> Finding:
+    """Return a finding as it is reported of a run whose simulation is not sound."""
+    if finding.verdict == "clear":
+        return replace(finding, verdict="not enough evidence", headline=VOID, n=None, coverage="")
+    if finding.verdict == "flagged" and finding.severity == "cost":
+        return replace(
+            finding, severity="info", saving_ms=None, saving_share=None, saving_kind=None, ceiling=None
+        )
+    return finding
 
 
 def _rank(finding: Finding) -> tuple[int, bool, int, float]:

@@ -1,4 +1,4 @@
-"""Rules on numerics: reduced precision, slow double precision, lost edges, NaN."""
+"""Rules on numerics: reduced precision, slow double precision, lost edges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from instrumented_calc.quantities import figures, percentage
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
-    from instrumented_calc.journal.records import State
 
 # GPUs by name whose double precision is at most 1/32 of single precision, and those with half of it.
 # NVIDIA's CUDA C programming guide, throughput of native arithmetic instructions.
@@ -28,13 +27,6 @@ LOST_EDGES = 0.1
 # Distance at which an atom has certainly left the cell, and allowed relative change of the volume.
 # Uncalibrated.
 OUTSIDE_CELLS, SAME_VOLUME = 1.5, 0.01
-# Quantities of a state sample, by field.
-QUANTITIES = {
-    "kinetic_ev": "kinetic energy",
-    "conserved_ev": "conserved energy",
-    "volume_a3": "volume",
-    "farthest_cells": "positions",
-}
 REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
 
 
@@ -122,31 +114,6 @@ def lost_edges(evidence: Evidence) -> Observation:
     return flagged(text, numbers=numbers, n=len(rows))
 
 
-def non_finite(evidence: Evidence) -> Observation:
-    """A result is NaN or infinite."""
-    states, calls = evidence.summary.journal.states, evidence.calls
-    found = [(each.index, name) for each in states for name in _non_finite_in(each)]
-    nulls = calls.sparse.get("energy_not_finite")
-    if nulls is not None:
-        found += [(int(index), "energy") for index in calls.index[nulls.rows]]
-    if not states and not found:
-        return unknown("results were not inspected")
-    if not found:
-        text = f"all results on the host were finite in {len(states):,} samples"
-        return clear(text, f"results of {evidence.part_of_calls(len(states))}", n=len(states))
-    names = sorted({name for _, name in found})
-    first, places = min(index for index, _ in found), len({index for index, _ in found})
-    text = f"{', '.join(names)}: NaN or infinity, first seen at call {first:,}"
-    numbers = {"first_call": first, "samples": places, "results": ", ".join(names)}
-    return flagged(text, numbers=numbers, n=max(len(states), places))
-
-
-def _non_finite_in(state: State) -> list[str]:
-    """Return the non-finite entries of a sample: results by name, and quantities, which are then null."""
-    names = list(state.non_finite) if isinstance(state.non_finite, list) else []
-    return names + [name for field, name in QUANTITIES.items() if getattr(state, field) is None]
-
-
 RULES = (
     Rule(
         "reduced-precision",
@@ -171,12 +138,5 @@ RULES = (
         "Compare the energy of the last frame, wrapped and unwrapped.",
         lost_edges,
         trial="wrapped-atoms",
-    ),
-    Rule(
-        "non-finite",
-        "wrong",
-        "Stop the run and inspect the previous frame: overlapping atoms, too long a time step, a bad model.",
-        "Calculate the last good frame alone.",
-        non_finite,
     ),
 )

@@ -13,7 +13,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import stored
+from instrumented_calc.capture.probes.driver_targets import relaxation_time
 from instrumented_calc.capture.thread_stacks import all_stacks
+from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +159,7 @@ def describe(driver: Any) -> dict[str, Any]:
 
     Returns:
         `driver` (class name) and `kind`; for MD also `ensemble`, if the class determines it, and
-        `timestep_fs`.
+        `timestep_fs` and `thermostat_fs`, if it has a thermostat.
     """
     name = type(driver).__name__
     md = getattr(sys.modules.get("ase.md.md"), "MolecularDynamics", ())
@@ -172,4 +174,8 @@ def describe(driver: Any) -> dict[str, Any]:
     ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")
     if ensemble:
         described["ensemble"] = ensemble
+    with own_faults_dropped():  # attributes of a user's subclass may be anything
+        time = relaxation_time(driver)
+        if time is not None:
+            described["thermostat_fs"] = time
     return described

@@ -11,6 +11,7 @@ from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
 from instrumented_calc.capture.identity.identity import identify, settle_compiled
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.programs import program_of, program_parts
+from instrumented_calc.capture.probes.state import LastPositions
 from instrumented_calc.capture.probes.torch_device import device_times
 from instrumented_calc.foreign import own_faults_dropped
 from instrumented_calc.integration import ask, find_integration
@@ -46,9 +47,23 @@ class Lane:
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether cached answers can be distinguished from calculations.
         held: The dictionary shared by a twin and its calculator; None for a proxy.
-        look_after: Time of the next inspection of the forces, in ns of the run's clock.
-        look_at: Number of calls after which they are inspected in any case.
+        look_after: Time of the next inspection of forces that the hot path cannot sum, in ns of the clock.
+        look_at: Number of calls after which the state is read in any case.
         unseen: The last call, if its forces were not inspected.
+        last_call: The last call with results.
+        last_energy: Its energy, eV; UNSET if unknown.
+        last_positions: Positions at the last state.
+        force_limit: Sum of the squared forces, (eV/A)^2, above which the state is read.
+        growths: How often it was raised.
+        same_streak: Calls in a row with one energy although the atoms had moved.
+        same_at: Number of calls at which that series continues.
+        unchecked: Calls whose forces were not checked.
+        not_finite: Calls with a non-finite result or position.
+        zero_forces: Calls whose forces were all 0.
+        same_energy: Calls with the energy of the previous one although the atoms had moved.
+        verlet: Whether the driver is plain velocity Verlet, whose momenta are known in advance.
+        last_kick: Step, momentum and force of the first atom along x at the last such call.
+        velocity_changes: Steps in which something else changed this momentum.
     """
 
     __slots__ = (
@@ -67,15 +82,29 @@ class Lane:
         "context",
         "described_in",
         "failed",
+        "force_limit",
+        "growths",
         "held",
+        "last_call",
+        "last_energy",
+        "last_kick",
+        "last_positions",
         "look_after",
         "look_at",
+        "not_finite",
         "not_implemented",
         "number",
         "recorder",
+        "same_at",
+        "same_energy",
+        "same_streak",
         "seen_by",
+        "unchecked",
         "unseen",
+        "velocity_changes",
+        "verlet",
         "watch",
+        "zero_forces",
     )
 
     def __init__(
@@ -105,6 +134,15 @@ class Lane:
         self.described_in: Any = None
         self.look_after = self.look_at = 0
         self.unseen: int | None = None
+        self.last_call = 0
+        self.last_energy: Any = None
+        self.last_positions = LastPositions()
+        self.force_limit = -1.0
+        self.growths = self.same_streak = self.same_at = 0
+        self.verlet = False
+        self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
+        self.velocity_changes = 0
+        self.unchecked = self.not_finite = self.zero_forces = self.same_energy = 0
 
     def __del__(self) -> None:
         """Notify the run that the calculator was collected."""

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from instrumented_calc.capture.calls.context import Context
 from instrumented_calc.capture.rows.component_names import MOST_NAMES, OTHERS, ComponentNames
-from instrumented_calc.capture.rows.record_quotas import Rations
+from instrumented_calc.capture.rows.record_quotas import NOT_FINITE, Rations
 from instrumented_calc.capture.rows.thinning import Thinner
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.foreign import is_foreign
@@ -30,6 +30,7 @@ from instrumented_calc.journal.records import (
     Machine,
     Notice,
     OpenCall,
+    State,
     Tally,
 )
 
@@ -272,7 +273,8 @@ class Outbox:
 
     def _ration(self, row: Any) -> None:
         """Write a record other than a call, if its kind has room left."""
-        ration = self._rations.of(type(row), getattr(row, "kind", ""))
+        broken = type(row) is State and row.non_finite is not UNSET
+        ration = self._rations.of(type(row), NOT_FINITE if broken else getattr(row, "kind", ""))
         if ration.always or ration.passes():
             size = len(lines_of([row])[0])
             ration.spent(size)

@@ -14,7 +14,7 @@ from instrumented_calc.journal.records import Contractions, Conversions, Fields,
 # Sums since the previous record, records required to read the journal, and few of limited size.
 NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions, Places)
 LEAST_ROOM = 2_000  # bytes
-MARK = "mark"
+MARK, NOT_FINITE = "mark", "not-finite"  # kinds with a share of their own
 
 
 class Ration:
@@ -63,9 +63,9 @@ class Rations:
 
         Args:
             record: Their class.
-            kind: Kind of a notice: marks of users have a share of their own.
+            kind: Kind of a notice or state: users' marks and non-finite results have a share of their own.
         """
-        key = MARK if kind == MARK else Contractions if record is Conversions else record
+        key = kind if kind in {MARK, NOT_FINITE} else Contractions if record is Conversions else record
         ration = self._by_kind.get(key)
         if ration is None:
             ration = self._by_kind[key] = Ration(self._room, always=key in NEVER_LEFT_OUT)

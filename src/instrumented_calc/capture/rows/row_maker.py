@@ -21,7 +21,7 @@ from msgspec import UNSET
 from instrumented_calc.capture.calls.answers import is_answer
 from instrumented_calc.capture.calls.context import Context
 from instrumented_calc.capture.counting.table import SignatureTable
-from instrumented_calc.capture.rows.finite_results import HostNumbers
+from instrumented_calc.capture.rows.finite_results import HostNumbers, positions_of, sums_of_squares
 from instrumented_calc.capture.rows.outbox import CROWD
 from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT, Phases
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
@@ -47,6 +47,10 @@ LOOK_EVERY_NS = 50_000_000  # how often calls check that the journal's thread ke
 CROWDED = 1000  # waiting rows; a call then writes them itself
 LATE_NS = 150_000_000  # age of waiting rows: the thread, which writes every 100 ms, has missed its time
 PATIENCE_S = 1.0  # if the thread takes longer for a write, the file system is assumed to hang
+MOST_SUMMED = (
+    9_000  # numbers whose squares are summed at each call: 1 us; above 10,000 OpenBLAS starts threads
+)
+INFINITE = float("inf")
 LONGEST_ROW_NS = 20_000  # upper limit of a plain row's cost; beyond it the thread waited for the interpreter
 
 
@@ -79,9 +83,11 @@ class RowMaker:
 
     # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
     __slots__ = (
+        "_array",
         "_at_next_call",
         "_counters",
         "_described",
+        "_double",
         "_last_row",
         "_next_look",
         "_notices",
@@ -92,6 +98,8 @@ class RowMaker:
         "_phases",
         "_result_checks",
         "_sampler",
+        "_single",
+        "_squares",
         "_stuck",
         "append",
         "calculated_ns",
@@ -137,6 +145,10 @@ class RowMaker:
         self._stuck = False  # waiting for the journal's thread was in vain
         self._number = HostNumbers()
         self._numpy_floats = self._number.numpy_floats
+        self._array: Any = None
+        self._double: Any = None
+        self._single: Any = None
+        self._squares: Any = None
         self._described: set[int] = set()
         self._phases = Phases()
         self._result_checks = ResultChecks(clock)
@@ -151,6 +163,7 @@ class RowMaker:
             start_cost: Cost of the start in ns, counted as ours but not against the budget.
         """
         self._sampler.begin(probes)
+        self._array, self._double, self._single, self._squares = sums_of_squares()
         self.charge(start_cost)
 
     def charge(self, spent: int) -> None:
@@ -240,17 +253,51 @@ class RowMaker:
             if type(results) is not dict:
                 results = lane.results(results, properties, returned)
             if results:
+                lane.last_call = entry.index
                 energy = results.get("energy", unset)
                 if type(energy) is not float and energy is not unset:
                     energy = float(energy) if type(energy) in self._numpy_floats else self._number(energy)
+                same = closer = False
+                if energy != lane.last_energy:
+                    lane.last_energy = energy
+                elif energy is not unset:
+                    same = self._result_checks.note_same_energy(lane, changes)
+                squares: Any = unset
+                forces: Any = results.get("forces")
+                array, double = self._array, self._double
                 if (
-                    end >= lane.look_after
-                    or lane.calls == lane.look_at
+                    type(forces) is array
+                    and (forces.dtype is double or forces.dtype is self._single)
+                    and forces.size <= MOST_SUMMED
+                ):
+                    squares = self._squares(forces, forces)
+                    closer = not squares <= lane.force_limit  # a NaN is not
+                    if not squares:
+                        lane.zero_forces += 1
+                elif forces is not None:
+                    closer = end >= lane.look_after
+                    if not closer:
+                        lane.unchecked += 1
+                        lane.unseen = entry.index
+                if atoms is not None and not closer:
+                    try:
+                        places = atoms.arrays["positions"]
+                        if type(places) is array and places.dtype is double and places.size <= MOST_SUMMED:
+                            closer = not self._squares(places, places) < INFINITE
+                        if lane.verlet and driver is not None and changes:
+                            self._result_checks.note_momentum(lane, atoms, driver, forces, step)
+                    except Exception as error:  # not an Atoms
+                        if is_foreign(error):
+                            raise
+                if (
+                    closer
+                    or same
+                    or lane.calls >= lane.look_at
                     or (energy is not unset and energy - energy)  # 0.0, or NaN if not finite
                 ):
-                    self._look_at_results(lane, entry.index, results, end, energy)
-                else:
-                    lane.unseen = entry.index
+                    if began is None:
+                        began = thread_time_ns()
+                    self._look_closer(lane, entry.index, results, end, energy, squares, atoms, driver, same)
         parent = unset
         gap = unset
         wall = end - start
@@ -311,7 +358,7 @@ class RowMaker:
             sampler = self._sampler
             if end >= sampler.due:
                 sampler.sample(row, end, self.self_ns)
-                state = sampler.state(row.index, end, results, atoms, driver)
+                state = sampler.state(row.index, end, results, atoms, driver, row.energy_ev, lane)
                 if state is not None:
                     self.append(state)
             self._next_look = min(sampler.due, end + LOOK_EVERY_NS)
@@ -415,17 +462,40 @@ class RowMaker:
         if waiting > CROWD:
             outbox.relieve()
 
-    def _look_at_results(
-        self, lane: Lane, index: int, results: dict[str, Any], end: int, energy: Any
+    def _look_closer(  # noqa: PLR0913, PLR0917 - the data of a call
+        self,
+        lane: Lane,
+        index: int,
+        results: dict[str, Any],
+        end: int,
+        energy: Any,
+        squares: Any,
+        atoms: Any,
+        driver: Any,
+        same: bool,
     ) -> None:
-        record = self._result_checks.check(lane, index, results, end, energy)
+        """Check the results of a call in full, and read the state if it is worth a record."""
+        checks = self._result_checks
+        record = checks.check(lane, index, results, end, energy, positions_of(atoms))
         if record is not None:
             self.append(record)
+        if checks.wants_state(lane, squares) or same:
+            state = self._sampler.read_now(index, end, results, atoms, driver, energy, lane)
+            self.append(state)
 
     def look_at_last(self, lanes: Iterable[Lane]) -> None:
-        """At the end of the run, check the forces of each lane's last call, if not done yet."""
-        for record in self._result_checks.check_last(lanes, self.last_end):
-            self.append(record)
+        """At the end of the run, check the forces of each lane's last call, and read its last state."""
+        for lane in lanes:
+            for record in self._result_checks.check_last(lane, self.last_end):
+                self.append(record)
+            results = lane.stored("results")
+            if lane.calls and type(results) is dict:
+                driver = lane.watch.reference()
+                atoms = getattr(driver, "atoms", None)
+                if positions_of(atoms) is None:  # an optimizer may hold a filter or a band
+                    atoms = lane.stored("atoms")
+                end, last = self.last_end, lane.last_call
+                self.append(self._sampler.read_now(last, end, results, atoms, driver, UNSET, lane))
 
     def follow(self, driver: Any) -> None:
         """Set the driver that the user named, if none is found on the stack; it is held weakly."""

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.probes.conserved_energy import is_plain_verlet
 from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
+from instrumented_calc.foreign import own_faults_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.probes import Probe
     from instrumented_calc.journal.records import Call, State
@@ -20,7 +23,8 @@ SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: at most a thousandth of the time
 LONGEST_PAUSE_NS = 100_000_000  # one slow sample predicts little about the next
 RAREST_SAMPLE_NS = 250_000_000  # at a lower rate a leak would be seen too late
-STATE_EVERY_NS = 1_000_000_000
+# States are 200 bytes: this many in the first minutes of a run of any length, then one a second.
+STATE_EVERY_NS, RAREST_STATE_NS, STATES_AT_FIRST = 50_000_000, 1_000_000_000, 200
 STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
 
 
@@ -47,6 +51,7 @@ class Sampler:
         "_notices",
         "_origin",
         "_probes",
+        "_state_cost",
         "due",
         "live",
     )
@@ -61,6 +66,7 @@ class Sampler:
         self._probes: tuple[Probe, ...] = ()
         self._every = SAMPLE_EVERY_NS
         self._next_state = 0
+        self._state_cost = 0
         self._excused = 0
 
     def begin(self, probes: tuple[Probe, ...]) -> None:
@@ -90,7 +96,9 @@ class Sampler:
         pause = min(SAMPLE_SHARE * (self._clock() - began), LONGEST_PAUSE_NS)
         self.due = end + max(self._every, pause)
 
-    def state(self, index: int, end: int, results: Any, atoms: Any, driver: Any) -> State | None:
+    def state(  # noqa: PLR0913, PLR0917 - the data of a call
+        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: Lane
+    ) -> State | None:
         """Return the state of the simulation after a call, or None if it is not due yet.
 
         Args:
@@ -99,11 +107,27 @@ class Sampler:
             results: Its results, or None.
             atoms: The calculated atoms, or None.
             driver: The driver, or None.
+            energy: The potential energy, eV, or UNSET.
+            lane: The calculator's lane.
         """
         if end < self._next_state:
             return None
-        state = read_state(index, results, atoms, driver)
-        self._next_state = end + max(STATE_EVERY_NS, STATE_SHARE * (self._clock() - end))
+        return self.read_now(index, end, results, atoms, driver, energy, lane)
+
+    def read_now(  # noqa: PLR0913, PLR0917 - the data of a call
+        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: Lane
+    ) -> State:
+        """Return the state of the simulation after a call, and put off the next one; arguments as above."""
+        state = read_state(index, results, atoms, driver, energy, lane.last_positions)
+        if lane.same_streak and lane.calls in {lane.same_at - 1, lane.same_at}:
+            state.same_energy = lane.same_streak
+        with own_faults_dropped():
+            lane.verlet = is_plain_verlet(driver, atoms)
+        cost = self._clock() - end
+        # The first reading loads what the others use.
+        usual, self._state_cost = min(cost, self._state_cost or cost), cost
+        every = min(max((end - self._origin) // STATES_AT_FIRST, STATE_EVERY_NS), RAREST_STATE_NS)
+        self._next_state = end + max(every, STATE_SHARE * usual)
         return state
 
     def _govern(self, elapsed: int, self_ns: int) -> None:

@@ -42,6 +42,9 @@ LONGEST_MARK = 10_000  # characters
 RETRY_S = 10.0  # a journal that could not be created is tried again after this time
 RETRY_SHARE = 100  # a file system that hangs delays a call by seconds: for a hundredth of the time at most
 
+# What 0.1.0 did not count: absent from its journals, and so not 0 by default.
+COUNTED_BY_LANES = ("unchecked", "not_finite", "zero_forces", "same_energy", "velocity_changes")
+
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
 
@@ -85,7 +88,7 @@ class Recorder:
         self.state = WAITING
         self.recording: Recording | None = None  # made by the first call, and kept after the end
         self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
-        self.counters = Counters()
+        self.counters = Counters(**dict.fromkeys(COUNTED_BY_LANES, 0))
         self._lock = threading.RLock()  # of the states; never held on the hot path
         self._pulse = Pulse(self._beat_or_fault)
         self._end_asked: str | None = None  # the reason, if the journal's thread must end the run
@@ -384,3 +387,5 @@ def _add(counters: Counters, lane: Lane) -> None:
     counters.get_property += lane.asked
     counters.cache_hits += lane.cache_hits
     counters.not_implemented += lane.not_implemented
+    for name in COUNTED_BY_LANES:
+        setattr(counters, name, getattr(counters, name) + getattr(lane, name))

@@ -13,7 +13,17 @@ class State(Struct, tag="state", tag_field="event"):
     """State of the simulation at the end of a call, periodically; absent values were not measured."""
 
     index: Annotated[Natural, meta("The call")]
-    kinetic_ev: Annotated[Physical, meta("Kinetic energy of the whole step", "eV")] | UnsetType = UNSET
+    step: Annotated[Whole, meta("Steps completed by the driver when the state was read", "1")] | UnsetType = (
+        UNSET
+    )
+    potential_ev: Annotated[Physical, meta("Potential energy", "eV")] | UnsetType = UNSET
+    kinetic_ev: (
+        Annotated[
+            Physical,
+            meta("Kinetic energy: of the whole step, if the driver is known", "eV"),
+        ]
+        | UnsetType
+    ) = UNSET
     conserved_ev: (
         Annotated[
             Physical, meta("Conserved quantity of the ensemble; NVE: potential plus kinetic energy", "eV")
@@ -25,7 +35,50 @@ class State(Struct, tag="state", tag_field="event"):
         Annotated[Physical, meta("Largest distance from the cell centre along an axis, plus 1/2", "cells")]
         | UnsetType
     ) = UNSET
-    non_finite: Annotated[list[str], meta("Results that contain NaN or infinity")] | UnsetType = UNSET
+    temperature_k: Annotated[Physical, meta("Temperature of the atoms, from kinetic_ev", "K")] | UnsetType = (
+        UNSET
+    )
+    target_k: Annotated[Physical, meta("Temperature that the driver aims at", "K")] | UnsetType = UNSET
+    centre_kinetic_ev: Annotated[Physical, meta("Kinetic energy of the centre of mass", "eV")] | UnsetType = (
+        UNSET
+    )
+    pressure_gpa: (
+        Annotated[Physical, meta("Pressure, including that of the ideal gas", "GPa")] | UnsetType
+    ) = UNSET
+    target_gpa: Annotated[Physical, meta("Pressure that the driver aims at", "GPa")] | UnsetType = UNSET
+    force_norm_ev_a: (
+        Annotated[Physical, meta("Root of the sum of the squared forces", "eV/A")] | UnsetType
+    ) = UNSET
+    largest_force_ev_a: Annotated[Physical, meta("Largest force on an atom", "eV/A")] | UnsetType = UNSET
+    largest_force_atom: Annotated[Natural, meta("The atom that it acts on, from 0")] | UnsetType = UNSET
+    shortest_distance_a: (
+        Annotated[Physical, meta("Smallest distance of two atoms, if there are few", "A")] | UnsetType
+    ) = UNSET
+    extent_a: Annotated[Physical, meta("Largest distance of an atom from the centroid", "A")] | UnsetType = (
+        UNSET
+    )
+    moved_a: (
+        Annotated[
+            Physical,
+            meta("Root of the sum of the squared displacements since the previous state of the lane", "A"),
+        ]
+        | UnsetType
+    ) = UNSET
+    fixed_atoms: Annotated[Natural, meta("Atoms that constraints hold in place", "1")] | UnsetType = UNSET
+    same_energy: (
+        Annotated[
+            Natural,
+            meta("Successive calls up to this one with exactly one energy, though atoms had moved", "1"),
+        ]
+        | UnsetType
+    ) = UNSET
+    non_finite: (
+        Annotated[list[str], meta("Results, or `positions`, that contain NaN or infinity")] | UnsetType
+    ) = UNSET
+    non_finite_atoms: (
+        Annotated[list[Natural], meta("The first few atoms whose forces or positions are not finite, from 0")]
+        | UnsetType
+    ) = UNSET
     graph_retained: Annotated[list[str], meta("Results that carry an autograd graph")] | UnsetType = UNSET
 
 

@@ -102,6 +102,7 @@ class Phase(Struct, tag="phase", tag_field="event"):
     index: Annotated[Natural, meta("First call known to belong to the phase", "1")]
     ensemble: Annotated[str, meta("NVE, NVT or NPT")] | UnsetType = UNSET
     timestep_fs: Annotated[Physical, meta("MD time step", "fs")] | UnsetType = UNSET
+    thermostat_fs: Annotated[Physical, meta("Relaxation time of the thermostat", "fs")] | UnsetType = UNSET
 
 
 class Finding(Struct, tag="finding", tag_field="event"):
@@ -136,6 +137,27 @@ class Counters(Struct):
     lost_rows: Annotated[Natural, meta("Rows that could not be written", "1")] = 0
     faults: Annotated[Natural, meta("Faults of the recorder itself", "1")] = 0
     self_ns: Annotated[Natural, meta("The recorder's own time", "ns")] = 0
+    unchecked: (
+        Annotated[Natural, meta("Calls whose forces were not checked: they are not on the host", "1")]
+        | UnsetType
+    ) = UNSET
+    not_finite: (
+        Annotated[Natural, meta("Calls with NaN or infinity in energy, forces or positions", "1")] | UnsetType
+    ) = UNSET
+    zero_forces: Annotated[Natural, meta("Calls in which all forces were exactly 0", "1")] | UnsetType = UNSET
+    same_energy: (
+        Annotated[
+            Natural, meta("Calls with exactly the energy of the previous one, though atoms had moved", "1")
+        ]
+        | UnsetType
+    ) = UNSET
+    velocity_changes: (
+        Annotated[
+            Natural,
+            meta("Steps of velocity Verlet in which something else changed the first atom's momentum", "1"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Tally(Struct, tag="counters", tag_field="event"):

@@ -25,6 +25,7 @@ from instrumented_calc.reporting.run.ending import ending_words
 from instrumented_calc.reporting.run.findings import flagged_line, unknown_line
 from instrumented_calc.reporting.run.places import largest_place
 from instrumented_calc.reporting.run.programs import program_words, status_words
+from instrumented_calc.reporting.run.soundness import broken_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,9 @@ def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
         summary: The run.
         findings: Findings of the rules.
     """
-    lines = [identity.file_line(summary.journal)]
+    broken = broken_line(summary.soundness)
+    lines = [_labelled("BROKEN", broken)] if broken else []
+    lines.append(identity.file_line(summary.journal))
     if subject := _subject(summary):
         lines.append(subject)
     labelled = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.rules.catalogue import VOID
 from instrumented_calc.quantities import count, figures, percent, plural
 from instrumented_calc.reporting.document import Facts, Paragraph, Section
 from instrumented_calc.reporting.run import identity
@@ -60,7 +61,9 @@ def _folded(findings: Sequence[Finding]) -> list[Paragraph]:
             for coverage, names in _grouped((each.coverage, each.rule) for each in cleared).items()
         )
         lines.append(f"clear ({count(len(cleared))}): {rules}")
-    missing = _of(findings, "not enough evidence")
+    if _is_void(findings):
+        lines.append("Nothing else is judged, because the simulation is not sound.")
+    missing = [each for each in _of(findings, "not enough evidence") if each.headline != VOID]
     if missing:
         lines.append(f"not decided ({count(len(missing))}): {_decided_by(missing)}. --all shows why.")
     return [Paragraph(tuple(lines))] if lines else []
@@ -174,11 +177,15 @@ def shortened(text: str) -> str:
 def unknown_line(findings: Sequence[Finding]) -> str:
     """Return how many rules lacked evidence and what would decide most of them, or an empty string."""
     missing = _of(findings, "not enough evidence")
-    if not missing:
+    if not missing or _is_void(findings):
         return ""
     decided = _grouped((need_words(need), each.rule) for each in missing for need in each.needs)
     words = [f"{need} would decide {count(len(rules))} of them" for need, rules in decided.items()]
     return "; ".join([f"{plural(len(missing), 'rule')} lacked evidence", *words[:1]])
+
+
+def _is_void(findings: Sequence[Finding]) -> bool:
+    return any(each.headline == VOID for each in findings)
 
 
 def _of(findings: Sequence[Finding], verdict: str) -> list[Finding]:

@@ -48,6 +48,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
     return {
         "file": shown_path(journal.path),
         "state": identity.state(journal),
+        "soundness": {"sound": not summary.soundness.ruined, "checks": summary.soundness.checks},
         "ending": {"text": ending_words(summary.ending), **_fields(summary.ending)},
         "size_bytes": journal.size_bytes,
         "torn": journal.torn,

@@ -11,6 +11,7 @@ from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.findings import findings_section
 from instrumented_calc.reporting.run.job_groups import group_runs
 from instrumented_calc.reporting.run.sections import sections_of
+from instrumented_calc.reporting.run.soundness import soundness_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ def build_report(runs: Sequence[ReadRun], *, everything: bool = False) -> Docume
             own = sections_of(run.summary)
             found = findings_section(run.findings, everything=everything)
             own[1:1] = [] if found is None else [found]
+            sound = soundness_section(run.summary.soundness)
+            own[:0] = [] if sound is None else [sound]
             if len(runs) > 1:
                 name = identity.one_line(run.summary.journal.path)
                 own = [Section(f"{name}: {section.title}", section.blocks) for section in own]

@@ -134,11 +134,17 @@ def _speed(summary: Summary) -> Section:
         ("steps", NOT_MEASURED if speed is None else count(speed.steps)),
         ("ms/step", NOT_MEASURED if speed is None else figures(speed.ms_per_step)),
         ("steps/s", NOT_MEASURED if speed is None else figures(speed.steps_per_s)),
-        ("ns/day", NOT_MEASURED if speed is None else number(speed.ns_per_day)),
+        ("ns/day", _ns_per_day(summary)),
         ("us/atom", number(summary.us_per_atom)),
         ("katom-step/s", number(summary.katom_steps_per_s)),
     ]
     return Section("Speed", (Facts(tuple(pairs)),))
+
+
+def _ns_per_day(summary: Summary) -> str:
+    if summary.soundness.ruined:
+        return "not stated: the simulation is not sound"
+    return NOT_MEASURED if summary.speed is None else number(summary.speed.ns_per_day)
 
 
 def _latency(summary: Summary) -> Section:

@@ -1,0 +1,1 @@
+"""Is the simulation sound? One file per way in which it may be ruined."""

@@ -1,0 +1,44 @@
+"""All checks of a simulation's soundness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.soundness.check import Soundness
+from instrumented_calc.analysis.soundness.drift import check_drift
+from instrumented_calc.analysis.soundness.evidence import gather_physics
+from instrumented_calc.analysis.soundness.explosion import check_explosion
+from instrumented_calc.analysis.soundness.failing import check_failing
+from instrumented_calc.analysis.soundness.frozen import check_frozen
+from instrumented_calc.analysis.soundness.momentum import check_momentum
+from instrumented_calc.analysis.soundness.non_finite import check_finite
+from instrumented_calc.analysis.soundness.stale import check_stale
+from instrumented_calc.analysis.soundness.temperature import check_temperature
+from instrumented_calc.analysis.soundness.volume import check_volume
+
+if TYPE_CHECKING:
+    from instrumented_calc.journal.reader import Journal
+
+CHECKS = (
+    check_finite,
+    check_explosion,
+    check_frozen,
+    check_stale,
+    check_drift,
+    check_temperature,
+    check_volume,
+    check_momentum,
+    check_failing,
+)
+
+
+def assess_soundness(journal: Journal, calls: int, failures: dict[str, int]) -> Soundness:
+    """Return the results of all checks.
+
+    Args:
+        journal: The run.
+        calls: Outermost calls.
+        failures: Outermost calls that failed, by class of the exception.
+    """
+    evidence = gather_physics(journal, calls, failures)
+    return Soundness(tuple(check(evidence) for check in CHECKS))

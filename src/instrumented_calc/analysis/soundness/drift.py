@@ -1,0 +1,113 @@
+"""Drift of the conserved energy, against its own fluctuation and against the kinetic energy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.analysis.statistics.theil_sen import theil_sen
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
+
+NAME = "energy-drift"
+FEWEST_SAMPLES = 8
+MEV = 1e3
+# Kinetic energy per atom below which a run counts as cold: 3/2 kT at 100 K, meV.
+LEAST_KINETIC_MEV = 13.0
+# Changes as shares of the kinetic energy at the start: half of an added energy heats the atoms, so a quarter
+# raises the temperature by an eighth, whatever time that took.
+RUINED = 0.25
+# A drift of 1 meV per atom and ps heats by 4 K per ps. The usual demand is a hundred times stricter (some
+# 0.01 meV per atom and ps), so this is beyond dispute, if the change itself matters at all.
+RATE, MATTERS = 1.0, 0.05
+FLUCTUATIONS = 3.0  # times the scatter around the line
+# A step that changes the energy by more than the kinetic energy is no fluctuation of an integrator: that of
+# velocity Verlet at the limit of stability is a quarter of it. Needed of a jump, too: many fluctuations.
+STRAYED, STRAYED_FLUCTUATIONS = 1.0, 10.0
+
+
+def check_drift(evidence: PhysicsEvidence) -> Check:
+    """The energy that the integrator conserves is not conserved."""
+    md = [track for track in evidence.tracks if track.is_md]
+    changed = evidence.counted("velocity_changes") or 0
+    if changed:
+        text = f"energy, because something other than the integrator changed velocities in {changed:,} steps"
+        return Check(NAME, "not enough evidence", text, {"steps": changed})
+    checks = [check for track in md if (check := _judged(track)) is not None]
+    wrong = [each for each in checks if each.verdict == "flagged"]
+    if wrong:
+        return min(wrong, key=lambda each: each.severity != "wrong")
+    if checks:
+        return checks[0]
+    phases = [phase for phase in evidence.journal.phases.values() if phase.kind == "md"]
+    if not phases:
+        return Check(NAME, "clear", "no molecular dynamics, which would conserve an energy", n=evidence.calls)
+    drivers = ", ".join(sorted({phase.driver.rpartition(".")[2] for phase in phases}))
+    if any(np.isfinite(track.values("conserved_ev")).any() for track in md):
+        return Check(
+            NAME, "not enough evidence", f"fewer than {FEWEST_SAMPLES} samples of the conserved energy"
+        )
+    return Check(
+        NAME, "not enough evidence", f"no conserved energy is known of {drivers} (or of its constraints)"
+    )
+
+
+def _judged(track: Track) -> Check | None:
+    conserved, times = track.values("conserved_ev"), track.times_ps()
+    if times is None or not track.n_atoms:
+        return None
+    known = np.isfinite(conserved) & np.isfinite(times) & (abs(conserved) < 1e100)  # noqa: PLR2004 - overflow
+    if known.sum() < FEWEST_SAMPLES:
+        return None
+    places = np.flatnonzero(known)
+    values, times = MEV * conserved[known] / track.n_atoms, times[known]
+    drift = theil_sen(times, values)
+    if drift is None:
+        return None
+    kinetic = MEV * track.values("kinetic_ev")[known] / track.n_atoms
+    start = max(_at_start(kinetic), LEAST_KINETIC_MEV)
+    rest = values - np.median(values) - drift.value * (times - np.median(times))
+    scatter = 1.4826 * float(np.median(abs(rest - np.median(rest))))
+    change = drift.value * float(times[-1] - times[0])
+    strayed = values - values[0]
+    worst = int(abs(strayed).argmax())
+    numbers = {
+        "mev_per_atom_per_ps": drift.value,
+        "low": drift.low,
+        "high": drift.high,
+        "change_mev_per_atom": change,
+        "scatter_mev_per_atom": scatter,
+        "kinetic_mev_per_atom": start,
+        "ps": float(times[-1] - times[0]),
+    }
+    significant = drift.low * drift.high > 0 and abs(change) > FLUCTUATIONS * scatter
+    ruins = abs(change) > RUINED * start or (abs(drift.value) > RATE and abs(change) > MATTERS * start)
+    jumped = abs(strayed[worst]) > max(STRAYED * start, STRAYED_FLUCTUATIONS * scatter)
+    if not ((significant and ruins) or jumped):
+        text = (
+            f"the conserved energy drifts by {drift.value:+.2g} meV per atom per ps and fluctuates by"
+            f" {scatter:.2g} meV per atom, in {numbers['ps']:.3g} ps"
+        )
+        return Check(NAME, "clear", text, numbers, len(values))
+    total = strayed[worst] if jumped else change
+    beyond = np.flatnonzero(abs(strayed) > RUINED * start)
+    begun = int(beyond[0]) if len(beyond) else worst
+    since = track.since(int(places[begun]))
+    direct = (
+        " (the model predicts forces directly, not as the gradient of its energy)" if track.direct else ""
+    )
+    how = f"{drift.value:+.3g} meV per atom per ps" if significant else f"{total:+.3g} meV per atom in all"
+    text = (
+        f"The energy is not conserved: {how}, {abs(total) / start:.2g} times the kinetic energy at the start;"
+        f" beyond a quarter of it since {since.words}{direct}"
+    )
+    return Check(NAME, "flagged", text, numbers, len(values), since)
+
+
+def _at_start(kinetic: np.ndarray) -> float:
+    """Return the kinetic energy in the first third, before a drift has changed it much."""
+    known = kinetic[np.isfinite(kinetic)][: max(len(kinetic) // 3, 3)]
+    return float(np.median(known)) if len(known) else 0.0

@@ -1,0 +1,74 @@
+"""Temperature far from what the thermostat aims at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.soundness.check import Check
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
+
+NAME = "temperature-off"
+FEWEST_SAMPLES = 9
+# Relaxation times of the thermostat after which the temperature must have arrived; 1 ps where it is unknown.
+RELAXATIONS, UNKNOWN_FS = 5.0, 1000.0
+# Share of the target. Thermostats of ASE with a sensible time step are within some percent.
+FAR, DEVIATIONS = 0.3, 5.0
+# If it has come a fifth nearer since the first third of the run, it is still arriving.
+NEARER = 0.8
+HOT = 1e6
+
+
+def check_temperature(evidence: PhysicsEvidence) -> Check:
+    """The temperature stays far from the target of the thermostat."""
+    checks = [check for track in evidence.tracks if (check := _judged(track)) is not None]
+    wrong = [each for each in checks if each.verdict == "flagged"]
+    if wrong or checks:
+        return (wrong or checks)[0]
+    targets = [track for track in evidence.tracks if np.isfinite(track.values("target_k")).any()]
+    if targets:
+        return Check(NAME, "not enough evidence", "too short for the thermostat to reach its target")
+    known = [track.values("temperature_k") for track in evidence.tracks]
+    known = [each[np.isfinite(each)] for each in known if np.isfinite(each).any()]
+    if not known:
+        return Check(NAME, "not enough evidence", "no temperature was recorded")
+    late = known[-1][len(known[-1]) // 3 :]
+    text = f"temperature {late.mean():,.0f} +- {late.std():,.0f} K, no target"
+    return Check(NAME, "clear", text, {"mean_k": float(late.mean())}, len(late))
+
+
+def _judged(track: Track) -> Check | None:
+    temperatures, targets, times = track.values("temperature_k"), track.values("target_k"), track.times_ps()
+    known = np.isfinite(temperatures) & np.isfinite(targets) & (targets > 0)
+    if times is None or not track.n_atoms or known.sum() < FEWEST_SAMPLES or track.phase is None:
+        return None
+    known &= np.isfinite(times)
+    ratios, when = temperatures[known] / targets[known], 1e3 * times[known]
+    relaxation = track.phase.thermostat_fs
+    relaxation = relaxation if isinstance(relaxation, float) and relaxation > 0 else UNKNOWN_FS
+    if not len(when) or when[-1] - when[0] < RELAXATIONS * relaxation:
+        return None
+    late, early = when >= when[0] + 2 * np.ptp(when) / 3, when <= when[0] + np.ptp(when) / 3
+    if late.sum() < FEWEST_SAMPLES // 3:
+        late[-FEWEST_SAMPLES // 3 :] = True
+    ratio, before = float(ratios[late].mean()), float(ratios[early].mean())
+    # Independent values: not more than samples, nor than relaxation times.
+    independent = min(int(late.sum()), max(np.ptp(when) / 3 / relaxation, 1.0))
+    fluctuation = (2 / (3 * track.n_atoms)) ** 0.5 / independent**0.5
+    target, mean = float(targets[known][-1]), float(temperatures[known][late].mean())
+    spread = float(temperatures[known][late].std())
+    numbers = {"mean_k": mean, "target_k": target, "spread_k": spread}
+    far = abs(ratio - 1) > max(FAR, DEVIATIONS * fluctuation)
+    if not far or abs(ratio - 1) < NEARER * abs(before - 1):
+        text = f"temperature {mean:,.0f} +- {spread:,.0f} K, target {target:,.0f} K"
+        return Check(NAME, "clear", text, numbers, int(late.sum()))
+    off = np.flatnonzero(known)[int(np.flatnonzero(late)[0])]
+    text = f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)} in the last third of the run"
+    return Check(NAME, "flagged", text, numbers, int(late.sum()), track.since(int(off)))
+
+
+def _kelvin(value: float) -> str:
+    return f"{value:,.0f} K" if value < HOT else f"{value:.3g} K"

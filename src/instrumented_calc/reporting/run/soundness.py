@@ -1,0 +1,55 @@
+"""Whether the simulation is sound: the first section of a report, and the first line of a summary if not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instrumented_calc.reporting.document import Paragraph, Section
+from instrumented_calc.reporting.run import identity
+
+if TYPE_CHECKING:
+    from instrumented_calc.analysis.soundness.check import Soundness
+
+TITLE = "Is the simulation sound?"
+CONSEQUENCES = 2
+
+
+def soundness_section(soundness: Soundness) -> Section | None:
+    """Return the section, or None if nothing was checked.
+
+    Args:
+        soundness: The checks of the run.
+    """
+    if not soundness.checks:
+        return None
+    ruined = soundness.ruined
+    if ruined:
+        lines = [f"NO. {_sentence(ruined[0].text)} What follows is void, and nothing else is judged."]
+        lines += [f"Besides: {_sentence(each.text)}" for each in ruined[1:]]
+        return Section(TITLE, (Paragraph(tuple(map(identity.one_line, lines))),))
+    lines = []
+    for each in soundness.checks:
+        if each.verdict == "flagged":
+            lines.append(f"Look at this: {_sentence(each.text)}")
+    seen = [each.text for each in soundness.checks if each.verdict == "clear"]
+    missing = [each.text for each in soundness.checks if each.verdict == "not enough evidence"]
+    if seen:
+        lines.append(f"No fault seen: {_sentence('; '.join(seen))}")
+    if missing:
+        lines.append(f"Not judged: {_sentence('; '.join(missing))}")
+    return Section(TITLE, (Paragraph(tuple(map(identity.one_line, lines))),))
+
+
+def broken_line(soundness: Soundness) -> str:
+    """Return what ruined the run and since when; empty if nothing did."""
+    ruined = soundness.ruined
+    if not ruined:
+        return ""
+    text = _sentence(ruined[0].text)
+    if len(ruined) > 1:
+        text += f" Also: {', '.join(each.name for each in ruined[1 : 1 + CONSEQUENCES])}."
+    return identity.one_line(text)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."

@@ -1,0 +1,45 @@
+"""Real short simulations: the ruined are called ruined, by the right check, and the healthy are not."""
+
+from __future__ import annotations
+
+import pytest
+from tests.diagnosis.simulations import HEALTHY, RUINED
+
+from instrumented_calc.analysis.rules.catalogue import judge
+from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.run.final_summary import closing_text
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def record(simulate):
+        simulate()
+        journal = read_journal("run.jsonl")
+        assert journal.counters.faults == 0
+        return summarize(journal)
+
+    return record
+
+
+@pytest.mark.parametrize("name", RUINED)
+def test_a_ruined_simulation_is_called_so(name, recorded):
+    simulate, rules = RUINED[name]
+    summary = recorded(simulate)
+    found = judge(summary)
+    assert {each.name for each in summary.soundness.ruined} & set(rules)
+    # nothing else is called a cost, no rule is content, and the speed is not praised
+    assert not [each.rule for each in found if each.verdict == "clear"]
+    assert not [each.rule for each in found if each.verdict == "flagged" and each.severity == "cost"]
+    text = closing_text(summary, found)
+    assert text.startswith("BROKEN ")
+    assert "ns/day" not in text
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
+    summary = recorded(HEALTHY[name])
+    assert [each.text for each in summary.soundness.ruined] == []
+    assert "BROKEN" not in closing_text(summary, judge(summary))
