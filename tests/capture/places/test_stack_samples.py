@@ -266,7 +266,7 @@ def test_a_thinned_journal_has_the_samples(monkeypatch):
     look(samples, recording(calc).run._recorder.maker.clock())
     recording(calc).close()
     records = read_records()
-    assert [each["kind"] for each in records.notices] == ["journal-thinned"]
+    assert "journal-thinned" in [each["kind"] for each in records.notices]
     assert [each["samples"] for each in records.of("places")] == [1]
 
 

@@ -100,7 +100,9 @@ class Windows:
         Args:
             now: The run's clock, in ns.
         """
-        self.write_files(self._maker.append)
+        append = self._maker.append  # read before the flag: when the run has ended, it drops records
+        if not self._broken:
+            self.write_files(append)
         if self._window is None:
             self._schedule.check(now)
 
