@@ -31,9 +31,9 @@ class Net(torch.nn.Module):
     def __init__(self, width=16):
         super().__init__()
         torch.manual_seed(0)
-        self.encoder = torch.nn.Linear(3, width)
+        self.encoder = torch.nn.Sequential(torch.nn.Linear(3, width), torch.nn.Linear(width, width))
         self.stack = torch.nn.Sequential(*[torch.nn.Linear(width, width) for _ in range(3)])
-        self.head = torch.nn.Linear(width, 1)
+        self.head = torch.nn.Sequential(torch.nn.Linear(width, width), torch.nn.Linear(width, 1))
 
     def forward(self, x):
         return 1e-3 * self.head(torch.tanh(self.stack(torch.tanh(self.encoder(x))))).sum()
@@ -55,6 +55,10 @@ class Learned(Calculator):
         energy = self.model(x)
         (gradient,) = torch.autograd.grad(energy, x)
         self.results = {"energy": energy.item(), "forces": -gradient.numpy()}
+
+
+PARTS = {"positions", "encoder", "stack", "head", "backward"}
+MAYBE = {"model"}  # its own work is a part if it takes enough time
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +130,10 @@ def test_operations_have_their_component_and_shapes():
     assert ("encoder", "aten::addmm", "[512] [8,3] [3,512]") in found
     assert ("stack", "aten::addmm", "[512] [8,512] [512,512]") in found
     assert ("head", "aten::addmm", "[1] [8,512] [512,1]") in found
-    assert {"positions", "encoder", "stack", "head", ""} == {component for component, _, _ in found}
-    # The backward pass is in no component.
-    assert any(operation.startswith("autograd::") for component, operation, _ in found if not component)
+    assert {component for component, _, _ in found} - MAYBE == PARTS | {""}
+    assert any(
+        operation.startswith("autograd::") for component, operation, _ in found if component == "backward"
+    )
     total = sum(each.get("self_ns", 0) for each in trace["operations"])
     assert total == pytest.approx(trace["wall_ns"], rel=0.02)
 
@@ -138,18 +143,30 @@ def chrome(name="run.trace-1.json"):
     return [event for event in trace["traceEvents"] if event["ph"] == "X"]
 
 
+def exclusive(ranges):
+    """Return the times of ranges by name, in us, less those of the ranges inside them."""
+    own, around = {}, []
+    for each in sorted(ranges, key=lambda each: (each["ts"], -each["dur"])):
+        while around and each["ts"] >= around[-1]["ts"] + around[-1]["dur"] - 1e-3:
+            around.pop()
+        if around:
+            own[around[-1]["name"]] -= each["dur"]
+        own[each["name"]] = own.get(each["name"], 0) + each["dur"]
+        around.append(each)
+    return own
+
+
 def test_the_component_ranges_of_the_chrome_trace_nest_and_sum_to_the_wall_time():
     md(12, calc=Learned(width=512), trace=Trace(every_calls=10, max_windows=1))
     (trace,) = read_records().of("trace")
     slices = chrome(trace["file"])
     ranges = [each for each in slices if each["cat"] == "component"]
     (call,) = [each for each in ranges if each["name"] == "calculate"]
-    parts = [each for each in ranges if each is not call]
-    assert {each["name"] for each in parts} == {"positions", "encoder", "stack", "head"}
+    assert {each["name"] for each in ranges} - MAYBE == PARTS | {"calculate"}
     assert call["dur"] * 1e3 == pytest.approx(trace["wall_ns"], rel=0.02)
-    own = call["dur"] - sum(each["dur"] for each in parts)
-    assert own > 0
-    assert own + sum(each["dur"] for each in parts) == pytest.approx(trace["wall_ns"] / 1e3, rel=0.02)
+    own = exclusive(ranges)
+    assert min(own.values()) > 0
+    assert sum(own.values()) == pytest.approx(trace["wall_ns"] / 1e3, rel=0.02)
     open_until = []
     for each in slices:
         while open_until and each["ts"] >= open_until[-1] - 1e-3:
@@ -165,9 +182,9 @@ def test_component_times_of_the_row_are_those_of_the_trace():
 
     def agree(window):
         ranges = chrome(f"run.trace-{window + 1}.json")
-        in_trace = {each["name"]: each["dur"] * 1e3 for each in ranges if each["cat"] == "component"}
+        in_trace = exclusive([each for each in ranges if each["cat"] == "component"])
         return all(
-            elapsed == pytest.approx(in_trace[name], rel=0.05, abs=20_000)
+            elapsed == pytest.approx(in_trace[name] * 1e3, rel=0.05, abs=20_000)
             for name, elapsed in rows[window].items()
         )
 
@@ -244,7 +261,7 @@ def test_too_large_a_file_keeps_its_ranges_and_reports_it(monkeypatch):
     assert path.stat().st_size <= 6000
     assert "left out" in json.loads(path.read_text())["otherData"]
     ranges = {each["name"] for each in chrome() if each["cat"] == "component"}
-    assert ranges == {"calculate", "positions", "encoder", "stack", "head"}
+    assert ranges - MAYBE == PARTS | {"calculate"}
     (notice,) = read_records().notices
     assert notice["kind"] == "trace-file-cut"
 
