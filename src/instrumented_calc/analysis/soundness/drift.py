@@ -8,6 +8,7 @@ import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
 from instrumented_calc.analysis.statistics.theil_sen import theil_sen
+from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -86,10 +87,11 @@ def _judged(track: Track) -> Check | None:
     significant = drift.low * drift.high > 0 and abs(change) > FLUCTUATIONS * scatter
     ruins = abs(change) > RUINED * start or (abs(drift.value) > RATE and abs(change) > MATTERS * start)
     jumped = abs(strayed[worst]) > max(STRAYED * start, STRAYED_FLUCTUATIONS * scatter)
+    rate = f"{figures(drift.value, signed=True)} meV per atom per ps"
     if not ((significant and ruins) or jumped):
         text = (
-            f"the conserved energy drifts by {drift.value:+.2g} meV per atom per ps and fluctuates by"
-            f" {scatter:.2g} meV per atom, in {numbers['ps']:.3g} ps"
+            f"the conserved energy drifts by {rate} and fluctuates by {figures(scatter)} meV per atom, in"
+            f" {figures(numbers['ps'])} ps"
         )
         return Check(NAME, "clear", text, numbers, len(values))
     total = strayed[worst] if jumped else change
@@ -99,9 +101,10 @@ def _judged(track: Track) -> Check | None:
     direct = (
         " (the model predicts forces directly, not as the gradient of its energy)" if track.direct else ""
     )
-    how = f"{drift.value:+.3g} meV per atom per ps" if significant else f"{total:+.3g} meV per atom in all"
+    most = max(abs(total), abs(strayed[worst])) / start
+    how = rate if significant else f"{figures(total, signed=True)} meV per atom in all"
     text = (
-        f"The energy is not conserved: {how}, {abs(total) / start:.2g} times the kinetic energy at the start;"
+        f"The energy is not conserved: {how}, up to {figures(most)} times the kinetic energy at the start;"
         f" beyond a quarter of it since {since.words}{direct}"
     )
     return Check(NAME, "flagged", text, numbers, len(values), since)

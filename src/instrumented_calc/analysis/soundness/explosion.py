@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -62,7 +63,7 @@ def check_explosion(evidence: PhysicsEvidence) -> Check:
         default=0.0,
     )
     numbers = {"largest_force_ev_a": force}
-    text = f"largest force {force:.3g} eV/A"
+    text = f"largest force {figures(force)} eV/A"
     if hottest:
         numbers["highest_k"] = float(max(hottest))
         text = f"temperature up to {max(hottest):,.0f} K, {text}"
@@ -85,7 +86,7 @@ def _temperature(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place(values > HOTTER * usual)
     if place is None:
         return None
-    text = f"{values[place]:.3g} K, after {_first(values):,.0f} K at the start,"
+    text = f"{figures(values[place])} K, after {_first(values):,.0f} K at the start,"
     return place, text, {"temperature_k": float(values[place]), "first_k": _first(values)}
 
 
@@ -100,7 +101,7 @@ def _force(track: Track) -> tuple[int, str, dict[str, float]] | None:
         return None
     atom = track.states[place].largest_force_atom
     whose = f" on atom {atom:,}" if isinstance(atom, int) else ""
-    text = f"a force of {values[place]:.3g} eV/A{whose}, after {_first(values):.3g} at the start,"
+    text = f"a force of {figures(values[place])} eV/A{whose}, after {figures(_first(values))} at the start,"
     return place, text, {"force_ev_a": float(values[place]), "first_force_ev_a": _first(values)}
 
 
@@ -116,7 +117,7 @@ def _energy(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place(beyond)
     if place is None:
         return None
-    text = f"an energy {change[place]:+.3g} eV per atom from the start"
+    text = f"an energy {figures(change[place], signed=True)} eV per atom from the start"
     return place, text, {"change_ev_per_atom": float(change[place])}
 
 
@@ -128,7 +129,7 @@ def _distance(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place(beyond)
     if place is None:
         return None
-    return place, f"two atoms {values[place]:.2g} A apart", {"distance_a": float(values[place])}
+    return place, f"two atoms {figures(values[place])} A apart", {"distance_a": float(values[place])}
 
 
 def _extent(track: Track) -> tuple[int, str, dict[str, float]] | None:
@@ -136,7 +137,7 @@ def _extent(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place((values > FARTHEST_A) & (_first(values) < FARTHEST_A / FORCE_GROWN))
     if place is None or track.phase is None:
         return None
-    return place, f"atoms {values[place]:.2g} A apart", {"extent_a": float(values[place])}
+    return place, f"atoms {figures(values[place])} A apart", {"extent_a": float(values[place])}
 
 
 def _first(values: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -45,7 +46,7 @@ def _judged(track: Track) -> Check | None:
     late = float(np.median(shares[-third:]))
     numbers = {"share": late, "first_share": float(shares[0])}
     if late <= MOST or late < GROWN * shares[0]:
-        text = f"{100 * late:.2g} % of the kinetic energy is motion of the whole system"
+        text = f"{percentage(late)} of the kinetic energy is motion of the whole system"
         return Check(NAME, "clear", text, numbers, len(shares))
     since = track.since(int(np.flatnonzero(known)[int(np.flatnonzero(shares > MOST)[0])]))
     text = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -71,4 +72,4 @@ def _judged(track: Track) -> Check | None:
 
 
 def _kelvin(value: float) -> str:
-    return f"{value:,.0f} K" if value < HOT else f"{value:.3g} K"
+    return f"{value:,.0f} K" if value < HOT else f"{figures(value)} K"

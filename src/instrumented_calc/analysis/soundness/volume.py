@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -56,7 +57,8 @@ def _judged(track: Track) -> Check | None:
     extreme = int(abs(np.log(ratios)).argmax())
     if abs(ratios[extreme] - 1) <= NOTED:
         constant = np.ptp(ratios) < ROUNDING
-        text = "the volume is constant" if constant else f"the volume changed by {100 * change:+.2g} %"
+        how = "is constant" if constant else f"changed by {percentage(change, signed=True)}"
+        text = f"the volume {how}"
         return Check(NAME, "clear", text, numbers, len(volumes))
     whole = float(ratios[extreme] - 1)
     text = f"The volume {'grew' if whole > 0 else 'fell'} by {100 * abs(whole):.0f} %"
@@ -64,7 +66,9 @@ def _judged(track: Track) -> Check | None:
     if pressure is not None:
         before, after, target = pressure
         numbers |= {"first_gpa": before, "last_gpa": after, "target_gpa": target}
-        text += f", the pressure is {after:.2g} GPa, target {target:.2g}, at first {before:.2g}"
+        text += (
+            f", the pressure is {figures(after)} GPa, target {figures(target)}, at first {figures(before)}"
+        )
     arrived = pressure is not None and abs(after - target) < max(PRESSURE, NEARER * abs(before - target))
     bursting = max(ratios[extreme], 1 / ratios[extreme]) > BURST
     condensed = track.n_atoms > 0 and volumes[0] / track.n_atoms < CONDENSED
