@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from instrumented_calc.analysis.soundness.check import Soundness
 from instrumented_calc.analysis.soundness.drift import check_drift
 from instrumented_calc.analysis.soundness.evidence import gather_physics
@@ -40,5 +42,6 @@ def assess_soundness(journal: Journal, calls: int, failures: dict[str, int]) -> 
         calls: Outermost calls.
         failures: Outermost calls that failed, by class of the exception.
     """
-    evidence = gather_physics(journal, calls, failures)
-    return Soundness(tuple(check(evidence) for check in CHECKS))
+    with np.errstate(all="ignore"):  # an exploded run has numbers whose squares are infinite
+        evidence = gather_physics(journal, calls, failures)
+        return Soundness(tuple(check(evidence) for check in CHECKS))
