@@ -123,3 +123,14 @@ def make_recorder(working_directory: Path) -> Callable[..., Recorder]:
         return Recorder(Settings(path=str(working_directory / name), own_run=True), **options)
 
     return make
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """Let torch use one thread: sums of several may differ in the last bit."""
+    import torch  # noqa: PLC0415 - only where it is installed
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -470,15 +470,21 @@ def a_flying_ice_cube() -> None:
 
 @ruined("calls-failing")
 def nearly_all_calls_fail() -> None:
+    _request_forces(displacement=0.01, fails=lambda number: number % 30 != 0)
+
+
+def _request_forces(displacement: float, fails: Callable[[int], bool]) -> None:
+    """Request the forces of 60 geometries; calls whose number `fails` accepts raise an exception."""
+
     def fail(number: int, _: Atoms, __: Any) -> None:
-        if number % 30:
+        if fails(number):
             message = "no convergence"
             raise RuntimeError(message)
 
     atoms = crystal()
     with profiled(Pairs(fail), "run.jsonl", summary=False) as atoms.calc:
         for each in range(60):
-            atoms.positions[0, 0] += 0.01 * each
+            atoms.positions[0, 0] += displacement * each
             with contextlib.suppress(RuntimeError):
                 atoms.get_forces()
 
@@ -691,17 +697,7 @@ def a_cluster_that_flies_as_a_whole() -> None:
 
 @healthy
 def a_few_failures() -> None:
-    def fail(number: int, _: Atoms, __: Any) -> None:
-        if number % 12 == 5:
-            message = "no convergence"
-            raise RuntimeError(message)
-
-    atoms = crystal()
-    with profiled(Pairs(fail), "run.jsonl", summary=False) as atoms.calc:
-        for each in range(60):
-            atoms.positions[0, 0] += 0.001 * each
-            with contextlib.suppress(RuntimeError):
-                atoms.get_forces()
+    _request_forces(displacement=0.001, fails=lambda number: number % 12 == 5)
 
 
 @healthy

@@ -1,10 +1,7 @@
 """AniSOAP: the real library's parts, checked against sums that share no code with them."""
 
 import copy
-import os
 import pickle
-import re
-import subprocess
 import sys
 import warnings
 from importlib import metadata
@@ -31,7 +28,6 @@ from scipy.special import sph_harm_y
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.analysis.contractions.contractions import measure_contractions
 from instrumented_calc.errors import ModelError
-from instrumented_calc.integration import GROUP
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc_anisoap import (
     AniSOAPCalculator,
@@ -632,19 +628,3 @@ def test_shares_that_are_not_equal_give_the_first_species_the_remainder():
 def test_frames_that_cannot_be_made_are_refused(make, n_atoms, species, message):
     with pytest.raises(ValueError, match=message):
         make(1, n_atoms, species)
-
-
-def test_importing_the_integration_imports_no_anisoap():
-    names = "{'anisoap', 'featomic', 'metatensor', 'sklearn', 'torch'}"
-    script = f"import sys, instrumented_calc_anisoap; print({names} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_the_entry_point_names_the_integration():
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    (entry,) = re.findall('^anisoap = "(.*)"$', project, re.MULTILINE)
-    assert metadata.EntryPoint("anisoap", entry, GROUP).load() is integration

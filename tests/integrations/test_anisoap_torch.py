@@ -26,6 +26,7 @@ from instrumented_calc_anisoap.mixed_einsum import MixedEinsum, in_pair_expansio
 from instrumented_calc_anisoap.power_spectrum import PowerSpectrum, library
 from instrumented_calc_anisoap.torch_expansion import TorchPowerSpectrum
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 MONOMIAL = {"radial_basis_name": "monomial", "radial_gaussian_width": None}
 SETTINGS = {
     "default": Hypers(),
@@ -40,14 +41,6 @@ FRAMES = {
     "three species": lambda: ellipsoids(3, 6, ("C", "H", "N")),
     "benzene": lambda: benzenes(1, 12),
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def setting(mode, **changes):

@@ -1,13 +1,9 @@
 """FeNNol: the real library and its real architectures, with random weights."""
 
-import os
 import re
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from importlib import metadata
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -471,18 +467,3 @@ def test_random_weights_depend_on_the_seed_alone(crate, tmp_path):
     same, other = (random_model(tmp_path / f"{seed}.fnx", "crate", seed, (16,)) for seed in (0, 1))
     assert same.read_bytes() == crate.read_bytes()
     assert other.read_bytes() != crate.read_bytes()
-
-
-def test_importing_the_integration_imports_no_library():
-    script = "import sys, instrumented_calc_fennol; print({'jax', 'fennol', 'numpy'} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_the_entry_point_names_the_integration():
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    (entry,) = re.findall('^fennol = "(.*)"$', project, re.MULTILINE)
-    assert metadata.EntryPoint("fennol", entry, GROUP).load() is integration

@@ -2,21 +2,15 @@
 
 import copy
 import math
-import os
 import pickle
 import re
-import subprocess
 import sys
 import warnings
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
-from ase import units
-from ase.build import bulk
 from ase.calculators.emt import EMT
-from ase.md.verlet import VelocityVerlet
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -27,31 +21,23 @@ with warnings.catch_warnings():
     from mace.tools.scripts_utils import extract_model
 
 from matscipy.neighbours import neighbour_list  # noqa: E402 - installed with mace-torch
+from tests.integrations.silicon import rows_of, silicon, simulated  # noqa: E402 - after importorskip
 from tests.support import read_records  # noqa: E402 - after importorskip
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
 from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - after importorskip
 from instrumented_calc.errors import ModelError  # noqa: E402 - after importorskip
-from instrumented_calc.integration import GROUP  # noqa: E402 - after importorskip
 from instrumented_calc_mace import integration, random_model  # noqa: E402 - after importorskip
 
 MODEL_PARTS = {"embedding", "interactions", "products", "readout", "backward (forces, stress)"}
 pytestmark = [
+    pytest.mark.usefixtures("one_torch_thread"),
     # Warnings of mace-torch, e3nn and torch itself.
     pytest.mark.filterwarnings("ignore:Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning"),
     pytest.mark.filterwarnings("ignore:The TorchScript type system:UserWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums of several threads may differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -66,24 +52,6 @@ def files(tmp_path_factory):
 @pytest.fixture
 def calc(files):
     return mace.MACECalculator(model_paths=files[0])
-
-
-def silicon(repeat=1):
-    atoms = bulk("Si", cubic=True) * repeat
-    atoms.rattle(0.05, seed=1)
-    return atoms
-
-
-def simulated(calc, steps=10, repeat=1):
-    atoms = silicon(repeat)
-    atoms.calc = calc
-    VelocityVerlet(atoms, 1 * units.fs).run(steps)
-    return atoms
-
-
-def rows_of(calc):
-    recording(calc).close()
-    return read_records().calls
 
 
 def test_positions_energies_and_forces_are_bitwise_those_of_the_bare_calculator(calc, files):
@@ -267,18 +235,3 @@ def test_random_weights_depend_on_the_seed_and_leave_torchs_own_state_alone(file
     weights = [torch.load(path, weights_only=False).node_embedding.linear.weight for path in (*files, again)]
     assert not torch.equal(weights[0], weights[1])
     assert torch.equal(weights[1], weights[2])
-
-
-def test_importing_the_integration_imports_no_torch():
-    script = "import sys, instrumented_calc_mace; print({'torch', 'numpy'} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_the_entry_point_names_the_integration():
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    (entry,) = re.findall('^mace = "(.*:.*)"$', project, re.MULTILINE)
-    assert metadata.EntryPoint("mace", entry, GROUP).load() is integration

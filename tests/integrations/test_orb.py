@@ -1,14 +1,9 @@
 """Orb: the real orb-models and its real architectures, with random weights."""
 
-import os
-import re
-import subprocess
-import sys
 import threading
 import warnings
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +20,6 @@ from tests.integrations.orb_models_built import built  # noqa: E402 - after the 
 
 from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
 from instrumented_calc.errors import ModelError  # noqa: E402 - after importorskip
-from instrumented_calc.integration import GROUP  # noqa: E402 - after importorskip
 from instrumented_calc_orb import OrbCalculator, integration, random_weights  # noqa: E402 - after importorskip
 
 VERSION = f"orb-models {metadata.version('orb-models')}"
@@ -239,18 +233,3 @@ def test_random_weights_depend_on_the_seed_and_leave_torchs_own_numbers_alone(we
     assert first.keys() == second.keys()
     name = "model.gnn_stacks.0._edge_mlp.mlp.NN-0.weight"
     assert not torch.equal(first[name], second[name])
-
-
-def test_importing_the_integration_imports_no_torch():
-    script = "import sys, instrumented_calc_orb; print({'torch', 'numpy'} & set(sys.modules))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_the_entry_point_names_the_integration():
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    (entry,) = re.findall('^orb = "(.*)"$', project, re.MULTILINE)
-    assert metadata.EntryPoint("orb", entry, GROUP).load() is integration

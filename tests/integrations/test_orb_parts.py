@@ -6,9 +6,6 @@ import warnings
 
 import numpy as np
 import pytest
-from ase import units
-from ase.build import bulk
-from ase.md.verlet import VelocityVerlet
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -17,27 +14,20 @@ with warnings.catch_warnings():
     pytest.importorskip("orb_models.forcefield.pretrained")
 
 from tests.integrations.orb_models_built import CONSERVATIVE, DIRECT, built  # noqa: E402 - after the possible skip
+from tests.integrations.silicon import rows_of, silicon, simulated  # noqa: E402 - after importorskip
 from tests.support import read_records  # noqa: E402 - after importorskip
 
-from instrumented_calc import ProfiledCalculator, recording  # noqa: E402 - after importorskip
+from instrumented_calc import ProfiledCalculator  # noqa: E402 - after importorskip
 from instrumented_calc.capture.parts.stand_ins import StandIn  # noqa: E402 - after importorskip
 from instrumented_calc_orb import OrbCalculator, integration  # noqa: E402 - after importorskip
 
 pytestmark = [
+    pytest.mark.usefixtures("one_torch_thread"),
     # Warnings of orb-models itself: it passes tensors to numpy functions, and its loader reports progress.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Setting global torch default dtype:UserWarning"),
     pytest.mark.filterwarnings("ignore:Found key in model, missing in state_dict:UserWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sums of several threads may differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -56,26 +46,8 @@ def dynamo():
     take()
 
 
-def silicon(repeat=1):
-    atoms = bulk("Si", cubic=True) * repeat
-    atoms.rattle(0.05, seed=1)
-    return atoms
-
-
-def simulated(calc, steps=4, repeat=1):
-    atoms = silicon(repeat)
-    atoms.calc = calc
-    VelocityVerlet(atoms, 1 * units.fs).run(steps)
-    return atoms
-
-
-def rows_of(calc):
-    recording(calc).close()
-    return read_records().calls
-
-
 def test_message_passing_is_the_largest_part_of_orb_v2_and_the_parts_fill_the_call():
-    atoms = simulated(ProfiledCalculator(OrbCalculator(built(layers=4), device="cpu")), repeat=2)
+    atoms = simulated(ProfiledCalculator(OrbCalculator(built(layers=4), device="cpu")), steps=4, repeat=2)
     for row in rows_of(atoms.calc)[1:]:
         parts = row["components"]
         assert max(parts, key=parts.get) == "message passing"
@@ -106,9 +78,10 @@ def test_every_part_is_seen_and_edges_are_counted():
 
 @pytest.mark.parametrize("kind", ["orb_v2", CONSERVATIVE, DIRECT])
 def test_positions_energies_and_forces_are_bitwise_those_of_the_bare_calculator(kind):
-    simulated(OrbCalculator(built(kind=kind), device="cpu"))  # TorchScript's first calls compute otherwise
-    bare = simulated(OrbCalculator(built(kind=kind), device="cpu"))
-    profiled = simulated(ProfiledCalculator(OrbCalculator(built(kind=kind), device="cpu")))
+    # TorchScript's first calls compute otherwise.
+    simulated(OrbCalculator(built(kind=kind), device="cpu"), steps=4)
+    bare = simulated(OrbCalculator(built(kind=kind), device="cpu"), steps=4)
+    profiled = simulated(ProfiledCalculator(OrbCalculator(built(kind=kind), device="cpu")), steps=4)
     assert np.array_equal(profiled.positions, bare.positions)
     assert profiled.get_potential_energy() == bare.get_potential_energy()
     assert np.array_equal(profiled.get_forces(), bare.get_forces())
@@ -199,7 +172,7 @@ def test_a_model_compiled_as_orb_models_does_computes_and_traces_as_the_bare_one
         calc.model.compile(backend="eager", dynamic=True)
         return calc
 
-    simulated(OrbCalculator(built(layers=1, kind=kind), device="cpu"))
+    simulated(OrbCalculator(built(layers=1, kind=kind), device="cpu"), steps=4)
     bare = simulated(compiled(), steps=3)
     expected = dynamo()
     profiled = simulated(ProfiledCalculator(compiled()), steps=3)

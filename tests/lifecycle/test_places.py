@@ -9,7 +9,7 @@ import pytest
 from tests.lifecycle.children import read_cut, run_script
 from tests.support import read_records
 
-KILLED = """
+SLOW = """
 from stage import *
 
 def planted():
@@ -21,6 +21,9 @@ class Slow(Spring):
         super().calculate(*args, **kwargs)
 
 atoms = pair(ProfiledCalculator(Slow(), summary=False))
+"""
+
+KILLED = """
 until = time.monotonic() + 50
 while time.monotonic() < until:
     step(atoms)
@@ -29,17 +32,6 @@ while time.monotonic() < until:
 """
 
 FORKED = """
-from stage import *
-
-def planted():
-    time.sleep(0.02)
-
-class Slow(Spring):
-    def calculate(self, *args, **kwargs):
-        planted()
-        super().calculate(*args, **kwargs)
-
-atoms = pair(ProfiledCalculator(Slow(), summary=False))
 
 def samples():
     return recording(atoms.calc).run._recorder.recording._stack_samples._table.samples
@@ -68,14 +60,14 @@ def functions(records) -> set[str]:
 
 
 def test_a_killed_run_has_its_samples_up_to_the_last_record() -> None:
-    child = run_script(KILLED)
+    child = run_script(SLOW + KILLED)
     assert child.returncode == -signal.SIGKILL, child.stderr
     assert "planted" in functions(read_cut("run.jsonl"))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL") or sys.platform == "win32", reason="no fork")
 def test_a_forked_child_has_samples_of_its_own_in_its_own_journal(working_directory) -> None:
-    child = run_script(FORKED)
+    child = run_script(SLOW + FORKED)
     assert child.returncode == 0, child.stderr
     journals = sorted(working_directory.glob("run*.jsonl"))
     assert len(journals) == 2

@@ -25,6 +25,7 @@ from instrumented_calc.capture.tracing import window_files, windows
 from instrumented_calc.capture.tracing.torch_tracer import TorchTracer
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 class Net(torch.nn.Module):
@@ -59,14 +60,6 @@ class Learned(Calculator):
 
 PARTS = {"positions", "encoder", "stack", "head", "backward"}
 MAYBE = {"model"}  # its own work is a part if it takes enough time
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def silicon():
