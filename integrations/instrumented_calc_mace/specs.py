@@ -21,7 +21,7 @@ def build(spec: str) -> Any | None:
             in the model's dtype, not compiled.
 
     Raises:
-        ModelError: mace-torch is not installed, there is no such file, or it holds no MACE model.
+        ModelError: mace-torch is not installed, the file does not exist, or it does not contain a MACE model.
     """
     name, _, source = spec.partition(":")
     if name != "mace":

@@ -1,7 +1,7 @@
 """Which findings follow from others: relations between rules, each checked on the evidence of the run.
 
-A finding that follows from another is folded under it: it keeps its figures, but is no problem of its own,
-and its saving is that of its cause.
+A finding that follows from another is shown under it. It keeps its figures, but it is not a separate problem:
+the saving is counted for its cause only.
 """
 
 from __future__ import annotations

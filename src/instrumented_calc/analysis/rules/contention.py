@@ -60,7 +60,7 @@ def contention(evidence: Evidence) -> Observation:
 
 
 def _throughout(evidence: Evidence, found: Stretches) -> Observation:
-    """Judge a run that was preempted all the time: there is no undisturbed part to compare with."""
+    """Judge a run that was preempted from start to end, without an undisturbed part to compare with."""
     number = int(found.calls.sum())
     had = evidence.had_processor
     rate = 0.0 if found.preemptions is None else float(np.mean(found.preemptions))

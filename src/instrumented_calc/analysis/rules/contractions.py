@@ -80,7 +80,7 @@ def contraction_dominated(evidence: Evidence) -> Observation:
 
 
 def _products(evidence: Evidence) -> Observation | None:
-    """Name the matrix products in trace windows, the own work of a model; None if there are none."""
+    """Name the matrix products in trace windows, which are the model's own work; None if there are none."""
     use = evidence.traces
     known = [(each, each.share) for each in measure_gemms(use) if each.share is not None]
     if use is None or not known:

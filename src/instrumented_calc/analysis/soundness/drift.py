@@ -25,8 +25,8 @@ RUINED = 0.25
 # 0.01 meV per atom and ps), so this is beyond dispute, if the change itself matters at all.
 RATE, MATTERS = 1.0, 0.05
 FLUCTUATIONS = 3.0  # times the scatter around the line
-# A step that changes the energy by more than the kinetic energy is no fluctuation of an integrator: that of
-# velocity Verlet at the limit of stability is a quarter of it. Needed of a jump, too: many fluctuations.
+# A jump is a step that changes the energy by more than the kinetic energy and by many fluctuations. An
+# integrator does not fluctuate that much: velocity Verlet at its stability limit does by a quarter of it.
 STRAYED, STRAYED_FLUCTUATIONS = 1.0, 10.0
 
 

@@ -73,6 +73,6 @@ def _among(places: Integers, long: Integers) -> tuple[int, Integers] | None:
 
 
 def _candidates(at: Integers) -> list[int]:
-    """Return the commonest distances between long values, shortest first; 1 is no period."""
+    """Return the commonest distances between long values, shortest first, without 1."""
     distances = Counter(np.diff(at).tolist()) + Counter((at[2:] - at[:-2]).tolist())
     return sorted(length for length, _ in distances.most_common(CANDIDATES) if length > 1)
