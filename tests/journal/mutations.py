@@ -252,9 +252,7 @@ def main(cases: int, seed: int = 0) -> int:
                 if failed <= SHOWN:
                     print(f"case {number} of seed {seed}:", traceback.format_exc(limit=-4))  # noqa: T201 - for those who run it
             slowest = max(slowest, (time.process_time() - began, number))
-    resident, peak = (
-        memory_in_use()
-    )  # unlike getrusage, without the peak of the process that started this one
+    resident, peak = memory_in_use()
     peak_mb = (peak or resident) / 1e6
     print(f"{cases:,} cases, {refused:,} refused, {failed:,} failed")  # noqa: T201 - as above
     print(f"slowest {slowest[0]:.2f} s of CPU (case {slowest[1]}), peak {peak_mb:.0f} MB")  # noqa: T201 - as above
