@@ -1,5 +1,7 @@
 """Calculators inside a calculator: one part each, with their own parts inside."""
 
+import functools
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -80,6 +82,50 @@ def test_a_sum_in_a_sum(exact_clock, make_recorder):
         "Other": 70,
         "Other / mine": 1,
     }
+
+
+class Wrapping(Calculator):
+    """Wraps the calculator that it holds, as a script may do anywhere, in the middle of its calls."""
+
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, inner, make):
+        super().__init__()
+        self.inner, self.make = inner, make
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Ask the wrapped calculator."""
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": 1.0, "forces": self.make(self.inner).get_forces(atoms)}
+
+
+class Noting(Timed):
+    """Notes the objects that calculate."""
+
+    def __init__(self, clock, ns):
+        super().__init__(clock, ns)
+        self.seen = []
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Note the object."""
+        self.seen.append(type(self))
+        super().calculate(atoms, properties, system_changes)
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_term_that_is_wrapped_in_the_middle_of_a_call_is_a_nested_call(patched, exact_clock, make_recorder):
+    recorder = make_recorder(clock=exact_clock)
+    inner = Noting(exact_clock, 30)
+    if patched:
+        inner.calculate = functools.partial(Noting.calculate, inner)
+    calc = twin(Wrapping(inner, lambda bare: twin(bare, recorder)), recorder)
+    rows = rows_of(calc, argon(), 2)
+    nested = [row for row in rows if "parent" in row]
+    assert len(nested) == len(inner.seen) == 2
+    for row in nested:
+        assert row["components"] == {"mine": 1}
+    # The object that calculates is the wrapped one, unless the user's own patch is bound to the bare one.
+    assert (set(inner.seen) == {Noting}) is patched
 
 
 def test_a_term_that_is_recorded_itself_is_a_nested_call(exact_clock, make_recorder):

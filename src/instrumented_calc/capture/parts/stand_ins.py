@@ -105,6 +105,11 @@ class StandIn:
         """What it runs while it is in place."""
         return self._real
 
+    @property
+    def replaced(self) -> Any:
+        """What lay in the owner's own dictionary before it, UNSET if nothing."""
+        return self._found
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind like the function that it replaces, if it is set on a class."""
         kind = type(self._found)

@@ -13,6 +13,8 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from instrumented_calc.capture.attribute_lookup import (
     ABSENT,
     bind,
@@ -24,6 +26,7 @@ from instrumented_calc.capture.attribute_lookup import (
     is_plain_function,
 )
 from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.parts.stand_ins import StandIn
 from instrumented_calc.capture.wrapping.copies import Contents
 from instrumented_calc.capture.wrapping.counted_answers import answered, counted
 from instrumented_calc.capture.wrapping.recorded_method import recorded_bound, recorded_method
@@ -287,7 +290,7 @@ class RecordedAttribute:
         found = found_on(self._cls, self._name)
         if face is None:
             return bind(found, None, self._cls) if self._method is None else self._method
-        patch = ABSENT if is_data_descriptor(found) else face.__dict__.get(self._name, ABSENT)
+        patch = ABSENT if is_data_descriptor(found) else _patch(face, self._name)
         if patch is not ABSENT:
             return recorded_bound(patch, face, _lane_of) if callable(patch) else patch
         if self._method is not None:
@@ -313,6 +316,14 @@ class RecordedAttribute:
             del face.__dict__[self._name]
         except KeyError:
             raise AttributeError(self._name) from None
+
+
+def _patch(face: Any, name: str) -> Any:
+    """Return what the user stored on the instance, or ABSENT; a stand-in for a term's method is ours."""
+    patch = face.__dict__.get(name, ABSENT)
+    if issubclass(type(patch), StandIn):
+        patch = ABSENT if patch.replaced is UNSET else patch.replaced
+    return patch
 
 
 def _copying(name: str) -> Callable[..., Any]:
