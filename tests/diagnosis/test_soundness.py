@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.diagnosis.simulations import HEALTHY, RUINED
+from tests.diagnosis.turning_points import HEALTHY_CHANGES, RUINED_LATER
 
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
@@ -38,8 +39,20 @@ def test_a_ruined_simulation_is_called_so(name, recorded):
     assert "ns/day" not in text
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", RUINED_LATER)
+def test_a_simulation_that_is_ruined_later_is_called_so_and_dated(name, recorded):
+    turn = RUINED_LATER[name]
+    summary = recorded(turn.simulate)
+    first = summary.soundness.ruined[0]
+    assert first.name in turn.rules
+    assert first.since.call in turn.since
+    line = closing_text(summary, judge(summary)).splitlines()[0]
+    assert line.startswith("BROKEN ")
+    assert first.since.words.removesuffix(" at the latest") in line
+
+
+@pytest.mark.parametrize("name", [*HEALTHY, *HEALTHY_CHANGES])
 def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
-    summary = recorded(HEALTHY[name])
+    summary = recorded((HEALTHY | HEALTHY_CHANGES)[name])
     assert [each.text for each in summary.soundness.ruined] == []
     assert "BROKEN" not in closing_text(summary, judge(summary))

@@ -65,6 +65,25 @@ def test_calls_without_any_force_are_counted(working_directory):
     assert records.counters["unchecked"] == 0
 
 
+def test_the_state_is_read_when_forces_vanish(working_directory):
+    def results(number):
+        return {"energy": float(number), "forces": np.full((3, 3), float(not 10 <= number < 37))}
+
+    records = moved(results)
+    series = {each["index"]: each["zero_forces"] for each in records.of("state") if "zero_forces" in each}
+    assert series[10] == 1  # the call with which the series begins
+    assert series[17] == 8
+    assert all(streak == index - 9 for index, streak in series.items())
+    assert records.counters["zero_forces"] == 27
+
+
+def test_of_many_series_without_forces_few_are_read(working_directory):
+    records = moved(lambda number: {"energy": float(number), "forces": np.full((3, 3), float(number % 2))})
+    series = [each["index"] for each in records.of("state") if "zero_forces" in each]
+    assert {0, 2, 6, 14, 30} <= set(series)  # the first, second, fourth, eighth and sixteenth
+    assert records.counters["zero_forces"] == 20
+
+
 def test_calls_that_repeat_an_energy_are_counted(working_directory):
     records = moved(lambda number: {"energy": float(min(number, 10)), "forces": np.ones((3, 3))})
     assert records.counters["same_energy"] == 29

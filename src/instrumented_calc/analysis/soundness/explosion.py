@@ -27,6 +27,7 @@ FORCE, FORCE_GROWN = 1e3, 100.0
 # eV per atom. Chemical energies are below 10 eV per atom. A fall may be a healthy relaxation of overlapping
 # atoms, unless forces were moderate (eV/A) at the start.
 ENERGY, MODERATE_FORCE = 50.0, 50.0
+AS_BEFORE = 2.0  # times the largest value so far
 # A. No two nuclei approach more closely in a chemical simulation: the shortest bond, of H2, is 0.74 A.
 OVERLAP, APART = 0.3, 0.5
 FARTHEST_A = 1e6  # 0.1 mm
@@ -41,7 +42,7 @@ def check_explosion(evidence: PhysicsEvidence) -> Check:
         return Check(
             NAME,
             "flagged",
-            f"The simulation has exploded: {text} since {since.words}",
+            f"{text} since {since.words}",
             numbers,
             len(track.states),
             since,
@@ -80,13 +81,17 @@ def _faults(track: Track) -> list[tuple[Track, int, str, dict[str, float]]]:
     return [(track, *fault) for fault in judged if fault is not None]
 
 
+def _exploded(text: str) -> str:
+    return f"The simulation has exploded: {text}"
+
+
 def _temperature(track: Track) -> tuple[int, str, dict[str, float]] | None:
     values, targets = track.values("temperature_k"), track.values("target_k")
     usual = max(_first(values), float(np.nanmax(targets)) if np.isfinite(targets).any() else 0.0, LEAST_K)
     place = _first_place(values > HOTTER * usual)
     if place is None:
         return None
-    text = f"{figures(values[place])} K, after {_first(values):,.0f} K at the start,"
+    text = _exploded(f"{figures(values[place])} K, after {_first(values):,.0f} K at the start,")
     return place, text, {"temperature_k": float(values[place]), "first_k": _first(values)}
 
 
@@ -102,6 +107,7 @@ def _force(track: Track) -> tuple[int, str, dict[str, float]] | None:
     atom = track.states[place].largest_force_atom
     whose = f" on atom {atom:,}" if isinstance(atom, int) else ""
     text = f"a force of {figures(values[place])} eV/A{whose}, after {figures(_first(values))} at the start,"
+    text = _exploded(text)
     return place, text, {"force_ev_a": float(values[place]), "first_force_ev_a": _first(values)}
 
 
@@ -117,8 +123,21 @@ def _energy(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place(beyond)
     if place is None:
         return None
-    text = f"an energy {figures(change[place], signed=True)} eV per atom from the start"
+    text = f"{figures(change[place], signed=True)} eV per atom from the start"
+    if _as_before(track, place):
+        text = f"The energy is {text}, though temperature and forces are as before (another unit?),"
+    else:
+        text = _exploded(f"an energy {text}")
     return place, text, {"change_ev_per_atom": float(change[place])}
+
+
+def _as_before(track: Track, place: int) -> bool:
+    """Return whether temperature and forces at a state are within the range of the states before it."""
+    for name in ("temperature_k", "largest_force_ev_a"):
+        values = track.values(name)
+        if not values[place] <= AS_BEFORE * np.nanmax(values[:place], initial=0.0):
+            return False
+    return True
 
 
 def _distance(track: Track) -> tuple[int, str, dict[str, float]] | None:
@@ -129,7 +148,11 @@ def _distance(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place(beyond)
     if place is None:
         return None
-    return place, f"two atoms {figures(values[place])} A apart", {"distance_a": float(values[place])}
+    return (
+        place,
+        _exploded(f"two atoms {figures(values[place])} A apart"),
+        {"distance_a": float(values[place])},
+    )
 
 
 def _extent(track: Track) -> tuple[int, str, dict[str, float]] | None:
@@ -137,7 +160,7 @@ def _extent(track: Track) -> tuple[int, str, dict[str, float]] | None:
     place = _first_place((values > FARTHEST_A) & (_first(values) < FARTHEST_A / FORCE_GROWN))
     if place is None or track.phase is None:
         return None
-    return place, f"atoms {figures(values[place])} A apart", {"extent_a": float(values[place])}
+    return place, _exploded(f"atoms {figures(values[place])} A apart"), {"extent_a": float(values[place])}
 
 
 def _first(values: np.ndarray) -> float:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.analysis.soundness.check import Check, Since
+from instrumented_calc.analysis.soundness.without_forces import without_forces
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence
@@ -25,7 +26,7 @@ def check_frozen(evidence: PhysicsEvidence) -> Check:
     md = [number for number, phase in evidence.journal.phases.items() if phase.kind == "md"]
     if not md:
         return Check(NAME, "clear", "no molecular dynamics, which could stand still", n=evidence.calls)
-    still = _without_calculations(evidence) or _without_forces(evidence)
+    still = _without_calculations(evidence) or without_forces(evidence)
     if still is not None:
         return still
     if evidence.counted("zero_forces") is None:
@@ -41,12 +42,32 @@ def _without_calculations(evidence: PhysicsEvidence) -> Check | None:
     steps = _steps(evidence)
     numbers = {"steps": steps, "calculations": calls, "cache_hits": hits}
     made = f"{calls:,} calculation{'s' if calls > 1 else ''}{_why(evidence)}"
+    last = _last_calculation(evidence)
+    if last is not None and last.step is not None and calls >= CALLS_PER_STEP * last.step:
+        still = steps - last.step
+        if last.step and still >= FEWEST_STEPS and hits >= CALLS_PER_STEP * still:
+            numbers["steps_at_rest"] = still
+            text = (
+                f"Nothing moves since {last.words}: the {still:,} steps after it needed no"
+                f" calculation{_why(evidence)}"
+            )
+            return Check(NAME, "flagged", text, numbers, calls, last)
     if steps >= FEWEST_STEPS and calls < CALLS_PER_STEP * steps and hits >= CALLS_PER_STEP * steps:
         return Check(NAME, "flagged", f"Nothing moves: {steps:,} steps needed only {made}", numbers, calls)
     if steps == 0 and calls == 1 and hits >= REQUESTS:
         text = f"Nothing moves: {hits:,} requests were answered by {made}"
         return Check(NAME, "flagged", text, numbers, calls)
     return None
+
+
+def _last_calculation(evidence: PhysicsEvidence) -> Since | None:
+    """Return the last call of the only driver, if all its steps belong to one run of MD."""
+    calls, phases = evidence.journal.calls, evidence.journal.phases
+    if len(phases) != 1 or not len(calls):
+        return None
+    place = int(calls.index.argmax())
+    step = int(calls.step[place])
+    return Since(int(calls.index[place]), step if step >= 0 else None)
 
 
 def _steps(evidence: PhysicsEvidence) -> int:
@@ -72,14 +93,3 @@ def _why(evidence: PhysicsEvidence) -> str:
     if len(known) and not known.any():
         return "; the atoms are at rest and all forces are 0"
     return ""
-
-
-def _without_forces(evidence: PhysicsEvidence) -> Check | None:
-    """All forces were exactly 0 in each call; a lone atom feels none, and an optimizer may have finished."""
-    zero, unchecked = evidence.counted("zero_forces"), evidence.counted("unchecked") or 0
-    checked = evidence.calls - unchecked
-    sizes = evidence.journal.calls.n_atoms
-    if zero is None or checked < FEWEST_STEPS or zero < checked or int(sizes.max(initial=0)) < 2:  # noqa: PLR2004
-        return None
-    text = f"Nothing acts on the atoms: all forces were exactly 0 in all {checked:,} calls"
-    return Check(NAME, "flagged", text, {"calls": checked, "zero_forces": zero}, checked)

@@ -10,6 +10,8 @@ from instrumented_calc.analysis.soundness.check import Check
 from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 
 NAME = "temperature-off"
@@ -66,9 +68,16 @@ def _judged(track: Track) -> Check | None:
     if not far or abs(ratio - 1) < NEARER * abs(before - 1):
         text = f"temperature {mean:,.0f} +- {spread:,.0f} K, target {target:,.0f} K"
         return Check(NAME, "clear", text, numbers, int(late.sum()))
-    off = np.flatnonzero(known)[int(np.flatnonzero(late)[0])]
-    text = f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)} in the last third of the run"
-    return Check(NAME, "flagged", text, numbers, int(late.sum()), track.since(int(off)))
+    since = track.since(int(np.flatnonzero(known)[_begun(ratios, late)]))
+    text = f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)}, too far since {since.words}"
+    return Check(NAME, "flagged", text, numbers, int(late.sum()), since)
+
+
+def _begun(ratios: NDArray[np.float64], late: NDArray[np.bool_]) -> int:
+    """Return from which sample on the temperature was beyond the limit on average."""
+    sign = 1.0 if ratios[late].mean() > 1 else -1.0
+    beyond = np.clip(sign * (ratios - 1), -1.0, 1.0) - FAR
+    return len(beyond) - 1 - int(np.cumsum(beyond[::-1]).argmax())
 
 
 def _kelvin(value: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.analysis.soundness.limits import CONDENSED_A3
 from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ BURST = 2.0
 NOTED, PRESSURE = 0.2, 0.5
 ROUNDING = 1e-9
 NEARER = 0.8
-# Below this volume per atom, A^3, a system is condensed (water: 10, liquid argon: 47), and cannot lose a
-# quarter of its volume unless it is squeezed: at 10 GPa copper loses 6 %, water a third. Nobody who means
-# 1 bar means that; 1 eV/A^3 is 160 GPa.
-CONDENSED, SQUEEZED, PRESS = 40.0, -0.25, 10.0
+# A condensed system cannot lose a quarter of its volume unless it is squeezed: at 10 GPa copper loses 6 %,
+# water a third. Nobody who means 1 bar means that; 1 eV/A^3 is 160 GPa.
+SQUEEZED, PRESS = -0.25, 10.0
 
 
 def check_volume(evidence: PhysicsEvidence) -> Check:
@@ -71,7 +71,7 @@ def _judged(track: Track) -> Check | None:
         )
     arrived = pressure is not None and abs(after - target) < max(PRESSURE, NEARER * abs(before - target))
     bursting = max(ratios[extreme], 1 / ratios[extreme]) > BURST
-    condensed = track.n_atoms > 0 and volumes[0] / track.n_atoms < CONDENSED
+    condensed = track.n_atoms > 0 and volumes[0] / track.n_atoms < CONDENSED_A3
     squeezed = condensed and whole < SQUEEZED and pressure is not None and abs(pressure[2]) > PRESS
     away = not arrived and (bursting or pressure is not None)
     if track.is_md and len(volumes) >= FEWEST_SAMPLES and (away or squeezed):

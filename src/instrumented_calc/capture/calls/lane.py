@@ -60,6 +60,9 @@ class Lane:
         unchecked: Calls whose forces were not checked.
         not_finite: Calls with a non-finite result or position.
         zero_forces: Calls whose forces were all 0.
+        zero_streak: Such calls in a row.
+        zero_at: Number of calls at which that series continues.
+        zero_series: How many such series there were.
         same_energy: Calls with the energy of the previous one although the atoms had moved.
         verlet: Whether the driver is plain velocity Verlet, whose momenta are known in advance.
         last_kick: Step, momentum and force of the first atom along x at the last such call.
@@ -104,7 +107,10 @@ class Lane:
         "velocity_changes",
         "verlet",
         "watch",
+        "zero_at",
         "zero_forces",
+        "zero_series",
+        "zero_streak",
     )
 
     def __init__(
@@ -143,6 +149,8 @@ class Lane:
         self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
         self.velocity_changes = 0
         self.unchecked = self.not_finite = self.zero_forces = self.same_energy = 0
+        self.zero_streak = self.zero_series = 0
+        self.zero_at = -1
 
     def __del__(self) -> None:
         """Notify the run that the calculator was collected."""

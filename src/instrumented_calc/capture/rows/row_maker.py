@@ -27,6 +27,7 @@ from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT, Phases
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
 from instrumented_calc.capture.rows.result_checks import ResultChecks
 from instrumented_calc.capture.rows.sampler import Sampler
+from instrumented_calc.capture.rows.zero_forces import note_zero_forces
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Call
 from instrumented_calc.journal.vocabulary import NOT_IMPLEMENTED
@@ -273,7 +274,7 @@ class RowMaker:
                     squares = self._squares(forces, forces)
                     closer = not squares <= lane.force_limit  # a NaN is not
                     if not squares:
-                        lane.zero_forces += 1
+                        same = note_zero_forces(lane) or same
                 elif forces is not None:
                     closer = end >= lane.look_after
                     if not closer:

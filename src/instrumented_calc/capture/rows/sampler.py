@@ -121,6 +121,8 @@ class Sampler:
         state = read_state(index, results, atoms, driver, energy, lane.last_positions)
         if lane.same_streak and lane.calls in {lane.same_at - 1, lane.same_at}:
             state.same_energy = lane.same_streak
+        if lane.zero_streak and lane.calls in {lane.zero_at - 1, lane.zero_at}:
+            state.zero_forces = lane.zero_streak
         with own_faults_dropped():
             lane.verlet = is_plain_verlet(driver, atoms)
         cost = self._clock() - end

@@ -72,6 +72,10 @@ class State(Struct, tag="state", tag_field="event"):
         ]
         | UnsetType
     ) = UNSET
+    zero_forces: (
+        Annotated[Natural, meta("Successive calls up to this one whose forces were all exactly 0", "1")]
+        | UnsetType
+    ) = UNSET
     non_finite: (
         Annotated[list[str], meta("Results, or `positions`, that contain NaN or infinity")] | UnsetType
     ) = UNSET
