@@ -46,7 +46,7 @@ class BarePython:
     def __init__(self) -> None:
         self.results: dict[str, Any] = {}
         self.atoms = None
-        self._forces = np.zeros((4, 3))
+        self._forces = np.full((4, 3), 0.1)
 
     def get_forces(self, atoms: Any) -> Any:
         self.calculate(atoms, ["forces"], ["positions"])
@@ -66,7 +66,7 @@ class Trivial(Calculator):
         self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
     ) -> None:
         super().calculate(atoms, properties, system_changes)
-        self.results = {"energy": -1.5, "forces": np.zeros((len(self.atoms), 3))}
+        self.results = {"energy": -1.5, "forces": np.ones((len(self.atoms), 3))}
 
 
 @dataclass

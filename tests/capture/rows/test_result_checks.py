@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator, all_changes
+from ase.md.langevin import Langevin
 from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS
 from tests.support import read_records
 
 from instrumented_calc import profiled
+from instrumented_calc.capture.rows import row_maker
 
 
 class Chosen(Calculator):
@@ -43,6 +46,13 @@ def moved(results, calls=40):
     return records
 
 
+@pytest.fixture
+def all_checked(monkeypatch):
+    """Check also calls that are faster than any real model."""
+    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 0)
+
+
+@pytest.mark.usefixtures("all_checked")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_each_call_with_forces_that_are_not_finite_is_counted(dtype, working_directory):
     def results(number):
@@ -59,12 +69,14 @@ def test_each_call_with_forces_that_are_not_finite_is_counted(dtype, working_dir
     assert all(each["non_finite_atoms"] == [1] for each in broken)
 
 
+@pytest.mark.usefixtures("all_checked")
 def test_calls_without_any_force_are_counted(working_directory):
     records = moved(lambda number: {"energy": float(number), "forces": np.zeros((3, 3))})
     assert records.counters["zero_forces"] == 40
     assert records.counters["unchecked"] == 0
 
 
+@pytest.mark.usefixtures("all_checked")
 def test_the_state_is_read_when_forces_vanish(working_directory):
     def results(number):
         return {"energy": float(number), "forces": np.full((3, 3), float(not 10 <= number < 37))}
@@ -77,6 +89,7 @@ def test_the_state_is_read_when_forces_vanish(working_directory):
     assert records.counters["zero_forces"] == 27
 
 
+@pytest.mark.usefixtures("all_checked")
 def test_of_many_series_without_forces_few_are_read(working_directory):
     records = moved(lambda number: {"energy": float(number), "forces": np.full((3, 3), float(number % 2))})
     series = [each["index"] for each in records.of("state") if "zero_forces" in each]
@@ -91,11 +104,51 @@ def test_calls_that_repeat_an_energy_are_counted(working_directory):
     assert max(streaks) == 30
 
 
+def test_forces_of_the_fastest_calls_are_checked_in_turn(working_directory, monkeypatch):
+    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 10**15)
+
+    def results(number):
+        return {"energy": float(number), "forces": np.full((3, 3), np.nan if number == 39 else 1.0)}
+
+    records = moved(results)
+    assert records.counters["unchecked"] > 0
+    # The last call is checked at the end of the run.
+    assert records.counters["not_finite"] == 1
+    assert {each["index"] for each in records.of("state") if each.get("non_finite")} == {39}
+
+
+def test_once_a_result_is_not_finite_also_the_fastest_calls_are_all_checked(working_directory, monkeypatch):
+    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 10**15)
+
+    def results(number):
+        return {"energy": float(number), "forces": np.full((3, 3), np.nan if number >= 10 else 1.0)}
+
+    records = moved(results)
+    # The state is read at call 16, where the number of calls has doubled.
+    first = min(each["index"] for each in records.of("state") if each.get("non_finite"))
+    assert 10 <= first <= 16
+    assert records.counters["not_finite"] == 40 - first
+
+
+def test_a_driver_after_velocity_verlet_is_not_taken_for_it(working_directory):
+    atoms = Atoms("Ar3", [[0.1, 0, 0], [0, 0, 3], [0, 3, 0]])
+    atoms.set_momenta(np.ones((3, 3)))
+    with profiled(Spring(), "run.jsonl", summary=False) as atoms.calc:
+        VelocityVerlet(atoms, units.fs).run(10)
+        BFGS(atoms, logfile=None).run(fmax=1e-9, steps=5)
+        thermostat = {"temperature_K": 300, "friction": 0.1, "fixcm": False}
+        Langevin(atoms, units.fs, rng=np.random.default_rng(1), **thermostat).run(20)
+    records = read_records()
+    assert records.counters["faults"] == 0
+    assert records.counters["velocity_changes"] == 0
+
+
 def test_forces_that_are_not_on_the_host_are_counted_as_unchecked(working_directory):
     records = moved(lambda number: {"energy": float(number), "forces": [[1.0, 0.0, 0.0]] * 3})
     assert records.counters["unchecked"] > 0
 
 
+@pytest.mark.usefixtures("all_checked")
 def test_the_state_is_read_whenever_forces_have_doubled(working_directory):
     records = moved(lambda number: {"energy": float(number), "forces": np.full((3, 3), 3.0**number)}, 20)
     indices = {each["index"] for each in records.of("state")}

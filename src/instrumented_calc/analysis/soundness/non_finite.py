@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.soundness.check import Check, atoms_in_words
@@ -65,7 +66,8 @@ def _broken(evidence: PhysicsEvidence, found: list[tuple[int, str]]) -> Check:
     atoms = sorted(
         {atom for each in states if isinstance(each.non_finite_atoms, list) for atom in each.non_finite_atoms}
     )
-    since = evidence.since(first)
+    exact = "energy" in names or not evidence.counted("unchecked")
+    since = replace(evidence.since(first), exact=exact)
     counted = evidence.counted("not_finite")
     times = max(counted or 0, len({index for index, _ in found}))
     last = int(evidence.journal.calls.index.max()) if len(evidence.journal.calls) else first

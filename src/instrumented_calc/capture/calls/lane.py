@@ -47,7 +47,7 @@ class Lane:
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether cached answers can be distinguished from calculations.
         held: The dictionary shared by a twin and its calculator; None for a proxy.
-        look_after: Time of the next inspection of forces that the hot path cannot sum, in ns of the clock.
+        look_after: When forces and positions are checked again, in ns of the clock.
         look_at: Number of calls after which the state is read in any case.
         unseen: The last call, if its forces were not inspected.
         last_call: The last call with results.
@@ -64,7 +64,7 @@ class Lane:
         zero_at: Number of calls at which that series continues.
         zero_series: How many such series there were.
         same_energy: Calls with the energy of the previous one although the atoms had moved.
-        verlet: Whether the driver is plain velocity Verlet, whose momenta are known in advance.
+        verlet: The phase whose driver is plain velocity Verlet: its momenta are known in advance.
         last_kick: Step, momentum and force of the first atom along x at the last such call.
         velocity_changes: Steps in which something else changed this momentum.
     """
@@ -145,7 +145,7 @@ class Lane:
         self.last_positions = LastPositions()
         self.force_limit = -1.0
         self.growths = self.same_streak = self.same_at = 0
-        self.verlet = False
+        self.verlet = -1  # no phase
         self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
         self.velocity_changes = 0
         self.unchecked = self.not_finite = self.zero_forces = self.same_energy = 0

@@ -25,7 +25,7 @@ from instrumented_calc.capture.rows.finite_results import HostNumbers, positions
 from instrumented_calc.capture.rows.outbox import CROWD
 from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT, Phases
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
-from instrumented_calc.capture.rows.result_checks import ResultChecks
+from instrumented_calc.capture.rows.result_checks import CHECK_EVERY_NS, ResultChecks
 from instrumented_calc.capture.rows.sampler import Sampler
 from instrumented_calc.capture.rows.zero_forces import note_zero_forces
 from instrumented_calc.foreign import is_foreign
@@ -265,31 +265,37 @@ class RowMaker:
                     same = self._result_checks.note_same_energy(lane, changes)
                 squares: Any = unset
                 forces: Any = results.get("forces")
-                array, double = self._array, self._double
-                if (
-                    type(forces) is array
-                    and (forces.dtype is double or forces.dtype is self._single)
-                    and forces.size <= MOST_SUMMED
-                ):
-                    squares = self._squares(forces, forces)
-                    closer = not squares <= lane.force_limit  # a NaN is not
-                    if not squares:
-                        same = note_zero_forces(lane) or same
+                if end >= lane.look_after:
+                    array, double = self._array, self._double
+                    if (
+                        type(forces) is array
+                        and (forces.dtype is double or forces.dtype is self._single)
+                        and forces.size <= MOST_SUMMED
+                    ):
+                        squares = self._squares(forces, forces)
+                        closer = not squares <= lane.force_limit  # a NaN is not
+                        if not squares:
+                            same = note_zero_forces(lane) or same
+                    else:
+                        closer = forces is not None
+                    if atoms is not None and not closer:
+                        try:
+                            places = atoms.arrays["positions"]
+                            if (
+                                type(places) is array
+                                and places.dtype is double
+                                and places.size <= MOST_SUMMED
+                            ):
+                                closer = not self._squares(places, places) < INFINITE
+                        except Exception as error:  # not an Atoms
+                            if is_foreign(error):
+                                raise
+                    lane.look_after = end + CHECK_EVERY_NS if squares else end
                 elif forces is not None:
-                    closer = end >= lane.look_after
-                    if not closer:
-                        lane.unchecked += 1
-                        lane.unseen = entry.index
-                if atoms is not None and not closer:
-                    try:
-                        places = atoms.arrays["positions"]
-                        if type(places) is array and places.dtype is double and places.size <= MOST_SUMMED:
-                            closer = not self._squares(places, places) < INFINITE
-                        if lane.verlet and driver is not None and changes:
-                            self._result_checks.note_momentum(lane, atoms, driver, forces, step)
-                    except Exception as error:  # not an Atoms
-                        if is_foreign(error):
-                            raise
+                    lane.unchecked += 1
+                    lane.unseen = entry.index
+                if lane.verlet == watch.phase and driver is not None and changes:
+                    self._result_checks.note_momentum(lane, atoms, driver, forces, step)
                 if (
                     closer
                     or same
@@ -478,6 +484,10 @@ class RowMaker:
         """Check the results of a call in full, and read the state if it is worth a record."""
         checks = self._result_checks
         record = checks.check(lane, index, results, end, energy, positions_of(atoms))
+        if lane.not_finite or squares == 0:  # as long as it lasts, all calls are checked
+            lane.look_after = end
+        elif squares is not UNSET:  # the next check is as cheap as all before
+            lane.look_after = end + CHECK_EVERY_NS
         if record is not None:
             self.append(record)
         if checks.wants_state(lane, squares) or same:

@@ -124,7 +124,8 @@ class Sampler:
         if lane.zero_streak and lane.calls in {lane.zero_at - 1, lane.zero_at}:
             state.zero_forces = lane.zero_streak
         with own_faults_dropped():
-            lane.verlet = is_plain_verlet(driver, atoms)
+            phase = lane.watch.phase
+            lane.verlet = phase if phase is not None and is_plain_verlet(driver, atoms) else -1
         cost = self._clock() - end
         # The first reading loads what the others use.
         usual, self._state_cost = min(cost, self._state_cost or cost), cost

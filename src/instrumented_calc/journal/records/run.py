@@ -138,7 +138,7 @@ class Counters(Struct):
     faults: Annotated[Natural, meta("Faults of the recorder itself", "1")] = 0
     self_ns: Annotated[Natural, meta("The recorder's own time", "ns")] = 0
     unchecked: (
-        Annotated[Natural, meta("Calls whose forces were not checked: they are not on the host", "1")]
+        Annotated[Natural, meta("Calls whose forces were not checked: not on the host, or too fast", "1")]
         | UnsetType
     ) = UNSET
     not_finite: (
