@@ -12,6 +12,7 @@ PACKAGE = "instrumented_calc"
 
 EVERYBODYS = {
     "_version",
+    "einsum_rewriting",
     "errors",
     "foreign",
     "interrupted_code",
@@ -23,6 +24,7 @@ EVERYBODYS = {
 # Which part may import which.
 ALLOWED = {
     "_version": set(),
+    "einsum_rewriting": set(),
     "errors": set(),
     "foreign": {"interrupted_code"},
     "interrupted_code": set(),

@@ -114,6 +114,7 @@ def beside(index: int) -> list[msgspec.Struct]:
     return [
         r.Contractions(time_ns=time, contractions=made),
         r.Conversions(time_ns=time, conversions=[converted]),
+        r.ProductTimes(time, MS, [r.ProductTime("ij,jk->ik", "numpy", ["float64[9,9]"] * 2, 800, 30)]),
         r.State(
             index=index,
             kinetic_ev=math.nan if index == 100 else 1.0,

@@ -86,6 +86,7 @@ class Observation:
         needs: What would decide a check without enough evidence.
         trial: Change that tries the remedy; only if different from the rule's.
         saving_kind: Whether the saving is an estimate or an upper limit; only if different from the rule's.
+        code: Code for the user to write, a few lines, checked; empty: none.
     """
 
     verdict: Verdict
@@ -100,6 +101,7 @@ class Observation:
     needs: tuple[Need, ...] = ()
     trial: Trial | None = None
     saving_kind: SavingKind | None = None
+    code: tuple[str, ...] = ()
 
     @property
     def flagged(self) -> bool:

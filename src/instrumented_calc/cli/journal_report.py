@@ -13,6 +13,7 @@ from instrumented_calc.analysis.rules.catalogue import NAMES, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
+from instrumented_calc.cli.product_timing import with_products_timed
 from instrumented_calc.cli.renderers import REPORTS
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.reader import read_journal
@@ -35,6 +36,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     fail_on: Iterable[str],
     output: Path | None,
     everything: bool,
+    measure: bool = False,
 ) -> None:
     """Report on journals.
 
@@ -46,6 +48,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         fail_on: Rules that must not flag, as in `ignore`.
         output: File to write; None: stdout.
         everything: Whether to show each rule that was clear or lacked evidence.
+        measure: Whether to time the longest contractions as matrix products on this machine.
 
     Raises:
         Exit: With 1 if a target is missed or a rule of `fail_on` flags.
@@ -57,7 +60,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         _mention_newer(paths[0])
     runs = [
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
-        for summary in _summarize(paths)
+        for summary in _summarize(paths, measure=measure)
     ]
     text = REPORTS[form](runs, everything)
     if output is None:
@@ -84,10 +87,11 @@ def _rules(given: Iterable[str], option: str) -> set[str]:
     return names
 
 
-def _summarize(paths: list[Path]) -> list[Summary]:
+def _summarize(paths: list[Path], *, measure: bool) -> list[Summary]:
     """Read journals, with progress on a terminal."""
+    read = with_products_timed if measure else read_journal
     if len(paths) == 1 or not sys.stderr.isatty():
-        return [summarize(read_journal(path)) for path in paths]
+        return [summarize(read(path)) for path in paths]
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
@@ -97,7 +101,7 @@ def _summarize(paths: list[Path]) -> list[Summary]:
         task = bar.add_task("", total=len(paths))
         for path in paths:
             bar.update(task, description=f"reading {escape(plain(path.name))}")
-            summaries.append(summarize(read_journal(path)))
+            summaries.append(summarize(read(path)))
             bar.advance(task)
     return summaries
 

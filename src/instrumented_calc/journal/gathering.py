@@ -48,6 +48,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "slices": records.Slice,
     "contractions": records.Contractions,
     "conversions": records.Conversions,
+    "product_times": records.ProductTimes,
     "traces": records.Trace,
     "places": records.Places,
     "states": records.State,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
@@ -40,6 +40,7 @@ class Journal:
         slices: Exact sums of thinned intervals.
         contractions: Contractions inside calls, a record about every second.
         conversions: Conversions and copies inside calls, a record about every second.
+        product_times: Times of the longest contractions as matrix products, measured at the end of the run.
         traces: Trace windows.
         places: Sampled stacks; each record has all samples so far.
         states: Samples of the simulation state.
@@ -49,6 +50,7 @@ class Journal:
         notices: Events of the recording, and the user's marks.
         counters: The last totals written, by `run_end` or before; None if there are none.
         end: The last record; None in a journal that was truncated or is still growing.
+        products_timed_now: Whether `product_times` was measured on the machine that reads the journal.
         running: Whether the process that writes a journal without an end is running; None if unknown.
         torn: Whether the last line is cut short.
         bad_lines: Number of unusable lines, excluding the torn one.
@@ -66,6 +68,7 @@ class Journal:
     slices: tuple[records.Slice, ...] = ()
     contractions: tuple[records.Contractions, ...] = ()
     conversions: tuple[records.Conversions, ...] = ()
+    product_times: tuple[records.ProductTimes, ...] = ()
     traces: tuple[records.Trace, ...] = ()
     places: tuple[records.Places, ...] = ()
     states: tuple[records.State, ...] = ()
@@ -75,6 +78,7 @@ class Journal:
     notices: tuple[records.Notice, ...] = ()
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
+    products_timed_now: bool = False
     running: bool | None = None
     torn: bool = False
     bad_lines: int = 0
@@ -136,6 +140,7 @@ def no_journal(path: str | os.PathLike[str], head: bytes) -> str:
 
 def _journal(path: Path, size: int, found: Gathering) -> Journal:
     calls, damage = found.finished()
+    listed: dict[str, Any] = {name: tuple(found.lists[kind]) for name, kind in LISTED.items()}
     return Journal(
         path=path,
         size_bytes=size,
@@ -143,7 +148,7 @@ def _journal(path: Path, size: int, found: Gathering) -> Journal:
         calls=calls,
         lanes=found.lanes,
         phases=found.phases,
-        **{name: tuple(found.lists[kind]) for name, kind in LISTED.items()},
+        **listed,
         counters=found.counters,
         end=found.end,
         running=None if found.end else writer_is_alive(found.start),

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from instrumented_calc.analysis.contractions.flops import arithmetic, dtype_of, shape_of
+from instrumented_calc.analysis.contractions.flops import arithmetic
+from instrumented_calc.journal.operand_text import dtype_of, shape_of
 from instrumented_calc.journal.records import Call, Contraction, Contractions, Operands, Phase
 
 PAIR = ["float64[2,2,3,3,3]", "float64[3,3,3]"]

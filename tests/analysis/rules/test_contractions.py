@@ -12,6 +12,8 @@ from instrumented_calc.journal.records import (
     Conversions,
     Environment,
     Operands,
+    ProductTime,
+    ProductTimes,
     Trace,
     TracedOperation,
 )
@@ -167,18 +169,81 @@ def test_an_index_of_both_operands_and_the_result_asks_for_matmul(make, found):
     operands = ["float64[8,150,150]", "float64[8,150,150]"]
     slow = contracted(operands, 100, 2700 * MS, "bij,bjk->bik")
     fast = contracted(operands, 100, 100 * MS, "bij,bjk->bik", optimize=True)
-    assert "matmul" in found(make(100).also(recorded(slow, fast)), "off-blas").remedy
+    assert found(make(100).also(recorded(slow, fast)), "off-blas").code == ("result = first @ second",)
 
 
 CHAIN = ["float64[50,50]", "float64[50,50]", "float64[50,50]"]
+
+
+def timed(operands, ns, equation="ij,jk->ik", library="numpy"):
+    return ProductTimes(1000 * S, 10 * MS, [ProductTime(equation, library, operands, ns, 20)])
+
+
+def test_the_saving_is_the_time_in_the_run_less_that_of_the_other_code(make, found):
+    slow = contracted(LARGE, 100, 100 * MS, "ij,jk->ik")
+    run = make(100).also(recorded(slow), timed(LARGE, 200 * US))
+    finding = found(run, "off-blas")
+    assert (finding.verdict, finding.severity, finding.saving_kind) == ("flagged", "cost", "about")
+    assert finding.saving_share == pytest.approx((100 * 1.0005 - 100 * 0.2) / 212.5, rel=0.01)
+    assert finding.numbers["us_per_call_rewritten"] == pytest.approx(200)
+    assert finding.code == ("result = first @ second",)
+    assert "measured on the run's machine at its end" in finding.headline
+
+
+def test_a_product_timed_with_smaller_operands_stands_for_larger_ones(make, found):
+    slow = contracted(LARGE, 100, 100 * MS, "ij,jk->ik")
+    run = make(100).also(recorded(slow), timed(["float64[150,300]", "float64[300,150]"], 50 * US))
+    assert found(run, "off-blas").numbers["us_per_call_rewritten"] == pytest.approx(200)
+    others = [["float32[300,300]"] * 2, ["float64[300]", "float64[300]"]]
+    for other in others:
+        assert found(make(100).also(recorded(slow), timed(other, US)), "off-blas").verdict == STARVED
+
+
+def test_a_product_that_is_not_faster_or_saves_little_is_left_alone(make, found):
+    slow = contracted(LARGE, 100, 100 * MS, "ij,jk->ik")
+    assert found(make(100).also(recorded(slow), timed(LARGE, 900 * US)), "off-blas").verdict == "clear"
+    short = contracted(LARGE, 100, 4 * MS, "ij,jk->ik")
+    assert found(make(100).also(recorded(short), timed(LARGE, 1 * US)), "off-blas").verdict == "clear"
+    torch = contracted(LARGE, 100, 100 * MS, "ij,jk->ik", library="torch")
+    assert found(make(100).also(recorded(torch)), "off-blas").verdict == "clear"
+
+
+def test_torch_that_is_slower_than_its_own_matrix_product_is_flagged(make, found):
+    operands = ["float32[8,50,60]", "float32[8,70,60]"]
+    slow = contracted(operands, 100, 100 * MS, "bij,bkj->bik", library="torch")
+    times = timed(operands, 100 * US, "bij,bkj->bik", "torch")
+    finding = found(make(100).also(recorded(slow), times), "off-blas")
+    assert finding.code == ("result = first @ second.permute(0, 2, 1)",)
+
+
+def test_three_operands_save_what_the_best_order_was_measured_to_save(make, found):
+    slow = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il")
+    finding = found(make(100).also(recorded(slow), timed(CHAIN, 100 * US, "ij,jk,kl->il")), "bad-path")
+    assert finding.saving_share == pytest.approx((100.05 - 10) / 212.5, rel=0.01)
+    tie = make(100).also(recorded(slow), timed(CHAIN, 990 * US, "ij,jk,kl->il"))
+    assert found(tie, "bad-path").verdict == "clear"
+
+
+def test_a_search_in_each_call_is_found_by_the_code_without_one(make, found):
+    tiny = ["float64[8]", "float64[8,8]", "float64[8,4]"]
+    searched = contracted(tiny, 10_000, 10_000 * 15 * US, "n,nm,mc->c", optimize=True)
+    finding = found(make(100).also(recorded(searched), timed(tiny, 2 * US, "n,nm,mc->c")), "path-search")
+    assert finding.verdict == "flagged"
+    assert finding.saving_share == pytest.approx(10 * 13 / 212.5, rel=0.01)
+    assert len(finding.code) == 2
+    unmeasured = found(make(100).also(recorded(searched)), "path-search")
+    assert (unmeasured.verdict, unmeasured.needs[0].kind) == (STARVED, "command")
+    plain = contracted(tiny, 10_000, 10_000 * 15 * US, "n,nm,mc->c")
+    assert found(make(100).also(recorded(plain)), "path-search").verdict == "clear"
 
 
 def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found):
     finding = found(make(100).also(recorded(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
     assert finding.verdict == "flagged"
     assert finding.numbers["operations_over_best"] > 30
-    assert finding.saving_share == pytest.approx(100 / 212.5, rel=0.1)
-    assert "contract_expression" in finding.remedy
+    assert finding.code == ("part1 = first @ second", "result = part1 @ third")
+    assert finding.saving_share is None
+    assert "report --measure" in finding.remedy
 
 
 def test_a_kept_expression_would_make_tiny_contractions_slower(make, found):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.contractions.contractions import calculated_ns
-from instrumented_calc.analysis.contractions.flops import dtype_of
+from instrumented_calc.journal.operand_text import dtype_of
 
 if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from instrumented_calc.journal.records import LARGEST
-
-MOST_AXES, LONGEST_SIZE = 64, 19  # NumPy's maximum of axes; digits of 2^62
-OPERAND = re.compile(r"(?P<dtype>[\w.]+)\[(?P<shape>[\d,]*)\](?:@(?P<device>\S+))?")
+from instrumented_calc.journal.operand_text import shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +49,3 @@ def arithmetic(equation: str, operands: tuple[str, ...]) -> Arithmetic | None:
         best_flops=float(path.opt_cost),
         largest_intermediate=int(path.largest_intermediate),
     )
-
-
-def shape_of(operand: str) -> tuple[int, ...] | None:
-    """Return the shape in `dtype[shape]`, or None if it has none."""
-    found = OPERAND.fullmatch(operand)
-    if found is None:
-        return None
-    return sizes_of(found["shape"])
-
-
-def sizes_of(text: str) -> tuple[int, ...] | None:
-    """Return the sizes in `2,3`, or None if an array of that shape cannot exist."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if len(words) > MOST_AXES or not all(word.isdecimal() and len(word) <= LONGEST_SIZE for word in words):
-        return None
-    sizes = tuple(map(int, words))
-    return sizes if math.prod(max(size, 1) for size in sizes) <= LARGEST else None
-
-
-def dtype_of(operand: str) -> str | None:
-    """Return the dtype in `dtype[shape]`, or None if it has none."""
-    found = OPERAND.fullmatch(operand)
-    return None if found is None else found["dtype"]

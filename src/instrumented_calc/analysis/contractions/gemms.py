@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.contractions.flops import sizes_of
+from instrumented_calc.journal.operand_text import sizes_of
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.contractions.traces import Operation, TraceUse

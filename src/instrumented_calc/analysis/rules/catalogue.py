@@ -131,6 +131,7 @@ def _found(rule: Rule, seen: Observation) -> Finding:
         trial=(seen.trial or rule.trial) if seen.flagged else None,
         coverage=seen.coverage,
         needs=seen.needs,
+        code=seen.code,
     )
 
 

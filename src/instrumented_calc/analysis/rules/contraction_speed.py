@@ -1,75 +1,267 @@
-"""Rules on how single contractions are computed: without BLAS, or in a bad order."""
+"""Rules on how single contractions are computed: without BLAS, in a bad order, or with a search in each call.
+
+A contraction is flagged where other code for it takes less time. That code is timed on the machine of the run
+when the run is closed, or by `report --measure`.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.contractions.flops import dtype_of, shape_of
+from instrumented_calc.analysis.contractions.rewritings import gain_of, is_equal
 from instrumented_calc.analysis.rules.contractions import none_recorded, on_device
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.journal.operand_text import dtype_of, shape_of
 from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from instrumented_calc.analysis.contractions.contractions import ContractionUse, Signature
+    from instrumented_calc.analysis.contractions.rewritings import Gain
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
 PAIR = 2
-# Below this size BLAS gains nothing. At 134 784 multiply-accumulates numpy's einsum took 54 us, `@` 12 us.
+# Share of the wall time that a saving must reach, and speedup of the contraction itself: below that, the time
+# in the run and the time measured afterwards are not different enough. Uncalibrated.
+WORTH, FASTER = 0.03, 1.3
+# Below this size BLAS gains little. At 134 784 multiply-accumulates numpy's einsum took 54 us, `@` 12 us.
 WORTH_BLAS = 50_000
 # Share of the speed known to be reachable on this machine. Uncalibrated.
 SLOW = 0.3
 # Operations of the plain sum over those of the best order; largest intermediate over the largest unavoidable
 # array. Uncalibrated; dgasmith/opt_einsum#133 had an intermediate of 156 GiB.
 WASTED, SWOLLEN = 2.0, 4.0
-# Cost of a path search; the saving must be ten times this. numpy's took 6 to 10 us.
-SEARCH_NS, SEARCHES_WON = 10_000, 10
-# Cost of a call of opt_einsum's kept expression with three operands. `n,nm,mc->c` on tiny arrays took 6.7 us
-# in numpy and 51 us there.
+# Cost of a call of other code with three operands, where it was not timed. `n,nm,mc->c` on tiny arrays took
+# 6.7 us in numpy and 51 us in opt_einsum's kept expression.
 EXPRESSION_NS = 45_000
+# Cost of a path search. numpy's took 6 to 10 us.
+SEARCH_NS = 10_000
+COMMAND = "instrumented-calc report --measure"
+MEASURE = Need("command", f"{COMMAND} on the machine of the run")
 
 
 def off_blas(evidence: Evidence) -> Observation:
-    """Large contractions run in numpy's own loops instead of matrix products.
-
-    The machine's peak speed is not recorded. The speed the same run reached in other contractions of the
-    same dtype is a lower bound of it: a contraction that is slow relative to this bound is slow in absolute
-    terms too, but not the reverse.
-    """
+    """Contractions of two arrays run in numpy's own loops, and take longer than matrix products."""
     found = evidence.summary.contractions
     if found is None:
         return none_recorded(evidence)
-    plain = [row for row in found.rows if row.library == "numpy" and not row.optimize]
-    large = [(row, each) for row in plain for each in row.signatures if _macs(each) > WORTH_BLAS]
-    large = [(row, each) for row, each in large if len(each.operands) == PAIR]
-    if large and all(each.calls < FEWEST_FOR_MEDIAN for _, each in large):
+    pairs = [row for row in found.rows if not row.optimize and _operands(row) == PAIR]
+    gains = _gains(evidence, pairs)
+    if advice := _advice(evidence, gains, "as matrix products"):
+        return advice
+    untimed = [each for each in gains if each.product_ns is None and each.row.library == "numpy"]
+    text = "no contraction of two arrays would be faster as a matrix product"
+    return (
+        _slower_than_others(evidence, untimed)
+        or _not_known(pairs, untimed)
+        or clear(text, _seen(found.calls), {}, found.calls)
+    )
+
+
+def _not_known(pairs: Sequence[ContractionUse], untimed: Sequence[Gain]) -> Observation | None:
+    """Return what lacks to judge contractions of two arrays; None if nothing does."""
+    large = [each for each in untimed if _macs(each.signature) > WORTH_BLAS]
+    if large:
+        text = f"{len(large)} large contractions run in numpy's own loops; how long matrix products take"
+        return unknown(f"{text} on this machine is not recorded", MEASURE, numbers={"kinds": len(large)})
+    in_numpy = [row for row in pairs if row.library == "numpy"]
+    if any(row.calls < FEWEST_FOR_MEDIAN and _macs(row.signatures[0]) > WORTH_BLAS for row in in_numpy):
         missing = f"fewer than {FEWEST_FOR_MEDIAN} large contractions of one kind"
         return unknown(missing, Need("calls", "calls", FEWEST_FOR_MEDIAN))
-    if not large:
-        if any(each.arithmetic is None for row in plain for each in row.signatures):
-            return unknown("the sizes of some contractions are unknown")
-        text = "no large contraction of two arrays runs without BLAS"
-        return clear(text, _seen(found.calls), {}, found.calls)
+    if any(each.arithmetic is None for row in in_numpy for each in row.signatures):
+        return unknown("the sizes of some contractions are unknown")
+    return None
+
+
+def bad_path(evidence: Evidence) -> Observation:
+    """Contractions of three or more arrays are computed in a bad order."""
+    found = evidence.summary.contractions
+    if found is None:
+        return none_recorded(evidence)
+    many = [row for row in found.rows if _operands(row) > PAIR]
+    if not many:
+        if any(not row.signatures for row in found.rows):
+            return unknown("the operands of some contractions are unknown")
+        return clear("no contraction has more than two operands", _seen(found.calls), {}, found.calls)
+    gains = _gains(evidence, [row for row in many if not row.optimize])
+    if advice := _advice(evidence, gains, "in the best order"):
+        return advice
+    timed = {id(each.row) for each in gains if each.product_ns is not None}
+    kinds = [(row, each) for row in many for each in row.signatures]
+    return _by_operations(evidence, kinds, timed) or clear(
+        f"{len(kinds)} kinds of contractions of three or more operands use a good order, or are tiny",
+        _seen(found.calls),
+        {},
+        found.calls,
+    )
+
+
+def _by_operations(
+    evidence: Evidence, kinds: list[tuple[ContractionUse, Signature]], timed: set[int]
+) -> Observation | None:
+    """Judge contractions of three or more arrays by their number of operations; return None if it is good.
+
+    Args:
+        evidence: The evidence of the run.
+        kinds: The contractions, by operands.
+        timed: Ids of those whose other code was timed, which is better evidence.
+    """
+    wasted = [(row, each) for row, each in kinds if id(row) not in timed and _is_wasted(evidence, row, each)]
+    if wasted:
+        return _wasted_path(evidence, wasted)
+    swollen = [pair for pair in kinds if _is_swollen(*pair)]
+    if swollen:
+        return _swollen_path(swollen)
+    if any(each.arithmetic is None for _, each in kinds):
+        return unknown("the shapes of contractions of three or more operands are unknown")
+    in_torch = [each for row, each in kinds if row.library == "torch" and id(row) not in timed]
+    if any(_ratio(each) >= WASTED for each in in_torch):
+        return unknown("torch's contraction order is not recorded; with opt_einsum it is the best one")
+    return None
+
+
+def path_search(evidence: Evidence) -> Observation:
+    """With `optimize`, numpy.einsum searches for the best order in each call."""
+    found = evidence.summary.contractions
+    if found is None:
+        return none_recorded(evidence)
+    searching = [row for row in found.rows if row.library == "numpy" and row.optimize]
+    if not searching:
+        return clear("no contraction was called with optimize", _seen(found.calls), {}, found.calls)
+    gains = _gains(evidence, searching)
+    if advice := _advice(evidence, gains, "without a search in each call"):
+        return advice
+    if any(each.product_ns is None and each.ns >= WORTH * _wall(evidence) for each in gains):
+        return unknown("how long these contractions take without a search is not recorded", MEASURE)
+    text = "no contraction with optimize would be faster without the search"
+    return clear(text, _seen(found.calls), {}, found.calls)
+
+
+def _gains(evidence: Evidence, rows: Sequence[ContractionUse]) -> list[Gain]:
+    """Return what other code gains, of contractions that are called often and run on the host."""
+    often = [row for row in rows if row.calls >= FEWEST_FOR_MEDIAN and not on_device(row)]
+    gains = [gain_of(row, evidence.summary.journal.product_times) for row in often]
+    return [each for each in gains if each is not None]
+
+
+def _advice(evidence: Evidence, gains: Sequence[Gain], other: str) -> Observation | None:
+    """Flag contractions whose other code was timed and is faster, if that saves enough; else return None."""
+    running = evidence.had_processor  # the code was timed while it had one
+    faster = [
+        (each, saved)
+        for each in gains
+        if each.product_ns is not None
+        and each.ns * running >= FASTER * each.product_ns
+        and (saved := each.ns - each.product_ns / running) > 0
+        and is_equal(each.row.equation, each.signature.operands, each.row.library)
+    ]
+    saving = sum(saved for _, saved in faster)
+    if not faster or saving < WORTH * _wall(evidence):
+        return None
+    gain, _ = max(faster, key=lambda pair: pair[1])
+    before, after = gain.ns / gain.calls / 1e3, (gain.product_ns or 0.0) / gain.calls / 1e3
+    numbers = {
+        "kinds": len(faster),
+        "seconds": sum(each.ns for each, _ in faster) / 1e9,
+        "us_per_call": before,
+        "us_per_call_rewritten": after,
+        "gflops": gain.signature.gflops,
+    }
+    now = evidence.summary.journal.products_timed_now
+    where = "on this machine now" if now else "on the run's machine at its end"
+    text = f"{_named(gain.row, gain.signature)} takes {figures(before)} us per call"
+    return flagged(
+        f"{text}; {other} {figures(after)} us, measured {where}",
+        numbers=numbers,
+        n=round(gain.calls),
+        saving_ns=saving,
+        remedy=f"Instead of the einsum{_place(gain.signature)}, with its operands as first, second, ...",
+        code=gain.code,
+    )
+
+
+def _place(signature: Signature) -> str:
+    return f" at {signature.line}" if signature.line else ""
+
+
+def _slower_than_others(evidence: Evidence, gains: Sequence[Gain]) -> Observation | None:
+    """Flag a large pair far slower than others of its dtype in the same run, which need no measurement."""
     best = _fastest(evidence)
-    often = [(row, each) for row, each in large if each.calls >= FEWEST_FOR_MEDIAN]
-    slow = [(row, each) for row, each in often if _speed_share(each, best) < SLOW]
+    slow = [
+        each
+        for each in gains
+        if _macs(each.signature) > WORTH_BLAS
+        and each.ns >= WORTH * _wall(evidence)
+        and (each.signature.gflops or math.inf) < SLOW * best.get(_dtypes(each.signature), 0.0)
+    ]
     if not slow:
-        shapes = f"{len(large)} large contractions run in numpy's own loops"
-        missing = f"{shapes}; how fast this machine is with BLAS is not recorded"
-        return unknown(missing, numbers={"kinds": len(large)})
-    row, each = max(slow, key=lambda pair: pair[1].ns or 0.0)
-    saving = sum((one.ns or 0.0) * (1 - _speed_share(one, best)) for _, one in slow)
+        return None
+    gain = max(slow, key=lambda each: each.ns)
+    fastest = best[_dtypes(gain.signature)]
     numbers = {
         "kinds": len(slow),
-        "seconds": sum(one.ns or 0.0 for _, one in slow) / 1e9,
-        "gflops": each.gflops,
-        "fastest_in_this_run_gflops": best[_dtypes(each)],
+        "seconds": sum(each.ns for each in slow) / 1e9,
+        "gflops": gain.signature.gflops,
+        "fastest_in_this_run_gflops": fastest,
     }
-    text = f"{row.equation} ({', '.join(each.operands)}) runs at {figures(each.gflops or 0.0)} GFLOP/s"
-    text += f" without BLAS; this run's fastest contraction reaches {figures(best[_dtypes(each)])}"
-    return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving, remedy=_remedy(row.equation))
+    text = f"{_named(gain.row, gain.signature)} runs at {figures(gain.signature.gflops or 0.0)} GFLOP/s"
+    text += f" without BLAS; this run's fastest contraction reaches {figures(fastest)}"
+    return _without_saving(text, numbers, gain.row, gain.signature, gain.code)
+
+
+def _without_saving(
+    text: str,
+    numbers: Mapping[str, float | None],
+    row: ContractionUse,
+    signature: Signature,
+    code: tuple[str, ...],
+) -> Observation:
+    """Flag without a saving, which only a measurement of the other code gives."""
+    checked = code if is_equal(row.equation, signature.operands, row.library) else ()
+    remedy = f"`{COMMAND}` on the machine of the run tells the saving."
+    if checked:
+        remedy = f"Instead of the einsum{_place(signature)}, with its operands as first, ...; {remedy}"
+    return flagged(text, numbers=numbers, n=round(signature.calls), remedy=remedy, code=checked)
+
+
+def _wasted_path(evidence: Evidence, wasted: list[tuple[ContractionUse, Signature]]) -> Observation:
+    row, each = max(wasted, key=lambda pair: pair[1].ns or 0.0)
+    numbers = {
+        "kinds": len(wasted),
+        "seconds": sum(one.ns or 0.0 for _, one in wasted) / 1e9,
+        "operations_over_best": _ratio(each),
+    }
+    text = f"{_named(row, each)} takes {figures(_ratio(each))} times as many operations as the best order"
+    gain = gain_of(row, evidence.summary.journal.product_times)
+    return _without_saving(text, numbers, row, each, () if gain is None else gain.code)
+
+
+def _swollen_path(swollen: list[tuple[ContractionUse, Signature]]) -> Observation:
+    row, each = max(swollen, key=lambda pair: pair[1].ns or 0.0)
+    elements = each.arithmetic.largest_intermediate if each.arithmetic else 0
+    numbers = {
+        "kinds": len(swollen),
+        "seconds": sum(one.ns or 0.0 for _, one in swollen) / 1e9,
+        "largest_intermediate_elements": elements,
+    }
+    text = f"{_named(row, each)} makes an array of {elements:,} elements as an intermediate"
+    return flagged(text, numbers=numbers, n=round(each.calls))
+
+
+def _named(row: ContractionUse, signature: Signature) -> str:
+    return f"{row.equation} ({', '.join(signature.operands)})"
+
+
+def _wall(evidence: Evidence) -> float:
+    return float(evidence.summary.wall_ns or math.inf)
+
+
+def _operands(row: ContractionUse) -> int:
+    return max((len(each.operands) for each in row.signatures), default=0)
 
 
 def _seen(contractions: int) -> str:
@@ -97,75 +289,21 @@ def _fastest(evidence: Evidence) -> dict[tuple[str | None, ...], float]:
     return best
 
 
-def _speed_share(signature: Signature, best: dict[tuple[str | None, ...], float]) -> float:
-    fastest = best.get(_dtypes(signature))
-    return signature.gflops / fastest if signature.gflops and fastest else 1.0
-
-
-def _remedy(equation: str) -> str:
-    inputs, arrow, output = equation.replace(" ", "").partition("->")
-    first, _, second = inputs.partition(",")
-    if arrow and set(first) & set(second) & set(output):
-        return "np.matmul on reshaped arrays: both operands and the result share an index."
-    return "Use `@` on reshaped arrays, or np.tensordot."
-
-
-def bad_path(evidence: Evidence) -> Observation:
-    """Contractions of three or more arrays are computed in a bad order."""
-    found = evidence.summary.contractions
-    if found is None:
-        return none_recorded(evidence)
-    many = [(row, each) for row in found.rows for each in row.signatures if len(each.operands) > PAIR]
-    if not many:
-        if any(not row.signatures for row in found.rows):
-            return unknown("the operands of some contractions are unknown")
-        return clear("no contraction has more than two operands", _seen(found.calls), {}, found.calls)
-    bad = [(row, each, _wasted(row, each)) for row, each in many]
-    bad = [(row, each, lost) for row, each, lost in bad if lost or _swollen(row, each)]
-    if not bad:
-        return _no_bad_path(many, found.calls)
-    row, each, _ = max(bad, key=lambda one: (one[2], one[1].ns or 0.0))
-    arithmetic = each.arithmetic
-    saving = sum(lost for *_, lost in bad)
-    numbers = {
-        "kinds": len(bad),
-        "seconds": sum(one.ns or 0.0 for _, one, _ in bad) / 1e9,
-        "operations_over_best": arithmetic.flops / arithmetic.best_flops if arithmetic else None,
-        "largest_intermediate_elements": arithmetic.largest_intermediate if arithmetic else None,
-    }
-    text = f"{row.equation} ({', '.join(each.operands)})"
-    if saving:
-        text += f" takes {figures(_ratio(each))} times as many operations as the best order"
-    else:
-        text += f" makes an array of {numbers['largest_intermediate_elements']:,} elements as an intermediate"
-    return flagged(text, numbers=numbers, n=round(each.calls), saving_ns=saving or None)
-
-
-def _no_bad_path(many: list[tuple[ContractionUse, Signature]], calls: int) -> Observation:
-    if any(each.arithmetic is None for _, each in many):
-        return unknown("the shapes of contractions of three or more operands are unknown")
-    if any(row.library == "torch" and _ratio(each) >= WASTED for row, each in many):
-        return unknown("torch's contraction order is not recorded; with opt_einsum it is the best one")
-    text = f"{len(many)} kinds of contractions of three or more operands use a good order, or are tiny"
-    return clear(text, _seen(calls), {}, calls)
-
-
 def _ratio(signature: Signature) -> float:
     work = signature.arithmetic
     return work.flops / work.best_flops if work is not None and work.best_flops else 1.0
 
 
-def _wasted(row: ContractionUse, signature: Signature) -> float:
-    """Return the time in ns that the best order would save, by estimate: of numpy's sum over all indices."""
+def _is_wasted(evidence: Evidence, row: ContractionUse, signature: Signature) -> bool:
+    """Return whether numpy's sum over all indices takes far longer than the best order must."""
     if row.library != "numpy" or row.optimize or _ratio(signature) < WASTED:
-        return 0.0
-    saving = (signature.ns or 0.0) * (1 - 1 / _ratio(signature))
-    # A kept expression has a cost of its own in each call: tiny contractions become slower.
-    saving -= EXPRESSION_NS * signature.calls
-    return saving if saving >= SEARCHES_WON * SEARCH_NS else 0.0
+        return False
+    # Other code has a cost of its own in each call: tiny contractions become slower.
+    saving = (signature.ns or 0.0) * (1 - 1 / _ratio(signature)) - EXPRESSION_NS * signature.calls
+    return saving >= max(WORTH * _wall(evidence), 10 * SEARCH_NS)
 
 
-def _swollen(row: ContractionUse, signature: Signature) -> bool:
+def _is_swollen(row: ContractionUse, signature: Signature) -> bool:
     """Return whether the optimised path creates intermediates much larger than its operands and result."""
     if not row.optimize or signature.arithmetic is None:
         return False
@@ -187,12 +325,14 @@ def _result_elements(equation: str, shapes: list[tuple[int, ...]]) -> int | None
     return math.prod(sizes.get(index, 1) for index in output)
 
 
+CONFIRM = "Time both on the same arrays; the results agree to rounding."
+
 RULES = (
     Rule(
         "off-blas",
         "cost",
         "Use `@` on reshaped arrays, or np.tensordot.",
-        "Time both on the same arrays; the results agree to rounding.",
+        CONFIRM,
         off_blas,
         trial="matrix-products",
         saving_kind="about",
@@ -201,8 +341,17 @@ RULES = (
         "bad-path",
         "cost",
         "Use opt_einsum.contract_expression, built once for each set of shapes.",
-        "Run opt_einsum.contract_path on these shapes; the results agree to rounding.",
+        CONFIRM,
         bad_path,
+        trial="contraction-order",
+        saving_kind="about",
+    ),
+    Rule(
+        "path-search",
+        "cost",
+        "Find the path once with np.einsum_path, and pass it as optimize=.",
+        CONFIRM,
+        path_search,
         trial="contraction-order",
         saving_kind="about",
     ),

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.contractions.flops import dtype_of, shape_of
 from instrumented_calc.analysis.contractions.gemms import measure_gemms
+from instrumented_calc.analysis.contractions.rewritings import AROUND_NUMPY_NS
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.journal.operand_text import dtype_of, shape_of
 from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ STORM_PER_STEP, TINY_NS = 1000, 20_000.0
 # Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
-# Python overhead of numpy.einsum around each contraction, not included in the contraction's time: 0.52 of
-# 1.43 us with numpy 2.4. Batching saves it too.
-AROUND_NUMPY_NS = 500.0
 NONE_RECORDED = "no contractions were recorded"
 
 

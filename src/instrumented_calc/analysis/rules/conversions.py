@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.contractions.conversions import measure_conversions
-from instrumented_calc.analysis.contractions.flops import dtype_of
 from instrumented_calc.analysis.rules.contractions import timed_rows
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, too_few, unknown
+from instrumented_calc.journal.operand_text import dtype_of
 from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:

@@ -87,6 +87,7 @@ class Finding:
         follows_from: The flagged rule that explains this finding; its saving is then that rule's.
         coverage: What a clear verdict looked at.
         needs: What would decide a rule without enough evidence.
+        code: Code for the user to write, a few lines, checked; empty: none.
     """
 
     rule: str
@@ -106,6 +107,7 @@ class Finding:
     follows_from: str | None = None
     coverage: str = ""
     needs: tuple[Need, ...] = ()
+    code: tuple[str, ...] = ()
 
 
 def flagged(  # noqa: PLR0913 - keyword-only, one per field
@@ -118,6 +120,7 @@ def flagged(  # noqa: PLR0913 - keyword-only, one per field
     severity: Severity | None = None,
     trial: Trial | None = None,
     saving_kind: SavingKind | None = None,
+    code: tuple[str, ...] = (),
 ) -> Observation:
     """Build a `flagged` observation."""
     return Observation(
@@ -130,6 +133,7 @@ def flagged(  # noqa: PLR0913 - keyword-only, one per field
         severity,
         trial=trial,
         saving_kind=saving_kind,
+        code=code,
     )
 
 

@@ -99,9 +99,24 @@ class Cell:
         self.peek = distance()
         self.timed += self.peek - 1
 
+    @property
+    def equation(self) -> str:
+        """The equation, as in records."""
+        return self._label
+
     def counts(self) -> tuple[int, int, int]:
         """Return the number of calls only counted, the number only timed, and the time of the latter."""
         return self.skipped - max(self.left - 1, 0), self.timed - max(self.peek - 1, 0), self.ns
+
+    def estimate(self) -> tuple[int, float, list[str]]:
+        """Return the number of calls, their estimated time in ns, and the operands that most of it is for."""
+        skipped, timed, ns = self.counts()
+        looks = [*self.by_operands.values(), *(self._looked_at_all or {}).values()]
+        looked, looked_ns = sum(each.seen for each in looks), sum(each.ns for each in looks)
+        mean = looked_ns / looked if looked else 0.0
+        longest = max(looks, key=lambda each: each.ns, default=None)
+        total = looked_ns + ns + skipped * mean
+        return looked + timed + skipped, total, [] if longest is None else longest.operands
 
     def reconsider(self) -> None:
         """Decide how many calls to inspect from here on, from their durations so far."""

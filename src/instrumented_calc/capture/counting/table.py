@@ -13,9 +13,11 @@ import itertools
 import os
 import sys
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.counting.cells import Cell, Converted, Seen
+from instrumented_calc.capture.counting.product_times import Wanted
 from instrumented_calc.journal.records import Contraction, Contractions, Conversions
 from instrumented_calc.journal.vocabulary import OTHER
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.open_calls import Entry
 
 MOST_SIGNATURES = 4096
+FEWEST_CALLS = 30  # of a contraction that is worth other code
 MOST_COMPONENTS = 256  # names of spans and parts; a program may create a new one for each step
 LONGEST_EQUATION = 200  # characters
 OTHER_COMPONENTS = "*other spans*"
@@ -140,6 +143,23 @@ class SignatureTable:
         for signatures in [*self._by_thread.values()]:
             for cell in signatures.cells():
                 cell.reconsider()
+
+    def longest(self, least_ns: float) -> list[Wanted]:
+        """Return the contractions of numpy and torch that take long, the longest first.
+
+        Args:
+            least_ns: The least time of all calls of one equation.
+        """
+        calls: Counter[Wanted] = Counter()
+        times: Counter[Wanted] = Counter()
+        for signatures in [*self._by_thread.values()]:
+            for library, cells in (("numpy", signatures.numpy), ("torch", signatures.torch)):
+                for cell in [*cells.values()]:
+                    number, ns, operands = cell.estimate()
+                    each = Wanted(cell.equation, library, tuple(operands))
+                    calls[each] += number
+                    times[each] += int(ns)
+        return [each for each, ns in times.most_common() if ns >= least_ns and calls[each] >= FEWEST_CALLS]
 
     def news(self, now: int) -> Contractions | None:
         """Return the contraction record since the last one, if there are counts.

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from instrumented_calc.journal.records import Contractions, Conversions, Fields, Places, RunEnd, RunStart
+from instrumented_calc.journal.records import (
+    Contractions,
+    Conversions,
+    Fields,
+    Places,
+    ProductTimes,
+    RunEnd,
+    RunStart,
+)
 
 # Sums since the previous record, records required to read the journal, and few of limited size.
-NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions, Places)
+NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions, ProductTimes, Places)
 LEAST_ROOM = 2_000  # bytes
 MARK, NOT_FINITE = "mark", "not-finite"  # kinds with a share of their own
 

@@ -319,6 +319,8 @@ class Recorder:
         failure = failure_of_program(reason)  # of this thread: the journal's thread handles no exception
         try:
             recording.stop(self._undo, [lane for each in self.lanes.valuerefs() if (lane := each())])
+            if reason == "closed" and failure is None:
+                self._guarded("time of contractions", recording.time_products)
         finally:  # also after a Ctrl-C
             left = max(deadline - time.monotonic(), 0)
             complete = self._pulse.finish(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc._version import __version__
 from instrumented_calc.capture.bounded_wait import PATIENCE_S, StillWaitingError, within
 from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
+from instrumented_calc.capture.counting.product_times import time_products
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.notices import Notices
@@ -30,7 +31,7 @@ from instrumented_calc.capture.run.housekeeping import Rounds
 from instrumented_calc.capture.tracing.windows import Windows
 from instrumented_calc.errors import JournalPathError
 from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.records import RunEnd, Tally
+from instrumented_calc.journal.records import ProductTimes, RunEnd, Tally
 from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION, NOT_MEASURED
 from instrumented_calc.journal.writer import JournalWriter
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.settings import Settings
     from instrumented_calc.journal.records import Counters, Finding, RunStart
 
+# Share of the wall time from which on other code for a contraction is worth writing.
+WORTH_SHARE = 0.03
 TALLY_EVERY_NS = 5_000_000_000
 LOCK_PATIENCE_S = 0.1
 
@@ -104,6 +107,7 @@ class Recording:
         self._fault = fault
         self._libraries = TimedLibraries()
         self._listeners: list[Listener] = [self._libraries]
+        self._budget = settings.overhead_budget
         self._lost_reported = 0
         self._has_ended = False
         self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
@@ -291,6 +295,18 @@ class Recording:
             guarded("last inspection of results", lambda: self.maker.look_at_last(lanes), self._fault)
         finally:  # also after a Ctrl-C
             self._take_no_more()
+
+    def time_products(self) -> None:
+        """Time the run's longest contractions as matrix products, within the overhead budget."""
+        now = self._clock()
+        wall = now - self._origin
+        wanted = self.maker.signatures.longest(WORTH_SHARE * wall)
+        if not wanted:
+            return
+        products = time_products(wanted, self._budget * wall)
+        if products:
+            ended = self._clock()
+            self._append(ProductTimes(ended - self._origin, ended - now, products))
 
     def can_write_here(self) -> bool:
         """Return whether the calling thread may write the end, because the journal's thread is too slow."""

@@ -31,6 +31,10 @@ def report(
     everything: Annotated[
         bool, typer.Option("--all", help="Show also each rule that was clear or lacked evidence.")
     ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Time contractions as matrix products on this machine."),
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
     """Report on journals: speed, latency, where the time went, memory."""
@@ -44,4 +48,5 @@ def report(
         fail_on=fail_on or (),
         output=output,
         everything=everything,
+        measure=measure,
     )

@@ -29,6 +29,8 @@ from instrumented_calc.journal.records.operations import Contractions as Contrac
 from instrumented_calc.journal.records.operations import Conversion as Conversion
 from instrumented_calc.journal.records.operations import Conversions as Conversions
 from instrumented_calc.journal.records.operations import Operands as Operands
+from instrumented_calc.journal.records.operations import ProductTime as ProductTime
+from instrumented_calc.journal.records.operations import ProductTimes as ProductTimes
 from instrumented_calc.journal.records.operations import Trace as Trace
 from instrumented_calc.journal.records.operations import TracedOperation as TracedOperation
 from instrumented_calc.journal.records.places import CodeLine as CodeLine

@@ -54,6 +54,26 @@ class Contractions(Struct, tag="contractions", tag_field="event"):
     contractions: Annotated[list[Contraction], meta("One entry per equation and component")]
 
 
+class ProductTime(Struct):
+    """One contraction of the run, computed as matrix products."""
+
+    equation: Annotated[str, meta("Einsum equation, as in `contractions`")]
+    library: Annotated[str, meta("Library: numpy, torch")]
+    operands: Annotated[
+        list[str], meta("dtype[shape] of each operand; smaller than in the run if those take too long")
+    ]
+    ns: Annotated[Natural, meta("Time of one execution, median of several rounds", "ns")]
+    rounds: Annotated[Natural, meta("Number of rounds", "1")]
+
+
+class ProductTimes(Struct, tag="product_times", tag_field="event"):
+    """How fast this machine computes the longest contractions as matrix products, measured once."""
+
+    time_ns: Annotated[Natural, meta("When", "ns")]
+    spent_ns: Annotated[Natural, meta("Time that the measurement took", "ns")]
+    products: Annotated[list[ProductTime], meta("One entry per equation and operands")]
+
+
 class Conversion(Struct, omit_defaults=True):
     """Conversions of one kind in one component since the previous record."""
 

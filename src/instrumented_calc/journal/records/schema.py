@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, Slice
-from instrumented_calc.journal.records.operations import Contractions, Conversions, Trace
+from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, Trace
 from instrumented_calc.journal.records.places import Places
 from instrumented_calc.journal.records.readings import Machine, State
 from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
@@ -43,6 +43,7 @@ Record: TypeAlias = (
     | OpenCall
     | Contractions
     | Conversions
+    | ProductTimes
     | Trace
     | Places
     | State
@@ -67,6 +68,7 @@ RECORDS: tuple[type[Struct], ...] = (
     OpenCall,
     Contractions,
     Conversions,
+    ProductTimes,
     Trace,
     Places,
     State,

@@ -108,6 +108,7 @@ def _pairs(finding: Finding) -> list[tuple[str, str]]:
     pairs += [
         ("could save", _saving(finding)),
         ("what to do", finding.remedy),
+        *(("" if number else "write", line) for number, line in enumerate(finding.code)),
         ("to confirm", finding.confirm),
         ("to silence", finding.silence),
     ]
