@@ -1,137 +1,112 @@
 # ruff: noqa: T201 - a bench prints its tables
-"""The bench: every case with and without its fault, and the verdict of each rule.
+"""The bench: live runs with planted faults, and healthy ones, and what the findings say of each.
 
-python -m tests.diagnosis [--seed N] [--pairs 3] [--draws 100] [--only NAME ...]
+python -m tests.diagnosis [-k WORD ...] [--loaded] [--twins] [--pairs 1] [--seed N] [--series DRAWS]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
-import secrets
-import statistics
+import subprocess
 import sys
 import tempfile
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.diagnosis.bench import Saving, run_case
+from tests.diagnosis.bench import run_case
 from tests.diagnosis.case import all_cases
+from tests.diagnosis.nursery import Nursery
+from tests.diagnosis.score import Scored, line, measured_share, totals
 from tests.diagnosis.series import rates_of_healthy, rates_of_live
 
-from instrumented_calc.analysis.rules.catalogue import NAMES
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.diagnosis.bench import Outcome
     from tests.diagnosis.case import Case
 
-VERDICTS = ("flagged", "clear", "not enough evidence")
 SIDE_BY_SIDE = 4
+BUSY_LOOPS = 2
 
 
 def main() -> int:
-    """Run the bench and print its tables; return 1 if a fault was missed or a healthy run accused."""
+    """Run the bench and print its table; return 1 if a fault was missed or a healthy run accused."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
-    parser.add_argument("--pairs", type=int, default=3, help="measurements of each saving")
-    parser.add_argument("--draws", type=int, default=100, help="draws of each pattern of memory")
-    parser.add_argument("--only", nargs="*", help="names of cases")
+    parser.add_argument(
+        "-k", nargs="*", default=[], metavar="WORD", help="only cases with this in their name"
+    )
+    parser.add_argument("--loaded", action="store_true", help="keep two processors busy meanwhile")
+    parser.add_argument("--twins", action="store_true", help="also run twins that measure no saving")
+    parser.add_argument("--pairs", type=int, default=1, help="measurements of each saving")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--series", type=int, default=0, metavar="DRAWS", help="also judge synthetic memory")
     asked = parser.parse_args()
-    print(f"seed {asked.seed}")
-    cases = [each for each in all_cases() if not asked.only or each.name in asked.only]
+    cases = [each for each in all_cases() if not asked.k or any(word in each.name for word in asked.k)]
     missing = [each for each in cases if each.library and importlib.util.find_spec(each.library) is None]
     for each in missing:
-        print(f"{each.name:28} left out: {each.library} is not installed")
-    with tempfile.TemporaryDirectory() as directory:
-        outcomes = _run([each for each in cases if each not in missing], asked, Path(directory))
-    faults = _print_cases(outcomes)
-    _print_score(outcomes)
-    _print_rules(outcomes)
-    if not asked.only:
-        _print_series(asked.seed, asked.draws)
-    return int(faults)
+        print(f"{each.name:48} left out: {each.library} is not installed")
+    table = []
+    with busy(BUSY_LOOPS if asked.loaded else 0), tempfile.TemporaryDirectory() as directory:
+        for scored in run_all([each for each in cases if each not in missing], asked, Path(directory)):
+            print(line(scored), flush=True)
+            table.append(scored)
+        print("", *totals(table), sep="\n")
+    if asked.series:
+        _print_series(asked.seed, asked.series)
+    return int(any(each.verdict not in {"", "first", "second"} or each.accused for each in table))
 
 
-def _run(cases: list[Case], asked: argparse.Namespace, directory: Path) -> list[Outcome]:
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """Keep a number of processors busy."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+
+
+def run_all(cases: list[Case], asked: argparse.Namespace, directory: Path) -> Iterator[Scored]:
     """Run all cases: those that sleep side by side, those that compute or are measured one by one."""
-    outcomes: list[Outcome] = []
+    nurseries: dict[str, Nursery] = {}
 
-    def run(case: Case, number: int, *, planted: bool) -> Outcome:
-        place = directory / f"{case.name}-{number}-{planted}"
-        outcome = run_case(case, asked.seed + number, place, planted=planted)
-        _ = outcome.findings  # read now: the directory goes
+    def once(case: Case, number: int, *, planted: bool) -> Outcome:
+        place, seed = directory / f"{case.name}-{number}-{planted}", asked.seed + number
+        if case in alone:
+            nursery = nursery_of(case.library)
+            outcome = nursery.run(case, seed, place, planted=planted)
+        else:
+            outcome = run_case(case, seed, place, planted=planted)
+        _ = outcome.findings, outcome.large_places  # read now
         return outcome
+
+    def nursery_of(library: str) -> Nursery:
+        if library not in nurseries:
+            nurseries[library] = Nursery(library)
+        return nurseries[library]
+
+    def score(case: Case) -> Scored:
+        wanted = case.variants if asked.twins or case.saving else case.variants[:1]
+        runs = {planted: once(case, 0, planted=planted) for planted in wanted}
+        measured = []
+        for number in range(asked.pairs if case.saving else 0):
+            pair = [once(case, number, planted=each) for each in (True, False)] if number else None
+            planted, healthy = pair or (runs[True], runs[False])
+            measured.append(measured_share(planted, healthy))
+        return Scored(case.name, runs.get(True), runs.get(False), tuple(measured))
 
     alone = [each for each in cases if each.busy or each.saving]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        waiting = [
-            pool.submit(run, each, 0, planted=planted)
-            for each in cases
-            if each not in alone
-            for planted in ([True, False] if each.rule else [False])
-        ]
-        outcomes += [each.result() for each in waiting]
-    for case in alone:
-        variants = [True, False] if case.rule else [False]
-        ours = [run(case, 0, planted=planted) for planted in variants]
-        outcomes += ours
-        if case.saving:
-            saving = Saving()
-            for number in range(asked.pairs):
-                saving = saving.once_more(case, asked.seed, directory / f"{case.name}-saving-{number}")
-            said, saves = statistics.median(saving.estimated_ms), statistics.median(saving.real_ms)
-            errors = ", ".join(f"{100 * error:+.0f}" for error in saving.errors)
-            print(f"   {case.name:28} is said to cost {said:.3f} ms per step, costs {saves:.3f} ({errors} %)")
-    return outcomes
-
-
-def _print_cases(outcomes: list[Outcome]) -> bool:
-    """Print the findings of each run; return whether a fault was missed or a false alarm raised."""
-    wrong = False
-    for outcome in outcomes:
-        if outcome.planted:
-            bad = outcome.rank not in {1, 2}
-            verdict = f"{outcome.case.rule}: " + ("missed" if outcome.rank is None else f"no. {outcome.rank}")
-        else:
-            bad = bool(outcome.alarms)
-            verdict = ", ".join(f"{each.rule} ({each.headline})" for each in outcome.alarms) or "nothing"
-        wrong |= bad
-        kind = "planted" if outcome.planted else "healthy"
-        print(f"{'!!' if bad else '  '} {outcome.case.name:28} {kind:8} {verdict}")
-    return wrong
-
-
-def _print_score(outcomes: list[Outcome]) -> None:
-    """Print how many faults were named, and how many healthy runs were accused."""
-    planted = [each for each in outcomes if each.planted]
-    healthy = [each for each in outcomes if not each.planted]
-    named = [each for each in planted if each.rank in {1, 2}]
-    silent = [each for each in planted if not each.alarms and each not in named]
-    accused = [each for each in healthy if each.alarms]
-    print(f"\nnamed first or second {len(named)} of {len(planted)}", end="; ")
-    print(f"silent {len(silent)}; wrong or late {len(planted) - len(named) - len(silent)}", end="; ")
-    print(f"false {len(accused)} of {len(healthy)} healthy runs")
-
-
-def _print_rules(outcomes: list[Outcome]) -> None:
-    """Print the confusion table: runs with a rule's own fault, and healthy ones."""
-    print(f"\n{'rule':24} {'its fault is there':^26} {'healthy':^34}")
-    print(f"{'':24} {'flagged':>8} {'clear':>8} {'unknown':>8} {'alarm':>8} {'info':>8} {'clear':>8} unknown")
-    for rule in NAMES:
-        planted = Counter(
-            each.finding(rule).verdict for each in outcomes if each.planted and each.case.rule == rule
-        )
-        healthy = Counter(_verdict(each, rule) for each in outcomes if not each.planted)
-        numbers = [planted[verdict] for verdict in VERDICTS]
-        numbers += [healthy[verdict] for verdict in ("alarm", *VERDICTS)]
-        print(f"{rule:24} " + " ".join(f"{number or '-':>8}" for number in numbers))
-
-
-def _verdict(outcome: Outcome, rule: str) -> str:
-    finding = outcome.finding(rule)
-    return "alarm" if finding in outcome.alarms else finding.verdict
+        yield from pool.map(score, [each for each in cases if each not in alone])
+    for each in alone:
+        yield score(each)
+    for nursery in nurseries.values():
+        nursery.close()
 
 
 def _print_series(seed: int, draws: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,14 +14,22 @@ import instrumented_calc
 from instrumented_calc.analysis.rules.catalogue import WORTH_SHARE, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.run.ending import ending_words
+from instrumented_calc.reporting.run.places import place_name
+from instrumented_calc.reporting.run.programs import program_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.diagnosis.case import Case
 
     from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.journal.reader import Journal
 
 PATIENCE_S = 900  # other programs may take the processors
+ENDED_BY_FAULT = 3  # exit status of a case that its fault ended
+LARGE = 0.1  # share of the wall time of a place that must be named
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -46,9 +53,14 @@ class Outcome:
         return read_journal(self.path)
 
     @cached_property
+    def summary(self) -> Summary:
+        """The run in numbers."""
+        return summarize(self.journal)
+
+    @cached_property
     def findings(self) -> list[Finding]:
         """All findings, in their order."""
-        return judge(summarize(self.journal))
+        return judge(self.summary)
 
     @property
     def flagged(self) -> list[Finding]:
@@ -67,9 +79,49 @@ class Outcome:
 
     @property
     def rank(self) -> int | None:
-        """The rank of the planted fault among the flagged rules, from 1; None if it was missed."""
+        """The rank of the planted fault, from 1; None if it was missed.
+
+        Rules rank among the flagged ones. A place ranks after the findings that a user would act on, by its
+        share of the time; how a run ended, and what its programs did, is read before any finding.
+        """
         names = [each.rule for each in self.flagged]
-        return names.index(self.case.rule) + 1 if self.case.rule in names else None
+        ranks = [names.index(each) + 1 for each in self.case.answers if each in names]
+        ranks += [1 for each in self.case.places if each in self._told_first]
+        ranks += [
+            len(self.alarms) + number
+            for number, place in enumerate(self.large_places, 1)
+            if any(word in place for word in self.case.places)
+        ]
+        return min(ranks, default=None)
+
+    @property
+    def _told_first(self) -> str:
+        programs = self.summary.programs
+        words = "" if self.summary.ending.how == "ended" else ending_words(self.summary.ending)
+        return f"{words} {program_words(programs) if programs else ''}"
+
+    @cached_property
+    def large_places(self) -> list[str]:
+        """Components, and places in the code, that take more than a tenth of the time, largest first."""
+        breakdown, places = self.summary.breakdown, self.summary.places
+        found: list[tuple[float, str]] = []
+        if breakdown is not None and breakdown.wall_ns:
+            found += [
+                (part.wall_ns / breakdown.wall_ns, part.name)
+                for part in breakdown.parts
+                if part.kind == "component"
+            ]
+        if places is not None:
+            found += [
+                (place.estimate.share, place_name(place)) for part in places.parts for place in part.places
+            ]
+        return [name for share, name in sorted(found, reverse=True) if share > LARGE]
+
+    @property
+    def said_share(self) -> float | None:
+        """The share of the time that the right finding says can be saved; None if it states no estimate."""
+        found = next((each for each in self.flagged if each.rule in self.case.answers), None)
+        return found.saving_share if found is not None and found.saving_kind == "about" else None
 
     @property
     def ms_per_step(self) -> float:
@@ -95,57 +147,28 @@ def run_case(  # noqa: PLR0913 - all inputs of a case
         virtual: Whether time is that of `virtual_time` instead of the machine's.
     """
     directory.mkdir(parents=True)
-    source = str(Path(instrumented_calc.__file__).parents[1])
-    places = [str(REPOSITORY), source, os.environ.get("PYTHONPATH", "")]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INSTRUMENTED_CALC")}
-    kept["INSTRUMENTED_CALC"] = "on" if profiled else "off"
-    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = ["-m", "tests.diagnosis.child", case.name, "planted" if planted else "healthy", str(seed)]
     command += ["virtual"] if virtual else []
     done = subprocess.run(
         [sys.executable, *command],
         cwd=directory,
-        env={**kept, **threads, **case.environment, "PYTHONPATH": os.pathsep.join(places)},
+        env=environment_of(case.environment, profiled=profiled),
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
-    if done.returncode:
+    if done.returncode not in {0, ENDED_BY_FAULT}:
         message = f"{case.name} (seed {seed}) failed:\n{done.stderr}"
         raise RuntimeError(message)
     return Outcome(case, planted, directory / "run.jsonl")
 
 
-@dataclass(frozen=True)
-class Saving:
-    """The estimated and the real saving of removing a fault, measured alternately several times.
-
-    Attributes:
-        estimated_ms: The finding's saving, ms per step, of each recorded run.
-        real_ms: Step with the fault minus step without, ms, of two runs that are not recorded.
-    """
-
-    estimated_ms: tuple[float, ...] = ()
-    real_ms: tuple[float, ...] = ()
-
-    @property
-    def errors(self) -> list[float]:
-        """How far each estimate is off, as a share of the real saving."""
-        pairs = zip(self.estimated_ms, self.real_ms, strict=True)
-        return [estimate / real - 1 for estimate, real in pairs]
-
-    @property
-    def error(self) -> float:
-        """The median of those."""
-        return statistics.median(self.errors)
-
-    def once_more(self, case: Case, seed: int, directory: Path) -> Saving:
-        """Return this with another measurement: three runs, one after the other."""
-        recorded = run_case(case, seed, directory / "recorded", planted=True)
-        with_fault, without = (
-            run_case(case, seed, directory / str(planted), planted=planted, profiled=False).ms_per_step
-            for planted in (True, False)
-        )
-        estimate = recorded.finding(case.rule).saving_ms or 0.0
-        return Saving((*self.estimated_ms, estimate), (*self.real_ms, with_fault - without))
+def environment_of(more: Mapping[str, str], *, profiled: bool = True) -> dict[str, str]:
+    """Return the environment of a process that runs cases."""
+    source = str(Path(instrumented_calc.__file__).parents[1])
+    places = [str(REPOSITORY), source, os.environ.get("PYTHONPATH", "")]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INSTRUMENTED_CALC")}
+    kept["INSTRUMENTED_CALC"] = "on" if profiled else "off"
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return {**kept, **threads, **more, "PYTHONPATH": os.pathsep.join(places)}

@@ -21,6 +21,15 @@ MODULES = (
     "result_cases",
     "torch_cases",
     "healthy_cases",
+    "live.torch_faults",
+    "live.python_faults",
+    "live.contraction_faults",
+    "live.driver_faults",
+    "live.program_faults",
+    "live.memory_faults",
+    "live.machine_faults",
+    "live.healthy_runs",
+    "live.sound_and_unsound",
 )
 
 
@@ -30,7 +39,7 @@ class Case:
 
     Attributes:
         name: Its name.
-        rule: The rule that should flag the fault; empty if no fault is planted.
+        rule: The rule that should flag the fault; empty if another answer is right, or no fault is planted.
         script: Runs it; the journal is `run.jsonl` in the working directory.
         numbers: Expected figures of the finding, by name.
         saving: Whether the twin shows the saving of removing the fault.
@@ -38,6 +47,9 @@ class Case:
         stored: Whether its journals are kept for the default tests.
         busy: Whether it computes; otherwise it mostly sleeps, and many can run side by side.
         environment: Environment variables that it needs.
+        also: Other rules that are right answers as well.
+        places: Words of a function, part or ending that are right answers where a report names it.
+        twin: Whether the script also runs without its fault.
     """
 
     name: str
@@ -49,6 +61,21 @@ class Case:
     stored: bool = True
     busy: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    twin: bool = True
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The rules that are right answers."""
+        return ((self.rule,) if self.rule else ()) + self.also
+
+    @property
+    def variants(self) -> tuple[bool, ...]:
+        """Whether the fault is there, for each run of the case."""
+        if not (self.rule or self.places):
+            return (False,)
+        return (True, False) if self.twin else (True,)
 
     def run(self, seed: int, *, planted: bool) -> None:
         """Run the script in this process.

@@ -34,7 +34,7 @@ def cases_recorded() -> list[Case]:
 
 def variants(case: Case) -> tuple[bool, ...]:
     """Return whether the fault is there, for each run of a case."""
-    return (True, False) if case.rule else (False,)
+    return case.variants
 
 
 def unpack(case: Case, directory: Path, *, planted: bool) -> Outcome:
