@@ -65,6 +65,6 @@ def einsum_of_a_descriptor(draw: random.Random, planted: bool) -> None:
 
     def work(_: int) -> None:
         for _ in range(60):
-            np.einsum("na,nb->ab", vectors, weights)
+            np.einsum("na,nb->ab", vectors, weights, optimize=True)
 
     simulate(lattice(draw), Springs(0.0005, work), 300)

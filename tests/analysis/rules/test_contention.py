@@ -51,6 +51,33 @@ def test_a_starved_run_is_not_accused_of_what_takes_longer_between_its_calls(mak
     assert found(alone, "time-outside").severity == "cost"
 
 
+def test_calls_that_waited_for_a_processor_are_no_long_calls(make, verdict):
+    def longer(each):
+        return 30.0 if each in {77, 130, 402, 519, 771, 980} else 1.0
+
+    assert verdict(computing(make(N), longer, lambda _: 1), "long-calls") == "clear"
+    assert verdict(computing(make(N), longer, lambda _: 0), "long-calls") == "flagged"
+
+
+def test_a_long_call_that_computes_is_one_beside_other_programs_too(make, verdict):
+    run = computing(make(N), lambda each: 200.0 if each == 500 else 1.0, lambda _: 1)
+    for call in run.calls[500::5]:
+        call.cpu_ns += 600 * MS
+        call.preemptions += 60
+    assert verdict(run, "long-calls") == "flagged"
+
+
+def test_rare_long_gaps_beside_other_programs_may_be_theirs(make, found):
+    rare = np.random.default_rng(0).random(N) < 0.09
+
+    def run(preempted):
+        ours = computing(make(N), lambda _: 1.4, lambda _: preempted)
+        return ours.every("gap_ns", lambda each: 40 * MS if rare[each] else MS // 2)
+
+    assert found(run(1), "time-outside").severity == "info"
+    assert found(run(0), "time-outside").severity == "cost"
+
+
 def test_calls_that_sleep_or_compute_longer_are_not_in_contention(make, verdict):
     assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0, busy=0.3), "contention") == "clear"
     assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0), "contention") == "clear"

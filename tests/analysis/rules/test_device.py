@@ -112,6 +112,12 @@ def test_double_precision_is_slow_on_some_gpus(make, verdict, device, expected):
     assert verdict(run, "slow-double") == expected
 
 
+def test_double_precision_on_a_cpu_is_information(make, found):
+    finding = found(make(100, model={"device": "cpu", "dtype": "float64"}), "slow-double")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert found(make(100, model={"device": "cpu", "dtype": "float32"}), "slow-double").verdict == "clear"
+
+
 def test_edges_that_vanish_as_atoms_leave_the_cell_may_make_results_wrong(make, found):
     run = make(200).every("counts", lambda each: {"edges": 3200 - 4 * each})
     assert found(run, "lost-edges").verdict == STARVED

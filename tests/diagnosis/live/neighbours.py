@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOOP = "import signal; signal.alarm(120)\nwhile True: pass"
-START = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {LOOP!r}]).pid)"
+START = (
+    "import subprocess, sys; "
+    f"print(subprocess.Popen([sys.executable, '-c', {LOOP!r}], stdout=subprocess.DEVNULL).pid)"
+)
 
 
 @contextlib.contextmanager

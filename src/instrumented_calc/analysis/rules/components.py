@@ -116,8 +116,10 @@ def time_outside(evidence: Evidence) -> Observation:
     relaxing = any(each.phase.kind == "optimizer" for each in summary.phases)
     driver = OPTIMIZER_NS if relaxing else INTEGRATOR_NS
     needed = summary.evaluations.calls * (driver + INTEGRATOR_NS_PER_ATOM * atoms)
-    # Where other programs took the processor, only a part of this time was needed.
-    saving = periodic or max(float(outside - paused) * evidence.had_processor - needed, 0.0)
+    # Where other programs took the processor, only a part of this was needed, and long gaps may be theirs.
+    had = evidence.had_processor
+    spent = float(outside - paused) if had == 1 else had * min(float(outside - paused), usual * len(rows))
+    saving = periodic or max(spent - needed, 0.0)
     if not saving:
         text += ": normal for an integrator with such a fast calculator"
     remedy, trial = outside_advice(evidence, periodic=bool(periodic))

@@ -220,6 +220,7 @@ def long_calls(evidence: Evidence) -> Observation:
     if evidence.period is not None:
         long = _without(long, rows[evidence.period.hits], len(calls))
     long = long[~_are_of_new_size(calls, long)]
+    long = long[~_waited_for_a_processor(evidence, long)]
     long = long[np.argsort(-calls.wall_ns[long].astype(np.int64))]
     lost = float(calls.wall_ns[long].sum(dtype=np.int64)) - usual * len(long)
     numbers = {
@@ -294,6 +295,18 @@ def _in_contention(evidence: Evidence, slow: Integers) -> float:
         return 0.0
     at = np.clip(np.searchsorted(found.last, slow), 0, len(found) - 1)
     return float((found.preemptions[at] > COMPETING).mean())
+
+
+def _waited_for_a_processor(evidence: Evidence, long: Integers) -> Mask:
+    """Return which long calls lie in stretches with other programs, and did not compute for long either."""
+    found = evidence.stretches
+    if found is None or found.preemptions is None or not len(long):
+        return np.zeros(len(long), np.bool_)
+    at = np.clip(np.searchsorted(found.last, long), 0, len(found) - 1)
+    usual = float(np.median(found.cpu_ns))
+    computed = found.cpu_ns[at] * found.calls[at] - usual * (found.calls[at] - 1)
+    waited: Mask = (found.preemptions[at] > COMPETING) & (computed <= LONG_FACTOR * usual)
+    return waited
 
 
 def _are_of_new_size(calls: Calls, rows: Integers) -> Mask:
