@@ -93,6 +93,43 @@ def calculator_shared(draw: random.Random, planted: bool) -> None:
     simulate(atoms, calculator, 200, observe)
 
 
+@case("band-shares-calculator", "evaluations-per-step", numbers={"reason": "other geometries"})
+def band_shares_calculator(draw: random.Random, planted: bool) -> None:
+    """The images of a band share a calculator, and their energies are requested after all forces."""
+    images = [lattice(draw, 8)]
+    for _ in range(4):
+        images.append(images[0].copy())
+        images[-1].positions[0] += 0.1 * len(images)
+    shared = ProfiledCalculator(Springs(0.004))
+    for image in images:
+        image.calc = shared if planted else ProfiledCalculator(Springs(0.004))
+    begun = time.perf_counter()
+    for _ in range(30):
+        for image in images:
+            image.positions += 0.001 * image.get_forces()
+        forces = [image.get_forces() for image in images]
+        assert len(forces) == len([image.get_potential_energy() for image in images])
+    Path("ms_per_step").write_text(str(1e3 * (time.perf_counter() - begun) / 30))
+
+
+@case("atoms-displaced-and-restored", "evaluations-per-step", numbers={"reason": "other geometries"})
+def atoms_displaced_and_restored(draw: random.Random, planted: bool) -> None:
+    """An observer displaces an atom for a difference of energies, and puts it back; the twin asks a copy."""
+    atoms = lattice(draw)
+
+    def observe(dynamics: MolecularDynamics) -> None:
+        def difference() -> None:
+            places = atoms.positions.copy()
+            if planted:
+                atoms.positions[0, 0] += 0.01
+                atoms.get_potential_energy()
+                atoms.positions[:] = places
+
+        dynamics.attach(difference, interval=1)
+
+    simulate(atoms, Springs(0.006), 100, observe)
+
+
 class Structures(Springs):
     """Knows where the atoms of each structure belong."""
 

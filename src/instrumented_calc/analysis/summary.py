@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Lane, Phase
 
 NS_PER_S = 1e9
+FEWEST_REPEATS = 10  # among compared geometries, for an estimate of all
 S_PER_DAY = 86_400
 FS_PER_NS = 1e6
 
@@ -318,15 +319,19 @@ def _evaluations(
         nested=int(nested.sum()) + sum(each.nested for each in journal.slices),
         failed=failed + sum(max(each.failed - each.not_implemented, 0) for each in journal.slices),
         per_step=sum(phase.calls for phase in stepping) / speed.steps if speed else None,
-        per_geometry=_per_geometry(whole),
+        per_geometry=_per_geometry(whole, counters.fingerprints if counters else None),
         get_property=counters.get_property if counters else None,
         cache_hits=counters.cache_hits if counters else None,
         not_implemented=counters.not_implemented if counters else None,
     )
 
 
-def _per_geometry(whole: Selection) -> float | None:
-    """Return calls per geometry: a call without changes repeats the previous one."""
+def _per_geometry(whole: Selection, compared: object) -> float | None:
+    """Return calls per geometry.
+
+    A call without changes repeats the previous one: this is known of all calls. Others may repeat an earlier
+    one: this is known of those whose geometries were compared.
+    """
     calls = whole.calls
     counted = ~(calls.nested | calls.sliced)
     if not counted.any() or bool(((calls.changes < 0) & counted).any()):
@@ -335,7 +340,11 @@ def _per_geometry(whole: Selection) -> float | None:
     repeats = 0 if unchanged is None else int(((calls.changes == unchanged) & counted).sum())
     repeats += sum(each.unchanged for each in whole.slices)
     total = _count(whole)
-    return total / (total - repeats) if total > repeats else None
+    exact = total / (total - repeats) if total > repeats else None
+    again = int((calls.has("repeats") & counted).sum())
+    if exact is None or not isinstance(compared, int) or again < FEWEST_REPEATS or compared <= again:
+        return exact
+    return max(exact, compared / (compared - again))
 
 
 def _us_per_atom(whole: Selection, steady: Integers) -> float | None:

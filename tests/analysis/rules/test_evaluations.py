@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import Lane
+from instrumented_calc.journal.records import Counters, Lane, RunEnd
 
 MS = 1_000_000
 MOVED = ["positions"]
@@ -86,3 +86,66 @@ def test_the_first_forces_of_a_run_are_no_second_calculation(make, found):
     finding = found(make(300), "evaluations-per-step")
     assert finding.verdict == "clear"
     assert finding.coverage == "all 300 calls"
+
+
+def compared(run, number):
+    counters = Counters(calls=len(run.calls), fingerprints=number)
+    ended = "2026-01-01T00:01:00Z"
+    return run.also(RunEnd(reason="closed", time_ns=10**10, ended=ended, counters=counters))
+
+
+def test_a_geometry_that_was_calculated_before_others_is_named(twice, found):
+    run = compared(twice(), 300).every("repeats", lambda each: each - 2, range(2, 300, 2))
+    finding = found(run, "evaluations-per-step")
+    assert (finding.verdict, cause(finding)) == ("flagged", "other_geometries")
+    assert "for 149 of the 150 beyond one per step, the same geometry had been" in finding.headline
+    assert "50 % of the compared calls calculated a geometry again" in finding.headline
+    assert finding.numbers["calls_per_geometry"] == pytest.approx(300 / 151)
+
+
+def test_repeats_that_were_looked_for_in_some_calls_are_scaled_up(twice, found):
+    run = compared(twice(), 100).every("repeats", lambda each: each - 2, range(2, 100, 2))
+    finding = found(run, "evaluations-per-step")
+    assert cause(finding) == "other_geometries"
+    assert finding.numbers["share_of_other_geometries"] == pytest.approx(0.98, abs=0.01)
+
+
+def test_an_optimizer_that_calculates_geometries_again_is_flagged(make, found):
+    run = make(300, kind="optimizer").every("step", lambda each: each // 10)
+    run.every("changes", lambda _: MOVED)
+    finding = found(run, "evaluations-per-step")
+    assert finding.verdict == "clear"
+    compared(run, 150).every("repeats", lambda each: each - 10, range(50, 100))
+    finding = found(run, "evaluations-per-step")
+    assert finding.verdict == "flagged"
+    assert "33 % of the calls calculated a geometry again (50 of 150 that were compared)" in finding.headline
+    assert "own calculator" in finding.remedy
+    assert finding.saving_share == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_a_calculator_that_had_forgotten_the_geometry_is_told_apart(make, found):
+    run = compared(make(300, kind="optimizer").every("changes", lambda _: MOVED), 300)
+    run.every("repeats", lambda each: each - 1, range(1, 300, 2))
+    assert "had forgotten it" in found(run, "evaluations-per-step").headline
+
+
+def test_new_calculators_for_the_same_geometry_are_named(make, found):
+    run = lanes(compared(make(300, kind="optimizer").every("changes", lambda _: MOVED), 300), 151)
+    run.every("lane", lambda each: (each + 1) // 2, SECOND).every("lane", lambda _: 0, range(0, 300, 2))
+    run.every("repeats", lambda each: each - 1, SECOND)
+    finding = found(run, "evaluations-per-step")
+    assert finding.numbers["reason"] == "new calculators"
+    assert finding.trial == "one-calculator"
+
+
+def test_calculators_of_other_classes_do_not_repeat_each_other(make, found):
+    run = compared(make(300, kind="optimizer").every("changes", lambda _: MOVED), 300)
+    run.every("lane", lambda each: each % 2).every("repeats", lambda each: each - 1, SECOND)
+    run.also(Lane(lane=1, calculator="m.Other", seen_by="twin"))
+    assert found(run, "evaluations-per-step").verdict == "clear"
+
+
+def test_few_repeats_are_no_finding(make, found):
+    run = compared(make(300, kind="optimizer").every("changes", lambda _: MOVED), 300)
+    run.every("repeats", lambda each: each - 2, range(10, 20))
+    assert found(run, "evaluations-per-step").verdict == "clear"

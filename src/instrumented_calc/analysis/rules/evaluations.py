@@ -1,30 +1,35 @@
-"""The rule on several calculations per MD step, by cause."""
+"""The rule on calculations beyond those that steps or geometries need, by cause."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from instrumented_calc.analysis.rules.driver_advice import drivers_of
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.analysis.rules.repeated_geometries import find_repeats, short_lived
 from instrumented_calc.analysis.rules.usage import NOT_COUNTED, counts_cache_hits
 from instrumented_calc.analysis.timing.latency import in_order
+from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation, Trial
+    from instrumented_calc.analysis.rules.repeated_geometries import Repeats
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
 # Calls per step: 1.05 in 20 steps of plain MD, 2 with NPTBerendsen (ASE 3.29, measured).
 CALLS_PER_STEP = 1.5
 # Integrators of ASE that calculate twice per step by construction.
 TWICE = ("NPTBerendsen", "Inhomogeneous_NPTBerendsen")
-# A calculator with at most this many calls was made for them. Uncalibrated.
-SHORT_LIVED = 2
+# Share of calls that repeat a geometry, outside MD steps that need several anyway. Uncalibrated.
+REPEATED = 0.1
+# Repeats for each call after which only the positions had changed.
+RESTORED = 0.7
 
 
 class Reason(NamedTuple):
@@ -60,6 +65,16 @@ CAUSES = {
         "Give each Atoms its own calculator: a shared one forgets its results whenever the atoms change.",
         "one-calculator",
     ),
+    "other_geometries": Reason(
+        "the same geometry had been calculated before, and the calculator had computed others since",
+        "Give each Atoms its own calculator, and displace a copy that has one: a calculator keeps only the "
+        "results of its last geometry.",
+        "one-calculator",
+    ),
+    "forgotten_results": Reason(
+        "the same geometry had just been calculated, but the calculator had forgotten it",
+        "Look for reset(), for results that are deleted, and for copies of calculators, which have none.",
+    ),
     "barostat": Reason(
         "this barostat computes the stress of one geometry and the forces of another",
         "Use IsotropicMTKNPT, which needs one calculation per step.",
@@ -74,7 +89,40 @@ CAUSES = {
 
 
 def evaluations_per_step(evidence: Evidence) -> Observation:
-    """An MD step needs more than one calculation."""
+    """An MD step needs more than one calculation, or geometries are calculated again."""
+    repeats = find_repeats(evidence)
+    found = _per_step(evidence, repeats)
+    if found.verdict != "flagged" and repeats.looked >= FEWEST_FOR_MEDIAN and repeats.share >= REPEATED:
+        return _repeated(evidence, repeats)
+    return found
+
+
+def _repeated(evidence: Evidence, repeats: Repeats) -> Observation:
+    total, looked = evidence.summary.evaluations.calls, repeats.looked
+    main = max(repeats.rows, key=lambda name: len(repeats.rows[name]))
+    cause = CAUSES[main]
+    text = (
+        f"{percentage(repeats.share)} of the calls calculated a geometry again ({repeats.number:,} of"
+        f" {looked:,} that were compared): for {len(repeats.rows[main]):,}, {cause.words}"
+    )
+    rows = np.concatenate(list(repeats.rows.values()))
+    lost = float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) * max(total / looked, 1.0)
+    numbers = _figures(repeats) | {"reason": main.replace("_", " ")}
+    return flagged(text, numbers=numbers, n=looked, saving_ns=lost, remedy=cause.remedy, trial=cause.trial)
+
+
+def _figures(repeats: Repeats) -> dict[str, Any]:
+    if not repeats.looked:
+        return {}
+    per_geometry = repeats.looked / max(repeats.looked - repeats.number, 1)
+    return {
+        "compared_calls": repeats.looked,
+        "repeated_calls": repeats.number,
+        "calls_per_geometry": per_geometry,
+    }
+
+
+def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
     phases = [each for each in evidence.summary.phases if each.phase.kind == "md" and each.speed is not None]
     calls = sum(each.calls for each in phases)
     steps = sum(each.speed.steps for each in phases if each.speed is not None)
@@ -85,18 +133,22 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     per_step = calls / steps
     drivers = ", ".join(sorted({each.phase.driver.rpartition(".")[2] for each in phases}))
     extra = _extra_calls(evidence, [each.phase.phase for each in phases])
+    _tell_repeats(extra, repeats, evidence.summary.evaluations.calls)
     number = sum(len(rows) for rows in extra.values())
     shares = {f"share_of_{name}": len(rows) / number for name, rows in extra.items() if number}
     numbers = {"per_step": per_step, "calls": calls, "steps": steps, "drivers": drivers, **shares}
+    numbers |= _figures(repeats)
     text = f"{per_step:.2f} calculations per MD step ({drivers})"
     if per_step <= CALLS_PER_STEP:
         return clear(text, evidence.part_of_calls(calls), numbers, calls)
     if not number:
         return flagged(text, numbers=numbers, n=calls)
-    main = max(extra, key=lambda name: len(extra[name]))
+    main = _main(extra)
     numbers |= {"reason": main.replace("_", " ")}
     cause = CAUSES[main]
     text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {cause.words}"
+    if repeats.number:
+        text += f"; {percentage(repeats.share)} of the compared calls calculated a geometry again"
     lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))
     return flagged(text, numbers=numbers, n=calls, saving_ns=lost, remedy=cause.remedy, trial=cause.trial)
 
@@ -127,6 +179,30 @@ def _extra_calls(evidence: Evidence, phases: list[int]) -> dict[str, Integers]:
             found[name] = rows[ours]
         left &= ~mask
     return found
+
+
+def _main(extra: dict[str, Integers]) -> str:
+    """Return the cause of most calls: displaced atoms are part of a repeat if they are restored."""
+    main = max(extra, key=lambda name: len(extra[name]))
+    if main == "moved_atoms" and len(extra.get("other_geometries", ())) >= RESTORED * len(extra[main]):
+        return "other_geometries"
+    return main
+
+
+def _tell_repeats(extra: dict[str, Integers], repeats: Repeats, total: int) -> None:
+    """Find repeats among calls that only moved atoms explain, in proportion to the compared calls."""
+    left = extra.pop("moved_atoms", None)
+    if left is None:
+        return
+    for name, rows in repeats.rows.items():
+        known = np.isin(left, rows)
+        number = min(round(int(known.sum()) * max(total / repeats.looked, 1.0)), len(left))
+        if number:
+            first = np.argsort(~known, kind="stable")[:number]
+            extra[name] = np.sort(np.concatenate([extra.get(name, left[:0]), left[first]]))
+            left = np.delete(left, first)
+    if len(left):
+        extra["moved_atoms"] = left
 
 
 def _needed(calls: Calls, rows: Integers) -> Integers:
@@ -160,7 +236,7 @@ def _masks(evidence: Evidence, rows: Integers, needed: Integers) -> dict[str, Ma
         "failed": calls.failed[rows],
         "unchanged_atoms": _change(calls, rows, lambda names: not names),
         "other_threads": overlapping,
-        "new_calculators": _short_lived(calls, rows),
+        "new_calculators": short_lived(calls, rows)[rows],
         "other_calculators": calls.lane[rows] != calls.lane[needed],
         "other_structures": (calls.n_atoms[rows] != calls.n_atoms[needed])
         | _change(calls, rows, lambda names: "numbers" in names),
@@ -176,19 +252,12 @@ def _change(calls: Calls, rows: Integers, wanted: Callable[[tuple[str, ...]], bo
     return found
 
 
-def _short_lived(calls: Calls, rows: Integers) -> Mask:
-    """Return which calls were made by calculators that make hardly any others."""
-    lanes, place, number = np.unique(calls.lane[rows], return_inverse=True, return_counts=True)
-    few: Mask = (number[place] <= SHORT_LIVED) & (len(lanes) > SHORT_LIVED)
-    return few
-
-
 RULES = (
     Rule(
         "evaluations-per-step",
         "cost",
-        "Find what asks for a second calculation in each step.",
-        "In the report, calculations per step is about 1.",
+        "Find what asks for a second calculation of a step or a geometry.",
+        "In the report, calculations per step are about 1.",
         evaluations_per_step,
         saving_kind="about",
         region="calls",

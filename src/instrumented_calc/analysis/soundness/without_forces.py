@@ -36,7 +36,7 @@ def without_forces(evidence: PhysicsEvidence) -> Check | None:
         place = _vanished(track)
         if place is None:
             continue
-        since = _begun(track, place)
+        since = _begun(track, place, exact=not unchecked)
         newest = max(each.states[-1].index for each in evidence.tracks)
         if zero >= NEARLY_ALL * (newest - since.call):
             text = f"Nothing acts on the atoms since {since.words}: all forces are exactly 0"
@@ -76,10 +76,10 @@ def _is_condensed(track: Track, place: int) -> bool:
     return bool(volume / track.n_atoms < CONDENSED_A3)
 
 
-def _begun(track: Track, place: int) -> Since:
+def _begun(track: Track, place: int, *, exact: bool) -> Since:
     since, streak = track.since(place), track.states[place].zero_forces
     if not isinstance(streak, int):
         return since
     earlier = min(streak - 1, since.call)
     step = None if since.step is None else max(since.step - earlier, 0)
-    return Since(since.call - earlier, step)
+    return Since(since.call - earlier, step, exact)

@@ -47,6 +47,7 @@ class Lane:
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether cached answers can be distinguished from calculations.
         held: The dictionary shared by a twin and its calculator; None for a proxy.
+        fingerprints: Calls whose geometry was compared with those of other calls.
         look_after: When forces and positions are checked again, in ns of the clock.
         look_at: Number of calls after which the state is read in any case.
         unseen: The last call, if its forces were not inspected.
@@ -85,6 +86,7 @@ class Lane:
         "context",
         "described_in",
         "failed",
+        "fingerprints",
         "force_limit",
         "growths",
         "held",
@@ -151,6 +153,7 @@ class Lane:
         self.unchecked = self.not_finite = self.zero_forces = self.same_energy = 0
         self.zero_streak = self.zero_series = 0
         self.zero_at = -1
+        self.fingerprints = 0
 
     def __del__(self) -> None:
         """Notify the run that the calculator was collected."""

@@ -24,6 +24,7 @@ from instrumented_calc.capture.counting.table import SignatureTable
 from instrumented_calc.capture.rows.finite_results import HostNumbers, positions_of, sums_of_squares
 from instrumented_calc.capture.rows.outbox import CROWD
 from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT, Phases
+from instrumented_calc.capture.rows.repeated_geometries import RepeatedGeometries
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
 from instrumented_calc.capture.rows.result_checks import CHECK_EVERY_NS, ResultChecks
 from instrumented_calc.capture.rows.sampler import Sampler
@@ -89,6 +90,7 @@ class RowMaker:
         "_counters",
         "_described",
         "_double",
+        "_geometries",
         "_last_row",
         "_next_look",
         "_notices",
@@ -153,6 +155,7 @@ class RowMaker:
         self._described: set[int] = set()
         self._phases = Phases()
         self._result_checks = ResultChecks(clock)
+        self._geometries = RepeatedGeometries(clock)
         self._sampler = Sampler(clock, origin, notices, budget)
         self.live = self._sampler.live
 
@@ -296,6 +299,8 @@ class RowMaker:
                     lane.unseen = entry.index
                 if lane.verlet == watch.phase and driver is not None and changes:
                     self._result_checks.note_momentum(lane, atoms, driver, forces, step)
+                if self._geometries.left and not stack:
+                    self._geometries.note(lane, entry, atoms, energy)
                 if (
                     closer
                     or same
@@ -362,6 +367,7 @@ class RowMaker:
         """Append the row of a call for which a look is due, or that ended long after the previous one."""
         if end >= self._next_look:
             self._do_before_look()
+            self._geometries.reopen(end)
             sampler = self._sampler
             if end >= sampler.due:
                 sampler.sample(row, end, self.self_ns)
@@ -513,6 +519,8 @@ class RowMaker:
         self._phases.follow(driver)
 
     def _look_for_driver(self, watch: DriverWatch, current: Any, index: int, wall_ns: int) -> Any:
+        if current is not None and current.nsteps == watch.last_step:
+            self._geometries.invite()
         return self._phases.look(watch, current, index, wall_ns, self._describe)
 
     def _describe_lane(self, lane: Lane, atoms: Any) -> None:
@@ -520,6 +528,7 @@ class RowMaker:
         if lane.number in self._described or len(self._described) >= DESCRIBED_LIMIT:
             return
         self._described.add(lane.number)
+        self._geometries.invite()
         record, troubles = lane.describe(atoms)
         self._describe(record)
         for trouble in troubles:

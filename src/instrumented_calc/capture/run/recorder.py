@@ -43,7 +43,14 @@ RETRY_S = 10.0  # a journal that could not be created is tried again after this 
 RETRY_SHARE = 100  # a file system that hangs delays a call by seconds: for a hundredth of the time at most
 
 # What 0.1.0 did not count: absent from its journals, and so not 0 by default.
-COUNTED_BY_LANES = ("unchecked", "not_finite", "zero_forces", "same_energy", "velocity_changes")
+COUNTED_BY_LANES = (
+    "unchecked",
+    "not_finite",
+    "zero_forces",
+    "same_energy",
+    "velocity_changes",
+    "fingerprints",
+)
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 

@@ -152,6 +152,16 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         Annotated[Natural, meta("Trace window open during the call, see `trace`; tracing slowed the call")]
         | UnsetType
     ) = UNSET
+    repeats: (
+        Annotated[
+            Natural,
+            meta(
+                "An earlier call with the same geometry: of this calculator, or of another one that found the"
+                " same energy; looked up at some calls"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     sliced: Annotated[bool, meta("The call is included in a `slice`; do not add it again")] | UnsetType = (
         UNSET
     )

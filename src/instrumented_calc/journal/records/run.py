@@ -158,6 +158,10 @@ class Counters(Struct):
         ]
         | UnsetType
     ) = UNSET
+    fingerprints: (
+        Annotated[Natural, meta("Calls whose geometry was compared with other calls', see `repeats`", "1")]
+        | UnsetType
+    ) = UNSET
 
 
 class Tally(Struct, tag="counters", tag_field="event"):
