@@ -201,7 +201,7 @@ def every_second_call_returns_the_previous_results() -> None:
 # -- not numbers ------------------------------------------------------------------------------------
 
 
-@ruined("non-finite", since=range(100, 101))
+@ruined("non-finite", since=range(100, 103))
 def forces_of_an_atom_are_nan_in_three_calls_and_mended() -> None:
     def spoil(results: dict[str, Any], _: Atoms) -> None:
         results["forces"][7] = np.nan
@@ -243,18 +243,18 @@ def a_stress_that_is_nan_under_a_barostat() -> None:
 # -- exploded ---------------------------------------------------------------------------------------
 
 
-@ruined("exploded", "energy-drift", since=range(100, 103))
+@ruined("exploded", "energy-drift", since=range(100, 107))
 def forces_a_thousand_times_too_large_in_some_calls() -> None:
     run(crystal(), only(lambda n: 100 <= n < 103, lambda r, _: r["forces"].__imul__(1000)), 400)
 
 
-@ruined("exploded", since=range(200, 203))
+@ruined("exploded", since=range(200, 207))
 def exploding_and_recovering() -> None:
     calculator = only(lambda n: 200 <= n < 205, lambda r, _: r["forces"].__imul__(3000))
     run(crystal(), calculator, 1500, NVTBerendsen, temperature_K=300, taut=5 * FS)
 
 
-@ruined("exploded", "energy-drift", since=range(121, 124))
+@ruined("exploded", "energy-drift", since=range(121, 127))
 def an_observer_pushes_two_atoms_together() -> None:
     def push(atoms: Atoms) -> None:
         atoms.positions[1] = atoms.positions[0] + [0.1, 0, 0]
