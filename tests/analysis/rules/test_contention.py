@@ -78,6 +78,22 @@ def test_rare_long_gaps_beside_other_programs_may_be_theirs(make, found):
     assert found(run(0), "time-outside").severity == "cost"
 
 
+def test_calls_that_wait_ever_longer_for_a_processor_cost_nothing_that_can_be_saved(make, found):
+    def run(preempted):
+        return computing(make(N), lambda each: 1 + each / N, lambda _: preempted)
+
+    assert found(run(1), "latency-drift").severity == "info"
+    assert found(run(0), "latency-drift").severity == "cost"
+
+
+def test_a_second_is_too_short_for_a_drift(make, verdict):
+    def run(n):
+        return make(n).every("wall_ns", lambda each: 3 * MS + each * MS // n + each * 7919 % 1000 * 50)
+
+    assert verdict(run(250), "latency-drift") == "not enough evidence"
+    assert verdict(run(1000), "latency-drift") == "flagged"
+
+
 def test_calls_that_sleep_or_compute_longer_are_not_in_contention(make, verdict):
     assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0, busy=0.3), "contention") == "clear"
     assert verdict(computing(make(N), lambda _: 1.0, lambda _: 0), "contention") == "clear"

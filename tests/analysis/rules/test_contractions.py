@@ -313,6 +313,17 @@ def test_conversions_of_a_model_without_contractions_are_held_against_all_its_ti
     assert found(make(100).also(converted(5 * MS)), "conversion").verdict == "clear"
 
 
+def test_positions_in_and_forces_out_are_no_avoidable_conversions(make, found):
+    def converting(times, size):
+        seen = converted(50 * MS)
+        seen.conversions[0].calls, seen.conversions[0].bytes = times, times * size
+        return found(make(100).also(seen), "conversion").verdict
+
+    assert converting(200, 24 * 32 + 72) == "clear"  # two in each call, of 32 atoms
+    assert converting(200, 100_000) == "flagged"
+    assert converting(1000, 24) == "flagged"
+
+
 def test_conversions_that_no_one_counted_are_not_called_none(make, found):
     torch = Environment(torch={"default_dtype": "float32"})
     assert found(make(100, torch), "conversion").verdict == STARVED

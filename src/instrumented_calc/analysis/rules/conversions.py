@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # the CPU and not a problem.
 CONVERTING = 0.15
 NAMED = 3
+# Conversions of one kind that each call needs: of positions and cell, or of energy and forces; their size in
+# double precision.
+NEEDED, BYTES_PER_ATOM, BYTES_OF_CELL = 2, 24, 72
 KINDS = ("numpy to torch", "torch to numpy", "cast")
 
 
@@ -46,7 +49,13 @@ def conversion(evidence: Evidence) -> Observation:
     against, of = (contracted, "contractions") if contracted else (found.calculated_ns, "calculator")
     if not against:
         return unknown("neither contractions nor calls were timed")
-    around = [each for each in found.rows if each.kind in KINDS and (not timed or each.component in inside)]
+    around = [
+        each
+        for each in found.rows
+        if each.kind in KINDS
+        and (not timed or each.component in inside)
+        and not _is_needed(each, calls, int(evidence.calls.n_atoms.max(initial=0)))
+    ]
     spent = sum(each.ns for each in around)
     number = sum(row.calls for row, _ in timed)
     numbers = {
@@ -55,10 +64,16 @@ def conversion(evidence: Evidence) -> Observation:
         "per_contraction": sum(each.calls for each in around) / number if number else None,
         "longest": _longest(around),
     }
-    text = f"conversions take {percentage(spent / against)} of the time of the {of}"
+    text = "conversions, beyond those of positions and results,"
+    text += f" take {percentage(spent / against)} of the time of the {of}"
     if spent < CONVERTING * against:
         return clear(text, evidence.all_calls, numbers, calls)
     return flagged(text, numbers=numbers, n=calls, saving_ns=float(spent))
+
+
+def _is_needed(row: ConversionUse, calls: int, atoms: int) -> bool:
+    """Return whether conversions may be those of positions, cell and results, which each call needs."""
+    return row.calls <= NEEDED * calls and row.bytes <= row.calls * (BYTES_PER_ATOM * atoms + BYTES_OF_CELL)
 
 
 def _mixed(evidence: Evidence) -> Observation | None:

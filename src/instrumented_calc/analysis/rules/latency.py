@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
-from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
+from instrumented_calc.analysis.rules.evidence import COMPETING, FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.statistics.line import fit_line
 from instrumented_calc.analysis.statistics.theil_sen import block_medians, theil_sen
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.rules.finding import Observation, Severity
     from instrumented_calc.journal.columns import Calls, Integers
 
 # First call over median, or warm-up as a share of the wall time. Uncalibrated; TorchScript's first calls
@@ -26,6 +26,8 @@ FIRST_CALL_FACTOR, WARMUP_SHARE = 10.0, 0.05
 # Growth of the latency from the first to the last fifth, and in how many of the four steps between fifths it
 # must rise. A healthy run on a machine that grew warm had 12 %.
 DRIFT_SHARE, RISING_FIFTHS = 0.15, 3
+# What else a machine does lasts about a second (measured beside other programs); a drift takes longer.
+SHORTEST_DRIFT_NS = 2_000_000_000
 # Above this share of a growth without CPU time, calls only wait longer. Uncalibrated.
 ONLY_WAITING = 0.7
 FEWEST_STRETCHES = 10
@@ -74,6 +76,8 @@ def latency_drift(evidence: Evidence) -> Observation:
     missing = _not_comparable(evidence)
     if missing is not None:
         return missing
+    if (evidence.summary.wall_ns or 0) < SHORTEST_DRIFT_NS:
+        return unknown("a run of under 2 s shows no drift", Need("calls", "seconds of calls", 2), n=len(rows))
     along, wall = block_medians(rows, calls.wall_ns[rows], DRIFT_POINTS)
     explained, left = _without_edges(wall, _edges_at(calls, rows), rows)
     share, residual = _growth_share(wall), _growth_share(left)
@@ -115,13 +119,24 @@ def _drifting(evidence: Evidence, wall: NDArray[np.float64], numbers: dict[str, 
     waiting = None if computing is None else float(np.clip(1 - computing / growth, 0.0, 1.0))
     numbers |= {"share_of_waiting": waiting, "share_of_garbage_collection": _collecting(evidence, growth)}
     text = f"calls take {percentage(growth)} longer at the end than at the start"
-    remedy = None
+    remedy: str | None = None
+    severity: Severity | None = None
     if waiting is not None and waiting > ONLY_WAITING:
+        severity = "info" if _is_preempted_late(evidence) else None
         text += f", but their CPU time changes by {percentage(computing, signed=True)}: they wait longer"
         remedy = "Look for what calls wait for: other programs on the machine, files that grow, a server."
     elif computing is not None:
         text += f", and their CPU time {percentage(computing, signed=True)}: they compute more"
-    return flagged(text + _why(evidence), numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy)
+    text += _why(evidence)
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy, severity=severity)
+
+
+def _is_preempted_late(evidence: Evidence) -> bool:
+    """Return whether other programs take the processor in the last fifth."""
+    found = evidence.stretches
+    if found is None or found.preemptions is None:
+        return False
+    return bool(_fifth(found.preemptions, first=False) > COMPETING)
 
 
 def _keeps_rising(along: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
