@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instrumented_calc.einsum_rewriting import MOST_LINES, evaluate, rewrite
+from instrumented_calc.einsum_rewriting import MOST_LINES, batched, evaluate, rewrite
 
 LETTERS = "abijkBZ"
 
@@ -101,6 +101,16 @@ def test_many_operands_get_an_einsum_with_its_path():
 )
 def test_what_is_no_matrix_product_has_no_code(equation, shapes):
     assert rewrite(equation, shapes) is None
+
+
+def test_many_contractions_at_once_have_one_more_index():
+    assert batched("mij,ij->m", [(8, 3, 4), (3, 4)]) == "mij,zij->zm"
+    assert batched("z,zy", [(3,), (3, 4)]) == "xz,zy->xy"
+    assert batched("ii,ij->j", [(3, 3), (3, 4)]) is None
+    rng = np.random.default_rng(0)
+    first, seconds = rng.normal(size=(8, 3, 4)), rng.normal(size=(5, 3, 4))
+    expected = [np.einsum("mij,ij->m", first, second) for second in seconds]
+    assert np.allclose(np.einsum("mij,zij->zm", first, seconds), expected)
 
 
 def test_the_work_of_the_best_order_is_counted():

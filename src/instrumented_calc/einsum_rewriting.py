@@ -120,6 +120,29 @@ def rewrite(equation: str, shapes: Sequence[tuple[int, ...]], library: str = "nu
     return Rewriting(code, terms, sizes, tuple(steps), tuple(results))
 
 
+def batched(equation: str, shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """Return the equation of many contractions at once, which differ in the smallest operand.
+
+    Args:
+        equation: The einsum equation.
+        shapes: Shape of each operand.
+
+    Returns:
+        An equation such as `mij,zij->zm`: the operands are stacked along the new index, which is first; None
+        for an equation that `parse` does not know.
+    """
+    parsed = parse(equation, shapes)
+    if parsed is None:
+        return None
+    terms, output, sizes = parsed
+    new = next((letter for letter in "zyxwvutsr" if letter not in sizes), None)
+    if new is None:
+        return None
+    smallest = min(range(len(terms)), key=lambda place: _product(terms[place], sizes))
+    stacked = [new + term if place == smallest else term for place, term in enumerate(terms)]
+    return f"{','.join(stacked)}->{new}{output}"
+
+
 def parse(equation: str, shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[str, ...], str, Sizes] | None:
     """Return the indices of each operand, those of the result, and the size of each index.
 
@@ -217,13 +240,15 @@ class _Writer:
             output: Order of the result's indices; None: any.
         """
         one, other = self._summed(one, other.letters + kept), self._summed(other, one.letters + kept)
-        order = output if output is not None else kept
+        order = output
+        if order is None:
+            order = "".join(each for each in one.letters + other.letters if each in kept)
         both = set(one.letters) & set(other.letters)
         batch, rows, columns = (
             "".join(dict.fromkeys(each for each in order if each in group))
             for group in (both & set(kept), set(one.letters) - both, set(other.letters) - both)
         )
-        if columns and (not rows or order.index(columns[0]) < order.index(rows[0])) and not batch:
+        if rows and columns and not batch and order.index(columns[0]) < order.index(rows[0]):
             one, other, rows, columns = other, one, columns, rows
         longer = max(one, other, key=lambda term: len(term.letters))
         inner = "".join(each for each in longer.letters if each in both - set(batch))

@@ -108,6 +108,7 @@ def test_very_many_tiny_contractions_a_step_are_a_storm(make, found):
     assert finding.numbers["estimated_gain_of_batching"] == pytest.approx(5.2)
     assert finding.numbers["arrays_of_a_step_mb"] == pytest.approx(2000 * 8 * (4320 + 216 + 20) / 1e6)
     assert "average" in finding.headline
+    assert "as mnpqr,zpqr->zmn, the operands that differ stacked along z" in finding.remedy
     assert "estimated" in finding.headline
 
 
@@ -175,8 +176,8 @@ def test_an_index_of_both_operands_and_the_result_asks_for_matmul(make, found):
 CHAIN = ["float64[50,50]", "float64[50,50]", "float64[50,50]"]
 
 
-def timed(operands, ns, equation="ij,jk->ik", library="numpy"):
-    return ProductTimes(1000 * S, 10 * MS, [ProductTime(equation, library, operands, ns, 20)])
+def timed(operands, ns, equation="ij,jk->ik", library="numpy", **more):
+    return ProductTimes(1000 * S, 10 * MS, [ProductTime(equation, library, operands, ns, 20, **more)])
 
 
 def test_the_saving_is_the_time_in_the_run_less_that_of_the_other_code(make, found):
@@ -192,11 +193,23 @@ def test_the_saving_is_the_time_in_the_run_less_that_of_the_other_code(make, fou
 
 def test_a_product_timed_with_smaller_operands_stands_for_larger_ones(make, found):
     slow = contracted(LARGE, 100, 100 * MS, "ij,jk->ik")
-    run = make(100).also(recorded(slow), timed(["float64[150,300]", "float64[300,150]"], 50 * US))
+    smaller = ["float64[150,300]", "float64[300,150]"]
+    run = make(100).also(recorded(slow), timed(smaller, 50 * US))
     assert found(run, "off-blas").numbers["us_per_call_rewritten"] == pytest.approx(200)
     others = [["float32[300,300]"] * 2, ["float64[300]", "float64[300]"]]
     for other in others:
         assert found(make(100).also(recorded(slow), timed(other, US)), "off-blas").verdict == STARVED
+
+
+def test_a_run_on_a_busy_machine_is_not_taken_for_slow_code(make, found):
+    """In the run the einsum took five times as long as afterwards: so would the matrix product."""
+    slow = contracted(LARGE, 100, 100 * MS, "ij,jk->ik")
+    busy = make(100).also(recorded(slow), timed(LARGE, 190 * US, einsum_ns=200 * US))
+    assert found(busy, "off-blas").verdict == "clear"
+    faster = make(100).also(recorded(slow), timed(LARGE, 50 * US, einsum_ns=200 * US))
+    assert found(faster, "off-blas").saving_share == pytest.approx(0.75 * 100.05 / 212.5, rel=0.01)
+    alone = make(100).also(recorded(slow), timed(LARGE, 400 * US))
+    assert found(alone, "off-blas").verdict == "clear"
 
 
 def test_a_product_that_is_not_faster_or_saves_little_is_left_alone(make, found):
@@ -220,14 +233,16 @@ def test_three_operands_save_what_the_best_order_was_measured_to_save(make, foun
     slow = contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il")
     finding = found(make(100).also(recorded(slow), timed(CHAIN, 100 * US, "ij,jk,kl->il")), "bad-path")
     assert finding.saving_share == pytest.approx((100.05 - 10) / 212.5, rel=0.01)
-    tie = make(100).also(recorded(slow), timed(CHAIN, 990 * US, "ij,jk,kl->il"))
+    tie = make(100).also(recorded(slow), timed(CHAIN, 990 * US, "ij,jk,kl->il", einsum_ns=MS))
     assert found(tie, "bad-path").verdict == "clear"
 
 
 def test_a_search_in_each_call_is_found_by_the_code_without_one(make, found):
     tiny = ["float64[8]", "float64[8,8]", "float64[8,4]"]
     searched = contracted(tiny, 10_000, 10_000 * 15 * US, "n,nm,mc->c", optimize=True)
-    finding = found(make(100).also(recorded(searched), timed(tiny, 2 * US, "n,nm,mc->c")), "path-search")
+    finding = found(
+        make(100).also(recorded(searched), timed(tiny, 2 * US, "n,nm,mc->c", optimize=True)), "path-search"
+    )
     assert finding.verdict == "flagged"
     assert finding.saving_share == pytest.approx(10 * 13 / 212.5, rel=0.01)
     assert len(finding.code) == 2

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from instrumented_calc.capture.counting.product_times import MOST_TIMED, Wanted, time_products
 from instrumented_calc.capture.counting.table import FEWEST_CALLS, SignatureTable
@@ -33,6 +34,16 @@ def test_a_product_that_takes_too_long_is_timed_with_smaller_operands():
     assert left[1] == right[0]
     assert 1 < left[0] < 9000
     assert all(each.startswith("float32") for each in found.operands)
+
+
+def test_the_einsum_is_timed_beside_its_product_if_there_is_time_for_it():
+    (found,) = time_products([PRODUCT._replace(ns=20_000.0)], BUDGET_NS)
+    assert found.einsum_ns > 0
+    (found,) = time_products([PRODUCT._replace(ns=BUDGET_NS)], BUDGET_NS)
+    assert found.einsum_ns is UNSET
+    (found,) = time_products([PRODUCT._replace(ns=20_000.0, optimize=True)], BUDGET_NS)
+    assert found.optimize
+    assert found.einsum_ns > found.ns
 
 
 def test_the_measurement_keeps_to_its_budget():
@@ -92,8 +103,9 @@ def test_the_longest_equations_come_first_and_rare_or_quick_ones_not_at_all():
         for _ in range(calls):
             signatures.seen(cell, equation, ["float64[2]", "float64[2]"]).add(ns)
     pair = ("float64[2]", "float64[2]")
-    assert table.longest(0) == [Wanted("b,b->", "numpy", pair), Wanted("a,a->", "numpy", pair)]
-    assert table.longest(1000) == [Wanted("b,b->", "numpy", pair)]
+    first, second = Wanted("b,b->", "numpy", pair, ns=50), Wanted("a,a->", "numpy", pair, ns=10)
+    assert table.longest(0) == [first, second]
+    assert table.longest(1000) == [first]
 
 
 def test_calls_that_were_only_counted_are_part_of_the_estimate():

@@ -42,8 +42,8 @@ def einsum_of_four_without_a_path(draw: random.Random, planted: bool) -> None:
 
 @case(
     "einsum-optimised-on-tiny-arrays",
-    "tiny-contraction-storm",
-    also=("bad-path",),
+    "path-search",
+    also=("tiny-contraction-storm",),
     places=("einsum_path",),
     **LIVE,
 )
@@ -58,7 +58,7 @@ def einsum_optimised_on_tiny_arrays(draw: random.Random, planted: bool) -> None:
     describe(lambda: contract(True), lambda: contract(False), 250, planted=planted)
 
 
-@case("einsum-path-searched-in-each-call", "bad-path", places=("einsum_path", "_optimal_path"), **LIVE)
+@case("einsum-path-searched-in-each-call", "path-search", places=("einsum_path", "_optimal_path"), **LIVE)
 def einsum_path_searched_in_each_call(draw: random.Random, planted: bool) -> None:
     """The optimal path is searched in each call instead of once."""
     operands = arrays((8, 6), (6, 7), (7, 5), (5, 9), (9, 4))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.einsum_rewriting import NAMES, Rewriting, evaluate, rewrite
+from instrumented_calc.einsum_rewriting import Rewriting, evaluate, parse, rewrite
 from instrumented_calc.journal.operand_text import dtype_of, shape_of
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class Gain:
         code: The other code.
         calls: Number of calls of all operands with known time.
         ns: Time of these calls.
-        product_ns: Time of the same number of executions of the code, by estimate; None if the code was not
-            timed.
+        product_ns: Estimated time of as many executions of the code in the run; None if the code
+            was not timed.
+        sure: Whether the einsum was timed beside the code. Otherwise its time is that in the run, which other
+            work on the machine also lengthens.
     """
 
     row: ContractionUse
@@ -47,11 +49,7 @@ class Gain:
     calls: float
     ns: float
     product_ns: float | None
-
-    @property
-    def saved_ns(self) -> float:
-        """Time that the code would save, 0 if none or unknown."""
-        return 0.0 if self.product_ns is None else max(self.ns - self.product_ns, 0.0)
+    sure: bool = False
 
 
 def gain_of(row: ContractionUse, measured: Sequence[ProductTimes]) -> Gain | None:
@@ -67,18 +65,33 @@ def gain_of(row: ContractionUse, measured: Sequence[ProductTimes]) -> Gain | Non
     timed = [each for each in row.signatures if each.ns]
     if row.library not in ("numpy", "torch") or not timed:
         return None
-    rewriting = _rewriting(row, timed[0])
+    rewriting = _rewriting(row.equation, timed[0].operands, row.library)
     if rewriting is None or any("@" in operand for operand in timed[0].operands):
         return None
     around = AROUND_NUMPY_NS if row.library == "numpy" and not row.optimize else 0.0
     reference = _reference(row, timed[0], measured)
+    if reference is None:
+        slower, sure = 1.0, False
+    else:
+        slower, sure = _slower_in_run(timed, reference[0], around)
     calls, spent, product_ns = 0.0, 0.0, 0.0
     for each in timed:
         calls += each.calls
         spent += (each.ns or 0.0) + around * each.calls
         if reference is not None:
-            product_ns += each.calls * _estimate(row, each, *reference)
-    return Gain(row, timed[0], rewriting.code, calls, spent, None if reference is None else product_ns)
+            product_ns += each.calls * _estimate(each, *reference) * slower
+    return Gain(row, timed[0], rewriting.code, calls, spent, None if reference is None else product_ns, sure)
+
+
+def _slower_in_run(timed: Sequence[Signature], reference: ProductTime, around: float) -> tuple[float, bool]:
+    """Return how many times as long the einsum took in the run as afterwards, and whether that is known."""
+    if not isinstance(reference.einsum_ns, int) or not reference.einsum_ns:
+        return 1.0, False
+    for each in timed:
+        if list(each.operands) == reference.operands:
+            in_run = (each.ns or 0.0) / each.calls + around
+            return max(in_run / reference.einsum_ns, 1.0), True
+    return 1.0, False
 
 
 def is_equal(equation: str, operands: Sequence[str], library: str) -> bool:
@@ -92,10 +105,8 @@ def is_equal(equation: str, operands: Sequence[str], library: str) -> bool:
         operands: `dtype[shape]` of each operand.
         library: `numpy` or `torch`.
     """
-    shapes = [shape_of(operand) for operand in operands]
-    known = [shape for shape in shapes if shape is not None]
-    found = rewrite(equation, known) if len(known) == len(shapes) else None
-    if found is None or rewrite(equation, known, library) is None:
+    found = _rewriting(equation, operands, "numpy")
+    if found is None or _rewriting(equation, operands, library) is None:
         return False
     small = found._replace(sizes=_short(found.sizes))
     if math.prod(small.sizes.values()) > MOST_CHECKED:
@@ -116,35 +127,33 @@ def _short(sizes: dict[str, int]) -> dict[str, int]:
     }
 
 
-def _rewriting(row: ContractionUse, signature: Signature) -> Rewriting | None:
-    shapes = [shape_of(operand) for operand in signature.operands]
+def _rewriting(equation: str, operands: Sequence[str], library: str) -> Rewriting | None:
+    shapes = [shape_of(operand) for operand in operands]
     known = [shape for shape in shapes if shape is not None]
-    if len(known) < len(shapes) or len(known) > len(NAMES):
-        return None
-    return rewrite(row.equation, known, row.library)
+    return rewrite(equation, known, library) if len(known) == len(shapes) else None
 
 
 def _reference(
     row: ContractionUse, signature: Signature, measured: Sequence[ProductTimes]
-) -> tuple[ProductTime, int] | None:
-    """Return the time of the same equation and dtypes on this machine, and its multiply-accumulates."""
+) -> tuple[ProductTime, Rewriting] | None:
+    """Return the time of the same equation and dtypes on this machine, and what was timed."""
     dtypes = [dtype_of(operand) for operand in signature.operands]
     for record in measured:
         for each in record.products:
-            same = (each.equation, each.library) == (row.equation, row.library)
+            same = (each.equation, each.library, each.optimize) == (row.equation, row.library, row.optimize)
             if same and [dtype_of(operand) for operand in each.operands] == dtypes:
-                shapes = [shape_of(operand) or () for operand in each.operands]
-                found = rewrite(each.equation, shapes, each.library)
+                found = _rewriting(each.equation, each.operands, each.library)
                 if found is not None and found.macs:
-                    return each, found.macs
+                    return each, found
     return None
 
 
-def _estimate(row: ContractionUse, signature: Signature, reference: ProductTime, macs: int) -> float:
+def _estimate(signature: Signature, reference: ProductTime, timed: Rewriting) -> float:
     """Return the time of one execution with these operands, in proportion to the work, ns."""
     if list(signature.operands) == reference.operands:
         return float(reference.ns)
-    found = _rewriting(row, signature)
-    if found is None:
+    parsed = parse(reference.equation, [shape_of(operand) or () for operand in signature.operands])
+    if parsed is None:
         return math.inf
-    return max(reference.ns * found.macs / macs, min(LEAST_NS, reference.ns))
+    work = timed._replace(sizes=parsed[2]).macs / timed.macs
+    return max(reference.ns * work, min(LEAST_NS, reference.ns))

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.contractions.gemms import measure_gemms
 from instrumented_calc.analysis.contractions.rewritings import AROUND_NUMPY_NS
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
+from instrumented_calc.einsum_rewriting import batched
 from instrumented_calc.journal.operand_text import dtype_of, shape_of
 from instrumented_calc.quantities import figures, percentage
 
@@ -32,6 +33,9 @@ STORM_PER_STEP, TINY_NS = 1000, 20_000.0
 # Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
+UNMEASURED = (
+    "`instrumented-calc report --measure` on the machine of the run tells whether other code is faster."
+)
 NONE_RECORDED = "no contractions were recorded"
 
 
@@ -71,7 +75,9 @@ def contraction_dominated(evidence: Evidence) -> Observation:
         missing = f"{text}, to within {percentage(error)}: too few were timed"
         return unknown(missing, Need("calls", "timed contractions of each kind", 1000), numbers=numbers)
     if share >= DOMINATING:
-        return flagged(f"{text}: {numbers['most']}", numbers=numbers, n=len(evidence.calls), saving_ns=total)
+        remedy = None if summary.journal.product_times else UNMEASURED
+        headline = f"{text}: {numbers['most']}"
+        return flagged(headline, numbers=numbers, n=len(evidence.calls), saving_ns=total, remedy=remedy)
     if len(timed) < len(rows):
         return unknown(f"{text}; contractions of unknown time are not included", numbers=numbers)
     return clear(text, evidence.all_calls, numbers, len(evidence.calls))
@@ -140,7 +146,24 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
     text = f"{per_unit:,.0f} contractions per {unit} of {figures(mean_us)} us on average"
     text += f"; batching may save up to an estimated {percentage(saving / spent)} of their time"
     around = AROUND_NUMPY_NS * sum(row.calls for row, _ in tiny if row.library == "numpy")
-    return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around)
+    longest = max((row for row, _ in tiny), key=lambda row: row.ns or 0.0)
+    remedy = _batching_advice(longest)
+    return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around, remedy=remedy)
+
+
+def _batching_advice(row: ContractionUse) -> str | None:
+    """Return the remedy with the equation of all contractions at once; None if that is not known."""
+    if not row.signatures:
+        return None
+    shapes = [shape_of(operand) for operand in row.signatures[0].operands]
+    known = [shape for shape in shapes if shape is not None]
+    many = batched(row.equation, known) if len(known) == len(shapes) else None
+    if many is None:
+        return None
+    line = row.signatures[0].line
+    name = f"{row.equation} at {line}" if line else row.equation
+    text = f"Batch over neighbours or pairs: {name} as {many}, the operands that differ stacked along"
+    return f"{text} {many.partition('->')[2][0]}; first check that the arrays of a step fit into memory."
 
 
 def batching_gain(macs: float) -> float:

@@ -100,6 +100,11 @@ class Cell:
         self.timed += self.peek - 1
 
     @property
+    def optimize(self) -> bool:
+        """Whether `optimize` was passed to numpy."""
+        return self._optimize
+
+    @property
     def equation(self) -> str:
         """The equation, as in records."""
         return self._label

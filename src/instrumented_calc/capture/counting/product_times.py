@@ -6,6 +6,7 @@ On arrays of ones, in memory of its own, on the host only, within a few millisec
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,11 +33,21 @@ DTYPES = ("float32", "float64", "complex64", "complex128")
 
 
 class Wanted(NamedTuple):
-    """A contraction to be timed as matrix products."""
+    """A contraction to be timed as matrix products.
+
+    Attributes:
+        equation: The einsum equation.
+        library: `numpy` or `torch`.
+        operands: `dtype[shape]` of each operand.
+        optimize: Whether `optimize` was passed to numpy.
+        ns: Mean time of one call in the run, ns; infinite if unknown.
+    """
 
     equation: str
     library: str
     operands: tuple[str, ...]
+    optimize: bool = False
+    ns: float = math.inf
 
 
 def time_products(wanted: Sequence[Wanted], budget_ns: float) -> list[ProductTime]:
@@ -72,30 +83,58 @@ def _timed(wanted: Wanted, budget_ns: float) -> ProductTime | None:
     kinds = {str(each) for each in dtypes}
     if library is None or not on_host or len(known) < len(shapes) or not kinds.issubset(DTYPES):
         return None
-    from instrumented_calc.einsum_rewriting import compiled, rewrite
+    from instrumented_calc.einsum_rewriting import rewrite
 
     rewriting = rewrite(wanted.equation, known, wanted.library)
     if rewriting is None:
         return None
-    run = compiled(rewriting.code)
-    best: tuple[Rewriting, list[int]] | None = None
-    ns_per_mac = SLOW_NS
-    for part in (TRIAL_SHARE, 1):
-        allowed = (budget_ns - spent()) / part
-        smaller = rewriting.within(allowed / (FEWEST_TIMES + 3) / ns_per_mac, MOST_ELEMENTS)
-        if allowed <= 0 or (best is not None and smaller.macs < best[0].macs):
-            break
-        arrays = _ones(library, wanted.operands, smaller.shapes)
-        best = smaller, _times(run, arrays, spent, spent() + allowed if part == 1 else 0)
-        ns_per_mac = _median(best[1]) / smaller.macs
-    if best is None:
+    small, rounds = _best_rounds(wanted, rewriting, spent, budget_ns)
+    if not rounds:
         return None
     texts = [
         operand_text(str(dtype_of(operand)), shape)
-        for operand, shape in zip(wanted.operands, best[0].shapes, strict=True)
+        for operand, shape in zip(wanted.operands, small.shapes, strict=True)
     ]
-    median = _median(best[1])
-    return ProductTime(wanted.equation, wanted.library, texts, median, len(best[1]))
+    found = ProductTime(wanted.equation, wanted.library, texts, _median(rounds), len(rounds), wanted.optimize)
+    enough = wanted.ns * (FEWEST_TIMES + 2) <= budget_ns - spent()
+    if small.shapes == known and enough:
+        arrays = _ones(library, wanted.operands, known)
+        found.einsum_ns = _median(_rounds(_einsum(library, wanted), arrays, spent, budget_ns))
+    return found
+
+
+def _best_rounds(
+    wanted: Wanted, rewriting: Rewriting, spent: Callable[[], float], budget_ns: float
+) -> tuple[Rewriting, list[int]]:
+    """Time the code with small operands, then with the largest for which there is time; keep the latter.
+
+    Returns:
+        The code with these operands, and the rounds: none if no time was left.
+    """
+    from instrumented_calc.einsum_rewriting import compiled
+
+    library, run = sys.modules[wanted.library], compiled(rewriting.code)
+    best: tuple[Rewriting, list[int]] = rewriting, []
+    ns_per_mac = SLOW_NS
+    for part in (TRIAL_SHARE, 2):  # the other half is for the einsum itself
+        allowed = (budget_ns - spent()) / part
+        small = rewriting.within(allowed / (FEWEST_TIMES + 3) / ns_per_mac, MOST_ELEMENTS)
+        if allowed <= 0 or (best[1] and small.macs < best[0].macs):
+            break
+        until = 0 if part == TRIAL_SHARE else spent() + allowed
+        best = small, _rounds(run, _ones(library, wanted.operands, small.shapes), spent, until)
+        ns_per_mac = _median(best[1]) / small.macs
+    return best
+
+
+def _einsum(library: Any, wanted: Wanted) -> Callable[[list[Any], int], Any]:
+    options = {"optimize": True} if wanted.optimize else {}
+
+    def run(arrays: list[Any], times: int) -> None:
+        for _ in range(times):
+            library.einsum(wanted.equation, *arrays, **options)
+
+    return run
 
 
 def _ones(library: Any, operands: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[Any]:
@@ -106,7 +145,7 @@ def _ones(library: Any, operands: Sequence[str], shapes: Sequence[tuple[int, ...
     ]
 
 
-def _times(
+def _rounds(
     run: Callable[[list[Any], int], Any], arrays: list[Any], spent: Callable[[], float], until_ns: float
 ) -> list[int]:
     """Return the mean time of an execution in each of several rounds, after some that only warm up."""
@@ -127,7 +166,7 @@ def _times(
 
 
 def _median(times: Sequence[int]) -> int:
-    return sorted(times)[len(times) // 2]
+    return max(sorted(times)[len(times) // 2], 1)
 
 
 def _meter() -> Callable[[], float]:

@@ -156,10 +156,14 @@ class SignatureTable:
             for library, cells in (("numpy", signatures.numpy), ("torch", signatures.torch)):
                 for cell in [*cells.values()]:
                     number, ns, operands = cell.estimate()
-                    each = Wanted(cell.equation, library, tuple(operands))
+                    each = Wanted(cell.equation, library, tuple(operands), cell.optimize)
                     calls[each] += number
                     times[each] += int(ns)
-        return [each for each, ns in times.most_common() if ns >= least_ns and calls[each] >= FEWEST_CALLS]
+        return [
+            each._replace(ns=ns / calls[each])
+            for each, ns in times.most_common()
+            if ns >= least_ns and calls[each] >= FEWEST_CALLS
+        ]
 
     def news(self, now: int) -> Contractions | None:
         """Return the contraction record since the last one, if there are counts.

@@ -54,7 +54,7 @@ class Contractions(Struct, tag="contractions", tag_field="event"):
     contractions: Annotated[list[Contraction], meta("One entry per equation and component")]
 
 
-class ProductTime(Struct):
+class ProductTime(Struct, omit_defaults=True):
     """One contraction of the run, computed as matrix products."""
 
     equation: Annotated[str, meta("Einsum equation, as in `contractions`")]
@@ -64,6 +64,11 @@ class ProductTime(Struct):
     ]
     ns: Annotated[Natural, meta("Time of one execution, median of several rounds", "ns")]
     rounds: Annotated[Natural, meta("Number of rounds", "1")]
+    optimize: Annotated[bool, meta("Whether `optimize` was requested in the run")] = False
+    einsum_ns: (
+        Annotated[Natural, meta("Time of the einsum itself, in the same way on the same operands", "ns")]
+        | UnsetType
+    ) = UNSET
 
 
 class ProductTimes(Struct, tag="product_times", tag_field="event"):
