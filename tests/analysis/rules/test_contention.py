@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from instrumented_calc.analysis.rules.catalogue import judge
+from instrumented_calc.journal.records import Machine
 
 MS = 1_000_000
 N = 1000
@@ -92,6 +93,23 @@ def test_a_second_is_too_short_for_a_drift(make, verdict):
 
     assert verdict(run(250), "latency-drift") == "not enough evidence"
     assert verdict(run(1000), "latency-drift") == "flagged"
+
+
+def waiting(share):
+    """Return readings of the time that the thread waited, in each of three seconds."""
+    waited = np.cumsum([0, *share]) * 1e9
+    return [Machine(time_ns=each * 10**9, processor_wait_ns=int(ns)) for each, ns in enumerate(waited)]
+
+
+def test_waiting_that_the_system_measured_is_told_whatever_the_preemptions(make, found):
+    run = computing(make(N), lambda _: 1.0, lambda _: 0).also(*waiting([0.0, 0.6, 0.0]))
+    finding = found(run, "contention")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["share_of_wall"] == pytest.approx(0.2)
+    assert 230 < finding.numbers["first_call"] < 260
+    assert 470 < finding.numbers["last_call"] < 500
+    alone = computing(make(N), lambda _: 1.0, lambda _: 0).also(*waiting([0.01, 0.02, 0.0]))
+    assert found(alone, "contention").verdict == "clear"
 
 
 def test_calls_that_sleep_or_compute_longer_are_not_in_contention(make, verdict):

@@ -13,7 +13,7 @@ from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE, LBFGS
 from tests.diagnosis.case import case
-from tests.diagnosis.live.workloads import FS, AskedOnly, Pairs, copper, move, recorded, working
+from tests.diagnosis.live.workloads import FS, AskedOnly, Pairs, copper, move, recorded, shared_run, working
 
 from instrumented_calc import ProfiledCalculator
 
@@ -38,7 +38,7 @@ class Loads(AskedOnly):
 def calculator_made_in_each_step(draw: random.Random, planted: bool) -> None:
     """A loop gives the atoms a new calculator before each step: nothing is cached."""
     atoms = copper()
-    with recorded(Loads(), 220) as atoms.calc:
+    with shared_run(Loads(), 220) as atoms.calc:
         dynamics = VelocityVerlet(atoms, 2 * FS)
         for _ in range(220):
             if planted:
@@ -50,7 +50,7 @@ def calculator_made_in_each_step(draw: random.Random, planted: bool) -> None:
 def calculator_shared_by_two_runs(draw: random.Random, planted: bool) -> None:
     """Two replicas advance in turn with one calculator: each forgets the other's results."""
     replicas = [copper(seed=seed) for seed in range(2)]
-    with recorded(AskedOnly(), 300) as calculator:
+    with shared_run(AskedOnly(), 300) as calculator:
         for each in replicas:
             each.calc = calculator if planted else ProfiledCalculator(AskedOnly())
         runs = [VelocityVerlet(each, 2 * FS) for each in replicas]
@@ -66,7 +66,7 @@ def band(*, shared: bool, calculator: type[Pairs], images: int, steps: int) -> N
     last = first.copy()
     last.positions[0] += [0.6, 0.6, 0]
     path = [first.copy() for _ in range(images - 1)] + [last]
-    with recorded(calculator(), steps) as one:
+    with shared_run(calculator(), steps) as one:
         for number, each in enumerate(path):
             each.calc = one if shared or not number else ProfiledCalculator(calculator())
         neb = NEB(path, allow_shared_calculator=True, method="improvedtangent")
@@ -98,8 +98,9 @@ class Quick(Pairs):
 
     def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = ()) -> None:
         self.atoms = atoms.copy()
-        away = np.sin(atoms.positions)
-        self.results = {"energy": float(-np.cos(atoms.positions).sum()), "forces": -away}
+        self.home = getattr(self, "home", atoms.positions.copy())
+        away = atoms.positions - self.home
+        self.results = {"energy": float((away**2).sum()), "forces": -2 * away}
 
 
 @case("calculator-alters-its-atoms", "evaluations-per-step", saving=True, **LIVE)
@@ -135,7 +136,7 @@ def labels_beside_the_dynamics(draw: random.Random, planted: bool) -> None:
                 super().calculate(atoms, properties, system_changes)
 
     lock = threading.Lock()
-    with recorded(Locked(), 200) as atoms.calc:
+    with shared_run(Locked(), 200) as atoms.calc:
         thread = threading.Thread(target=label, args=(ProfiledCalculator(Locked()),))
         if planted:
             thread.start()

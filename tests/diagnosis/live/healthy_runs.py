@@ -24,7 +24,17 @@ from ase.vibrations import Vibrations
 from tests.diagnosis.case import case
 from tests.diagnosis.live.driver_faults import Quick, band
 from tests.diagnosis.live.program_faults import Program, square
-from tests.diagnosis.live.workloads import FS, AskedOnly, Pairs, copper, learned, move, recorded, working
+from tests.diagnosis.live.workloads import (
+    FS,
+    AskedOnly,
+    Pairs,
+    copper,
+    learned,
+    move,
+    recorded,
+    shared_run,
+    working,
+)
 
 from instrumented_calc import ProfiledCalculator
 
@@ -114,7 +124,7 @@ def healthy_vibrations(draw: random.Random, planted: bool) -> None:
 
 @case("healthy-threads-of-lanes", **LIVE)
 def healthy_threads_of_lanes(draw: random.Random, planted: bool) -> None:
-    with recorded(AskedOnly(), 4 * 60) as first:
+    with shared_run(AskedOnly(), 4 * 60) as first:
 
         def run(number: int) -> None:
             atoms = copper(seed=number)
@@ -128,7 +138,7 @@ def healthy_threads_of_lanes(draw: random.Random, planted: bool) -> None:
 @case("healthy-replicas-in-turn", **LIVE)
 def healthy_replicas_in_turn(draw: random.Random, planted: bool) -> None:
     replicas = [copper(seed=seed) for seed in range(3)]
-    with recorded(AskedOnly(), 300) as first:
+    with shared_run(AskedOnly(), 300) as first:
         for number, each in enumerate(replicas):
             each.calc = ProfiledCalculator(AskedOnly()) if number else first
         runs = [VelocityVerlet(each, 2 * FS) for each in replicas]

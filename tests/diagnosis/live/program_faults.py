@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.calculators.calculator import FileIOCalculator
 from tests.diagnosis.case import case
-from tests.diagnosis.live.workloads import Pairs, copper, morse, move, working
+from tests.diagnosis.live.workloads import Pairs, copper, move, working
+from tests.diagnosis.simulations import morse
 
 if TYPE_CHECKING:
     import random

@@ -12,26 +12,39 @@ import numpy as np
 from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.md.verlet import VelocityVerlet
-from tests.diagnosis.simulations import FS, Pairs, crystal, heated, morse
+from tests.diagnosis.simulations import FS, Pairs, heated
 
-from instrumented_calc import profiled
+from instrumented_calc import ProfiledCalculator, profiled, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ase import Atoms
 
-__all__ = ["FS", "Pairs", "copper", "crystal", "heated", "learned", "morse", "move", "recorded", "working"]
-
 
 @contextlib.contextmanager
 def recorded(calculator: Any, units: int) -> Iterator[Any]:
     """Profile a calculator, and leave in a file how many ms each of so many units of work took."""
-    with warnings.catch_warnings(), profiled(calculator, "run.jsonl", summary=False) as wrapped:
+    with warnings.catch_warnings(), profiled(calculator, "run.jsonl", summary=False) as wrapped, timed(units):
         warnings.simplefilter("ignore")
-        begun = time.perf_counter()
         yield wrapped
-        Path("ms_per_step").write_text(str(1e3 * (time.perf_counter() - begun) / units))
+
+
+@contextlib.contextmanager
+def shared_run(calculator: Any, units: int) -> Iterator[Any]:
+    """Profile a calculator in the process's run, which other calculators join."""
+    wrapped = ProfiledCalculator(calculator)
+    with timed(units):
+        yield wrapped
+    recording(wrapped).run.close()
+
+
+@contextlib.contextmanager
+def timed(units: int) -> Iterator[None]:
+    """Leave in a file how many ms each of so many units of work took."""
+    begun = time.perf_counter()
+    yield
+    Path("ms_per_step").write_text(str(1e3 * (time.perf_counter() - begun) / units))
 
 
 def move(  # noqa: PLR0913, PLR0917 - the options of a run

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.rules.evidence import COMPETING
+from instrumented_calc.analysis.rules.evidence import COMPETING, WAITED_MUCH
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.analysis.timing.processor_wait import wait_spans
 from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Mask
 
 FEWEST_STRETCHES = 10
+SHORTEST_SPAN_NS = 100_000_000  # between two readings
 # Share of the wall time with a processor below which a run that is preempted throughout waits. Uncalibrated.
 STARVED = 0.7
 # Share of the wall time without CPU time above which a stretch is disturbed, share of the whole run that is
@@ -26,6 +28,9 @@ WAITING, LOST_SHARE, LEAST_QUIET = 0.15, 0.05, 0.1
 
 def contention(evidence: Evidence) -> Observation:
     """Other programs take the processors of the run for some time."""
+    measured = _measured(evidence)
+    if measured is not None:
+        return measured
     found = evidence.stretches
     if found is None or len(found) < FEWEST_STRETCHES:
         need = Need("calls", "samples of the CPU time", FEWEST_STRETCHES)
@@ -57,6 +62,31 @@ def contention(evidence: Evidence) -> Observation:
     text = f"{_span(evidence, first, last)} other programs took processors: waiting for one takes"
     text += f" {percentage(share)} of the wall time, with {figures(rate)} preemptions per second"
     return flagged(text, numbers=numbers, n=number, saving_ns=waited)
+
+
+def _measured(evidence: Evidence) -> Observation | None:
+    """Flag a run whose waiting for a processor the system has measured; None if it was short or unknown."""
+    share = evidence.summary.processor_wait
+    spans = [
+        each
+        for each in wait_spans(evidence.summary.journal.machines)
+        if each.share > WAITED_MUCH and each.end_ns - each.begin_ns >= SHORTEST_SPAN_NS
+    ]
+    waited = sum(each.share * (each.end_ns - each.begin_ns) for each in spans)
+    if share is None or not spans or share < LOST_SHARE:
+        return None
+    starts = evidence.calls.start_ns
+    edges = np.searchsorted(starts, [spans[0].begin_ns, spans[-1].end_ns])
+    first, last = np.clip(edges, 0, len(starts) - 1).tolist()
+    numbers = {
+        "share_of_wall": share,
+        "seconds": waited / 1e9,
+        "first_call": int(evidence.calls.index[first]),
+        "last_call": int(evidence.calls.index[last]),
+    }
+    text = f"{_span(evidence, first, last)} the calculating thread was ready, but others had the processors:"
+    text += f" it waited for one for {percentage(share)} of the time"
+    return flagged(text, numbers=numbers, n=len(spans))
 
 
 def _throughout(evidence: Evidence, found: Stretches) -> Observation:

@@ -29,6 +29,8 @@ FEWEST_FOR_TAIL = 200
 # Involuntary context switches per second above which a process competes for its processor: an undisturbed
 # one has 1 to 10, and one that shares a processor with a busy loop 50 to 300 (Linux, measured).
 COMPETING = 25.0
+# Measured share of the time without a processor from which a run is disturbed. Uncalibrated.
+WAITED_MUCH = 0.15
 GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
 
 
@@ -84,7 +86,13 @@ class Evidence:
 
     @property
     def had_processor(self) -> float:
-        """Share of the wall time in which a run that was preempted throughout had a processor; else 1."""
+        """Share of the wall time in which a run beside other programs had a processor; else 1.
+
+        Measured where the system tells how long a thread waited, otherwise from CPU time and preemptions.
+        """
+        waited = self.summary.processor_wait
+        if waited is not None and waited > WAITED_MUCH:
+            return 1 - waited
         found = self.stretches
         if found is None or found.preemptions is None or float(np.mean(found.preemptions)) <= COMPETING:
             return 1.0

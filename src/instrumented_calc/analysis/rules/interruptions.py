@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from instrumented_calc.analysis.memory.growth import sizes
-from instrumented_calc.analysis.rules.evidence import COMPETING, FEWEST_FOR_MEDIAN, FEWEST_FOR_TAIL
+from instrumented_calc.analysis.rules.evidence import (
+    COMPETING,
+    FEWEST_FOR_MEDIAN,
+    FEWEST_FOR_TAIL,
+    WAITED_MUCH,
+)
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.rules.vocabulary import LIST_NAME, NEIGHBOURS
 from instrumented_calc.analysis.timing.compilation import RECOMPILED_CALLS
 from instrumented_calc.analysis.timing.latency import FAIR_SHARE, median_ns
+from instrumented_calc.analysis.timing.processor_wait import wait_spans
 from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION
 from instrumented_calc.quantities import figures, percentage
 
@@ -305,7 +311,12 @@ def _waited_for_a_processor(evidence: Evidence, long: Integers) -> Mask:
     at = np.clip(np.searchsorted(found.last, long), 0, len(found) - 1)
     usual = float(np.median(found.cpu_ns))
     computed = found.cpu_ns[at] * found.calls[at] - usual * (found.calls[at] - 1)
-    waited: Mask = (found.preemptions[at] > COMPETING) & (computed <= LONG_FACTOR * usual)
+    spans = [each for each in wait_spans(evidence.summary.journal.machines) if each.share > WAITED_MUCH]
+    starts = evidence.calls.start_ns[long]
+    competing = found.preemptions[at] > COMPETING
+    for span in spans:
+        competing |= (starts >= span.begin_ns) & (starts <= span.end_ns)
+    waited: Mask = competing & (computed <= LONG_FACTOR * usual)
     return waited
 
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from instrumented_calc.journal.records import Machine
+
+
+class WaitSpan(NamedTuple):
+    """Time between two readings, and the share of it that the thread waited for a processor."""
+
+    begin_ns: int
+    end_ns: int
+    share: float
+
+
+def wait_spans(machines: Iterable[Machine]) -> list[WaitSpan]:
+    """Return the waiting between each two readings that have it, in order."""
+    waits = sorted(
+        (each.time_ns, each.processor_wait_ns) for each in machines if isinstance(each.processor_wait_ns, int)
+    )
+    return [
+        WaitSpan(begin, end, min((after - before) / (end - begin), 1.0))
+        for (begin, before), (end, after) in pairwise(waits)
+        if end > begin and after >= before
+    ]
 
 
 def processor_wait(machines: Iterable[Machine]) -> float | None:
