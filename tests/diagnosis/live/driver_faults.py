@@ -6,7 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ase.build import bulk
 from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
