@@ -27,6 +27,14 @@ def measured(summarized):
         ("calls>=10", "missed"),
         ("ns_per_day>1", "not enough evidence"),
         ("us_per_atom<10", "not enough evidence"),
+        ("us/atom<1,163", "not enough evidence"),
+        ("ns/day>5", "not enough evidence"),
+        ("katom-step/s > 1", "not enough evidence"),
+        ("calculations per step <= 2", "not enough evidence"),
+        ("calls/step<=2", "not enough evidence"),
+        ("Calculations >= 9", "passed"),
+        ("CV < 20 %", "passed"),
+        ("median < 4,001 \N{MICRO SIGN}s", "passed"),
     ],
 )
 def test_a_target_gets_its_verdict(measured, text, verdict):
@@ -37,6 +45,9 @@ def test_a_target_gets_its_verdict(measured, text, verdict):
     ("text", "expected"),
     [
         ("p96/mean<2", "did you mean p9"),
+        ("ns/dy>5", "did you mean ns/day?"),
+        ("ms_per_stp<5", "did you mean ms_per_step?"),
+        ("xyz<5", "for example mean, median"),
         ("medain<5ms", "did you mean median"),
         ("median<5", "add its unit"),
         ("calls>5ms", "has no unit; remove 'ms'"),
@@ -49,4 +60,5 @@ def test_an_unreadable_target_says_what_can_be_read(text, expected):
     with pytest.raises(TargetError) as caught:
         parse_target(text)
     assert expected in str(caught.value)
+    assert len(str(caught.value)) < 190
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from instrumented_calc.errors import TargetError
 from instrumented_calc.naming import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.timing.latency import Latency
@@ -26,11 +26,12 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
 }
 TIME_UNITS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+# Numbers as the report writes them, too: 1,163.
 FORM = re.compile(
-    r"(?P<name>[a-z_0-9.]+)(?:/(?P<over>[a-z_0-9.]+))?(?P<comparison><=|>=|==|<|>)"
-    r"(?P<number>[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)(?P<unit>[a-z%]*)"
+    r"(?P<quantity>[a-z_0-9./-]+)(?P<comparison><=|>=|==|<|>)"
+    r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?)(?P<unit>[a-z%]*)"
 )
-EXAMPLE = "write it like p95/mean<2, median<5ms or cv<20%"
+EXAMPLE = "write it like p95/mean<2, median<5ms, ns/day>5 or cv<20%"
 
 
 def _time(name: str) -> Callable[[Summary], float | None]:
@@ -60,6 +61,7 @@ NUMBERS: dict[str, Callable[[Summary], float | None]] = {
     "ms_per_step": lambda summary: summary.speed.ms_per_step if summary.speed else None,
     "steps_per_s": lambda summary: summary.speed.steps_per_s if summary.speed else None,
     "ns_per_day": lambda summary: summary.speed.ns_per_day if summary.speed else None,
+    "katom_step_per_s": lambda summary: summary.katom_steps_per_s,
     "steps": lambda summary: summary.speed.steps if summary.speed else None,
     "calls": lambda summary: summary.evaluations.calls,
     "failed": lambda summary: summary.evaluations.failed,
@@ -68,6 +70,17 @@ NUMBERS: dict[str, Callable[[Summary], float | None]] = {
     "warmup_calls": lambda summary: summary.warmup.calls if summary.warmup else 0,
     "cpu_per_wall": lambda summary: summary.cpu_per_wall,
 }
+
+
+def _squeezed(name: str) -> str:
+    """Return what is common to all spellings of a quantity: `ns/day`, `ns_per_day` and `ns per day`."""
+    return re.sub(r"[_-]", "", name).replace("/", "per").replace("calculations", "calls")
+
+
+EXAMPLES = ("mean", "median", "p95", "p95/mean", "cv", "ns/day", "ms/step", "us/atom", "calls", "failed")
+# As reports write them.
+REPORTED = ("ns/day", "ms/step", "steps/s", "us/atom", "calls/step")
+SPELLINGS = {_squeezed(name): name for name in (*TIMES, *NUMBERS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +125,31 @@ def parse_target(text: str) -> Target:
     Raises:
         TargetError: If it cannot be parsed; the message lists the valid forms.
     """
-    form = FORM.fullmatch(re.sub(r"\s+", "", text).lower())
+    form = FORM.fullmatch(re.sub(r"\s+", "", text).lower().replace("\N{MICRO SIGN}", "u"))
     if form is None:
         message = f"cannot read the target {text!r}: {EXAMPLE}"
         raise TargetError(message)
-    name, over = form["name"], form["over"]
-    _check_name(name, text, TIMES if over else {**TIMES, **NUMBERS})
-    if over:
-        _check_name(over, text, TIMES)
-    unit = form["unit"]
-    bound = float(form["number"]) * _scale(name, over, unit, text)
-    return Target(text, name, over, form["comparison"], bound)
+    name, over = _quantity(form["quantity"], text)
+    number = float(form["number"].replace(",", ""))
+    return Target(text, name, over, form["comparison"], number * _scale(name, over, form["unit"], text))
 
 
-def _check_name(name: str, text: str, known: dict[str, Callable[[Summary], float | None]]) -> None:
-    if name in known:
-        return
-    hint = f"{did_you_mean(name, known)} known: {', '.join(known)}".lstrip()
-    message = f"target {text!r}: unknown quantity {name!r}; {hint}"
-    raise TargetError(message)
+def _quantity(written: str, text: str) -> tuple[str, str | None]:
+    """Return the name of a quantity, or the names of the two times of a ratio."""
+    name, bar, over = written.partition("/")
+    if known := SPELLINGS.get(_squeezed(written)):
+        return known, None
+    if not bar or not (name in TIMES or over in TIMES):
+        raise _unknown(written, text, [*TIMES, *NUMBERS, *REPORTED])
+    for each in (name, over):
+        if each not in TIMES:
+            raise _unknown(each, text, TIMES)
+    return name, over
+
+
+def _unknown(name: str, text: str, known: Iterable[str]) -> TargetError:
+    hint = did_you_mean(name, known) or f"for example {', '.join(EXAMPLES)}"
+    return TargetError(f"target {text!r}: unknown quantity {name!r}; {hint}")
 
 
 def _scale(name: str, over: str | None, unit: str, text: str) -> float:

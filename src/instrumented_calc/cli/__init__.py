@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from instrumented_calc.cli.script import Script
 
 PROGRAM = "instrumented-calc"
+COMPLETE = "_INSTRUMENTED_CALC_COMPLETE"  # set by the script that `--install-completion` writes
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,6 +46,8 @@ def _run(argv: list[str], scripts: list[Script]) -> int:
     # Some versions of typer bundle their own click, so its error classes are reached through typer.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     command: Any = typer.main.get_command(build_app())
+    if os.environ.get(COMPLETE):
+        return int(command.main([*argv], PROGRAM, standalone_mode=False) or 0)
     try:
         # Not command.main(), which turns Ctrl-C and a broken pipe into exits of its own.
         with _any_text_printable(), command.make_context(PROGRAM, [*argv]) as context:
@@ -64,7 +68,9 @@ def _wrong_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # its text is the help
         print(text, file=sys.stderr)  # noqa: T201 - help, not an error
     else:
-        print_error(f"{text} Try: {PROGRAM} --help")
+        context = getattr(error, "ctx", None)
+        asked = PROGRAM if context is None else context.command_path
+        print_error(f"{text} Try: {asked} --help")
     return WRONG_USAGE
 
 

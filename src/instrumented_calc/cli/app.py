@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from instrumented_calc._version import __version__
 
+PROGRAM = "instrumented-calc"
 # In the order and with the words of `--help`.
 COMMANDS = {
     "demo": "Profile a short run of copper and print its summary.",
@@ -50,10 +51,25 @@ class LazyGroup(TyperGroup):
             self.commands[cmd_name] = load_command(cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is named; a file in its place names the command that takes it."""
+        if args and args[0] not in COMMANDS and (meant := command_for_file(args[0])):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean: {PROGRAM} {meant} {args[0]}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer's signature
         """Write the list of commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items()])
+
+
+def command_for_file(name: str) -> str | None:
+    """Return the command that takes a file: `report` for a journal, `run` for a script."""
+    if not os.path.isfile(name):  # noqa: PTH113 - pathlib raises for odd names
+        return None
+    if name.endswith(".jsonl"):
+        return "report"
+    return "run" if name.endswith(".py") else None
 
 
 def load_command(name: str) -> Any:
@@ -74,10 +90,10 @@ def load_command(name: str) -> Any:
 def build_app() -> typer.Typer:
     """Build the command line with all commands."""
     app = typer.Typer(
-        name="instrumented-calc",
+        name=PROGRAM,
         cls=LazyGroup,
         help="The flight recorder for atomistic simulation.",
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         # Plain help is quicker and reads the same in a pipe.
@@ -96,7 +112,9 @@ def _show_version(wanted: bool) -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+        typer.Option(
+            "--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Profile ASE calculators inside live molecular dynamics."""

@@ -12,18 +12,22 @@ from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import NAMES, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
-from instrumented_calc.cli.newest_journal import is_journal, newer_journal, newest_journal
+from instrumented_calc.cli.given_files import given_files
+from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
 from instrumented_calc.cli.product_timing import with_products_timed
 from instrumented_calc.cli.renderers import REPORTS
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
+from instrumented_calc.quantities import duration, figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.analysis.targets import Outcome
     from instrumented_calc.cli.formats import ReportForm
 
 
@@ -41,7 +45,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     """Report on journals.
 
     Args:
-        journals: The journals; empty: the newest in this folder.
+        journals: The journals, or patterns; empty: the newest in this folder.
         form: Output format.
         require: Targets to be met.
         ignore: Rules to skip, one or several separated by commas.
@@ -55,7 +59,9 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     """
     targets = [parse_target(text) for text in require]
     ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
-    paths = [*journals] or [_newest_here()]
+    paths = given_files(journals) or [_newest_here()]
+    if output is not None:
+        _check_output(output, paths)
     if len(paths) == 1:
         _mention_newer(paths[0])
     runs = [
@@ -67,7 +73,10 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         typer.echo(text, nl=False)
     else:
         _write(output, text)
-    missed = any(outcome.verdict != "passed" for run in runs for outcome in run.outcomes)
+    missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
+    for run, outcome in missed:
+        where = f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else ""
+        typer.echo(f"missed: {plain(outcome.target.text)}, {_measured(outcome)}{where}", err=True)
     wrong = [
         each for run in runs for each in run.findings if each.verdict == "flagged" and each.rule in fatal
     ]
@@ -118,10 +127,33 @@ def _mention_newer(path: Path) -> None:
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
 
 
-def _write(output: Path, text: str) -> None:
-    if is_journal(output):
+def _measured(outcome: Outcome) -> str:
+    if outcome.measured is None:
+        return "not measured"
+    return f"measured {duration(outcome.measured) if outcome.target.is_time else figures(outcome.measured)}"
+
+
+def _check_output(output: Path, journals: Sequence[Path]) -> None:
+    """Refuse an output that would replace a journal, or that cannot be written, before any work."""
+    if has_records(output) or any(_is_same(output, each) for each in journals):
         message = f"{output}: is a journal and is not overwritten; give another --output"
         raise JournalReadError(message)
+    if not output.parent.is_dir():
+        message = f"cannot write {shown_path(output)}: no such folder; give another --output"
+        raise JournalReadError(message)
+    if output.is_dir():
+        message = f"cannot write {shown_path(output)}: it is a folder; give a file as --output"
+        raise JournalReadError(message)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _write(output: Path, text: str) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:

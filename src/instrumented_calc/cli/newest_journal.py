@@ -5,44 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.beginning import is_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-PATTERN = "run*.jsonl"
-JOURNAL_START = b'{"event":"run_start"'
+PATTERN = "*.jsonl"
 
 
 def newest_journal(directory: Path) -> Path:
-    """Return the journal that was written most recently.
+    """Return the journal that was written most recently, whatever its name.
 
     Raises:
         JournalReadError: If the folder has none.
     """
-    found = sorted(directory.glob(PATTERN), key=_written)
-    if not found:
-        message = f"no {PATTERN} in {directory.resolve()}; give the path of a journal"
+    found = next(_newest_first(directory), None)
+    if found is None:
+        message = f"no journal ({PATTERN}) in {directory.resolve()}; give the path of a journal"
         raise JournalReadError(message)
-    return found[-1]
+    return found
 
 
 def newer_journal(path: Path) -> Path | None:
     """Return the newest journal in the same folder if it is newer than this one, else None."""
     if not path.is_file():
         return None
-    newer = [each for each in path.parent.glob(PATTERN) if _written(each) > _written(path)]
-    return max(newer, key=_written, default=None)
+    newest = next(_newest_first(path.parent), None)
+    return newest if newest is not None and _written(newest) > _written(path) else None
 
 
-def is_journal(path: Path) -> bool:
-    """Return whether a file starts like a journal."""
-    try:
-        if not path.is_file():  # reading from a pipe would wait
-            return False
-        with path.open("rb") as file:
-            return file.read(len(JOURNAL_START)) == JOURNAL_START
-    except (OSError, ValueError):
-        return False
+def _newest_first(directory: Path) -> Iterator[Path]:
+    """Return the journals of a folder; unfinished ones of other commands are hidden files."""
+    named = [path for path in directory.glob(PATTERN) if not path.name.startswith(".")]
+    return (path for path in sorted(named, key=_age) if is_journal(path))
+
+
+def _age(path: Path) -> tuple[float, str]:
+    return (-_written(path), path.name)
 
 
 def _written(path: Path) -> float:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.cli.newest_journal import is_journal
 from instrumented_calc.errors import InstrumentedCalcError
+from instrumented_calc.journal.beginning import is_journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -33,14 +33,16 @@ def test_report_prints_text(run, capsys):
 
 
 def test_progress_over_several_journals_is_for_terminals_only(run, capsys, monkeypatch):
-    assert main(["report", str(run), str(run)]) == 0
+    other = run.with_name("other.jsonl")
+    shutil.copy(GOLDEN, other)
+    assert main(["report", str(run), str(other)]) == 0
     piped = capsys.readouterr()
     assert piped.err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    assert main(["report", str(run), str(run)]) == 0
+    assert main(["report", str(run), str(other)]) == 0
     seen = capsys.readouterr()
-    assert "reading run.jsonl" in seen.err
+    assert "reading other.jsonl" in seen.err
     assert seen.out == piped.out
 
 
@@ -64,7 +66,80 @@ def test_report_on_an_old_journal_mentions_the_newer_one(run, capsys):
 def test_report_without_any_journal_is_an_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["report"]) == 5
-    assert capsys.readouterr().err.startswith("error: no run*.jsonl in ")
+    assert capsys.readouterr().err.startswith("error: no journal (*.jsonl) in ")
+
+
+def test_the_newest_journal_is_found_whatever_its_name(run, capsys):
+    for name, time in (("nvt.jsonl", 2), ("rows.jsonl", 3), (".n4-r1.partial.jsonl", 4)):
+        shutil.copy(GOLDEN, run.with_name(name))
+        os.utime(run.with_name(name), (time, time))
+    run.with_name("rows.jsonl").write_text('{"step":1}\n')  # no journal
+    os.utime(run, (1, 1))
+    assert main(["report"]) == 0
+    assert capsys.readouterr().out.startswith("Report on nvt.jsonl")
+    assert main(["report", "run.jsonl"]) == 0
+    assert "nvt.jsonl is newer than run.jsonl" in capsys.readouterr().err
+
+
+def test_a_file_given_twice_is_counted_once(run, tmp_path, capsys):
+    (tmp_path / "link.jsonl").symlink_to(run)
+    (tmp_path / "hard.jsonl").hardlink_to(run)
+    names = ["run.jsonl", str(run), "./run.jsonl", "link.jsonl", "hard.jsonl", "r*.jsonl"]
+    assert main(["report", *names, "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["journals"]) == 1
+
+
+@pytest.mark.parametrize("pattern", ["*.jsonl", "run.jsonl,a/1.jsonl", "**/*.jsonl", "[r]un.jsonl,?/*"])
+def test_quoted_patterns_are_expanded(run, tmp_path, capsys, pattern):
+    (tmp_path / "a").mkdir()
+    shutil.copy(GOLDEN, tmp_path / ("b.jsonl" if pattern == "*.jsonl" else "a/1.jsonl"))
+    assert main(["report", pattern, "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["journals"]) == 2
+    assert main(["validate", pattern]) == 0
+    assert capsys.readouterr().out.count("valid") == 2
+    assert main(["report", "x*.jsonl"]) == 5
+    assert "no file matches x*.jsonl" in capsys.readouterr().err
+
+
+def _damaged(journal: bytes) -> bytes:
+    return b"\x00\x01" + journal[9:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("other.jsonl", lambda journal: journal),
+        ("no-ending", lambda journal: journal),
+        ("other.jsonl", _damaged),
+        ("spaces.txt", lambda journal: journal.replace(b'":', b'": ')),
+        ("mark.txt", lambda journal: b"\xef\xbb\xbf" + journal),
+        ("run.jsonl.last", lambda journal: journal.split(b"\n", 3)[-1]),
+    ],
+)
+def test_a_report_overwrites_no_journal(run, capsys, name, content):
+    other = run.with_name(name)
+    other.write_bytes(content(GOLDEN.read_bytes()))
+    before = other.read_bytes()
+    assert main(["report", "run.jsonl", "--output", name]) == 5
+    assert "is not overwritten" in capsys.readouterr().err
+    assert other.read_bytes() == before
+
+
+def test_a_report_does_not_overwrite_the_damaged_journal_that_it_reads(run, capsys):
+    odd = run.with_name("odd.txt")
+    odd.write_bytes(b"\n\n" + _damaged(GOLDEN.read_bytes()))
+    before = odd.read_bytes()
+    assert main(["report", "odd.txt", "--output", "odd.txt"]) == 5
+    assert odd.read_bytes() == before
+
+
+def test_missed_targets_are_named_on_stderr(run, capsys):
+    words = ["--require", "p95/mean<0.1", "--require", "max < 1 ns", "--require", "failed==2"]
+    assert main(["report", str(run), *words, "--output", "r.md"]) == 1
+    missed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("missed: ")]
+    assert len(missed) == 2
+    assert missed[0].startswith("missed: p95/mean<0.1, measured ")
+    assert missed[1].startswith("missed: max < 1 ns, measured ")
 
 
 def test_report_as_json_and_markdown(run, capsys):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.intake.outgoing.bundle import write_bundle
 from instrumented_calc.quantities import bytes_of, plural
 
@@ -19,7 +20,7 @@ def bundle(
     output: Annotated[Path, typer.Option(help="Archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
-    written = write_bundle(runs, output)
+    written = write_bundle(given_files(runs), output)
     for each in written.left_out:
         typer.echo(f"left out: {each}", err=True)
     size = bytes_of(output.stat().st_size)

@@ -16,6 +16,7 @@ from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_know
 from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import JournalReadError, TargetError
 from instrumented_calc.journal.first_energies import read_energies
@@ -130,24 +131,7 @@ def _sides(
     if not before or not after:
         message = f"both sides are needed: {EXAMPLE}"
         raise TargetError(message)
-    return _files(before), _files(after)
-
-
-def _files(texts: Sequence[str]) -> list[Path]:
-    """Expand paths, patterns and comma-separated lists into files, without duplicates."""
-    found: dict[Path, None] = {}
-    for text in texts:
-        # A file name may contain a comma or a bracket.
-        for each in [text] if Path(text).exists() else text.split(","):
-            if Path(each).exists() or not any(mark in each for mark in "*?["):
-                found[Path(each)] = None
-                continue
-            matching = sorted(Path(each).parent.glob(Path(each).name))
-            if not matching:
-                message = f"no file matches {each}; give journals such as run.jsonl"
-                raise JournalReadError(message)
-            found |= dict.fromkeys(matching)
-    return list(found)
+    return given_files(before), given_files(after)
 
 
 def _read(path: Path) -> MeasuredRun:

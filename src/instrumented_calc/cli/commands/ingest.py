@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.ingest_figures import draw
 from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import IntakeError, TargetError
@@ -44,9 +45,9 @@ def ingest(
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Read bundles of results, validate them and list the conclusions they can and cannot support."""
-    given = [Bundle(path) for path in bundles or ()]
-    given += [Bundle(path, "chtc") for path in chtc or ()]
-    given += [Bundle(path, "local") for path in local or ()]
+    given = [Bundle(path) for path in given_files(bundles or ())]
+    given += [Bundle(path, "chtc") for path in given_files(chtc or ())]
+    given += [Bundle(path, "local") for path in given_files(local or ())]
     if not given:
         message = "no bundle given; use: ingest bundle.tgz, or --chtc bundle.tgz --local bundle.zip"
         raise TargetError(message)

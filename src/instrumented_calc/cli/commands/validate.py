@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.plain_text import shown_path
 
@@ -18,7 +19,7 @@ def validate(
     journals: Annotated[list[Path], typer.Argument(metavar="RUN.JSONL", help="Journals.")],
 ) -> None:
     """Check every line of journals against the schema; exit code 1 if one violates it."""
-    checked = [validate_journal(path) for path in journals]
+    checked = [validate_journal(path) for path in given_files(journals)]
     for each in checked:
         typer.echo(_verdict(each))
         for problem in each.problems:

@@ -13,6 +13,7 @@ import numpy as np
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.mlff_distiller.text import RULE, WIDTH, latency_lines, line
+from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.decoding import converted
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ class MDProfileResult:
             ExperimentError: The file cannot be written.
         """
         file = Path(filepath)
+        if has_records(file):
+            message = f"{file}: is a journal and is not overwritten; give another path"
+            raise ExperimentError(message)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
