@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from instrumented_calc.api import ProfiledCalculator, Trace, profiled, recording, span
+    from instrumented_calc.api import (
+        Handle,
+        ProfiledCalculator,
+        Run,
+        Trace,
+        profiled,
+        recording,
+        report,
+        span,
+    )
     from instrumented_calc.experiments.mlff_distiller.benchmark import (
         benchmark_function,
         benchmark_md_trajectory,
@@ -39,14 +48,19 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.mlff_distiller.result import MDProfileResult
     from instrumented_calc.experiments.mlff_distiller.timer import CUDATimer, timer_context
     from instrumented_calc.experiments.mlff_distiller.whole_block import ProfilerContext, profile_with_nsys
+    from instrumented_calc.journal.reader import read_journal
+    from instrumented_calc.reporting.run.report_object import Report
 
 __all__ = [
     "BenchmarkResult",
     "CUDATimer",
+    "Handle",
     "MDProfileResult",
     "MDProfiler",
     "ProfiledCalculator",
     "ProfilerContext",
+    "Report",
+    "Run",
     "Trace",
     "benchmark_function",
     "benchmark_md_trajectory",
@@ -57,33 +71,37 @@ __all__ = [
     "profile_md_trajectory",
     "profile_with_nsys",
     "profiled",
+    "read_journal",
     "recording",
+    "report",
     "span",
     "timer_context",
 ]
 
-_EXPERIMENTS = {
-    "BenchmarkResult": "benchmark_result",
-    "CUDATimer": "timer",
-    "MDProfileResult": "result",
-    "MDProfiler": "profiler",
-    "ProfilerContext": "whole_block",
-    "benchmark_function": "benchmark",
-    "benchmark_md_trajectory": "benchmark",
-    "compare_implementations": "benchmark",
-    "comparison_table": "profiler",
-    "identify_hotspots": "hotspots",
-    "print_comparison_table": "benchmark_result",
-    "profile_md_trajectory": "profiler",
-    "profile_with_nsys": "whole_block",
-    "timer_context": "timer",
+# Where a public name is defined, if not in `api`.
+_HOMES = {
+    "BenchmarkResult": "experiments.mlff_distiller.benchmark_result",
+    "CUDATimer": "experiments.mlff_distiller.timer",
+    "MDProfileResult": "experiments.mlff_distiller.result",
+    "MDProfiler": "experiments.mlff_distiller.profiler",
+    "ProfilerContext": "experiments.mlff_distiller.whole_block",
+    "benchmark_function": "experiments.mlff_distiller.benchmark",
+    "benchmark_md_trajectory": "experiments.mlff_distiller.benchmark",
+    "compare_implementations": "experiments.mlff_distiller.benchmark",
+    "comparison_table": "experiments.mlff_distiller.profiler",
+    "identify_hotspots": "experiments.mlff_distiller.hotspots",
+    "print_comparison_table": "experiments.mlff_distiller.benchmark_result",
+    "profile_md_trajectory": "experiments.mlff_distiller.profiler",
+    "profile_with_nsys": "experiments.mlff_distiller.whole_block",
+    "timer_context": "experiments.mlff_distiller.timer",
+    "Report": "reporting.run.report_object",
+    "read_journal": "journal.reader",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = f"experiments.mlff_distiller.{_EXPERIMENTS[name]}" if name in _EXPERIMENTS else "api"
-        return getattr(import_module(f"instrumented_calc.{home}"), name)
+        return getattr(import_module(f"instrumented_calc.{_HOMES.get(name, 'api')}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
 

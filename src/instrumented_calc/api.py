@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import warn
@@ -33,11 +33,13 @@ from instrumented_calc.capture.wrapping import twin as twins
 from instrumented_calc.capture.wrapping.atoms_setter import wrap_assigned
 from instrumented_calc.errors import (
     AlreadyProfiledError,
+    JournalReadError,
     NotACalculatorError,
     NotADriverError,
     SettingsError,
 )
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.quantities import count, elapsed, figures, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,8 +48,11 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
     from instrumented_calc.journal.records import Finding, RunStart
+    from instrumented_calc.reporting.run.report_object import Report
 
-__all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "span"]
+__all__ = ["Handle", "ProfiledCalculator", "Run", "Trace", "profiled", "recording", "report", "span"]
+
+AnyCalculator = TypeVar("AnyCalculator")  # what is wrapped keeps its type
 
 SUMMARY_BYTES = 60_000_000  # about the amount that can be read and analysed in a second
 
@@ -95,9 +100,9 @@ class ProfiledCalculator(metaclass=_Profiled):
         SettingsError: A setting has the wrong type or is out of range.
     """
 
-    def __new__(  # noqa: PLR0913 - keyword-only settings
+    def __new__(  # type: ignore[misc]  # noqa: PLR0913 - the calculator's type; keyword-only settings
         cls,
-        calc: Any,
+        calc: AnyCalculator,
         journal: str | os.PathLike[str] | None = None,
         *,
         trace: str | Trace = AUTO,
@@ -105,14 +110,15 @@ class ProfiledCalculator(metaclass=_Profiled):
         max_journal: int = DEFAULT_MAX_JOURNAL,
         summary: bool | None = None,
         places: bool = True,
-    ) -> Any:
+    ) -> AnyCalculator:
         """Return the wrapped calculator; with `INSTRUMENTED_CALC=off` the calculator itself."""
         if is_switched_off():
             return calc
         _check_calculator(calc)
         lane = _lane_of(calc)
         if lane is not None:
-            return _already(calc, lane, journal)
+            _already(lane, journal)
+            return calc
         settings = checked_settings(
             path=wanted_journal(journal),
             own_run=journal is not None,
@@ -123,9 +129,8 @@ class ProfiledCalculator(metaclass=_Profiled):
             places=places,
         )
         recorder = _recorder(settings)
-        if twins.can_be_twinned(calc):
-            return twins.twin(calc, recorder)
-        return proxies.proxy(calc, recorder)
+        make = twins.twin if twins.can_be_twinned(calc) else proxies.proxy
+        return cast("AnyCalculator", make(calc, recorder))
 
 
 def is_switched_off() -> bool:
@@ -141,7 +146,16 @@ def is_switched_off() -> bool:
 
 
 @contextmanager
-def profiled(calc: Any, journal: str | os.PathLike[str] | None = None, **options: Any) -> Iterator[Any]:
+def profiled(  # noqa: PLR0913 - keyword-only settings
+    calc: AnyCalculator,
+    journal: str | os.PathLike[str] | None = None,
+    *,
+    trace: str | Trace = AUTO,
+    overhead_budget: float = DEFAULT_BUDGET,
+    max_journal: int = DEFAULT_MAX_JOURNAL,
+    summary: bool | None = None,
+    places: bool = True,
+) -> Iterator[AnyCalculator]:
     """Profile a calculator in a `with` block and end its run there.
 
     ```python
@@ -149,15 +163,29 @@ def profiled(calc: Any, journal: str | os.PathLike[str] | None = None, **options
         VelocityVerlet(atoms, 5 * units.fs).run(100)
     ```
 
+    All arguments are those of `ProfiledCalculator`, as are the errors raised.
+
     Args:
         calc: Any ASE calculator.
         journal: Journal of the run.
-        **options: As for `ProfiledCalculator`.
+        trace: When calls are traced in full detail: `"auto"`, `"off"` or a `Trace`.
+        overhead_budget: Share of the wall time, 0 to 1, that the recorder may use.
+        max_journal: Size in bytes beyond which rows are replaced by exact sums per second.
+        summary: Whether a summary is printed when the run ends.
+        places: Whether the stacks of the calculating threads are sampled.
 
     Yields:
         The wrapped calculator.
     """
-    wrapped = ProfiledCalculator(calc, journal=journal, **options)
+    wrapped = ProfiledCalculator(
+        calc,
+        journal,
+        trace=trace,
+        overhead_budget=overhead_budget,
+        max_journal=max_journal,
+        summary=summary,
+        places=places,
+    )
     try:
         yield wrapped
     finally:
@@ -182,10 +210,14 @@ class Run:
 
     def summary(self) -> str:
         """Return the run's summary so far, or an empty text before the first call."""
-        if self._recorder is None or self.path is None:
-            return ""
-        self._recorder.flush()
-        return _summary_or_reason(self.path)
+        path = self.flushed()
+        return "" if path is None else _summary_or_reason(path)
+
+    def flushed(self) -> Path | None:
+        """Return the journal with all calls so far written to it, or None before the first call."""
+        if self._recorder is not None:
+            self._recorder.flush()
+        return self.path
 
     def attach(self, dyn: Any) -> None:
         """Set the driver of the run and time its observers separately from the integrator.
@@ -208,10 +240,28 @@ class Run:
         """Write a user's note into the journal.
 
         Args:
-            text: The note, cut after 10,000 characters; for other objects their repr.
+            text: The note, cut after 10,000 characters; for other objects their repr. Notes made before the
+            first call are kept and written with it.
         """
         if self._recorder is not None:
             self._recorder.mark(text if isinstance(text, str) else shown(text))
+
+    def __repr__(self) -> str:
+        """Return the journal, the number of calls, their rate and the run's state on one line."""
+        return f"<Run {self._words()}>"
+
+    def _words(self) -> str:
+        recorder = self._recorder
+        if recorder is None:
+            return "not recorded: the calculator is not profiled"
+        if recorder.path is None:
+            return "ended before its first call" if recorder.state is ENDED else "waiting for its first call"
+        calls, elapsed_ns = recorder.progress()
+        words = [plural(calls, "call")]
+        if elapsed_ns > 0:
+            words[0] += f" in {elapsed(elapsed_ns)}"
+            words.append(f"{figures(calls / elapsed_ns * 1e9)} calls/s")
+        return f"{recorder.path}: {', '.join([*words, recorder.state])}"
 
 
 class Handle:
@@ -226,25 +276,32 @@ class Handle:
         self.run = Run(None if lane is None else cast("Recorder", lane.recorder))
 
     @property
-    def calls(self) -> int:
-        """Number of real calculations of this calculator."""
-        return 0 if self._lane is None else self._lane.calls
+    def calls(self) -> int | None:
+        """Number of real calculations of this calculator; None if it is not profiled."""
+        return None if self._lane is None else self._lane.calls
 
     @property
-    def failed(self) -> int:
-        """Number of calculations that raised, other than PropertyNotImplementedError."""
-        return 0 if self._lane is None else self._lane.failed
+    def failed(self) -> int | None:
+        """Number of calculations that raised, other than PropertyNotImplementedError; None as for `calls`."""
+        return None if self._lane is None else self._lane.failed
 
     @property
     def cache_hits(self) -> int | None:
         """Number of property requests answered without a calculation; None if requests are not seen."""
-        if self._lane is None:
-            return 0
-        return self._lane.cache_hits if self._lane.requests_seen else None
+        return self._lane.cache_hits if self._lane is not None and self._lane.requests_seen else None
 
     def close(self) -> None:
         """End the calculator's run."""
         self.run.close()
+
+    def __repr__(self) -> str:
+        """Return the calculator's counters and its run on one line."""
+        lane = self._lane
+        if lane is None:
+            return "<Handle: the calculator is not profiled>"
+        name = type(lane.calculator).__name__
+        failed = f", {count(lane.failed)} failed" if lane.failed else ""
+        return f"<Handle of {name}: {plural(lane.calls, 'call')}{failed}; {self.run!r}>"
 
 
 def recording(calc: Any) -> Handle:
@@ -258,6 +315,40 @@ def recording(calc: Any) -> Handle:
     """
     _check_calculator(calc)
     return Handle(_lane_of(calc))
+
+
+def report(*journals: str | os.PathLike[str] | Run | Handle) -> Report:
+    """Read journals and judge them, as `instrumented-calc report` does.
+
+    ```python
+    print(report("run.jsonl").text)
+    for finding in report("run.jsonl").findings:
+        print(finding.rule, finding.headline)
+    ```
+
+    Args:
+        journals: Journals, or runs and handles of this process: their calls so far are included.
+
+    Raises:
+        JournalReadError: No journal is given, a run has none yet, or a file cannot be read as one.
+    """
+    from instrumented_calc.reporting.run.report_object import report_on  # noqa: PLC0415 - numpy, once
+
+    if not journals:
+        message = "report(): no journal given; pass a path such as run.jsonl, or recording(calc)"
+        raise JournalReadError(message)
+    return report_on([_journal_of(each) for each in journals])
+
+
+def _journal_of(source: str | os.PathLike[str] | Run | Handle) -> str | os.PathLike[str]:
+    run = source.run if isinstance(source, Handle) else source
+    if not isinstance(run, Run):
+        return run
+    path = run.flushed()
+    if path is None:
+        message = f"{run!r} has no journal yet; make a call first, or pass a path"
+        raise JournalReadError(message)
+    return path
 
 
 def _lane_of(candidate: Any) -> Lane | None:
@@ -278,7 +369,7 @@ def _check_calculator(calc: Any) -> None:
         raise NotACalculatorError(message)
 
 
-def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> Any:
+def _already(lane: Lane, journal: str | os.PathLike[str] | None) -> None:
     settings = lane.recorder.settings
     if journal is not None and wanted_journal(journal) != settings.path:
         message = (
@@ -287,7 +378,6 @@ def _already(calc: Any, lane: Lane, journal: str | os.PathLike[str] | None) -> A
         )
         raise AlreadyProfiledError(message)
     warn("a profiled calculator was wrapped again: it is left unchanged")
-    return calc
 
 
 class Assigned:
@@ -303,6 +393,7 @@ class Assigned:
 
     def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
         self._run = _recorder(Settings(path=wanted_journal(journal)))
+        self._run.may_stay_unused = True  # `why_nothing_is_recorded` reports that
         self._wrapped = 0
         self.undo = wrap_assigned(self._wrap, lambda calc: _lane_of(calc) is not None)
 

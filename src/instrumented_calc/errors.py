@@ -10,6 +10,7 @@ InstrumentedCalcError
 ├── TargetError           (also ValueError)  a `--require` expression cannot be read
 ├── SettingsError         (also ValueError)  a setting is of another type or out of its range
 │   └── TraceSettingsError                   a `trace=` setting cannot be understood
+├── MissingPackageError   (also ImportError) an optional package is not installed
 ├── ExperimentError       (also ValueError)  a system, protocol or saved profile cannot be used
 ├── IntakeError           (also ValueError)  a bundle cannot be read or written
 └── ModelError            (also ValueError)  a model cannot be built as requested
@@ -55,6 +56,10 @@ class SettingsError(InstrumentedCalcError, ValueError):
 
 class TraceSettingsError(SettingsError):
     """Raised while wrapping, when `trace=` is neither a known word nor a usable `Trace`."""
+
+
+class MissingPackageError(InstrumentedCalcError, ImportError):
+    """Raised when a result needs a package that is not installed; the message names it."""
 
 
 class ModelError(InstrumentedCalcError, ValueError):

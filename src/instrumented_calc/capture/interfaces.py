@@ -32,7 +32,13 @@ class CountingMaker(Protocol):
 
 
 class RecordedRun(Protocol):
-    """A run, as its lanes see it."""
+    """A run, as its lanes see it.
+
+    Attributes:
+        may_stay_unused: Whether the run may end without a call, as copies calculate in other processes.
+    """
+
+    may_stay_unused: bool
 
     @property
     def settings(self) -> Settings:

@@ -11,10 +11,12 @@ import itertools
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import warn
 from instrumented_calc.capture.open_calls import active, after_fork_in_child
 from instrumented_calc.capture.run import process_hooks
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 END_PATIENCE_S = process_hooks.END_PATIENCE_S
 LONGEST_MARK = 10_000  # characters
+MOST_EARLY_MARKS = 1_000  # the newest ones made before the first call
 RETRY_S = 10.0  # a journal that could not be created is tried again after this time
 RETRY_SHARE = 100  # a file system that hangs delays a call by seconds: for a hundredth of the time at most
 
@@ -87,6 +90,10 @@ class Recorder:
         self.lanes: weakref.WeakValueDictionary[int, Lane] = weakref.WeakValueDictionary()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
+        self._early_marks: deque[str] = deque(maxlen=MOST_EARLY_MARKS)
+        self._collected_calls = 0  # of lanes that were collected
+        self._wrapped_class = ""  # of the newest wrapped calculator
+        self.may_stay_unused = False  # copies may calculate in other processes
         self._retry_at = 0.0  # time before which no journal is created, because that has failed
         self._get_ready()
         process_hooks.remember(self)
@@ -117,6 +124,7 @@ class Recorder:
     def number_of(self, calculator: Any) -> int:
         """Return a calculator's lane number: the same each time it is wrapped in this run."""
         key, numbered = id(calculator), self._numbered
+        self._wrapped_class = type(calculator).__name__
         known = numbered.get(key)
         if known is not None and known[0]() is calculator:
             return known[1]
@@ -132,10 +140,28 @@ class Recorder:
             self._guarded("timing of libraries", recording.time_libraries)
 
     def mark(self, text: object) -> None:
-        """Write a user's note; long ones are cut."""
-        recording = self.recording
-        if self.state is RECORDING and recording is not None:
-            self._guarded("mark", lambda: recording.notices.info("mark", str(text)[:LONGEST_MARK]))
+        """Write a user's note, or keep it until the first call; long ones are cut."""
+        note, recording = str(text)[:LONGEST_MARK], self.recording
+        if self.state is WAITING:
+            self._early_marks.append(note)
+        elif self.state is RECORDING and recording is not None:
+            self._guarded("mark", lambda: recording.notices.info("mark", note))
+
+    def _write_early_marks(self, recording: Recording) -> None:
+        while self._early_marks:
+            recording.notices.info("mark", self._early_marks.popleft())
+
+    def progress(self) -> tuple[int, int]:
+        """Return the number of calls so far, and the time from the start of the run to the last one's end.
+
+        Returns:
+            The calls, nested ones too; the time in ns, 0 before the end of the first call.
+        """
+        calls = self._collected_calls
+        for reference in self.lanes.valuerefs():  # a copy: other threads may start and end
+            lane = reference()
+            calls += 0 if lane is None else lane.calls
+        return calls, 0 if self.recording is None else self.recording.elapsed_ns
 
     def flush(self) -> None:
         """Pass all rows so far to the kernel, or as many as it accepts in a few seconds."""
@@ -199,6 +225,7 @@ class Recorder:
             if self.counters.lost_rows:
                 text = f"{self.counters.lost_rows} calls were made before the journal could be created"
                 recording.notices.info("rows-lost", text, lost_rows=self.counters.lost_rows)
+            self._guarded("mark", lambda: self._write_early_marks(recording))
             self._start_pulse()
             process_hooks.watch()
             recording.maker.begin(recording.probes, time.thread_time_ns() - began_cpu)
@@ -286,8 +313,8 @@ class Recorder:
         recording = self.recording
         if was is not RECORDING or recording is None:
             process_hooks.forget(self)
-            if was is WAITING and not self._retry_at:
-                self._say_if_unseen()
+            if was is WAITING and not self._retry_at and not self.is_worker:
+                self._guarded("end", lambda: self._say_why_nothing(reason))
             if self._ending not in (None, threading.get_ident()):
                 self._ended.wait(max(deadline - time.monotonic(), 0))
             return
@@ -311,11 +338,15 @@ class Recorder:
         counters = self._totals()
         return counters.get_property - counters.not_implemented
 
-    def _say_if_unseen(self) -> None:
-        """Warn that nothing is recorded of a calculator that answered requests, but never by `calculate`."""
+    def _say_why_nothing(self, reason: str) -> None:
+        """Warn of a run that ends without a call: nothing was calculated, or not by `calculate`."""
         answers = self.answers
-        if answers > 0 and not self.is_worker:
-            self._guarded("end", lambda: warn(_unseen(answers)))
+        if answers > 0:
+            warn(_unseen(answers))
+            return
+        silent = self.may_stay_unused or self.settings.summary is False or mpi_rank()
+        if self._wrapped_class and not silent and failure_of_program(reason) is None:
+            warn(_never_called(self._wrapped_class))
 
     def _complete(self, recording: Recording, reason: str, deadline: float) -> bool:
         """Undo all changes, then have the journal's thread write the end.
@@ -340,6 +371,7 @@ class Recorder:
     def let_go(self, lane: Lane) -> None:
         """Note that a wrapped calculator was collected; the last one of a run of its own ends the run."""
         self.lanes.pop(id(lane), None)
+        self._collected_calls += lane.calls
         _add(self.counters, lane)
         if self.lanes or not self.settings.own_run or self.is_worker:
             return
@@ -357,6 +389,7 @@ class Recorder:
 
     def before_fork(self) -> None:
         """Leave nothing in memory and no thread that a child could inherit in an inconsistent state."""
+        self.may_stay_unused = True
         recording = self.recording
         if self.state is not RECORDING or recording is None:
             return
@@ -383,6 +416,13 @@ class Recorder:
             lane.begin()
         after_fork_in_child()
         self._get_ready()
+
+
+def _never_called(name: str) -> str:
+    return (
+        f"nothing is recorded: {name} was wrapped, but the wrapped calculator was never called; assign it: "
+        "atoms.calc = ProfiledCalculator(calc)"
+    )
 
 
 def _unseen(answers: int) -> str:

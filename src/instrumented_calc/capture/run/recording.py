@@ -195,6 +195,11 @@ class Recording:
     def _append(self, record: Any) -> None:
         self.outbox.rows.append(record)  # not by the maker, which takes nothing more at the end
 
+    @property
+    def elapsed_ns(self) -> int:
+        """Time from the start of the run to the end of the last call, ns; 0 before that."""
+        return max(self.maker.last_end - self._origin, 0)
+
     def report_trouble(self, text: str) -> None:
         """Report a problem with the journal, which cannot be written there."""
         self.notices.warn("journal-trouble", text, journal=False)

@@ -31,6 +31,7 @@ class Contents:
 
     def __init__(self, lane: Lane) -> None:
         recorder = lane.recorder
+        recorder.may_stay_unused = True
         self._calculator = lane.calculator
         self._number = lane.number
         self._run = (recorder.run_id, recorder.settings, os.getpid())

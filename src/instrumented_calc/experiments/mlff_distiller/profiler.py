@@ -121,11 +121,11 @@ class MDProfiler:
         folder = self.journal_dir or Path(tempfile.mkdtemp(prefix="instrumented-calc-"))
         folder.mkdir(parents=True, exist_ok=True)
         ends: list[int] = []
-        options = {"summary": False, "trace": "off", "max_journal": UNLIMITED}
-        with profiled(calculator, folder / "run.jsonl", **options) as wrapped:
+        journal = folder / "run.jsonl"
+        with profiled(calculator, journal, summary=False, trace="off", max_journal=UNLIMITED) as wrapped:
             handle = recording(wrapped)
             try:
-                replay(frames, wrapped, asked, lambda _: ends.append(handle.calls))
+                replay(frames, wrapped, asked, lambda _: ends.append(handle.calls or 0))
             except ExperimentError as error:
                 message = f"{error}; the measurements so far are in {handle.run.path}"
                 raise ExperimentError(message) from error
