@@ -5,6 +5,7 @@ Capture never imports the reading side; it receives `_print_summary` for a run's
 
 from __future__ import annotations
 
+import html
 import os
 import sys
 import threading
@@ -39,6 +40,7 @@ from instrumented_calc.errors import (
     SettingsError,
 )
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
+from instrumented_calc.notebook import CellRuns
 from instrumented_calc.quantities import count, elapsed, figures, plural
 
 if TYPE_CHECKING:
@@ -250,6 +252,9 @@ class Run:
         """Return the journal, the number of calls, their rate and the run's state on one line."""
         return f"<Run {self._words()}>"
 
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary() or repr(self))}</pre>"
+
     def _words(self) -> str:
         recorder = self._recorder
         if recorder is None:
@@ -302,6 +307,9 @@ class Handle:
         name = type(lane.calculator).__name__
         failed = f", {count(lane.failed)} failed" if lane.failed else ""
         return f"<Handle of {name}: {plural(lane.calls, 'call')}{failed}; {self.run!r}>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
 
 
 def recording(calc: Any) -> Handle:
@@ -423,13 +431,16 @@ class Assigned:
 
 def _recorder(settings: Settings) -> Recorder:
     shared = not settings.own_run
-    if shared and _shared and _shared[0].state is not ENDED:
-        return _shared[0]
+    _cell_runs.end_earlier(settings.path)
     if not shared:
         _has_own_run.set()
-    recorder = Recorder(settings, on_end=_print_summary, judge=_judge_live)
+    if shared and _shared and _shared[0].state is not ENDED:
+        recorder = _shared[0]
+    else:
+        recorder = Recorder(settings, on_end=_print_summary, judge=_judge_live)
     if shared:
         _shared[:] = [recorder]
+    _cell_runs.add(recorder)
     return recorder
 
 
@@ -441,6 +452,7 @@ def _judge_live(evidence: LiveEvidence, start: RunStart) -> Sequence[Finding]:
 
 
 def _print_summary(recorder: Recorder) -> None:
+    _cell_runs.seen(recorder)
     wanted = recorder.settings.summary
     if wanted is None:
         wanted = "pytest" not in sys.modules
@@ -449,6 +461,9 @@ def _print_summary(recorder: Recorder) -> None:
     text = _summary_or_reason(recorder.path)
     with own_faults_dropped():  # stderr may be closed
         write_for_people(f"{text}\n", patience_s=1)
+
+
+_cell_runs = CellRuns(_print_summary)
 
 
 def _summary_or_reason(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Writes messages to stderr without waiting for a blocked reader."""
+"""Writes messages to stderr without waiting for a blocked reader; in a notebook to stdout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_for_people(text: str, patience_s: float = 0.1) -> None:
         text: Whole lines.
         patience_s: How long to wait, for each piece, for a full pipe or terminal.
     """
-    stream = sys.stderr
+    stream = _stream()
     if stream is None:
         return
     for begin in range(0, len(text), PIECE // 4):  # a character takes four bytes at most
@@ -31,6 +31,12 @@ def write_for_people(text: str, patience_s: float = 0.1) -> None:
             return
         stream.write(text[begin : begin + PIECE // 4])
         stream.flush()
+
+
+def _stream() -> Any:
+    """Return stderr, or in a notebook stdout: stderr is shown there as an error, in red."""
+    streams = (sys.stderr, sys.stdout)
+    return streams[all(type(each).__module__.startswith("ipykernel.") for each in streams)]
 
 
 def _is_writable(stream: Any, patience_s: float) -> bool:
