@@ -56,3 +56,12 @@ def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
     summary = recorded((HEALTHY | HEALTHY_CHANGES)[name])
     assert [each.text for each in summary.soundness.ruined] == []
     assert "BROKEN" not in closing_text(summary, judge(summary))
+
+
+@pytest.mark.parametrize(
+    "name", ["strained_copies_that_share_the_calculator", "a_smaller_structure_that_shares_the_calculator"]
+)
+def test_other_structures_are_not_taken_for_the_simulated_one(name, recorded):
+    summary = recorded(HEALTHY_CHANGES[name])
+    assert summary.soundness.of("volume-change").text == "the volume is constant"
+    assert summary.soundness.of("energy-drift").verdict in {"clear", "not enough evidence"}

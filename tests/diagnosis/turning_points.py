@@ -498,3 +498,53 @@ def a_run_that_is_stopped_and_continued() -> None:
             Langevin(atoms, 2 * FS, temperature_K=300, friction=0.02 / FS, rng=np.random.RandomState(1)).run(
                 50
             )
+
+
+@healthy
+def strained_copies_that_share_the_calculator() -> None:
+    def strain(dynamics: Any) -> None:
+        for scale in (0.85, 1.2):
+            asked = dynamics.atoms.copy()
+            asked.calc = dynamics.atoms.calc
+            asked.set_cell(asked.cell * scale, scale_atoms=True)
+            asked.get_potential_energy()
+
+    run(crystal(300), Pairs(), 200, observe=lambda d: d.attach(strain, 1, d))
+
+
+@healthy
+def a_displaced_atom_that_is_put_back() -> None:
+    def displace(dynamics: Any) -> None:
+        places = dynamics.atoms.positions.copy()
+        dynamics.atoms.positions[0] += 1.2
+        dynamics.atoms.get_potential_energy()
+        dynamics.atoms.positions[:] = places
+
+    run(crystal(300), Pairs(), 200, observe=lambda d: d.attach(displace, 1, d))
+
+
+@healthy
+def a_smaller_structure_that_shares_the_calculator() -> None:
+    other = crystal(300)[:20]
+    other.set_cell(3 * other.cell)
+
+    def ask(dynamics: Any) -> None:
+        other.calc = dynamics.atoms.calc
+        other.rattle(0.01, seed=dynamics.nsteps)
+        other.get_potential_energy()
+
+    run(crystal(300), Pairs(), 200, observe=lambda d: d.attach(ask, 1, d))
+
+
+@healthy
+def two_runs_of_md_that_share_a_calculator() -> None:
+    pair = [crystal(300), crystal(900, seed=5)]
+    pair[1].set_cell(pair[1].cell * 1.3, scale_atoms=True)
+    with profiled(Pairs(), "run.jsonl", summary=False) as shared:
+        drivers = []
+        for atoms in pair:
+            atoms.calc = shared
+            drivers.append(VelocityVerlet(atoms, 2 * FS))
+        for _ in range(60):
+            for driver in drivers:
+                driver.run(2)

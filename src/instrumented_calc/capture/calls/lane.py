@@ -46,6 +46,7 @@ class Lane:
         watch: Follows the driver that requests forces.
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether cached answers can be distinguished from calculations.
+        has_drivers_atoms: Whether it has calculated the atoms that its driver moves.
         held: The dictionary shared by a twin and its calculator; None for a proxy.
         fingerprints: Calls whose geometry was compared with those of other calls.
         look_after: When forces and positions are checked again, in ns of the clock.
@@ -89,6 +90,7 @@ class Lane:
         "fingerprints",
         "force_limit",
         "growths",
+        "has_drivers_atoms",
         "held",
         "last_call",
         "last_energy",
@@ -147,6 +149,7 @@ class Lane:
         self.last_positions = LastPositions()
         self.force_limit = -1.0
         self.growths = self.same_streak = self.same_at = 0
+        self.has_drivers_atoms = False
         self.verlet = -1  # no phase
         self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
         self.velocity_changes = 0

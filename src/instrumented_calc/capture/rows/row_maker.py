@@ -28,6 +28,7 @@ from instrumented_calc.capture.rows.repeated_geometries import RepeatedGeometrie
 from instrumented_calc.capture.rows.request_text import plain_names, plain_text
 from instrumented_calc.capture.rows.result_checks import CHECK_EVERY_NS, ResultChecks
 from instrumented_calc.capture.rows.sampler import Sampler
+from instrumented_calc.capture.rows.whose_atoms import results_are_of
 from instrumented_calc.capture.rows.zero_forces import note_zero_forces
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import Call
@@ -511,6 +512,8 @@ class RowMaker:
                 atoms = getattr(driver, "atoms", None)
                 if positions_of(atoms) is None:  # an optimizer may hold a filter or a band
                     atoms = lane.stored("atoms")
+                elif not results_are_of(lane, atoms):
+                    continue
                 end, last = self.last_end, lane.last_call
                 self.append(self._sampler.read_now(last, end, results, atoms, driver, UNSET, lane))
 

@@ -9,7 +9,9 @@ from msgspec import UNSET
 from instrumented_calc.capture.probes.conserved_energy import is_plain_verlet
 from instrumented_calc.capture.probes.state import read_state
 from instrumented_calc.capture.rows.live_evidence import LiveEvidence, Sample
+from instrumented_calc.capture.rows.whose_atoms import are_others
 from instrumented_calc.foreign import own_faults_dropped
+from instrumented_calc.journal.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.probes import Probe
-    from instrumented_calc.journal.records import Call, State
+    from instrumented_calc.journal.records import Call
 
 SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: at most a thousandth of the time
@@ -118,6 +120,8 @@ class Sampler:
         self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: Lane
     ) -> State:
         """Return the state of the simulation after a call, and put off the next one; arguments as above."""
+        if are_others(lane, driver, atoms):
+            return State(index=index)  # the next one is of the driver's atoms again
         state = read_state(index, results, atoms, driver, energy, lane.last_positions)
         if lane.same_streak and lane.calls in {lane.same_at - 1, lane.same_at}:
             state.same_energy = lane.same_streak
