@@ -29,6 +29,13 @@ def test_a_neighbour_list_that_dominates_is_reported(make, found):
     assert "FeNNol" in jax.remedy
 
 
+def test_the_list_of_a_potential_of_ase_is_no_cost_that_can_be_saved(make, found):
+    run = listed(make(100, groups={"pairs": "neighbours"}), 150)
+    run.lane.calculator = "ase.calculators.emt.EMT"
+    finding = found(run, "neighbour-list")
+    assert (finding.severity, finding.saving_share) == ("info", None)
+
+
 def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
     written = make(300).every("gap_ns", lambda _: 20 * MS, range(5, 300, 10))
     finding = found(written, "time-outside")

@@ -95,6 +95,16 @@ def test_a_period_inside_calls_is_found_exactly_with_its_share_and_part(make, fo
     assert found(make(50), "periodic-calls").verdict == STARVED
 
 
+def test_structures_of_several_sizes_in_turn_are_no_period(make, found):
+    run = make(600)
+    sizes = (4, 8, 256)
+    run.every("n_atoms", lambda each: sizes[each % 3]).every("wall_ns", lambda each: sizes[each % 3] * MS)
+    assert found(run, "periodic-calls").verdict == "clear"
+    alike = make(600).every("n_atoms", lambda each: sizes[each % 3])
+    alike.every("wall_ns", lambda _: 60 * MS, range(7, 600, 40))  # of all three
+    assert found(alike, "periodic-calls").verdict == "flagged"
+
+
 def test_a_neighbour_list_that_is_rebuilt_at_intervals_explains_them(make, found):
     rows = range(7, 600, 10)
     run = make(600, groups={"list": "neighbours"}).every("wall_ns", lambda _: 20 * MS, rows)

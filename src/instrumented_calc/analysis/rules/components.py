@@ -28,6 +28,7 @@ OUTSIDE_SHARE = 0.2
 ON_HOST = (
     "Use a faster list (vesin, matscipy), or one with a skin, which is rebuilt only when atoms have moved."
 )
+IN_ASE = "This potential of ASE builds the list itself: only another calculator has a faster one."
 # Time that an ASE integrator or optimizer needs per step, which cannot be saved: measured 0.1 to 0.2 ms with
 # 32 atoms on a slow machine for the first, and 0.9 and 1.5 ms on a busy one, plus 0.1 us per further atom.
 INTEGRATOR_NS, OPTIMIZER_NS, INTEGRATOR_NS_PER_ATOM = 900_000, 1_600_000, 100
@@ -66,6 +67,10 @@ def neighbour_list(evidence: Evidence) -> Observation:
     measured = spent / calculator if jax and calculator else share
     if measured < limit:
         return clear(text, evidence.all_calls, numbers, evidence.summary.evaluations.calls)
+    if evidence.potentials_of_ase:
+        return flagged(
+            text, numbers=numbers, n=evidence.summary.evaluations.calls, severity="info", remedy=IN_ASE
+        )
     remedy = None if evidence.on_gpu else ON_HOST
     if jax:
         remedy = (

@@ -31,6 +31,7 @@ FEWEST_FOR_TAIL = 200
 COMPETING = 25.0
 # Measured share of the time without a processor from which a run is disturbed. Uncalibrated.
 WAITED_MUCH = 0.15
+ASE_POTENTIALS = frozenset(f"ase.calculators.{name}" for name in ("emt", "lj", "morse", "eam", "tersoff"))
 GPU_WORDS = ("cuda", "gpu", "mps", "rocm", "hip", "tpu")
 
 
@@ -114,6 +115,13 @@ class Evidence:
         """Evidence from integrations about the models of the run."""
         lanes = (each.lane for each in self.summary.lanes)
         return [lane.model for lane in lanes if lane is not None and isinstance(lane.model, dict)]
+
+    @property
+    def potentials_of_ase(self) -> bool:
+        """Whether all calculators are classical potentials of ASE, which build their own lists."""
+        lanes = [each.lane for each in self.summary.lanes]
+        modules = {"" if lane is None else str(lane.calculator).rpartition(".")[0] for lane in lanes}
+        return bool(modules) and modules <= ASE_POTENTIALS
 
     @property
     def on_gpu(self) -> bool | None:

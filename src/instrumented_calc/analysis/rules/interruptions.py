@@ -155,6 +155,9 @@ def periodic_calls(evidence: Evidence) -> Observation:
     if found is None:
         return clear("slow calls follow no period", evidence.steady_calls, {}, len(rows))
     hits = rows[found.hits]
+    if not np.isin(_kinds(calls, hits), _kinds(calls, _without(rows, hits, len(calls)))).any():
+        text = "calculators or structures of several sizes take turns"
+        return clear(text, evidence.steady_calls, {"period_calls": found.length}, len(rows))
     share = found.excess / wall
     part, of_part = _slower_part(calls, hits, rows)
     numbers = {
@@ -173,6 +176,12 @@ def periodic_calls(evidence: Evidence) -> Observation:
     if part and of_part >= MOST_OF_IT * found.excess:
         text += f", in its part {part!r}"
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=found.excess)
+
+
+def _kinds(calls: Calls, rows: Integers) -> Integers:
+    """Return a number for the calculator and the number of atoms of each call."""
+    kinds: Integers = (calls.lane[rows].astype(np.int64) << 32) + calls.n_atoms[rows]
+    return kinds
 
 
 def unexplained_jitter(evidence: Evidence) -> Observation:
