@@ -26,7 +26,7 @@ FIRST_CALL_FACTOR, WARMUP_SHARE = 10.0, 0.05
 # Growth of the latency from the first to the last fifth, and in how many of the four steps between fifths it
 # must rise. A healthy run on a machine that grew warm had 12 %.
 DRIFT_SHARE, RISING_FIFTHS = 0.15, 3
-# What else a machine does lasts about a second (measured beside other programs); a drift takes longer.
+# What else a machine does often lasts about a second, and a drift takes longer. Uncalibrated.
 SHORTEST_DRIFT_NS = 2_000_000_000
 # Above this share of a growth without CPU time, calls only wait longer. Uncalibrated.
 ONLY_WAITING = 0.7
