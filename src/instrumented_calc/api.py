@@ -243,7 +243,7 @@ class Run:
 
         Args:
             text: The note, cut after 10,000 characters; for other objects their repr. Notes made before the
-            first call are kept and written with it.
+                first call are kept and written with it.
         """
         if self._recorder is not None:
             self._recorder.mark(text if isinstance(text, str) else shown(text))
