@@ -470,11 +470,11 @@ def a_flying_ice_cube() -> None:
 
 @ruined("calls-failing")
 def nearly_all_calls_fail() -> None:
-    _request_forces(displacement=0.01, fails=lambda number: number % 30 != 0)
+    request_forces(displacement=0.01, fails=lambda number: number % 30 != 0)
 
 
-def _request_forces(displacement: float, fails: Callable[[int], bool]) -> None:
-    """Request the forces of 60 geometries; calls whose number `fails` accepts raise an exception."""
+def request_forces(displacement: float, fails: Callable[[int], bool], geometries: int = 60) -> None:
+    """Request the forces of some geometries; calls whose number `fails` accepts raise an exception."""
 
     def fail(number: int, _: Atoms, __: Any) -> None:
         if fails(number):
@@ -483,7 +483,7 @@ def _request_forces(displacement: float, fails: Callable[[int], bool]) -> None:
 
     atoms = crystal()
     with profiled(Pairs(fail), "run.jsonl", summary=False) as atoms.calc:
-        for each in range(60):
+        for each in range(geometries):
             atoms.positions[0, 0] += displacement * each
             with contextlib.suppress(RuntimeError):
                 atoms.get_forces()
@@ -697,7 +697,7 @@ def a_cluster_that_flies_as_a_whole() -> None:
 
 @healthy
 def a_few_failures() -> None:
-    _request_forces(displacement=0.001, fails=lambda number: number % 12 == 5)
+    request_forces(displacement=0.001, fails=lambda number: number % 12 == 5)
 
 
 @healthy

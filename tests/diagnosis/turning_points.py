@@ -6,7 +6,6 @@ the fault.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +22,17 @@ from ase.md.nptberendsen import NPTBerendsen
 from ase.md.nvtberendsen import NVTBerendsen
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS, FIRE
-from tests.diagnosis.simulations import FS, Pairs, crystal, from_call, heated, langevin, only, run
+from tests.diagnosis.simulations import (
+    FS,
+    Pairs,
+    crystal,
+    from_call,
+    heated,
+    langevin,
+    only,
+    request_forces,
+    run,
+)
 
 from instrumented_calc import profiled
 
@@ -342,33 +351,19 @@ def a_push_on_all_atoms_from_a_call_on() -> None:
 # -- failures ---------------------------------------------------------------------------------------
 
 
-def _failing(fails: Callable[[int], bool], calls: int = 120) -> None:
-    def fail(number: int, _: Atoms, __: Any) -> None:
-        if fails(number):
-            message = "no convergence"
-            raise RuntimeError(message)
-
-    atoms = crystal()
-    with profiled(Pairs(fail), "run.jsonl", summary=False) as atoms.calc:
-        for each in range(calls):
-            atoms.positions[0, 0] += 1e-4 * each
-            with contextlib.suppress(RuntimeError):
-                atoms.get_forces()
-
-
 @ruined("calls-failing", since=range(1, 2))
 def every_second_call_fails() -> None:
-    _failing(lambda number: number % 2 == 1)
+    request_forces(1e-4, lambda number: number % 2 == 1, 120)
 
 
 @ruined("calls-failing", since=range(90, 91))
 def every_call_fails_from_one_on() -> None:
-    _failing(lambda number: number >= 90)
+    request_forces(1e-4, lambda number: number >= 90, 120)
 
 
 @ruined("calls-failing", since=range(40, 42))
 def most_calls_fail_from_one_on() -> None:
-    _failing(lambda number: number >= 40 and number % 20 != 0)
+    request_forces(1e-4, lambda number: number >= 40 and number % 20 != 0, 120)
 
 
 # -- healthy ----------------------------------------------------------------------------------------
@@ -486,7 +481,7 @@ def pressure_applied_at_a_step() -> None:
 
 @healthy
 def a_few_calls_that_fail_at_the_end() -> None:
-    _failing(lambda number: number in {100, 101, 118, 119})
+    request_forces(1e-4, lambda number: number in {100, 101, 118, 119}, 120)
 
 
 @healthy

@@ -7,14 +7,13 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.cli.border import INTERRUPTED, WRONG_USAGE, guarded, print_error
+from instrumented_calc.cli.border import INTERRUPTED, PROGRAM, WRONG_USAGE, guarded, print_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from instrumented_calc.cli.script import Script
 
-PROGRAM = "instrumented-calc"
 COMPLETE = "_INSTRUMENTED_CALC_COMPLETE"  # set by the script that `--install-completion` writes
 
 

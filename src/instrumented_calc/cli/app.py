@@ -14,8 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from instrumented_calc._version import __version__
+from instrumented_calc.cli.border import PROGRAM
 
-PROGRAM = "instrumented-calc"
 # In the order and with the words of `--help`.
 COMMANDS = {
     "demo": "Profile a short run of copper and print its summary.",

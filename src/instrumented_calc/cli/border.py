@@ -25,6 +25,7 @@ from instrumented_calc.plain_text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PROGRAM = "instrumented-calc"
 WRONG_USAGE = 2
 UNUSABLE_INPUT = 5
 OUR_FAULT = 70

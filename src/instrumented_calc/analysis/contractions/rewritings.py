@@ -60,7 +60,7 @@ def gain_of(row: ContractionUse, measured: Sequence[ProductTimes]) -> Gain | Non
         measured: Times of matrix products on the machine.
 
     Returns:
-        None if there is no other code, or the contraction's time or operands are unknown.
+        None if the contraction cannot be rewritten, or its time or operands are unknown.
     """
     timed = [each for each in row.signatures if each.ns]
     if row.library not in ("numpy", "torch") or not timed:

@@ -84,7 +84,7 @@ def contraction_dominated(evidence: Evidence) -> Observation:
 
 
 def _products(evidence: Evidence) -> Observation | None:
-    """Name the matrix products in trace windows, which are the model's own work; None if there are none."""
+    """Report the matrix products in trace windows, the model's own work; return None without any."""
     use = evidence.traces
     known = [(each, each.share) for each in measure_gemms(use) if each.share is not None]
     if use is None or not known:

@@ -16,7 +16,7 @@ NAME = "stale"
 # Calls in a row with one energy, to the last bit.
 FEWEST_CALLS = 8
 # Share of all calls that repeat the energy of the call before, if only few in a row do. Energies of moving
-# atoms that are printed with 4 digits coincide now and then, but the expected change excludes those.
+# atoms that are printed with 4 digits are sometimes equal; the limit on the expected change excludes those.
 SOME = 0.1
 # States with exactly the same forces, to the last bit, while energy and positions differ.
 FEWEST_STATES = 3

@@ -157,10 +157,7 @@ class Recorder:
         Returns:
             The calls, nested ones too; the time in ns, 0 before the end of the first call.
         """
-        calls = self._collected_calls
-        for reference in self.lanes.valuerefs():  # a copy: other threads may start and end
-            lane = reference()
-            calls += 0 if lane is None else lane.calls
+        calls = self._collected_calls + sum(lane.calls for lane in self._living_lanes())
         return calls, 0 if self.recording is None else self.recording.elapsed_ns
 
     def flush(self) -> None:
@@ -280,11 +277,13 @@ class Recorder:
     def _totals(self) -> Counters:
         """Return a copy of the counters, with those of the living lanes added."""
         counters = msgspec.structs.replace(self.counters)
-        for reference in self.lanes.valuerefs():  # a copy: other threads may start and end
-            lane = reference()
-            if lane is not None:
-                _add(counters, lane)
+        for lane in self._living_lanes():
+            _add(counters, lane)
         return counters
+
+    def _living_lanes(self) -> list[Lane]:
+        references = self.lanes.valuerefs()  # a copy: other threads may start and end
+        return [lane for each in references if (lane := each()) is not None]
 
     @property
     def _is_draining_here(self) -> bool:
@@ -356,7 +355,7 @@ class Recorder:
         """
         failure = failure_of_program(reason)  # of this thread: the journal's thread handles no exception
         try:
-            recording.stop(self._undo, [lane for each in self.lanes.valuerefs() if (lane := each())])
+            recording.stop(self._undo, self._living_lanes())
             if reason == "closed" and failure is None:
                 self._guarded("time of contractions", recording.time_products)
         finally:  # also after a Ctrl-C
