@@ -66,9 +66,9 @@ ODD = [
     ["demo", "--calc", LONG],
     ["demo", "--calc", "no.such:factory"],
     ["demo", "--calc", NOT_UTF8],
-    ["demo", "--journal", "no/such/run.jsonl"],
-    ["demo", "--journal", LONG],
-    ["demo", "--journal", "/dev/null"],
+    ["demo", "--output", "no/such/run.jsonl"],
+    ["demo", "--output", LONG],
+    ["demo", "--output", "/dev/null"],
     ["profile", "--system", LONG],
     ["profile", "--output", "x" * 255],
     ["profile", "--frames", "none.xyz"],
@@ -99,9 +99,9 @@ ODD = [
     ["run", "run.jsonl"],
     ["run", "-c", "print(1)"],
     ["run", "-"],
-    ["run", "--journal", LONG, "script.py"],
-    ["run", "--journal", "/dev/null", "script.py"],
-    ["run", "--journal", "no/such/run.jsonl", "script.py"],
+    ["run", "--output", LONG, "script.py"],
+    ["run", "--output", "/dev/null", "script.py"],
+    ["run", "--output", "no/such/run.jsonl", "script.py"],
 ]
 
 
@@ -176,7 +176,7 @@ def test_without_a_working_directory_a_command_is_one_line(words, tmp_path):
 
 
 def test_ctrl_c_is_quiet(folder):
-    command = _command("demo", "--steps", "1000000", "--journal", "long.jsonl")
+    command = _command("demo", "--steps", "1000000", "--output", "long.jsonl")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=SOURCE) as process:
         while process.poll() is None and not Path("long.jsonl").exists():
             time.sleep(0.01)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.errors import InstrumentedCalcError, SettingsError, TargetError
+from instrumented_calc.errors import InstrumentedCalcError, JournalPathError, SettingsError, TargetError
 from instrumented_calc.plain_text import printable
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def guarded(command: Callable[[], int]) -> int:
 
 def _explain(error: Exception) -> tuple[str, int]:
     """Return the message for an error, and the exit code."""
+    if isinstance(error, JournalPathError):
+        return str(error).replace("pass journal= with", "pass --output with"), UNUSABLE_INPUT
     if isinstance(error, (TargetError, SettingsError)):
         return str(error), WRONG_USAGE
     if isinstance(error, InstrumentedCalcError):

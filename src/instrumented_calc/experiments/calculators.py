@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc import integration
 from instrumented_calc.errors import ModelError
 from instrumented_calc.experiments.ranges import LONGEST_SHOWN
-from instrumented_calc.naming import did_you_mean, import_object
+from instrumented_calc.naming import did_you_mean, import_object, is_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +36,16 @@ def _morse() -> Any:
 KNOWN: dict[str, Callable[[], Any]] = {"emt": _emt, "lj": _lennard_jones, "morse": _morse}
 
 
+EXAMPLE = "calc.py:make, where calc.py has: def make(): return MyCalculator()"
+
+
 def build_calculator(spec: str) -> Any:
     """Build a calculator from its name.
 
     Args:
         spec: One of `KNOWN`; a spec of an integration (`orb-v2`, `fennol:FILE.fnx`, `anisoap`); or
-            `package.module:factory`, whose factory is called without arguments; the working directory is
-            searched as well.
+            `package.module:name` or `path/file.py:name`, a calculator or a factory that is called without
+            arguments. A module with a single object needs no name. The working directory is searched.
 
     Raises:
         ModelError: The name is unknown, or the factory cannot be imported or fails.
@@ -52,12 +55,12 @@ def build_calculator(spec: str) -> Any:
     built = integration.build(spec)
     if built is not None:
         return built
-    if ":" not in spec:
+    if not is_module(spec):
         known = [*KNOWN, *offered_specs()]
-        hint = f"{did_you_mean(spec, known)} known: {', '.join(known)}, or package.module:factory".lstrip()
+        hint = did_you_mean(spec, known) or f"known: {', '.join(known)}, or {EXAMPLE}"
         message = f"unknown calculator {spec[:LONGEST_SHOWN]!r}; {hint}"
         raise ModelError(message)
-    return _from_factory(spec)
+    return _from_module(spec)
 
 
 def offered_specs() -> list[str]:
@@ -65,9 +68,25 @@ def offered_specs() -> list[str]:
     return [spec for each in integration.installed() for spec in getattr(each.load(), "SPECS", ())]
 
 
-def _from_factory(spec: str) -> Any:
+def _from_module(spec: str) -> Any:
     try:
-        return import_object(spec)()
-    except Exception as error:
-        message = f"calculator {spec!r} cannot be built: {type(error).__name__}: {error}"
+        found = import_object(spec)
+        calculator = found if _is_calculator(found) or not callable(found) else found()
+    except (Exception, SystemExit) as error:  # a script may end itself
+        reason = (
+            error
+            if isinstance(error, (LookupError, FileNotFoundError))
+            else f"{type(error).__name__}: {error}"
+        )
+        message = f"calculator {spec!r} cannot be built: {reason}"
         raise ModelError(message) from error
+    if not _is_calculator(calculator):
+        kind = type(calculator).__name__
+        message = f"{spec!r} gives {kind}, not a calculator; name one, or a function that returns one"
+        raise ModelError(message)
+    return calculator
+
+
+def _is_calculator(found: Any) -> bool:
+    methods = ("calculate", "evaluate", "get_property", "get_potential_energy")
+    return not isinstance(found, type) and any(callable(getattr(found, name, None)) for name in methods)

@@ -159,7 +159,7 @@ def test_errors_are_one_line_on_stderr(write, tmp_path, capsys, arguments, code)
 
 def test_two_runs_of_the_same_dynamics_are_the_same(capsys):
     for name in ("a.jsonl", "b.jsonl"):
-        assert main(["demo", "--steps", "40", "--journal", name]) == 0
+        assert main(["demo", "--steps", "40", "--output", name]) == 0
     capsys.readouterr()
     assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)

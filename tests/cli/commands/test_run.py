@@ -73,7 +73,7 @@ def test_an_exception_is_shown_as_the_interpreter_would_and_recorded_calls_are_k
 
 
 def test_the_journal_can_be_named(run):
-    run("0", options=["--journal", "mine.jsonl"])
+    run("0", options=["--output", "mine.jsonl"])
     assert len(read_records("mine.jsonl").calls) == 3
 
 

@@ -24,7 +24,7 @@ def compare_all(
             help="Model to compare; repeat the option for each. Default: emt and all installed models."
         ),
     ] = None,
-    system: Annotated[str, typer.Option(help="System, as for profile.")] = "silicon",
+    system: Annotated[str, typer.Option(help="System, as for profile.")] = "copper",
     n_atoms: Annotated[
         int, typer.Option(min=1, help="Number of atoms; rounded to the nearest possible size.")
     ] = 64,
@@ -37,13 +37,13 @@ def compare_all(
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
-    if built.note:
-        typer.echo(f"note: {built.note}", err=True)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"cannot create the folder {output}: {error.strerror}; give another --output"
         raise JournalPathError(message) from error
+    if built.note:
+        typer.echo(f"note: {built.note}", err=True)
     options = ["--system", system, "--n-atoms", str(n_atoms), "--steps", str(steps), "--ensemble", ensemble]
     options += ["--temperature", str(temperature), "--seed", str(seed)]
     specs = calc or known_specs()
@@ -56,7 +56,8 @@ def compare_all(
             on_step("models", done, len(specs))
     title = f"{built.name}, {len(built.atoms)} atoms, {ensemble.upper()}, {steps} steps"
     rows = [_row(each) for each in found]
-    typer.echo(json.dumps(rows, indent=2) if as_json else f"{title}\n{_table(rows)}")
+    word = "failed" if calc else "skipped"  # nobody asked for a model that is not installed
+    typer.echo(json.dumps(rows, indent=2) if as_json else f"{title}\n{_table(rows, word)}")
     if all(each.failure for each in found):
         raise typer.Exit(1)
 
@@ -95,12 +96,12 @@ def _row(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: list[dict[str, Any]], word: str) -> str:
     width = max(len("model"), *(len(row["calc"]) for row in rows))
     lines = [f"{'model':<{width}}" + "".join(f"{heading:>15}" for _, heading, _ in COLUMNS)]
     for row in rows:
         if "failure" in row:
-            lines.append(f"{row['calc']:<{width}}   failed: {row['failure']}")
+            lines.append(f"{row['calc']:<{width}}   {word}: {row['failure']}")
             continue
         cells = ("-" if row[key] is None else form.format(row[key]) for key, _, form in COLUMNS)
         lines.append(f"{row['calc']:<{width}}" + "".join(f"{cell:>15}" for cell in cells))

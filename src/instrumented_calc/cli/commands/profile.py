@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from instrumented_calc.api import Trace
+from instrumented_calc.capture.run.journal_path import wanted_journal
+from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption
 from instrumented_calc.cli.progress import show_progress
 from instrumented_calc.experiments.calculators import build_calculator
 from instrumented_calc.experiments.dynamics import Protocol
@@ -22,14 +24,11 @@ if TYPE_CHECKING:
 MOST_EQUILIBRATION = 100
 DEFAULT_STEPS = 100
 
+COMMAND_OPTIONS = {"context_settings": WRITES_JOURNAL}
+
 
 def profile(
-    calc: Annotated[
-        str,
-        typer.Option(
-            help="emt, lj, orb-v2, orb-v2:random, mace:FILE, fennol:FILE, anisoap or package.module:factory."
-        ),
-    ] = "emt",
+    calc: CalculatorOption = "emt",
     system: Annotated[
         str,
         typer.Option(help="water, silicon, aluminum, iron, copper, benzene, ellipsoids, species-1 to -4."),
@@ -58,12 +57,11 @@ def profile(
     trace: Annotated[
         str, typer.Option(help="Trace windows: auto, off, or one window every N calls.")
     ] = "auto",
-    output: Annotated[
-        Path, typer.Option(help="Journal to write; a number is added if the name is taken.")
-    ] = Path("run.jsonl"),
+    output: JournalOption = Path("run.jsonl"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
+    wanted_journal(output)  # before anything is built
     options: dict[str, Any] = {"journal": output, "summary": False, "trace": _trace(trace)}
     if frames is not None:
         trajectory = read_frames(frames, steps)
@@ -81,9 +79,9 @@ def profile(
             equilibration=min(MOST_EQUILIBRATION, steps) if equilibrate is None else equilibrate,
             seed=seed,
         )
+        calculator = build_calculator(calc)
         if built.note:
             typer.echo(f"note: {built.note}", err=True)
-        calculator = build_calculator(calc)
         with show_progress() as on_step:
             found = profile_dynamics(calculator, built.atoms, protocol, on_step=on_step, **options)
     _print_result(found)

@@ -13,23 +13,29 @@ import typer
 from instrumented_calc.api import Assigned, is_switched_off
 from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import warn
+from instrumented_calc.cli.options import WRITES_JOURNAL
 from instrumented_calc.cli.script import Script
 
 # Everything after the script name belongs to the script.
-COMMAND_OPTIONS = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
+COMMAND_OPTIONS = {
+    "context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True, **WRITES_JOURNAL}
+}
 
 
 def run(
     script: Annotated[list[str], typer.Argument(help="The script and its own arguments.")],
-    journal: Annotated[
-        Path | None, typer.Option(help="Journal to write. Default: run.jsonl; a number is added if taken.")
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Journal to write. Default: run.jsonl; a number is added if taken."
+        ),
     ] = None,
     is_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
 ) -> Any:
     """Run a script and profile every calculator that it assigns to an Atoms object."""
     prepared = Script(script, is_module=is_module)
     if not is_switched_off():
-        assigned = Assigned(journal)
+        assigned = Assigned(output)
         atexit.register(_say_if_nothing_is_recorded, assigned, os.getpid())
     return prepared
 

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.options import CalculatorOption
 from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import TargetError
 from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 
 def scale(
     sizes: Annotated[str, typer.Option(help="Numbers of atoms, separated by commas.")] = "32,108,256,500",
-    calc: Annotated[
-        str, typer.Option(help="Calculator: emt, lj, orb-v2, package.module:factory, ...")
-    ] = "emt",
+    calc: CalculatorOption = "emt",
     system: Annotated[str, typer.Option(help="System: copper, silicon, water, ...")] = "copper",
     replicates: Annotated[int, typer.Option(min=1, help="New processes for each size.")] = 3,
     steps: Annotated[int, typer.Option(min=1, help="MD steps per process.")] = 100,
@@ -47,9 +46,9 @@ def scale(
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
+    run = _run(settings, found, replicates, output, time_limit)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
-    run = _run(settings, found, replicates, output, time_limit)
     for failure in run.failures:
         typer.echo(f"failed: {failure}", err=True)
     if not run.journals:

@@ -144,6 +144,7 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
         on_cell(f"{size} atoms, replicate {replicate}", done, len(cells))
         path = output / _name(size, replicate)
         trouble = _run_cell(settings, size, path, time_limit_s)
+        _claim_folder(output, settings)  # not before the calculator could be built
         if trouble is None:
             run.journals.append(path)
         else:
@@ -160,17 +161,30 @@ def _name(size: int, replicate: int) -> str:
 
 def _check_folder(output: Path, settings: ScaleSettings) -> None:
     """Create the folder, or check that it has the same settings; remove the remains of killed cells."""
-    manifest = output / MANIFEST
-    wanted = asdict(settings)
+    if (output / MANIFEST).exists():
+        _claim_folder(output, settings)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        if not manifest.exists():
-            replace(manifest, (json.dumps(wanted, indent=2) + "\n").encode())
-        found = json.loads(manifest.read_text(encoding="utf-8"))
         for path in output.glob(".n*.partial*.jsonl"):
             match = PARTIAL.fullmatch(path.name)
             if match and not _is_alive(int(match[1])):
                 path.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"cannot write {output}: {error.strerror}; give another --output"
+        raise ExperimentError(message) from error
+    if not os.access(output, os.W_OK):
+        message = f"cannot write {output}: not writable; give another --output"
+        raise ExperimentError(message)
+
+
+def _claim_folder(output: Path, settings: ScaleSettings) -> None:
+    """Write the settings into the folder, or check that those in it are the same."""
+    manifest = output / MANIFEST
+    wanted = asdict(settings)
+    try:
+        if not manifest.exists():
+            replace(manifest, (json.dumps(wanted, indent=2) + "\n").encode())
+        found = json.loads(manifest.read_text(encoding="utf-8"))
     except OSError as error:
         message = f"cannot write {output}: {error.strerror}; give another --output"
         raise ExperimentError(message) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from instrumented_calc import integration
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.integration import Workload
-from instrumented_calc.naming import import_object
+from instrumented_calc.naming import did_you_mean, import_object, is_module
 
 BUILT_IN = ("einsum",)
 
@@ -33,10 +33,10 @@ def find_workload(spec: str) -> Workload:
         found: Workload | None = None if offer is None else offer(spec)
         if found is not None:
             return found
-    if ":" not in spec:
-        message = (
-            f"unknown workload {spec!r}; known: {', '.join(known_workloads())}, or package.module:factory"
-        )
+    if not is_module(spec):
+        known = known_workloads()
+        hint = did_you_mean(spec, known) or f"known: {', '.join(known)}, or package.module:factory"
+        message = f"unknown workload {spec!r}; {hint}"
         raise ExperimentError(message)
     return _from_factory(spec)
 
@@ -49,7 +49,8 @@ def known_workloads() -> list[str]:
 
 def _from_factory(spec: str) -> Workload:
     try:
-        found = import_object(spec)()
+        found = import_object(spec)
+        found = found if isinstance(found, Workload) else found()
     except Exception as error:
         message = f"workload {spec!r} cannot be built: {type(error).__name__}: {error}"
         raise ExperimentError(message) from error

@@ -116,7 +116,7 @@ def find_recipe(name: str) -> Recipe:
     """
     name = ALIASES.get(name, name)
     if name not in KNOWN:
-        hint = f"{did_you_mean(name, KNOWN, cutoff=0.5)} known: {', '.join(KNOWN)}".lstrip()
+        hint = did_you_mean(name, KNOWN, cutoff=0.5) or f"known: {', '.join(KNOWN)}"
         message = f"unknown system {name[:LONGEST_SHOWN]!r}; {hint}"
         raise ExperimentError(message)
     return KNOWN[name]
