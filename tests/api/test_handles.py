@@ -68,6 +68,26 @@ def test_calls_of_collected_calculators_are_counted():
     assert ": 3 calls in " in repr(run)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_counts_only_its_own_calls(tmp_path):
+    script = """
+import gc, os
+from instrumented_calc import recording
+for _ in range(2):
+    atoms.calc = ProfiledCalculator(EMT())
+    atoms.get_forces()
+if os.fork():
+    os.wait()
+else:
+    atoms.positions[0, 0] += 0.1
+    atoms.get_forces()
+    print(recording(atoms.calc).run, flush=True, file=open("shown.txt", "w"))
+    os._exit(0)
+"""
+    stderr_of(tmp_path, script)
+    assert re.search(r"run\.pid\d+\.jsonl: 1 call in ", (tmp_path / "shown.txt").read_text())
+
+
 def test_all_options_of_profiled_are_visible():
     ours, theirs = (inspect.signature(each).parameters for each in (profiled, ProfiledCalculator))
     assert [*ours] == [*theirs]

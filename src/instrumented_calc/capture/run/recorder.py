@@ -91,7 +91,6 @@ class Recorder:
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
         self._early_marks: deque[str] = deque(maxlen=MOST_EARLY_MARKS)
-        self._collected_calls = 0  # of lanes that were collected
         self._wrapped_class = ""  # of the newest wrapped calculator
         self.may_stay_unused = False  # copies may calculate in other processes
         self._retry_at = 0.0  # time before which no journal is created, because that has failed
@@ -103,6 +102,7 @@ class Recorder:
         self.recording: Recording | None = None  # made by the first call, and kept after the end
         self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
         self.counters = Counters(**dict.fromkeys(COUNTED_BY_LANES, 0))
+        self._collected_calls = 0  # of lanes that were collected
         self._lock = threading.RLock()  # of the states; never held on the hot path
         self._pulse = Pulse(self._beat_or_fault)
         self._end_asked: str | None = None  # the reason, if the journal's thread must end the run
