@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from instrumented_calc.cli.given_files import given_files
-from instrumented_calc.intake.outgoing.bundle import write_bundle
-from instrumented_calc.quantities import bytes_of, plural
 
 
 def bundle(
@@ -20,6 +18,9 @@ def bundle(
     output: Annotated[Path, typer.Option(help="Archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
+    from instrumented_calc.intake.outgoing.bundle import write_bundle
+    from instrumented_calc.quantities import bytes_of, plural
+
     written = write_bundle(given_files(runs), output)
     for each in written.left_out:
         typer.echo(f"left out: {each}", err=True)

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from instrumented_calc.analysis.comparison import speed_limits
-from instrumented_calc.analysis.comparison.changes import contraction_changes, finding_changes, memory_changes
-from instrumented_calc.analysis.comparison.comparison import compare as compare_runs
-from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
-from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
-from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
-from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import JournalReadError, TargetError
-from instrumented_calc.journal.first_energies import read_energies
-from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting import comparison as reporting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +78,17 @@ def compare(
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Compare runs before and after a change: faster, slower, or not distinguishable."""
+    from instrumented_calc.analysis.comparison import speed_limits
+    from instrumented_calc.analysis.comparison.changes import (
+        contraction_changes,
+        finding_changes,
+        memory_changes,
+    )
+    from instrumented_calc.analysis.comparison.comparison import compare as compare_runs
+    from instrumented_calc.analysis.comparison.hardware import is_known_key
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.reporting import comparison as reporting
+
     limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
     limits += [speed_limits.least_speedup(require_speedup)] if require_speedup else []
     sides = [[_read(path) for path in side] for side in _sides(runs, before, after)]
@@ -113,6 +114,8 @@ def compare(
 
 
 def _unknown_key(word: str) -> str:
+    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES
+
     return f"--allow {word}: unknown key; known keys: {', '.join((*KEYS, VALUES))}, or a library name"
 
 
@@ -135,6 +138,11 @@ def _sides(
 
 
 def _read(path: Path) -> MeasuredRun:
+    from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
+    from instrumented_calc.analysis.summary import summarize
+    from instrumented_calc.journal.first_energies import read_energies
+    from instrumented_calc.journal.reader import read_journal
+
     result = _result(path)
     if result is not None:
         run = run_of_result(str(path), result)

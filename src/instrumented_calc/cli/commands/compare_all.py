@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.cli.progress import show_progress
 from instrumented_calc.errors import JournalPathError
-from instrumented_calc.experiments.compare_all import known_specs, profile_one
-from instrumented_calc.experiments.systems import build_system
 
 if TYPE_CHECKING:
     from instrumented_calc.experiments.compare_all import Compared
@@ -36,6 +33,10 @@ def compare_all(
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
+    from instrumented_calc.cli.progress import show_progress
+    from instrumented_calc.experiments.compare_all import known_specs, profile_one
+    from instrumented_calc.experiments.systems import build_system
+
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
     try:
         output.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from instrumented_calc.capture.run.journal_path import wanted_journal
 from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption
 from instrumented_calc.cli.progress import show_progress
-from instrumented_calc.experiments.demo import run_demo
 
 COMMAND_OPTIONS = {"context_settings": WRITES_JOURNAL}
 
@@ -22,6 +20,9 @@ def demo(
     output: JournalOption = Path("run.jsonl"),
 ) -> None:
     """Run profiled NVE dynamics of copper; print the summary and the next command."""
+    from instrumented_calc.capture.run.journal_path import wanted_journal
+    from instrumented_calc.experiments.demo import run_demo
+
     wanted_journal(output)  # before anything is built
     with show_progress() as show:
         path, size = run_demo(

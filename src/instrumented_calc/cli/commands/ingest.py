@@ -9,13 +9,7 @@ import typer
 
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
-from instrumented_calc.cli.ingest_figures import draw
-from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import IntakeError, TargetError
-from instrumented_calc.intake.archives.output_folder import write_ours
-from instrumented_calc.intake.ingest import OURS, Bundle
-from instrumented_calc.intake.ingest import ingest as take_in
-from instrumented_calc.reporting.intake.report import build_intake, render_intake_json
 
 if TYPE_CHECKING:
     from instrumented_calc.intake.ingest import Ingested
@@ -45,6 +39,10 @@ def ingest(
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Read bundles of results, validate them and list the conclusions they can and cannot support."""
+    from instrumented_calc.cli.ingest_figures import draw
+    from instrumented_calc.intake.ingest import Bundle
+    from instrumented_calc.intake.ingest import ingest as take_in
+
     given = [Bundle(path) for path in given_files(bundles or ())]
     given += [Bundle(path, "chtc") for path in given_files(chtc or ())]
     given += [Bundle(path, "local") for path in given_files(local or ())]
@@ -61,6 +59,11 @@ def ingest(
 
 def _write_reports(found: Ingested, form: Form) -> str:
     """Write the report next to the tables, as Markdown and JSON; return it in the requested format."""
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.intake.archives.output_folder import write_ours
+    from instrumented_calc.intake.ingest import OURS
+    from instrumented_calc.reporting.intake.report import build_intake, render_intake_json
+
     names = [f"{OURS}/report.md", f"{OURS}/report.json"]
     found.tables += names
     document, machine = build_intake(found), render_intake_json(found)

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.api import Trace
-from instrumented_calc.capture.run.journal_path import wanted_journal
 from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption
-from instrumented_calc.cli.progress import show_progress
-from instrumented_calc.experiments.calculators import build_calculator
-from instrumented_calc.experiments.dynamics import Protocol
-from instrumented_calc.experiments.profile import profile_dynamics, profile_frames
-from instrumented_calc.experiments.replay import read_frames
-from instrumented_calc.experiments.systems import build_system
-from instrumented_calc.reporting.run.final_summary import closing_summary
 
 if TYPE_CHECKING:
     from instrumented_calc.experiments.profile import Profile
@@ -61,6 +52,14 @@ def profile(
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
+    from instrumented_calc.capture.run.journal_path import wanted_journal
+    from instrumented_calc.cli.progress import show_progress
+    from instrumented_calc.experiments.calculators import build_calculator
+    from instrumented_calc.experiments.dynamics import Protocol
+    from instrumented_calc.experiments.profile import profile_dynamics, profile_frames
+    from instrumented_calc.experiments.replay import read_frames
+    from instrumented_calc.experiments.systems import build_system
+
     wanted_journal(output)  # before anything is built
     options: dict[str, Any] = {"journal": output, "summary": False, "trace": _trace(trace)}
     if frames is not None:
@@ -88,6 +87,8 @@ def profile(
 
 
 def _trace(text: str) -> Any:
+    from instrumented_calc.api import Trace
+
     if not text.isdecimal():
         return text
 
@@ -96,6 +97,8 @@ def _trace(text: str) -> Any:
 
 def _print_result(found: Profile) -> None:
     """Show the summary and the next command on stderr, and the journal's path on stdout."""
+    from instrumented_calc.reporting.run.final_summary import closing_summary
+
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if found.conservation:

@@ -7,24 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
-from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.options import CalculatorOption
-from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import TargetError
-from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
-from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.reporting import scaling as reporting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.scaling import Scaling
-    from instrumented_calc.experiments.scaling.sweep import ScaleRun
+    from instrumented_calc.experiments.scaling.sweep import ScaleRun, ScaleSettings
 
 
 def scale(
@@ -44,6 +36,11 @@ def scale(
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
+    from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
+    from instrumented_calc.analysis.summary import summarize
+    from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes
+    from instrumented_calc.journal.reader import read_journal
+
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
     run = _run(settings, found, replicates, output, time_limit)
@@ -76,6 +73,11 @@ def _numbers(text: str) -> list[int]:
 def _run(
     settings: ScaleSettings, sizes: list[int], replicates: int, output: Path, time_limit: float | None
 ) -> ScaleRun:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from instrumented_calc.experiments.scaling.sweep import run_scale
+
     people = Console(stderr=True)
     if not people.is_terminal:
         run = run_scale(
@@ -110,6 +112,9 @@ def _print_cell(name: str, done: int, total: int) -> None:
 def _render(
     scaling: Scaling, settings: ScaleSettings, run: ScaleRun, notes: Sequence[str], form: Form
 ) -> str:
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.reporting import scaling as reporting
+
     if form is Form.json:
         return reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)

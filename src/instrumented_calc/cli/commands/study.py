@@ -7,27 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from instrumented_calc.analysis.study.cells import MODES, usable
-from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.cli.renderers import DOCUMENTS
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.study.plan import Plan
-from instrumented_calc.experiments.study.runner import run_study
-from instrumented_calc.intake.outgoing.safe_csv import as_csv
-from instrumented_calc.journal.new_file import replace
-from instrumented_calc.reporting.forms.figures import render_figure
-from instrumented_calc.reporting.study import report as reporting
-from instrumented_calc.reporting.study.figures import figures_of
-from instrumented_calc.reporting.study.hotspots import hotspots_name, hotspots_rows
-from instrumented_calc.reporting.study.report import render_study_json
-from instrumented_calc.reporting.study.tables import summary_csv, timings_csv
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.study.judgement import Study
+    from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.runner import StudyRun
 
 
@@ -62,6 +48,9 @@ def study(
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Compare NumPy, NumPy with torch's einsum, and torch, and report why one is faster."""
+    from instrumented_calc.analysis.study.judgement import judge_study
+    from instrumented_calc.experiments.study.plan import Plan
+
     plan = Plan(
         workload=workload,
         modes=_words(modes),
@@ -94,6 +83,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _run(plan: Plan, output: Path, time_limit: float, tolerance: float | None) -> StudyRun:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from instrumented_calc.experiments.study.runner import run_study
+
     people = Console(stderr=True)
     if not people.is_terminal:
         return run_study(plan, output, time_limit_s=time_limit, tolerance=tolerance, on_cell=_print_cell)
@@ -117,6 +111,11 @@ def _print_cell(name: str, done: int, total: int) -> None:
 
 def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path, *, figures: bool) -> None:
     """Write the tables, the JSON and the figures."""
+    from instrumented_calc.analysis.study.cells import usable
+    from instrumented_calc.journal.new_file import replace
+    from instrumented_calc.reporting.study.report import render_study_json
+    from instrumented_calc.reporting.study.tables import summary_csv, timings_csv
+
     files = {
         "timings_local.csv": timings_csv(usable(run.cells)).encode(),
         "summary_local.csv": summary_csv(judged.rows).encode(),
@@ -131,12 +130,19 @@ def _write(judged: Study, run: StudyRun, settings: dict[str, Any], output: Path,
 
 def _hotspots(run: StudyRun, workload: str, output: Path) -> dict[str, bytes]:
     """Return the cProfile tables; stale tables of an earlier run are removed."""
+    from instrumented_calc.analysis.study.cells import MODES
+    from instrumented_calc.intake.outgoing.safe_csv import as_csv
+    from instrumented_calc.reporting.study.hotspots import hotspots_name, hotspots_rows
+
     for mode in MODES:
         (output / hotspots_name(workload, mode)).unlink(missing_ok=True)
     return {hotspots_name(workload, each.mode): as_csv(hotspots_rows(each)) for each in run.hotspots}
 
 
 def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
+    from instrumented_calc.reporting.forms.figures import render_figure
+    from instrumented_calc.reporting.study.figures import figures_of
+
     try:
         return {name: content for each in figures_of(judged) for name, content in render_figure(each).items()}
     except ExperimentError as error:
@@ -145,6 +151,9 @@ def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
 
 
 def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form) -> str:
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.reporting.study import report as reporting
+
     if form is Form.json:
         return reporting.render_study_json(judged, settings, run.notes)
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]

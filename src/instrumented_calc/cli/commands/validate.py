@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.given_files import given_files
-from instrumented_calc.journal.validation import validate_journal
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ def validate(
     journals: Annotated[list[Path], typer.Argument(metavar="RUN.JSONL", help="Journals.")],
 ) -> None:
     """Check every line of journals against the schema; exit code 1 if one violates it."""
+    from instrumented_calc.journal.validation import validate_journal
+
     checked = [validate_journal(path) for path in given_files(journals)]
     for each in checked:
         typer.echo(_verdict(each))
