@@ -92,8 +92,8 @@ class ProfiledCalculator(metaclass=_Profiled):
         max_journal: Size in bytes, above 0, beyond which rows are replaced by exact sums per second.
         summary: Whether a summary is printed on stderr when the run ends. Default: yes, except for worker
             processes, MPI ranks other than 0 and under pytest.
-        places: Whether the stacks of the calculating threads are sampled ten times per second, to show in
-            which functions and lines the time is spent.
+        places: Whether the stacks of the calculating threads are sampled ten times per second and a few
+            steps profiled, to show in which functions and lines the time is spent.
 
     Raises:
         NotACalculatorError: `calc` has neither `calculate` nor `evaluate`.

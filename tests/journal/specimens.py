@@ -166,6 +166,17 @@ def ending(calls: int) -> list[msgspec.Struct]:
                 r.SampledStack("driver", 1, 10**8),
             ],
         ),
+        r.StepProfiles(
+            time_ns=calls * 2 * MS,
+            steps=2,
+            usual_ns=4 * MS,
+            profiler_ns=MS,
+            functions=[
+                r.ProfiledFunction("calculator", 6, 3 * MS, "Net.calculate", "", "net.py", 40),
+                r.ProfiledFunction("other", 2, MS, "VelocityVerlet.step", "ase"),
+            ],
+            skipped={"too long": 1},
+        ),
         r.Finding(rule="host-growth", text="memory grows", time_ns=9, numbers={"kb_per_step": 4.0}),
         r.Notice(kind="mark", text="equilibrated", time_ns=5, details={"at": 3}),
         r.RunEnd("closed", calls * 2 * MS, "2026-01-01T01:00:00Z", r.Counters(calls=calls), "specimen"),

@@ -18,6 +18,7 @@ from instrumented_calc.analysis.places import PlaceTotals, measure_places
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
 from instrumented_calc.analysis.soundness.assess import assess_soundness
+from instrumented_calc.analysis.step_functions import StepFunctions, measure_step_functions
 from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
 from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.timing.counts import Count, measure_counts
@@ -154,6 +155,7 @@ class Summary:
     conversions: ConversionTotals | None
     traces: TraceUse | None
     places: PlaceTotals | None
+    step_functions: StepFunctions | None
     gemms: tuple[Gemm, ...]
     conservation: list[Conservation]
     memory: Memory | None
@@ -214,6 +216,7 @@ def summarize(journal: Journal) -> Summary:
         conversions=measure_conversions(journal),
         traces=traces,
         places=measure_places(journal, breakdown),
+        step_functions=measure_step_functions(journal),
         gemms=measure_gemms(traces),
         conservation=measure_conservation(journal),
         memory=measure_memory(calls),

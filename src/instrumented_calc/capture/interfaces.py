@@ -60,6 +60,10 @@ class RecordedRun(Protocol):
     def windows(self) -> Any:
         """Its trace windows, or None before it records."""
 
+    @property
+    def step_profiling(self) -> Any:
+        """Its step profiles, or None before it records."""
+
     def ready(self) -> Any:
         """Return the maker of its rows, starting to record at the first call; None if it does not record."""
 

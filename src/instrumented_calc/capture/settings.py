@@ -30,7 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
         max_journal: Size in bytes above which rows are thinned.
         summary: Whether a summary is printed at the end; None: the default.
         trace: When trace windows open: `auto`, `off`, or a `Trace`.
-        places: Whether stacks are sampled, to show where in the code the time is spent.
+        places: Whether stacks are sampled and steps profiled, to show where in the code the time is spent.
     """
 
     path: str

@@ -121,6 +121,11 @@ class Calls:
         return self.has("window")
 
     @property
+    def profiled(self) -> Mask:
+        """Rows of calls that a step profile slowed, together with the gap before them."""
+        return self.has("profiled")
+
+    @property
     def raised(self) -> Mask:
         """Rows of calls that raised any exception: they have no result, and their times are not compared."""
         mask = np.zeros(len(self), dtype=np.bool_)

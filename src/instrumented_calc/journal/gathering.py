@@ -51,6 +51,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "product_times": records.ProductTimes,
     "traces": records.Trace,
     "places": records.Places,
+    "step_profiles": records.StepProfiles,
     "states": records.State,
     "machines": records.Machine,
     "open_calls": records.OpenCall,

@@ -43,6 +43,7 @@ class Journal:
         product_times: Times of the longest contractions as matrix products, measured at the end of the run.
         traces: Trace windows.
         places: Sampled stacks; each record has all samples so far.
+        step_profiles: Functions in the profiled steps; each record has all so far.
         states: Samples of the simulation state.
         machines: Samples of the machine state, every few seconds.
         open_calls: Calls that had not ended, recorded by the journal's thread.
@@ -71,6 +72,7 @@ class Journal:
     product_times: tuple[records.ProductTimes, ...] = ()
     traces: tuple[records.Trace, ...] = ()
     places: tuple[records.Places, ...] = ()
+    step_profiles: tuple[records.StepProfiles, ...] = ()
     states: tuple[records.State, ...] = ()
     machines: tuple[records.Machine, ...] = ()
     open_calls: tuple[records.OpenCall, ...] = ()

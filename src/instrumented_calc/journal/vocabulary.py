@@ -25,6 +25,11 @@ BETWEEN = "between"
 RECORDER = "recorder"
 # Component of samples at a moment when a call ran that ended before its stack could be read.
 UNSEEN = "*not seen*"
+# Why a step was not profiled.
+OVER_BUDGET = "over budget"
+PROFILER_ACTIVE = "another profiler"
+STEP_TOO_LONG = "too long"
+PYTHON_TOO_OLD = "before Python 3.12"
 # Numbers of threads, read by the libraries when they are loaded, so they must be set before.
 THREAD_COUNTS = (
     "OMP_NUM_THREADS",

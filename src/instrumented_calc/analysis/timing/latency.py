@@ -101,9 +101,11 @@ class SlowCall:
 def steady_calls(calls: Calls) -> tuple[Integers, Warmup | None]:
     """Return the row numbers of steady calls in order of start, and the preceding warm-up.
 
-    Calls that compiled something or were traced are excluded first. The warm-up is None if there is none.
+    Calls that compiled something, were traced or profiled are excluded first. The warm-up is None if there is
+    none.
     """
-    rows = in_order(calls, ~(calls.nested | calls.raised | calls.compiling | calls.traced))
+    excluded = calls.nested | calls.raised | calls.compiling | calls.traced | calls.profiled
+    rows = in_order(calls, ~excluded)
     skipped = warmup_calls(calls.wall_ns[rows])
     if not skipped:
         return rows, None

@@ -17,10 +17,20 @@ from instrumented_calc.journal.records import (
     ProductTimes,
     RunEnd,
     RunStart,
+    StepProfiles,
 )
 
 # Sums since the previous record, records required to read the journal, and few of limited size.
-NEVER_LEFT_OUT = (RunStart, Fields, RunEnd, Contractions, Conversions, ProductTimes, Places)
+NEVER_LEFT_OUT = (
+    RunStart,
+    Fields,
+    RunEnd,
+    Contractions,
+    Conversions,
+    ProductTimes,
+    Places,
+    StepProfiles,
+)
 LEAST_ROOM = 2_000  # bytes
 MARK, NOT_FINITE = "mark", "not-finite"  # kinds with a share of their own
 

@@ -13,6 +13,7 @@ Cold code is slow code: work that most calls do not need is in separate methods,
 from __future__ import annotations
 
 import itertools
+import threading
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,9 @@ class RowMaker:
         descriptions: The `lane` and `phase` records so far.
         signatures: Counts of contractions inside calls.
         live: Evidence for findings during the run.
+        attend_at: The smaller of the following two: what every call compares its number with.
         trace_at: Number of the call from which on a trace window is due or open; None if none is.
+        profile_at: Number of the call from which on a step profile is due or open; None if none is.
     """
 
     # Beyond 30 attributes CPython stops sharing keys: without slots each access would be a search.
@@ -100,12 +103,16 @@ class RowMaker:
         "_origin",
         "_outbox",
         "_phases",
+        "_planning",
+        "_profile_at",
         "_result_checks",
         "_sampler",
         "_single",
         "_squares",
         "_stuck",
+        "_trace_at",
         "append",
+        "attend_at",
         "calculated_ns",
         "clock",
         "descriptions",
@@ -116,7 +123,6 @@ class RowMaker:
         "observers_ns",
         "self_ns",
         "signatures",
-        "trace_at",
     )
 
     def __init__(  # noqa: PLR0913 - the parts of a run
@@ -139,7 +145,10 @@ class RowMaker:
         self.observers_ns = 0
         self.descriptions: list[Any] = []
         self.signatures = SignatureTable()
-        self.trace_at: int | None = None
+        self.attend_at: int | None = None
+        self._trace_at: int | None = None
+        self._profile_at: int | None = None
+        self._planning = threading.RLock()
         self._outbox = outbox
         self._origin = origin
         self._counters = counters
@@ -171,8 +180,34 @@ class RowMaker:
         self._array, self._double, self._single, self._squares = sums_of_squares()
         self.charge(start_cost)
 
+    @property
+    def trace_at(self) -> int | None:
+        """Number of the call from which on a trace window is due or open; None if none is."""
+        return self._trace_at
+
+    @trace_at.setter
+    def trace_at(self, index: int | None) -> None:
+        with self._planning:
+            self._trace_at = index
+            self._attend()
+
+    @property
+    def profile_at(self) -> int | None:
+        """Number of the call from which on a step profile is due or open; None if none is."""
+        return self._profile_at
+
+    @profile_at.setter
+    def profile_at(self, index: int | None) -> None:
+        with self._planning:
+            self._profile_at = index
+            self._attend()
+
+    def _attend(self) -> None:
+        due = [index for index in (self._trace_at, self._profile_at) if index is not None]
+        self.attend_at = min(due, default=None)
+
     def charge(self, spent: int) -> None:
-        """Add the cost of a trace window in ns, counted as ours but not against the sampling budget."""
+        """Add the cost of a window or step profile in ns, counted as ours but not against the budget."""
         self.self_ns += spent
         self.excuse(spent)
 

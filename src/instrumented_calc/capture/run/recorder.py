@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.places.step_profiling import StepProfiling
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
     from instrumented_calc.capture.rows.row_maker import RowMaker
     from instrumented_calc.capture.settings import Settings
@@ -192,6 +193,11 @@ class Recorder:
     def windows(self) -> Windows | None:
         """The trace windows, once there are any."""
         return None if self.recording is None else self.recording.windows
+
+    @property
+    def step_profiling(self) -> StepProfiling | None:
+        """The step profiles, once there can be any."""
+        return None if self.recording is None else self.recording.step_profiling
 
     @property
     def is_worker(self) -> bool:

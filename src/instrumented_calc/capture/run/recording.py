@@ -17,6 +17,7 @@ from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.parts.libraries import TimedLibraries
 from instrumented_calc.capture.places.stack_samples import StackSamples
+from instrumented_calc.capture.places.step_profiling import StepProfiling
 from instrumented_calc.capture.probes.garbage import GarbageProbe
 from instrumented_calc.capture.probes.jax_compile import JaxCompileProbe
 from instrumented_calc.capture.probes.process import ProcessProbe
@@ -82,6 +83,7 @@ class Recording:
         outbox: Carries rows to the journal.
         writer: Writes the journal.
         windows: The trace windows.
+        step_profiling: The step profiles.
         notices: The run's notices.
 
     Raises:
@@ -147,6 +149,13 @@ class Recording:
                 budget=settings.overhead_budget if settings.places else 0,
                 max_journal=settings.max_journal,
                 owner=threading.get_ident(),
+            )
+            self.step_profiling = StepProfiling(
+                self.maker,
+                self._origin,
+                budget=settings.overhead_budget if settings.places else 0,
+                max_journal=settings.max_journal,
+                fault=fault,
             )
             self._head = opening_records(
                 settings, run_id=run_id, parent_run_id=parent_run_id, started=started
@@ -228,6 +237,7 @@ class Recording:
         writer, now = self.writer, self._clock()
         # First, while the calling thread is where the interval ended.
         guarded("stack samples", lambda: self._sample_stacks(now, late_ns), self._fault)
+        guarded("step profiles", lambda: self.step_profiling.beat(now), self._fault)
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
             self.maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
@@ -249,9 +259,10 @@ class Recording:
         self._append_places(now)
 
     def _append_places(self, now: int, *, last: bool = False) -> None:
-        record = self._stack_samples.record(now, last=last)
-        if record is not None:
-            self._append(record)
+        for source in (self._stack_samples, self.step_profiling):
+            record = source.record(now, last=last)
+            if record is not None:
+                self._append(record)
 
     def _counted(self) -> Counters:
         counters = self._totals()
@@ -290,6 +301,7 @@ class Recording:
             lanes: The run's lanes.
         """
         try:
+            guarded("step profiles", self.step_profiling.close, self._fault)
             guarded("probes", self._stop_listening, self._fault)
             for put_back in undo:
                 guarded("timed parts", put_back, self._fault)
@@ -371,6 +383,7 @@ class Recording:
 
     def leave_to_parent(self) -> None:
         """Let go of everything in a forked child, where the recording is the parent's."""
+        self.step_profiling.end_open()
         self.writer.abandon()
         if self.writer.direct:  # closing may block on a network file system
             self._black_box.close()

@@ -1,7 +1,7 @@
 """Turns a calculator's own method into a recorded one; shared by twins and proxies.
 
 The contract that `recorded` (any signature), `_as_ase_calls` (ASE's three arguments, the hot path) and
-`_traced` (trace windows) share:
+`_attended` (trace windows, step profiles) share:
 
 1. Before the call, timed parts are put in place and an `Entry` is pushed on the thread's stack. If the run
    does not record, the real method runs and nothing else happens.
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.calls.first_calls import FirstCalls
     from instrumented_calc.capture.calls.lane import Lane
     from instrumented_calc.capture.parts.components import Components
+    from instrumented_calc.capture.places.step_profiling import StepProfiling
+    from instrumented_calc.capture.tracing.windows import Windows
 
 ABSENT: Any = object()
 CALCULATE = ("atoms", "properties", "system_changes")
@@ -102,9 +104,9 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
         next_index = maker.next_index  # a local is called faster than a slot
         index = next_index()
         entry = Entry(index, maker)
-        trace_at = maker.trace_at
-        if trace_at is not None and index >= trace_at:
-            return _traced(lane, entry, real, self, args, kwargs)
+        attend_at = maker.attend_at
+        if attend_at is not None and index >= attend_at:
+            return _attended(lane, entry, real, self, args, kwargs)
         components = None
         stack = active.stack
         clock = maker.clock
@@ -151,9 +153,9 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
         next_index = maker.next_index  # a local is called faster than a slot
         index = next_index()
         entry = Entry(index, maker)
-        trace_at = maker.trace_at
-        if trace_at is not None and index >= trace_at:
-            return _traced(lane, entry, calculate, self, (atoms, properties, system_changes), {})
+        attend_at = maker.attend_at
+        if attend_at is not None and index >= attend_at:
+            return _attended(lane, entry, calculate, self, (atoms, properties, system_changes), {})
         components = None
         stack = active.stack
         clock = maker.clock
@@ -185,7 +187,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
     return method
 
 
-def _traced(  # noqa: PLR0913, PLR0917 - the data of a call
+def _attended(  # noqa: PLR0913, PLR0917 - the data of a call
     lane: Lane,
     entry: Entry,
     real: Callable[..., Any],
@@ -193,39 +195,70 @@ def _traced(  # noqa: PLR0913, PLR0917 - the data of a call
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """Run and record a call in a trace window, or one for which a window is due but cannot be opened."""
+    """Run and record a call while a trace window or a step profile is due or open."""
     maker = entry.maker
-    stack, clock, windows = active.stack, maker.clock, lane.recorder.windows
-    components = None
+    stack, clock, recorder, before = active.stack, maker.clock, lane.recorder, maker.last_end
+    components = windows = steps = None
     start = 0
-    traced = False
+    outermost = not stack
     try:
         if lane.components is not None:
             components = lane.components.put(entry)
-        traced = windows is not None and windows.enter(entry, stack)
+        steps = _profiling(recorder.step_profiling) if outermost else None
+        windows = _tracing(entry, recorder.windows, stack) if steps is None else None
         stack.append(entry)
-        if traced:
+        if windows is not None:
             entry.ranges.enter("")
         entry.start = start = clock()
         returned = real(calculator, *args, **kwargs)
-        if traced:
+        if windows is not None:
             entry.ranges.leave(0)
         end = clock()
         _leave(stack, entry)
     except BaseException as failure:
-        end = clock()
-        try:
-            _close(lane, entry, components, args, kwargs, start, end, None, failure)
-        finally:
-            if traced:
-                windows.leave(entry, start or end, end)
+        _close_attended(lane, entry, components, args, kwargs, start, clock(), None, failure, windows, steps)
         raise
-    try:
-        _close(lane, entry, components, args, kwargs, start, end, returned, None)
-    finally:
-        if traced:
-            windows.leave(entry, start, end)
+    _close_attended(lane, entry, components, args, kwargs, start, end, returned, None, windows, steps)
+    if outermost and windows is None and recorder.step_profiling is not None:
+        recorder.step_profiling.begin(lane, entry, before, end)
     return returned
+
+
+def _tracing(entry: Entry, windows: Windows | None, stack: list[Entry]) -> Windows | None:
+    """Return the trace windows if they trace this call, which must then be told when it has ended."""
+    due = entry.maker.trace_at
+    traced = windows is not None and due is not None and entry.index >= due and windows.enter(entry, stack)
+    return windows if traced else None
+
+
+def _profiling(steps: StepProfiling | None) -> StepProfiling | None:
+    """Return the step profiles if one is open in this thread, which then ends with this call."""
+    return steps if steps is not None and steps.enter() else None
+
+
+def _close_attended(  # noqa: PLR0913, PLR0917 - the data of a call
+    lane: Lane,
+    entry: Entry,
+    components: Components | FirstCalls | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    start: int,
+    end: int,
+    returned: Any,
+    failure: BaseException | None,
+    windows: Windows | None,
+    steps: StepProfiling | None,
+) -> None:
+    """Finish a call and what attends it, whatever happens on the way."""
+    try:
+        if steps is not None:
+            steps.leave(entry, succeeded=failure is None)
+    finally:
+        try:
+            _close(lane, entry, components, args, kwargs, start, end, returned, failure)
+        finally:
+            if windows is not None:
+                windows.leave(entry, start or end, end)
 
 
 def takes(real: Callable[..., Any], names: tuple[str, ...]) -> bool:

@@ -57,7 +57,9 @@ def result_from_journal(
     wall = calls.wall_ns.astype(np.float64) / NS_PER_MS
     times = frames.sums(wall)
     compiled = frames.sums(calls.compiling) > 0
-    usable = (frames.sums(calls.raised | calls.traced | calls.compiling) == 0) & (frames.counts > 0)
+    usable = (frames.sums(calls.raised | calls.traced | calls.profiled | calls.compiling) == 0) & (
+        frames.counts > 0
+    )
     measured = np.arange(len(times)) >= warmup
     kept = np.flatnonzero(usable & measured)
     if not len(kept):

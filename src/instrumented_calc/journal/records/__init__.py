@@ -35,7 +35,9 @@ from instrumented_calc.journal.records.operations import Trace as Trace
 from instrumented_calc.journal.records.operations import TracedOperation as TracedOperation
 from instrumented_calc.journal.records.places import CodeLine as CodeLine
 from instrumented_calc.journal.records.places import Places as Places
+from instrumented_calc.journal.records.places import ProfiledFunction as ProfiledFunction
 from instrumented_calc.journal.records.places import SampledStack as SampledStack
+from instrumented_calc.journal.records.places import StepProfiles as StepProfiles
 from instrumented_calc.journal.records.readings import Gpu as Gpu
 from instrumented_calc.journal.records.readings import Machine as Machine
 from instrumented_calc.journal.records.readings import State as State

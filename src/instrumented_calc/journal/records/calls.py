@@ -162,6 +162,10 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
         ]
         | UnsetType
     ) = UNSET
+    profiled: (
+        Annotated[bool, meta("A step profile ran during the call and the gap before, and slowed both")]
+        | UnsetType
+    ) = UNSET
     sliced: Annotated[bool, meta("The call is included in a `slice`; do not add it again")] | UnsetType = (
         UNSET
     )

@@ -60,3 +60,42 @@ class Places(Struct, tag="places", tag_field="event"):
     squares_ns2: Annotated[Squares, meta("Sum of the squared times of single samples", "ns^2", "cumulative")]
     lines: Annotated[list[CodeLine], meta("Places in the code")]
     stacks: Annotated[list[SampledStack], meta("Their stacks, those with the most time first")]
+
+
+class ProfiledFunction(Struct, omit_defaults=True):
+    """One function in one part of the profiled steps."""
+
+    part: Annotated[str, meta("`calculator`, `recorder`, or `other`: between calls")]
+    calls: Annotated[Natural, meta("Calls; a generator counts each time it continues", "1", "cumulative")]
+    ns: Annotated[
+        Natural,
+        meta("Time in it without the functions that it calls, an estimate", "ns", "cumulative"),
+    ]
+    function: Annotated[
+        str, meta("Name of the function; empty: summed beyond the limit, or callers too far out")
+    ] = ""
+    package: Annotated[str, meta("Library it belongs to; empty: the user's own code")] = ""
+    file: Annotated[str, meta("Source file of user code")] = ""
+    line: Annotated[Natural, meta("First line of the function")] = 0
+
+
+class StepProfiles(Struct, tag="step_profiles", tag_field="event"):
+    """Functions in the profiled steps so far; a step is from the end of one call to the end of the next.
+
+    Cumulative: the last record has all. Calls are exact. What the interpreter needs to call the profiler was
+    measured on this machine and subtracted from the times. If their sum is still more than `usual_ns`, they
+    are too long by the difference.
+    """
+
+    time_ns: Annotated[Natural, meta("When", "ns")]
+    steps: Annotated[Natural, meta("Profiled steps", "1", "cumulative")]
+    usual_ns: Annotated[
+        Natural, meta("Duration of the steps just before them, without the profiler", "ns", "cumulative")
+    ]
+    profiler_ns: Annotated[
+        Natural, meta("Time in the profiler, in no function's time: an estimate", "ns", "cumulative")
+    ]
+    functions: Annotated[list[ProfiledFunction], meta("Those with the most time first")]
+    skipped: Annotated[
+        dict[str, Natural], meta("Steps that were due, but not profiled, by reason", "1", "cumulative")
+    ] = {}

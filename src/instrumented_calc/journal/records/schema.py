@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, Slice
 from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, Trace
-from instrumented_calc.journal.records.places import Places
+from instrumented_calc.journal.records.places import Places, StepProfiles
 from instrumented_calc.journal.records.readings import Machine, State
 from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
 from instrumented_calc.journal.records.values import meta
@@ -46,6 +46,7 @@ Record: TypeAlias = (
     | ProductTimes
     | Trace
     | Places
+    | StepProfiles
     | State
     | Machine
     | Finding
@@ -71,6 +72,7 @@ RECORDS: tuple[type[Struct], ...] = (
     ProductTimes,
     Trace,
     Places,
+    StepProfiles,
     State,
     Machine,
     Finding,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.timing.breakdown import DRIVER_NAMES
@@ -10,6 +9,8 @@ from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OB
 from instrumented_calc.quantities import count, plural
 from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.source_location import location
+from instrumented_calc.reporting.run.step_functions import function_blocks, why_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +31,11 @@ NAMES = {OBSERVERS: "observers", BETWEEN: "between calls, not seen where", RECOR
 
 
 def places_section(summary: Summary) -> Section | None:
-    """Return the functions and lines with the most time in each part of the run, or None without samples."""
+    """Return the functions and lines with the most time, or None without samples and profiled steps."""
     found = summary.places
+    functions = function_blocks(summary.step_functions, summary.journal)
     if found is None:
-        return None
+        return Section("Where in the code", functions) if functions else None
     rows = [row for part in found.parts for row in _part_rows(part, summary)]
     headings = ("in", "at", "% of wall", "95 % interval", "samples")
     sampled = f"Estimated from {plural(found.samples, 'sample')} of the stack at random moments"
@@ -44,7 +46,9 @@ def places_section(summary: Summary) -> Section | None:
     ]
     if found.unseen:
         remarks.append(f"In {plural(found.unseen, 'sample')} the place was too short to be seen.")
-    return Section("Where in the code", (Table(headings, tuple(rows)), Paragraph(tuple(remarks))))
+    remarks += why_none(summary.step_functions)
+    table = Table(headings, tuple(rows))
+    return Section("Where in the code", (table, Paragraph(tuple(remarks)), *functions))
 
 
 def _part_rows(part: PartPlaces, summary: Summary) -> Iterator[tuple[str, ...]]:
@@ -53,7 +57,9 @@ def _part_rows(part: PartPlaces, summary: Summary) -> Iterator[tuple[str, ...]]:
     if len(part.places) == 1 and not part.places[0].function:
         return
     for place in large[:PLACES_SHOWN]:
-        yield _row(f"- {place_name(place)}", location(place, summary.journal), place.estimate)
+        yield _row(
+            f"- {place_name(place)}", location(place.file, place.line, summary.journal), place.estimate
+        )
         if len(place.details) > 1:
             for detail in place.details[:DETAILS_SHOWN]:
                 if detail.estimate.share >= LEAST_DETAIL * place.estimate.share:
@@ -93,18 +99,6 @@ def _with_package(function: str, package: str) -> str:
     return f"{function} ({package})" if package else function
 
 
-def location(place: SampledPlace, journal: Journal) -> str:
-    """Return file and line of a place in the user's code, the file as seen from the run's folder."""
-    if not place.file:
-        return ""
-    path = PurePath(place.file)
-    folder = journal.start.directory if journal.start is not None else None
-    if isinstance(folder, str) and path.is_relative_to(folder):
-        path = path.relative_to(folder)
-    shown = str(path) if not path.is_absolute() else path.name
-    return identity.one_line(f"{shown}:{place.line}")
-
-
 def largest_place(summary: Summary) -> str:
     """Return one line on the place with the most time, if it takes more than a tenth; else nothing."""
     found = summary.places
@@ -114,6 +108,6 @@ def largest_place(summary: Summary) -> str:
     largest = max(places, key=lambda place: place.estimate.share, default=None)
     if largest is None or largest.estimate.low < LARGE_SHARE:
         return ""
-    where = location(largest, summary.journal)
+    where = location(largest.file, largest.line, summary.journal)
     at = f" at {where}" if where else ""
     return f"{place_name(largest)}{at}: about {100 * largest.estimate.share:.0f} % of the time"
