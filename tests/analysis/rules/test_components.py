@@ -60,6 +60,16 @@ def test_a_pause_of_the_queue_is_not_time_outside(make, found):
     assert finding.numbers["pauses_left_out_s"] == 3600
 
 
+def test_gaps_that_a_step_profile_made_longer_have_no_period(make, found):
+    profiled = range(5, 300, 10)
+    slowed = make(300).every("gap_ns", lambda _: 5 * MS, profiled)
+    assert found(slowed, "time-outside").numbers["period_calls"] == 10
+    slowed.every("profiled", lambda _: True, profiled)
+    finding = found(slowed, "time-outside")
+    assert finding.numbers["period_calls"] is None
+    assert finding.numbers["median_gap_ms"] == found(make(300), "time-outside").numbers["median_gap_ms"]
+
+
 def test_a_geometry_that_is_computed_twice_is_reported_with_the_requested_properties(make, found):
     twice = make(300).every("changes", lambda each: ["positions"] if each % 2 else [])
     twice.every("properties", lambda each: ["stress"] if each % 2 == 0 else ["energy", "forces"])

@@ -26,6 +26,14 @@ def test_each_part_has_min_mean_max_and_variation(summarized):
     assert (spread["between calls"].min_ns, spread["between calls"].max_ns) == (800, 900)
 
 
+def test_profiled_steps_are_left_out(summarized):
+    made = calls((100, {"a": 10}), (200, {"a": 30}), (900, {"a": 700}))
+    made[2].profiled = True
+    spread = summarized(*made).spread
+    assert (spread["a"].calls, spread["a"].max_ns) == (2, 30)
+    assert spread["between calls"].calls == 1
+
+
 def test_one_call_does_not_vary(summarized):
     spread = summarized(Call(index=0, start_ns=0, wall_ns=7)).spread
     assert spread["calculator"].cv is None

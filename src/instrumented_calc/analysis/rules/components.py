@@ -95,6 +95,9 @@ def time_outside(evidence: Evidence) -> Observation:
     outside = breakdown.of_kind("outside") + breakdown.of_kind("observers")
     rows = in_order(calls, ~(calls.nested | calls.sliced) & (calls.gap_ns >= 0))
     gaps = calls.gap_ns[rows]
+    profiled = calls.profiled[rows]
+    if profiled.any():  # gaps that the profiler made longer are neither pauses nor periodic
+        gaps = np.where(profiled, int(median_ns(gaps)), gaps)
     usual = median_ns(gaps) if len(gaps) else 0.0
     step = summary.wall_ns / summary.evaluations.calls if summary.wall_ns else 0.0
     pause = QUEUE_PAUSE * max(usual, step)

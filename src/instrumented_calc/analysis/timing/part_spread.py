@@ -34,6 +34,8 @@ class PartSpread:
 def measure_spread(selection: Selection) -> dict[str, PartSpread]:
     """Return the spread of each component, of the rest of the calls, and of the time between them.
 
+    Profiled steps are left out: they are slow because of the profiler.
+
     Args:
         selection: The calls of a run or phase; thinned intervals have only sums.
 
@@ -41,6 +43,9 @@ def measure_spread(selection: Selection) -> dict[str, PartSpread]:
         Spreads by the names of the breakdown's parts; `between calls` for the time outside.
     """
     calls, rows = selection.calls, selection.rows
+    profiled = calls.profiled
+    if profiled.any():
+        rows = rows[~profiled[rows]]
     if not len(rows):
         return {}
     found = {}
