@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instrumented_calc.journal.vocabulary import (
+    INTERRUPTED,
     OVER_BUDGET,
     PROFILER_ACTIVE,
     PYTHON_TOO_OLD,
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import StepProfiles
 
-REASONS = PYTHON_TOO_OLD, PROFILER_ACTIVE, STEP_TOO_LONG, OVER_BUDGET  # the first that applies is reported
+# The first that applies is reported.
+REASONS = PYTHON_TOO_OLD, PROFILER_ACTIVE, INTERRUPTED, STEP_TOO_LONG, OVER_BUDGET
 
 
 @dataclass(frozen=True, slots=True)

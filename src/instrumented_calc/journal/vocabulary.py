@@ -28,6 +28,7 @@ UNSEEN = "*not seen*"
 # Why a step was not profiled.
 OVER_BUDGET = "over budget"
 PROFILER_ACTIVE = "another profiler"
+INTERRUPTED = "interrupted"
 STEP_TOO_LONG = "too long"
 PYTHON_TOO_OLD = "before Python 3.12"
 # Numbers of threads, read by the libraries when they are loaded, so they must be set before.

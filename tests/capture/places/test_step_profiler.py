@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import cProfile
+import ctypes
 import gc
 import pstats
 import signal
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -20,8 +22,15 @@ from instrumented_calc.capture.places.step_profiler import (
     is_taken,
     measured_cost,
 )
-from instrumented_calc.journal.vocabulary import CALCULATOR, OUTSIDE
+from instrumented_calc.journal.vocabulary import (
+    CALCULATOR,
+    INTERRUPTED,
+    OUTSIDE,
+    PROFILER_ACTIVE,
+    STEP_TOO_LONG,
+)
 
+PATIENCE_S = 60
 needs_312 = pytest.mark.skipif(not IS_HARMLESS, reason="before, every profiler makes ndarray.resize fail")
 pytestmark = [needs_312, pytest.mark.skipif(is_taken(), reason="a tracer or profiler runs these tests")]
 
@@ -106,7 +115,8 @@ def test_times_are_exclusive_and_add_up_to_the_step():
     sums = profiled(twice, inside=busy)
     inside = {getattr(key, "co_name", key): ns for key, _, ns in sums.parts[CALCULATOR]}
     assert inside["builtins", "sum"] > inside["busy"]
-    assert sum(inside.values()) + sum(ns for *_, ns in sums.parts[OUTSIDE]) + sums.profiler_ns == sums.wall_ns
+    times = sum(each.ns for functions in sums.parts.values() for each in functions)
+    assert times + sums.profiler_ns == sums.wall_ns
 
 
 def test_a_function_that_runs_already_has_its_time_but_no_call():
@@ -136,6 +146,40 @@ def test_it_keeps_no_object_of_the_program():
     assert sums is not None
     assert seen == [before]
     assert sys.getrefcount(array) == before
+
+
+def test_it_runs_no_code_of_types_and_functions():
+    class Meta(type):
+        def __hash__(cls):
+            raise AssertionError
+
+        __eq__ = None
+
+    class Strange(list, metaclass=Meta):
+        __module__ = 7
+
+        def __getattribute__(self, name):
+            raise AssertionError
+
+    strange = Strange()
+    append = list.append
+    sums = profiled(lambda: append(strange, 1))
+    assert calls(sums.parts[OUTSIDE])[".Strange.append"] == 1
+
+
+def test_what_the_recorders_own_code_calls_is_the_recorders():
+    found = calls(profiled(twice).parts[CALCULATOR])
+    assert not {"sys.getprofile", "sys.setprofile"} & found.keys()
+
+
+def test_nothing_is_left_for_the_garbage_collector():
+    profiler = StepProfiler(LONG, 0)
+    profiler.start()
+    twice()
+    profiler.enter_call()
+    watch = weakref.ref(sys.getprofile())
+    assert profiler.stop() is not None
+    assert watch() is None
 
 
 def test_other_threads_are_not_profiled():
@@ -184,6 +228,18 @@ def test_a_program_that_ends_profiling_ends_it():
     assert sys.getprofile() is None
 
 
+def test_a_profile_function_of_the_programs_own_in_between_leaves_no_result():
+    """What was called meanwhile is not counted."""
+    profiler = StepProfiler(LONG, 0)
+    profiler.start()
+    saved = sys.getprofile()
+    sys.setprofile(lambda *_: None)
+    leaf()
+    sys.setprofile(saved)
+    assert (profiler.stop(), profiler.reason) == (None, PROFILER_ACTIVE)
+    assert sys.getprofile() is None
+
+
 def test_if_it_is_put_back_after_its_end_it_removes_itself():
     profiler = StepProfiler(LONG, 0)
     profiler.start()
@@ -220,7 +276,7 @@ def test_it_gives_up_after_as_many_events_as_allowed():
         seen.append(sys.getprofile() is not None)
     assert seen[0]
     assert not seen[-1]
-    assert profiler.stop() is None
+    assert (profiler.stop(), profiler.reason) == (None, STEP_TOO_LONG)
 
 
 def test_another_thread_can_end_it():
@@ -232,33 +288,114 @@ def test_another_thread_can_end_it():
     assert profiler.stop() is None
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers")
-def test_a_signal_handlers_exception_passes_wherever_it_strikes():
-    class TimeUp(Exception):  # noqa: N818 - a time limit
-        pass
+def test_an_interrupted_start_of_a_call_gives_no_result():
+    """An exception may strike when the part inside the calculator has begun, but nobody knows of it yet."""
+    profiler = StepProfiler(LONG, 0)
+    profiler.start()
+    profiler.enter_call()
+    leaf()
+    profiler.enter_call()
+    assert sys.getprofile() is None
+    assert (profiler.stop(), profiler.reason) == (None, INTERRUPTED)
 
-    def handler(*_):
-        raise TimeUp
 
-    def work(until, limit):
-        signal.setitimer(signal.ITIMER_REAL, limit)
-        while time.monotonic() < until:
+# -- exceptions from outside --------------------------------------------------------------------------------
+
+
+class TimeUp(Exception):  # noqa: N818 - a time limit
+    pass
+
+
+def busy(first):
+    """Do something, then call functions, and let the interpreter look for signals.
+
+    A signal may be delivered to a thread that just starts, such as pytest's own, which watches for hangs.
+    Then the main thread learns of it only when it next takes the interpreter's lock.
+    """
+    first()
+    late = time.monotonic() + PATIENCE_S
+    while time.monotonic() < late:
+        for _ in range(1_000):
             leaf()
+        time.sleep(0)
 
+
+@pytest.fixture
+def no_collections():
+    """Run no collection: Python drops what is raised while a callback of the collector runs."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers")
+@pytest.mark.parametrize("error", [TimeUp, KeyboardInterrupt, TimeoutError, KeyError, RecursionError])
+def test_a_signal_handlers_exception_arrives_once_wherever_it_strikes(error):
+    def handler(_, frame):
+        struck.append(frame.f_code.co_name)
+        raise error
+
+    struck = []
     before = signal.signal(signal.SIGALRM, handler)
-    gc.disable()  # Python drops what is raised while a callback of the collector runs
     try:
-        for number in range(50):
+        for number in range(40):
             profiler = StepProfiler(LONG, 0)
             profiler.start()
-            until = time.monotonic() + 20
-            with pytest.raises(TimeUp):
-                work(until, 0.0005 + number * 1e-6)
-            profiler.stop()
+            with pytest.raises(error):
+                busy(lambda: signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 1e-6))  # noqa: B023 - at once
+            assert len(struck) == number + 1
+            if struck[-1] == "watch":
+                assert sys.getprofile() is None
+            sums = profiler.stop()
             assert sys.getprofile() is None
+            assert (sums is None) == (profiler.reason == INTERRUPTED)
     finally:
-        gc.enable()
         signal.signal(signal.SIGALRM, before)
+    assert "watch" in struck  # the profiler takes most of the time here
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("error", [TimeUp, TimeoutError, SystemExit])
+def test_an_exception_set_by_another_thread_arrives_once(error):
+    main, go = threading.get_ident(), threading.Semaphore(0)
+    rounds = 20
+
+    def strike():
+        for number in range(rounds):
+            go.acquire()
+            time.sleep(0.001 + number * 1e-6)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(error))
+
+    worker = threading.Thread(target=strike)
+    worker.start()
+    for _ in range(rounds):
+        profiler = StepProfiler(LONG, 0)
+        profiler.start()
+        with pytest.raises(error):
+            busy(go.release)
+        profiler.stop()
+        assert sys.getprofile() is None
+    worker.join()
+
+
+def test_a_program_at_its_recursion_limit_sees_only_its_own_exception():
+    """Our function needs a level, too: a program that comes as near to its limit fails a level earlier."""
+
+    def deeper(depth):
+        return deeper(depth + 1) if depth < most else leaf()
+
+    outer = StepProfiler(LONG, 0)
+    most = sys.getrecursionlimit()
+    outer.start()
+    with pytest.raises(RecursionError):
+        deeper(0)
+    sums = outer.stop()
+    assert sys.getprofile() is None
+    assert (sums is None) == (outer.reason != "")
+
+
+# -- what it costs ------------------------------------------------------------------------------------------
 
 
 def test_its_cost_is_measured():

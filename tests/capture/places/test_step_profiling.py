@@ -18,7 +18,8 @@ from tests.capture.zoo import Spring, copper
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc.capture.places.step_profiler import IS_HARMLESS, is_taken
+from instrumented_calc.capture.places import step_profiling
+from instrumented_calc.capture.places.step_profiler import IS_HARMLESS, StepProfiler, is_taken
 
 PATIENCE_S = 60
 needs_312 = pytest.mark.skipif(not IS_HARMLESS, reason="before, every profiler makes ndarray.resize fail")
@@ -201,24 +202,20 @@ def test_no_step_is_profiled_beside_the_programs_own_profiler():
 
 @needs_312
 @untraced
-def test_a_step_that_calls_too_many_functions_is_given_up_and_tried_again_later():
-    class Storm(Spring):
-        def calculate(self, *args, **kwargs):
-            for _ in range(20_000):
-                in_calculator()
-            super().calculate(*args, **kwargs)
-
-    atoms = wrapped(Storm(), overhead_budget=0.2)
-    recorder = recording(atoms.calc).run._recorder
+def test_a_step_that_calls_too_many_functions_is_given_up_and_tried_again_later(monkeypatch):
+    atoms = wrapped(Counted())
 
     def has_given_up():
-        found = recorder.step_profiling
+        found = recording(atoms.calc).run._recorder.step_profiling
         return found is not None and found._skipped["too long"]
 
-    until(has_given_up, lambda: step(atoms))
+    with monkeypatch.context() as patch:
+        patch.setattr(step_profiling, "StepProfiler", lambda _, event_ns: StepProfiler(20, event_ns))
+        until(has_given_up, lambda: step(atoms))
     assert sys.getprofile() is None
+    until(lambda: steps_of(atoms) >= 1, lambda: step(atoms))
     recording(atoms.calc).close()
-    assert last_profile()["skipped"]["too long"] == 1
+    assert last_profile()["skipped"]["too long"] >= 1
 
 
 # -- nothing is left of them --------------------------------------------------------------------------------
@@ -267,6 +264,66 @@ def test_a_call_that_fails_ends_a_profile_and_its_exception_is_the_programs():
     recording(atoms.calc).close()
     failed = read_records().calls[-1]
     assert (failed["failure"], failed["profiled"]) == ("KeyError", True)
+
+
+@needs_312
+@untraced
+@pytest.mark.parametrize("name", ["start", "enter_call", "stop"])
+@pytest.mark.parametrize("after", [False, True])
+def test_an_interrupt_at_the_ends_of_a_profile_reaches_the_program_once(monkeypatch, name, after):
+    """Ctrl-C may strike there, too: what it finds half done must be off afterwards."""
+    real, raised = getattr(StepProfiler, name), []
+
+    def interrupted(self):
+        if threading.current_thread() is not threading.main_thread():  # it measures what a profile costs
+            return real(self)
+        if after:
+            real(self)
+        raised.append(name)
+        raise KeyboardInterrupt
+
+    atoms = wrapped(Spring())
+    with monkeypatch.context() as patch:
+        patch.setattr(StepProfiler, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            until(lambda: raised, lambda: step(atoms))
+    assert sys.getprofile() is None
+    for _ in range(50):
+        step(atoms)
+        assert sys.getprofile() is None
+    assert recording(atoms.calc).run._recorder.maker.attend_at is None
+    assert raised == [name]
+    recording(atoms.calc).close()
+    assert read_records().of("notice") == []
+
+
+@needs_312
+@untraced
+def test_an_exception_in_the_middle_leaves_no_result_and_later_steps_are_profiled():
+    atoms = wrapped(Spring())
+    in_the_middle(atoms)
+    sys.setprofile(None)  # as the interpreter does
+    until(lambda: steps_of(atoms) >= 1, lambda: step(atoms))
+    recording(atoms.calc).close()
+    assert last_profile()["skipped"]["interrupted"] == 1
+
+
+@needs_312
+@untraced
+def test_an_audit_hook_that_forbids_profilers_ends_step_profiles_alone(monkeypatch):
+    def forbidden():
+        message = "no profilers here"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(step_profiling, "measured_cost", forbidden)
+    atoms = wrapped(Spring())
+    late = time.monotonic() + 1
+    while time.monotonic() < late:
+        step(atoms)
+    recording(atoms.calc).close()
+    records = read_records()
+    assert [each["kind"] for each in records.of("notice")] == ["recorder-fault"]
+    assert records.of("run_end")[0]["counters"]["faults"] == 1
 
 
 @needs_312

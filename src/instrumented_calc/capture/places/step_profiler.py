@@ -6,16 +6,29 @@ program's own fails on Python 3.12 and later.
 
 Before Python 3.12, every kind of profiler holds a reference to the object whose C method is called, and
 numpy then refuses `ndarray.resize`. So there is no step profile there.
+
+The interpreter removes a profile function that raises, and passes the exception to the program. So what a
+signal handler or another thread raises while ours runs reaches the program once, and the profile is over.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import deque
+from pathlib import Path
+from threading import local
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from instrumented_calc.foreign import is_foreign
-from instrumented_calc.journal.vocabulary import CALCULATOR, OUTSIDE
+from instrumented_calc.journal.vocabulary import (
+    CALCULATOR,
+    INTERRUPTED,
+    OUTSIDE,
+    PROFILER_ACTIVE,
+    STEP_TOO_LONG,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +39,14 @@ TOOLS = range(6)  # of sys.monitoring
 DEEPEST_STACK = 1_000
 CALIBRATION_CALLS, CALIBRATIONS = 400, 3
 LONG = 10**9
+RECORDER_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
+SETPROFILE = "sys", "setprofile"
+# C functions of Python that our own code calls during a step: by module, or by the address of the type.
+OWN_CALLS = "", ""
+STANDARD = frozenset((*sys.stdlib_module_names, *map(id, (dict, list, set, str, tuple, deque, local))))
+# What a mistake of ours in the profile function would raise. Nothing else is caught there: an exception of a
+# builtin class that another thread has set, a TimeoutError for example, cannot be told from our own.
+OWN_FAULTS = AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError
 
 # The code of a Python function; module and name of a C function; None: a caller beyond the limit.
 FunctionKey: TypeAlias = "CodeType | tuple[str, str] | None"
@@ -70,11 +91,12 @@ def is_taken() -> bool:
 
 
 class _FunctionCell:
-    __slots__ = ("calls", "in_c", "key", "ns")
+    __slots__ = ("calls", "in_c", "is_ours", "key", "ns")
 
-    def __init__(self, key: FunctionKey, *, in_c: bool = False) -> None:
+    def __init__(self, key: FunctionKey, *, in_c: bool = False, is_ours: bool = False) -> None:
         self.key = key
         self.in_c = in_c
+        self.is_ours = is_ours
         self.calls = self.ns = 0
 
 
@@ -87,15 +109,15 @@ class StepProfiler:
 
     Attributes:
         most_events: As above.
-        exhausted: Whether it gave up because of that.
+        reason: Why there is no result; empty as long as there may be one.
         expired: Set it in another thread to end the profile at the next event.
     """
 
     def __init__(self, most_events: int, event_ns: int) -> None:
         self.most_events = most_events
-        self.exhausted = self.expired = False
+        self.expired = False
+        self.reason = ""
         self._event_ns = event_ns
-        self._complete = True
         self._parts: dict[str, dict[Any, _FunctionCell]] = {}
         self._began = 0
         self._watch: Any = None
@@ -109,17 +131,24 @@ class StepProfiler:
 
     def enter_call(self) -> None:
         """Continue with the calculator."""
-        self._enter()
+        if CALCULATOR in self._parts:  # an exception came in between when the last call was entered
+            self.give_up()
+        else:
+            self._enter()
 
     def stop(self) -> StepSums | None:
         """End; None if the program has replaced the profiler, or the step took too long."""
-        if sys.getprofile() is self._watch:
+        found = sys.getprofile()
+        if found is self._watch:
             sys.setprofile(None)
-        else:
-            self._complete = False
+        elif not self.reason:
+            self.reason = INTERRUPTED if found is None else PROFILER_ACTIVE
         ended = perf_counter_ns()
         self.expired = True  # should the program put it back
-        if not self._complete:
+        self._watch = self._enter = None  # they refer to this object
+        if any(SETPROFILE in cells for cells in self._parts.values()):
+            self.reason = self.reason or PROFILER_ACTIVE  # and since put back
+        if self.reason:
             return None
         parts = {
             part: [FunctionSum(cell.key, cell.calls, max(cell.ns, 0)) for cell in cells.values()]
@@ -129,9 +158,10 @@ class StepProfiler:
 
     def give_up(self) -> None:
         """End without a result; in the profiled thread."""
-        self._complete = False
-        if sys.getprofile() is self._watch:
+        self.reason = self.reason or INTERRUPTED
+        if self._watch is not None and sys.getprofile() is self._watch:
             sys.setprofile(None)
+        self._watch = self._enter = None
 
     def _functions(  # noqa: C901, PLR0915 - closures, the fastest there is
         self, running: list[CodeType]
@@ -142,6 +172,7 @@ class StepProfiler:
             running: The functions that the thread is in, outermost first.
         """
         cells: dict[Any, _FunctionCell] = {}
+        kept: list[Any] = []  # alive, so that no other type gets the same address
         self._parts[OUTSIDE] = cells
         stack = [_cell_of(code, cells) for code in running]
         base = cells[None] = _FunctionCell(None)
@@ -150,7 +181,7 @@ class StepProfiler:
         clock = perf_counter_ns
         last = clock()
 
-        def watch(  # noqa: C901 - runs at every call of a function: no call is spent on structure
+        def watch(  # noqa: C901, PLR0912 - runs at every call of a function: no call is spent on structure
             frame: FrameType, event: str, arg: Any
         ) -> None:
             nonlocal node, last, left
@@ -159,15 +190,15 @@ class StepProfiler:
             left -= 1
             try:
                 if left < 0 or self.expired:
-                    self.exhausted = left < 0
-                    self.give_up()
+                    self.reason = STEP_TOO_LONG if left < 0 else INTERRUPTED
+                    sys.setprofile(None)
                     return
                 if event == "call":
                     code = frame.f_code
                     key = id(code)  # the hash of code takes long; the cell keeps the code alive
                     found = cells.get(key)
                     if found is None:
-                        found = cells[key] = _FunctionCell(code)
+                        found = cells[key] = _new_cell(code)
                     found.calls += 1
                     stack.append(node)
                     node = found
@@ -178,18 +209,30 @@ class StepProfiler:
                             node = stack.pop()
                         node = stack.pop() if stack else base
                 elif event == "c_call":
-                    name = arg.__module__ or type(arg.__self__), arg.__name__
+                    owner = arg.__module__
+                    name: Any = owner, arg.__name__
+                    if type(owner) is not str:  # a method; a metaclass may define the hash of its type
+                        owner = type(arg.__self__)
+                        name = id(owner), arg.__name__
+                    if node.is_ours and name[0] in STANDARD:
+                        name = OWN_CALLS
                     found = cells.get(name)
                     if found is None:
-                        found = cells[name] = _FunctionCell(_c_function(*name), in_c=True)
+                        kept.append(owner)
+                        found = cells[name] = _c_cell(owner, name)
                     found.calls += 1
                     stack.append(node)
                     node = found
                 elif node.in_c:
                     node = stack.pop() if stack else base
-            except Exception as error:
-                self.give_up()
-                if is_foreign(error):
+            except OWN_FAULTS as error:
+                self.reason = INTERRUPTED
+                sys.setprofile(None)
+                try:
+                    must_pass = is_foreign(error)
+                except RecursionError:  # the program is at its limit, and may continue there
+                    must_pass = False
+                if must_pass:
                     raise
             last = clock() + event_ns
 
@@ -205,7 +248,20 @@ class StepProfiler:
 
 
 def _cell_of(code: CodeType, cells: dict[Any, _FunctionCell]) -> _FunctionCell:
-    return cells.setdefault(id(code), _FunctionCell(code))
+    found = cells.get(id(code))
+    if found is None:
+        found = cells[id(code)] = _new_cell(code)
+    return found
+
+
+def _new_cell(code: CodeType) -> _FunctionCell:
+    return _FunctionCell(code, is_ours=code.co_filename.startswith(RECORDER_FOLDER))
+
+
+def _c_cell(owner: str | type, name: tuple[Any, str]) -> _FunctionCell:
+    if name is OWN_CALLS:
+        return _FunctionCell(_new_cell.__code__, in_c=True)
+    return _FunctionCell(_c_function(owner, name[1]), in_c=True)
 
 
 def _running() -> list[CodeType]:
@@ -222,7 +278,7 @@ def _c_function(owner: str | type, name: str) -> tuple[str, str]:
     """Return module and name of a C function, given its module, or the type of the object it belongs to."""
     if isinstance(owner, type):
         module = vars(type)["__module__"].__get__(owner)  # whatever its metaclass does
-        return str(module), f"{vars(type)['__name__'].__get__(owner)}.{name}"
+        return module if type(module) is str else "", f"{vars(type)['__name__'].__get__(owner)}.{name}"
     return owner, name
 
 

@@ -26,6 +26,7 @@ from instrumented_calc.capture.places.step_profiler import (
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.records import StepProfiles
 from instrumented_calc.journal.vocabulary import (
+    INTERRUPTED,
     OVER_BUDGET,
     PROFILER_ACTIVE,
     PYTHON_TOO_OLD,
@@ -64,7 +65,7 @@ class _OpenStep(NamedTuple):
 
 class _EndedStep(NamedTuple):
     sums: StepSums | None
-    too_long: bool
+    reason: str
     most_ns: float
     usual_ns: int
 
@@ -118,7 +119,13 @@ class StepProfiling:
         step = self._open
         if step is None or step.thread != threading.get_ident():
             return False
-        step.profiler.enter_call()
+        try:
+            step.profiler.enter_call()
+        except BaseException as error:
+            self._fail(error)
+            if is_foreign(error):
+                raise
+            return False
         return True
 
     def leave(self, entry: Entry, *, succeeded: bool) -> None:
@@ -136,11 +143,11 @@ class StepProfiling:
             sums = step.profiler.stop()
             self._maker.profile_at = None
             if succeeded:
-                self._ended.append(_EndedStep(sums, step.profiler.exhausted, step.most_ns, step.usual_ns))
+                self._ended.append(_EndedStep(sums, step.profiler.reason, step.most_ns, step.usual_ns))
             else:
                 self._drop(step, RETRY_NS)
             self._forget()
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             if is_foreign(error):
                 raise
@@ -161,23 +168,25 @@ class StepProfiling:
         try:
             usual = max(end - before, 1)
             most = self._share * (end - self._origin) - self._spent - HANDLING_NS
-            if most < self._cost * usual:
-                self._put_off(int((self._cost * usual - most) / self._share) + 1, OVER_BUDGET)
+            later = max((end - self._origin) // 4, RETRY_NS)
+            if most < self._cost * usual:  # which may have been an unusually long step
+                wait = int((self._cost * usual - most) / self._share) + 1
+                self._put_off(min(wait, later), OVER_BUDGET)
             elif is_taken():
-                self._put_off(max((end - self._origin) // 4, RETRY_NS), PROFILER_ACTIVE)
+                self._put_off(later, PROFILER_ACTIVE)
             elif _is_last_step(lane):
                 self._put_off(RETRY_NS)
             elif self._one_at_a_time.acquire(blocking=False):
                 profiler = StepProfiler(int(most / (SAFETY * event.total_ns)), int(event.shown_ns))
                 self._open = _OpenStep(threading.get_ident(), profiler, end, most, usual)
                 profiler.start()
-        except Exception as error:
+        except BaseException as error:
             self._fail(error)
             if is_foreign(error):
                 raise
 
-    def _fail(self, error: Exception) -> None:
-        """Profile no more steps: what failed once is not reliable."""
+    def _fail(self, error: BaseException) -> None:
+        """Profile no more steps: what failed once, or was interrupted halfway, is not reliable."""
         self.close()
         if not is_foreign(error):
             self._fault("step profiles", error)
@@ -208,6 +217,13 @@ class StepProfiling:
         """
         if self._stopped:
             return
+        try:
+            self._look(now)
+        except Exception as error:  # noqa: BLE001 - no code of the user runs here, except an audit hook
+            self.close()
+            self._fault("step profiles", error)
+
+    def _look(self, now: int) -> None:
         self._add_ended(now)
         if self._open is not None:
             self._let_go_if_idle(self._open, now)
@@ -229,8 +245,8 @@ class StepProfiling:
         began = time.thread_time_ns()
         sums = step.sums
         if sums is None:
-            self._skipped[STEP_TOO_LONG if step.too_long else PROFILER_ACTIVE] += 1
-            cost = int(step.most_ns) if step.too_long else 0
+            self._skipped[step.reason or INTERRUPTED] += 1
+            cost = int(step.most_ns) if step.reason == STEP_TOO_LONG else 0
             self._cost = max(SAFETY * cost / step.usual_ns, self._cost)
         else:
             cost = sums.profiler_ns

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.journal.vocabulary import (
     CALCULATOR,
+    INTERRUPTED,
     OVER_BUDGET,
     PROFILER_ACTIVE,
     PYTHON_TOO_OLD,
@@ -30,6 +31,7 @@ PARTS = {CALCULATOR: "calculator", RECORDER: "profiler"}
 WHY_NONE = {
     OVER_BUDGET: "the run was too short for its overhead budget",
     PROFILER_ACTIVE: "another profiler, tracer or debugger was active",
+    INTERRUPTED: "an exception or the program itself ended the profile",
     STEP_TOO_LONG: "a step calls so many functions that a profile exceeds the overhead budget",
     PYTHON_TOO_OLD: "that needs Python 3.12 or later",
 }
