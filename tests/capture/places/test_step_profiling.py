@@ -18,6 +18,7 @@ from tests.capture.zoo import Spring, copper
 from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.capture.open_calls import active, extras_of
 from instrumented_calc.capture.places import step_profiling
 from instrumented_calc.capture.places.step_profiler import IS_HARMLESS, StepProfiler, is_taken
 
@@ -264,6 +265,30 @@ def test_a_call_that_fails_ends_a_profile_and_its_exception_is_the_programs():
     recording(atoms.calc).close()
     failed = read_records().calls[-1]
     assert (failed["failure"], failed["profiled"]) == ("KeyError", True)
+
+
+@needs_312
+@untraced
+def test_a_step_that_compiled_something_is_not_used():
+    class Compiling(Spring):
+        compiles = False
+
+        def calculate(self, *args, **kwargs):
+            if self.compiles:
+                extras_of(active.stack[-1])["compile_ns"] = {"a compiler": 1}  # as the listeners do
+            super().calculate(*args, **kwargs)
+
+    inner = Compiling()
+    atoms = wrapped(inner)
+    in_the_middle(atoms)
+    steps = steps_of(atoms)
+    inner.compiles = True
+    step(atoms)
+    inner.compiles = False
+    assert not profile_open()
+    recording(atoms.calc).close()
+    assert read_records().calls[-1]["profiled"]
+    assert last_profile()["steps"] == steps
 
 
 @needs_312

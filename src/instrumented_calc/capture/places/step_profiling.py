@@ -133,16 +133,18 @@ class StepProfiling:
 
         Args:
             entry: The call's entry.
-            succeeded: Whether the call raised nothing: another one is no step like the others.
+            succeeded: Whether the call raised nothing. Steps that failed, or compiled something, differ from
+                the others and are not used.
         """
         step = self._open
         try:
-            extras_of(entry)["profiled"] = True
+            extras = extras_of(entry)
+            extras["profiled"] = True
             if step is None:  # the run has ended since
                 return
             sums = step.profiler.stop()
             self._maker.profile_at = None
-            if succeeded:
+            if succeeded and "compile_ns" not in extras:
                 self._ended.append(_EndedStep(sums, step.profiler.reason, step.most_ns, step.usual_ns))
             else:
                 self._drop(step, RETRY_NS)
