@@ -148,7 +148,7 @@ class StepProfiling:
                 self._ended.append(_EndedStep(sums, step.profiler.reason, step.most_ns, step.usual_ns))
             else:
                 self._drop(step, RETRY_NS)
-            self._forget()
+            self._forget(step)
         except BaseException as error:
             self._fail(error)
             if is_foreign(error):
@@ -193,9 +193,11 @@ class StepProfiling:
         if not is_foreign(error):
             self._fault("step profiles", error)
 
-    def _forget(self) -> None:
+    def _forget(self, step: _OpenStep) -> None:
+        if self._open is not step:  # the other thread has forgotten it, and the next may have begun
+            return
         self._open = None
-        with contextlib.suppress(RuntimeError):  # both threads may have found that it has ended
+        with contextlib.suppress(RuntimeError):
             self._one_at_a_time.release()
 
     def _drop(self, step: _OpenStep, wait_ns: int) -> None:
@@ -269,7 +271,7 @@ class StepProfiling:
             return
         step.profiler.expired = True
         self._drop(step, now - self._origin)
-        self._forget()
+        self._forget(step)
 
     def record(self, now: int, *, last: bool = False) -> StepProfiles | None:
         """Return the record of all steps so far, if there are new ones.
