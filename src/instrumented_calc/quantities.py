@@ -114,16 +114,28 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 
 def percents(shares: list[float]) -> list[str]:
-    """Format fractions that add up to one so that the printed figures add up to 100.0.
+    """Format fractions that add up to one so that the printed figures add up to 100.0."""
+    return [f"{tenths / 10:.1f}" for tenths in apportion(shares, 1000)]
 
-    Round down and give the remainder to the largest fractions: the method of Hare and Niemeyer.
+
+def apportion(shares: list[float], units: int) -> list[int]:
+    """Divide whole units among fractions.
+
+    Round down and give the remainder to the largest remaining fractions: the method of Hare and Niemeyer.
+
+    Args:
+        shares: Fractions of all units.
+        units: Number of units, such as 100 for percentages.
+
+    Returns:
+        The units of each; if the fractions add up to one, they add up to `units`.
     """
-    tenths = [int(1000 * share) for share in shares]
-    missing = round(1000 * sum(shares)) - sum(tenths)
-    order = sorted(range(len(shares)), key=lambda place: tenths[place] - 1000 * shares[place])
+    whole = [int(units * share) for share in shares]
+    missing = round(units * sum(shares)) - sum(whole)
+    order = sorted(range(len(shares)), key=lambda place: whole[place] - units * shares[place])
     for place in order[: max(missing, 0)]:
-        tenths[place] += 1
-    return [f"{tenth / 10:.1f}" for tenth in tenths]
+        whole[place] += 1
+    return whole
 
 
 def number(value: float | None) -> str:
