@@ -8,6 +8,8 @@ from pathlib import Path
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 (USE,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
+LABEL = "{:<9}".format  # of a row of the summary
+
 SET_UP = """
 from ase import Atoms, units
 from ase.build import bulk
@@ -33,11 +35,18 @@ def test_the_three_lines_of_use_profile_a_run(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run.jsonl").exists()
-    headings = [line.split()[0] for line in done.stderr.splitlines()]
-    assert headings[2:] == [
-        line.split()[0] for line in README.split("on stderr):")[1].split("```")[1].splitlines()[3:]
-    ]
-    assert len(done.stderr.splitlines()) <= 14
+    shown, promised = (
+        done.stderr.splitlines(),
+        README.split("on stderr):")[1].split("```")[1].splitlines()[1:],
+    )
+    assert {line[:9] for line in promised[1:]} == {
+        *map(LABEL, ("run", "speed", "time", "", "physics", "memory", "next"))
+    }
+    assert max(map(len, promised)) <= 80
+    assert {LABEL(name) for name in ("run", "speed", "time", "memory", "next")} <= {
+        line[:9] for line in shown
+    }
+    assert max(map(len, shown[:-1])) <= 80  # the last line has the path of the journal
 
 
 def test_there_are_exactly_two_commands_for_a_fresh_machine():

@@ -26,7 +26,7 @@ from instrumented_calc.capture.settings import (
     checked_settings,
 )
 from instrumented_calc.capture.settings import is_switched_off as asks_for_off
-from instrumented_calc.capture.stderr import write_for_people
+from instrumented_calc.capture.stderr import stream_for_people, write_for_people
 from instrumented_calc.capture.trace_settings import AUTO, Trace
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.capture.wrapping import proxy as proxies
@@ -460,7 +460,7 @@ def _print_summary(recorder: Recorder) -> None:
         return
     text = _summary_or_reason(recorder.path)
     with own_faults_dropped():  # stderr may be closed
-        write_for_people(f"{text}\n", patience_s=1)
+        write_for_people(f"{_coloured(text)}\n", patience_s=1)
 
 
 _cell_runs = CellRuns(_print_summary)
@@ -477,8 +477,19 @@ def _summary_or_reason(path: Path) -> str:
 
 
 def _summary_of(path: Path) -> str:
-    if path.stat().st_size > SUMMARY_BYTES:
-        return f"{path.name}  complete; too large to summarise now\nnext      instrumented-calc report {path}"
-    from instrumented_calc.reporting.run.final_summary import closing_summary  # noqa: PLC0415 - numpy, once
+    from instrumented_calc.reporting.run.final_summary import (  # noqa: PLC0415 - numpy, once
+        closing_summary,
+        next_line,
+    )
 
+    if path.stat().st_size > SUMMARY_BYTES:
+        return f"The journal is too large to be summarized now.\n{next_line(path)}"
     return closing_summary(path)
+
+
+def _coloured(text: str) -> str:
+    """Return a summary with colours if stderr is a terminal."""
+    from instrumented_calc.reporting.run.summary_colours import coloured  # noqa: PLC0415 - as above
+
+    stream = stream_for_people()
+    return text if stream is None else coloured(text, stream)

@@ -23,7 +23,7 @@ def write_for_people(text: str, patience_s: float = 0.1) -> None:
         text: Whole lines.
         patience_s: How long to wait, for each piece, for a full pipe or terminal.
     """
-    stream = _stream()
+    stream = stream_for_people()
     if stream is None:
         return
     for begin in range(0, len(text), PIECE // 4):  # a character takes four bytes at most
@@ -33,7 +33,7 @@ def write_for_people(text: str, patience_s: float = 0.1) -> None:
         stream.flush()
 
 
-def _stream() -> Any:
+def stream_for_people() -> Any:
     """Return stderr, or in a notebook stdout: stderr is shown there as an error, in red."""
     streams = (sys.stderr, sys.stdout)
     return streams[all(type(each).__module__.startswith("ipykernel.") for each in streams)]

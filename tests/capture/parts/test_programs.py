@@ -244,7 +244,7 @@ def test_the_report_states_where_the_work_is_done():
     assert programs.names == ("external_program.py",)
     assert programs.busy == pytest.approx(programs.cpu_ns / programs.wall_ns)
     words = f"runs in external_program.py (child process), {figures(programs.busy)} processors busy"
-    assert words in closing_text(summary)
+    assert f"program  {words}" in closing_text(summary).splitlines()
     assert words in str(sections_of(summary))
     (journal,) = json.loads(render_json([ReadRun(summary)]))["journals"]
     assert journal["programs"]["processors_busy"] == pytest.approx(programs.busy)

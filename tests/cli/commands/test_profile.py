@@ -17,7 +17,7 @@ def test_it_profiles_dynamics_and_ends_with_the_next_command(capsys):
     said = capsys.readouterr()
     assert said.out.strip().endswith("run.jsonl")
     assert said.err.startswith("energy    total energy conserved")
-    assert said.err.splitlines()[-1].startswith("next      instrumented-calc report")
+    assert said.err.splitlines()[-1].startswith("next     instrumented-calc report")
     calls = read_records().calls
     assert len(calls) == 25
     assert calls[0]["n_atoms"] == 13
@@ -58,7 +58,7 @@ def test_frames_of_a_file_are_replayed(capsys):
     assert len(read_records().calls) == 5
     assert main(["profile", "--frames", "frames.extxyz", "--steps", "2", "--output", "two.jsonl"]) == 0
     assert len(read_records("two.jsonl").calls) == 2
-    assert "next      instrumented-calc report" in capsys.readouterr().err
+    assert "next     instrumented-calc report" in capsys.readouterr().err
 
 
 def test_a_factory_of_the_users_own(working_directory):

@@ -155,8 +155,5 @@ def test_markdown_and_json_have_the_same_evidence(full):
 
 def test_the_closing_summary_reports_compilation_and_device_memory(full):
     lines = closing_text(full).splitlines()
-    assert len(lines) <= 14
-    slowest = next(line for line in lines if line.startswith("slowest"))
-    assert slowest.endswith("compiling 1.00 s in 1 call, shown separately")
-    memory = next(line for line in lines if line.startswith("memory"))
-    assert memory == "memory    device peak 1.00 GB (2.00 GB reserved)"
+    assert "start    compiling took 1.00 s in 1 call" in lines
+    assert "memory   GPU 1.00 GB at most (2.00 GB with the allocator's cache)" in lines

@@ -54,9 +54,7 @@ def test_without_samples_there_is_no_section(write):  # noqa: F811
 def test_the_summary_names_the_largest_place(write):  # noqa: F811
     lines = closing_text(summarize(write(sampled(STACKS)))).splitlines()
     (line,) = (line for line in lines if line.startswith("where"))
-    assert line.split(maxsplit=1)[1] == (
-        "dumps (json), called in MyCalc.calculate at my_calc.py:43: about 38 % of the time"
-    )
+    assert line.split(maxsplit=1)[1] == "about 38 % at my_calc.py:43, in dumps (json)"
 
 
 def test_the_summary_names_no_place_that_may_take_less_than_a_tenth(write):  # noqa: F811

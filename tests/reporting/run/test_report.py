@@ -92,37 +92,6 @@ def test_the_json_report_has_units_in_its_names(golden):
     ]
 
 
-def test_the_closing_summary_is_short_and_has_only_lines_with_evidence(journal):
-    lines = closing_summary(GOLDEN).splitlines()
-    assert len(lines) <= 14
-    assert lines[0].startswith("v1.jsonl  complete")
-    assert "job 812345" in lines[0]
-    assert "EMT 25.2M  Cu4 (4 atoms)  VelocityVerlet NVE 2 fs" in lines[1]
-    assert "EAGER (not compiled)" in lines[1]
-    assert lines[-1].startswith("next      instrumented-calc report ")
-    bare = closing_summary(journal("bare.jsonl")).splitlines()
-    assert [line.split()[0] for line in bare] == ["bare.jsonl", "ENDED", "calls", "next"]
-
-
-def test_many_warnings_do_not_make_the_closing_summary_longer(journal):
-    notices = [records.Notice(kind="k", text=f"t{n}\n", level="warning") for n in range(40)]
-    assert len(closing_summary(journal("run.jsonl", *notices)).splitlines()) <= 14
-
-
-def test_the_shares_of_the_closing_summary_add_up(golden, journal):
-    names = [f"part {n}" for n in range(9)]
-    call = records.Call(index=0, start_ns=0, wall_ns=1000, components=dict.fromkeys(names, 100))
-    text = closing_summary(journal("run.jsonl", call, records.Call(index=1, start_ns=2000, wall_ns=1)))
-    shares = [
-        float(word.split()[-1])
-        for line in text.splitlines()
-        if line.startswith(("model", "outside"))
-        for word in line.split(" %")[:-1]
-        if word.split()[-1].replace(".", "").isdigit() and "all rows" not in word
-    ]
-    assert sum(shares) == pytest.approx(100.0)
-
-
 def test_parts_of_a_requeued_job_are_one_chain(journal):
     paths = [
         journal("run.jsonl", records.Call(index=0, wall_ns=5), series="Slurm 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,10 +99,11 @@ def _trace(text: str) -> Any:
 def _print_result(found: Profile) -> None:
     """Show the summary and the next command on stderr, and the journal's path on stdout."""
     from instrumented_calc.reporting.run.final_summary import closing_summary
+    from instrumented_calc.reporting.run.summary_colours import coloured
 
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if found.conservation:
         typer.echo(f"energy    {found.conservation}", err=True)
-    typer.echo(closing_summary(found.path), err=True)
+    typer.echo(coloured(closing_summary(found.path), sys.stderr), err=True)
     typer.echo(found.path)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.reader import Journal
 
 REASONS = {"exit": "exit of the program", "collected": "its calculator was discarded", "closed": "closed"}
+CAUSE_UNKNOWN = "cause unknown"
+POSSIBLE_ENDS = "by a signal (SIGTERM, kill -9), os._exit or a crash in C code"
 STALLS_SHOWN = 3
 FRAMES_SHOWN = 12
 
@@ -29,8 +31,32 @@ def ending_words(ending: Ending) -> str:
     if ending.how == "pool":
         return "with its process pool, which kills its workers"
     killed = "killed" if ending.how == "killed" else "killed, or still running elsewhere,"
-    causes = [_cause_words(cause) for cause in ending.causes] or ["cause unknown"]
+    causes = [_cause_words(cause) for cause in ending.causes] or [CAUSE_UNKNOWN]
     return "; ".join([f"{killed}{_where(ending)}", *causes])
+
+
+def end_of_run(ending: Ending) -> str:
+    """Return how a run ended, for its closing summary; empty if it ended normally or still runs."""
+    if ending.how == "ended" and ending.reason in REASONS:
+        return ""
+    if ending.reason is None:
+        if ending.how == "running" and ending.open_ns is None:
+            return ""
+        return ending_words(ending).replace(CAUSE_UNKNOWN, POSSIBLE_ENDS)
+    place = _last_place(ending)
+    if ending.failure is None:
+        return f"ended by {ending.reason}{place}"
+    if ending.failure == "KeyboardInterrupt":
+        return f"stopped by Ctrl-C (KeyboardInterrupt){place}"
+    message = f": {ending.message.rstrip('.')}" if ending.message else ""
+    how = "ended by" if ending.failure == "SystemExit" else "crashed with"
+    return "; ".join([f"{how} {ending.failure}{message}{place}", *map(_cause_words, ending.causes)])
+
+
+def _last_place(ending: Ending) -> str:
+    if ending.step is not None:
+        return f", at step {count(ending.step)}"
+    return "" if ending.last_call is None else f", after call {count(ending.last_call)}"
 
 
 def _where(ending: Ending) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules.catalogue import VOID
-from instrumented_calc.quantities import count, figures, percent, plural
+from instrumented_calc.quantities import count, figures, percent
 from instrumented_calc.reporting.document import Facts, Paragraph, Section
 from instrumented_calc.reporting.run import identity
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.rules.finding import Finding, Need
 
-LONGEST_HEADLINE = 110
 SEVERITIES = {"wrong": "WRONG OR WILL DIE", "cost": "COSTS TIME", "info": "GOOD TO KNOW"}
 
 
@@ -152,37 +151,6 @@ def need_words(need: Need) -> str:
         "command": need.what,
     }
     return identity.one_line(words[need.kind])
-
-
-def flagged_line(findings: Sequence[Finding]) -> str:
-    """Return the worst finding and the number of findings; empty if none costs anything."""
-    problems = [
-        each for each in _of(findings, "flagged") if each.severity != "info" and each.follows_from is None
-    ]
-    if not problems:
-        return ""
-    first = problems[0]
-    kind = "up to " if first.saving_kind == "at most" else ""
-    cost = "" if first.saving_share is None else f" ({kind}{percent(first.saving_share, 0)} of wall)"
-    more = f"; also {', '.join(each.rule for each in problems[1:])}" if len(problems) > 1 else ""
-    clear = len(_of(findings, "clear"))
-    of = f"({len(problems)} of {count(len(findings))} rules; {clear} clear)"
-    return f"{first.rule}: {shortened(identity.one_line(first.headline))}{cost}{more} {of}"
-
-
-def shortened(text: str) -> str:
-    """Shorten a headline to fit a line of the summary; the report has the full text."""
-    return text if len(text) <= LONGEST_HEADLINE else f"{text[: LONGEST_HEADLINE - 3].rsplit(' ', 1)[0]}..."
-
-
-def unknown_line(findings: Sequence[Finding]) -> str:
-    """Return how many rules lacked evidence and what would decide most of them, or an empty string."""
-    missing = _of(findings, "not enough evidence")
-    if not missing or _is_void(findings):
-        return ""
-    decided = _grouped((need_words(need), each.rule) for each in missing for need in each.needs)
-    words = [f"{need} would decide {count(len(rules))} of them" for need, rules in decided.items()]
-    return "; ".join([f"{plural(len(missing), 'rule')} lacked evidence", *words[:1]])
 
 
 def _is_void(findings: Sequence[Finding]) -> bool:

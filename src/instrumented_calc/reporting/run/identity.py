@@ -56,7 +56,7 @@ def model_words(lane: Lane) -> list[str]:
     `cutoff` and `library`.
     """
     model: dict[str, Any] = lane.model or {}
-    name = one_line(model.get("name") or lane.calculator.rpartition(".")[2])
+    name = calculator_name(lane)
     parameters = model.get("parameters")
     if isinstance(parameters, int) and parameters > 0:
         name += f" {_parameters(parameters)}"
@@ -74,6 +74,11 @@ def model_words(lane: Lane) -> list[str]:
     if model.get("library"):
         words.append(one_line(model["library"]))
     return words
+
+
+def calculator_name(lane: Lane) -> str:
+    """Return the name of a lane's model, or the class of its calculator."""
+    return one_line((lane.model or {}).get("name") or lane.calculator.rpartition(".")[2])
 
 
 def settings_words(lane: Lane) -> str:

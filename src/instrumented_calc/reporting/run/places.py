@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.timing.breakdown import DRIVER_NAMES
 from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OBSERVERS, RECORDER, UNSEEN
-from instrumented_calc.quantities import count, plural
+from instrumented_calc.quantities import count, percentage, plural
 from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.source_location import location
@@ -109,5 +109,6 @@ def largest_place(summary: Summary) -> str:
     if largest is None or largest.estimate.low < LARGE_SHARE:
         return ""
     where = location(largest.file, largest.line, summary.journal)
-    at = f" at {where}" if where else ""
-    return f"{place_name(largest)}{at}: about {100 * largest.estimate.share:.0f} % of the time"
+    at = f" at {where}," if where else ""
+    name = identity.one_line(_with_package(largest.function, largest.package))
+    return f"about {percentage(largest.estimate.share)}{at} in {name}"

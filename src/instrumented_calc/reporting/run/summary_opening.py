@@ -1,0 +1,144 @@
+"""The first lines of a closing summary: what is wrong and how the run ended, or that nothing is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from instrumented_calc.quantities import count, percentage, plural
+from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.ending import end_of_run
+from instrumented_calc.reporting.run.programs import status_words
+from instrumented_calc.reporting.run.soundness import broken_line
+from instrumented_calc.reporting.run.summary_layout import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.summary import Summary
+    from instrumented_calc.reporting.run.time_bar import TimeBar
+
+FINDINGS_SHOWN = 3
+NOTICES_SHOWN = 2
+ENOUGH_CALLS = 10  # fewer say little about a run
+LABELS = {"wrong": "PROBLEM", "cost": "SLOW"}
+INTERVAL = re.compile(r" \[[^\[\]]*\]")
+
+
+def opening_lines(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None) -> list[str]:
+    """Return what is wrong, then how the run ended; of a sound run one sentence.
+
+    Args:
+        summary: The run.
+        findings: Findings of the rules, in display order.
+        drawn: Where the time went; None if it was not measured.
+    """
+    lines = [*_findings(summary, findings), *_ending(summary)]
+    flaws = _flaws(summary, findings)
+    if not lines:
+        lines = wrapped("", _sentence(summary, findings, drawn, flawed=bool(flaws)))
+    return [*lines, *flaws]
+
+
+def _is_sound(findings: Sequence[Finding], summary: Summary) -> bool:
+    """Return whether enough calls were judged, in their results and their time, and nothing is wrong."""
+    finite = summary.soundness.of("non-finite")
+    judged = any(each.verdict == "clear" and each.severity == "cost" for each in findings)
+    judged = judged and summary.evaluations.calls >= ENOUGH_CALLS
+    return judged and finite is not None and finite.verdict == "clear" and not _problems(findings)
+
+
+def _findings(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+    ruined = [each.name for each in summary.soundness.ruined]
+    problems = _problems(findings)
+    lines = []
+    if ruined:
+        remedies = [each.remedy for each in problems if each.rule == ruined[0]]
+        lines = wrapped("BROKEN", " ".join([broken_line(summary.soundness), *remedies]), most=4)
+        problems = [each for each in problems if each.rule not in ruined]
+    for each in problems[:FINDINGS_SHOWN]:
+        lines += wrapped(LABELS[each.severity], _advice(each))
+    if hidden := len(problems) - FINDINGS_SHOWN:
+        lines += wrapped("also", f"{plural(hidden, 'other finding')} in the report") if hidden > 0 else []
+    seen = [each for each in summary.soundness.checks if each.verdict == "flagged" and not each.ruins]
+    return [*lines, *(line for each in seen for line in wrapped("LOOK AT", identity.one_line(each.text)))]
+
+
+def _problems(findings: Sequence[Finding]) -> list[Finding]:
+    flagged = [each for each in findings if each.verdict == "flagged" and each.follows_from is None]
+    return [each for each in flagged if each.severity != "info"]
+
+
+def _in_short(text: str) -> str:
+    """Return a text without intervals, in fewer technical terms."""
+    plainer = INTERVAL.sub("", identity.one_line(text))
+    return plainer.replace("host memory", "memory").replace("grows by +", "grows by ")
+
+
+def _advice(finding: Finding) -> str:
+    """Return what is wrong, what to do and what it saves; intervals are left to the report."""
+    problem = _in_short(finding.headline).rstrip(".")
+    words = f"{problem}. {finding.remedy}"
+    if not finding.saving_share or finding.saving_kind is None:
+        return words
+    return f"{words} Saves {finding.saving_kind} {percentage(finding.saving_share)} of the time."
+
+
+def _ending(summary: Summary) -> list[str]:
+    return wrapped("ENDED", identity.one_line(end_of_run(summary.ending)))
+
+
+def _flaws(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+    """Return failed calls, lost records and warnings."""
+    rows = [("failed", _failures(summary)), ("lost", _losses(summary))]
+    rows += [("notice", text) for text in _notices(summary, findings)]
+    return [line for label, text in rows if text for line in wrapped(label, text, most=2)]
+
+
+def _failures(summary: Summary) -> str:
+    classes = [f"{count(n)} x {identity.one_line(name)}" for name, n in summary.failures.items()]
+    programs = summary.programs
+    if programs is not None and programs.exit_statuses:
+        classes.append(f"exit status {status_words(programs)}")
+    return f"{plural(summary.evaluations.failed, 'call')}: {', '.join(classes)}" if classes else ""
+
+
+def _losses(summary: Summary) -> str:
+    journal = summary.journal
+    words = [plural(journal.bad_lines, "unreadable line")] if journal.bad_lines else []
+    if journal.counters and journal.counters.lost_rows:
+        words.append(f"{plural(journal.counters.lost_rows, 'call')} not written")
+    if journal.counters and journal.counters.faults:
+        words.append(f"{plural(journal.counters.faults, 'internal error')} of instrumented-calc")
+    return ", ".join(words)
+
+
+def _notices(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+    """Return the warnings of the run, except those that a finding repeats."""
+    found = {each.rule for each in findings if each.verdict == "flagged"}
+    notices = summary.journal.notices
+    warnings = [each for each in notices if each.level == "warning" and each.kind not in found]
+    shown = [_in_short(each.text) for each in warnings[:NOTICES_SHOWN]]
+    if len(warnings) > NOTICES_SHOWN:
+        shown[-1] += f" (+ {len(warnings) - NOTICES_SHOWN} more)"
+    return shown
+
+
+def _sentence(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None, *, flawed: bool) -> str:
+    time = _where_the_time_goes(summary, drawn)
+    if flawed or not _is_sound(findings, summary):
+        return f"{time}."
+    return f"{time}; nothing is wrong{' so far' if summary.ending.how == 'running' else ''}."
+
+
+def _where_the_time_goes(summary: Summary, drawn: TimeBar | None) -> str:
+    """Return who takes most of the time: the calculator, the driver, the observers or the script."""
+    if drawn is None:
+        return "The time was not measured" if summary.evaluations.calls else "No calls were recorded"
+    name, percent = max(drawn.outside.items(), key=lambda item: item[1], default=("", 0))
+    if percent <= drawn.calculator:
+        stepping = bool(summary.phases) and summary.programs is None
+        return f"The {'potential' if stepping else 'calculator'} takes {drawn.calculator} % of the time"
+    subject = name.capitalize() if name.startswith("your ") else f"The {name}"
+    return f"{subject} {'take' if name.endswith('s') else 'takes'} {percent} % of the time"
