@@ -16,6 +16,7 @@ from tests.diagnosis.case import CASES, all_cases
 from tests.diagnosis.recorded import cases_recorded, unpack
 
 from instrumented_calc.cli import main
+from instrumented_calc.reporting.run.final_summary import closing_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,19 @@ def test_a_healthy_run_is_accused_of_nothing(case, recorded):
     seen = recorded(case, planted=False)
     assert [each.rule for each in seen.alarms] == []
     assert {each.rule for each in seen.journal.findings} == set()
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda each: each.name)
+def test_the_summary_begins_with_the_fault_or_a_sentence(case, recorded):
+    for planted in case.variants:
+        seen = recorded(case, planted=planted)
+        lines = closing_text(seen.summary, seen.findings).splitlines()
+        assert max(map(len, lines[:-1])) <= 80
+        if any(each.severity != "info" for each in seen.flagged):
+            assert lines[0].startswith(("BROKEN ", "PROBLEM ", "SLOW "))
+        else:
+            assert lines[0].endswith((" % of the time.", " % of the time; nothing is wrong."))
+            assert len(lines) <= 8
 
 
 def test_a_leak_is_reported_while_the_run_continues(recorded):

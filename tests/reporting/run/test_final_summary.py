@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
@@ -126,7 +128,7 @@ def test_a_sound_run_takes_eight_lines_and_begins_with_a_sentence(journal):
 def test_a_summary_fits_eighty_columns_and_needs_no_glossary(journal, made):
     text = closing_summary(journal(*made))
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert len(text.splitlines()) <= 16
+    assert len(text.splitlines()) <= 18
     assert [word for word in TECHNICAL if word in text] == []
     assert "node07" not in text
 
@@ -177,6 +179,24 @@ def test_a_finding_is_told_once(journal):
     other = records.Notice(kind="stall", text="call 7 took 61 s", level="warning")
     found = rows(closing_summary(journal(*run_of(leak=4000), told, other, ended())))
     assert found["notice"] == "call 7 took 61 s"
+
+
+def test_a_long_headline_does_not_cut_what_to_do(journal):
+    summary = summarize(read_journal(journal(*run_of(), ended())))
+    (finding, *_) = (each for each in judge(summary) if each.rule == "host-growth")
+    long = replace(
+        finding,
+        verdict="flagged",
+        headline="word " * 200,
+        remedy="Keep fewer frames.",
+        saving_share=0.31,
+        saving_kind="about",
+    )
+    found = rows(closing_text(summary, [long]))["PROBLEM"]
+    assert found.endswith("word ... Keep fewer frames. Saves about 31 % of the time.")
+    coded = replace(long, code=("a = b @ c",), remedy="Write this:")
+    assert "The report has the code" in rows(closing_text(summary, [coded]))["PROBLEM"]
+    assert "1 other finding in the report" in closing_text(summary, [long] * 3)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.reporting.run.time_bar import TimeBar
 
-MOST_LINES = 16
+MOST_LINES = 18
 SOUND_LINES = 8
 # Rows that a summary can do without, the least important first.
 SPARE = ("where", "slowest", "start", "physics", "program")
@@ -46,7 +46,7 @@ def closing_summary(path: Path) -> str:
 def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
     """Return a summary of a run within 80 columns, except for the path in its last line.
 
-    Of a sound run it has at most 8 lines; of any other at most 16, and what is wrong comes first.
+    Of a sound run it has at most 8 lines; of any other at most 18, and what is wrong comes first.
 
     Args:
         summary: The run.

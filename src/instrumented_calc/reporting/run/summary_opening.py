@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from instrumented_calc.quantities import count, percentage, plural
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.reporting.run.time_bar import TimeBar
 
-FINDINGS_SHOWN = 3
+FINDINGS_SHOWN = 2
+LONGEST_PROBLEM = 170  # characters, so that there is room for what to do
 NOTICES_SHOWN = 2
 ENOUGH_CALLS = 10  # fewer say little about a run
 LABELS = {"wrong": "PROBLEM", "cost": "SLOW"}
@@ -58,7 +60,7 @@ def _findings(summary: Summary, findings: Sequence[Finding]) -> list[str]:
         lines = wrapped("BROKEN", " ".join([broken_line(summary.soundness), *remedies]), most=4)
         problems = [each for each in problems if each.rule not in ruined]
     for each in problems[:FINDINGS_SHOWN]:
-        lines += wrapped(LABELS[each.severity], _advice(each))
+        lines += wrapped(LABELS[each.severity], _advice(each), most=5)
     if hidden := len(problems) - FINDINGS_SHOWN:
         lines += wrapped("also", f"{plural(hidden, 'other finding')} in the report") if hidden > 0 else []
     seen = [each for each in summary.soundness.checks if each.verdict == "flagged" and not each.ruins]
@@ -77,9 +79,11 @@ def _in_short(text: str) -> str:
 
 
 def _advice(finding: Finding) -> str:
-    """Return what is wrong, what to do and what it saves; intervals are left to the report."""
-    problem = _in_short(finding.headline).rstrip(".")
-    words = f"{problem}. {finding.remedy}"
+    """Return what is wrong, what to do and what it saves; intervals and code are left to the report."""
+    whole = _in_short(finding.headline).rstrip(".")
+    problem = textwrap.shorten(whole, LONGEST_PROBLEM, placeholder=" ..")
+    remedy = "The report has the code to write instead." if finding.code else finding.remedy
+    words = f"{problem}. {remedy}"
     if not finding.saving_share or finding.saving_kind is None:
         return words
     return f"{words} Saves {finding.saving_kind} {percentage(finding.saving_share)} of the time."
@@ -97,11 +101,14 @@ def _flaws(summary: Summary, findings: Sequence[Finding]) -> list[str]:
 
 
 def _failures(summary: Summary) -> str:
-    classes = [f"{count(n)} x {identity.one_line(name)}" for name, n in summary.failures.items()]
+    failures, failed = summary.failures, summary.evaluations.failed
+    if failed == 1 and summary.ending.failure in failures and summary.programs is None:
+        return ""  # the end of the run states it
+    classes = [f"{count(n)} x {identity.one_line(name)}" for name, n in failures.items()]
     programs = summary.programs
     if programs is not None and programs.exit_statuses:
         classes.append(f"exit status {status_words(programs)}")
-    return f"{plural(summary.evaluations.failed, 'call')}: {', '.join(classes)}" if classes else ""
+    return f"{plural(failed, 'call')}: {', '.join(classes)}" if classes else ""
 
 
 def _losses(summary: Summary) -> str:

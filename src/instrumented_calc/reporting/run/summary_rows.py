@@ -13,7 +13,7 @@ from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from instrumented_calc.analysis.rules.finding import Finding
     from instrumented_calc.analysis.summary import Summary
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Row = tuple[str, str]
 
 PHASES_SHOWN = 3
+FEW_CALLS = 2  # of which none is called the slowest
+FEWEST_TEMPERATURES = 10  # for a mean and its spread
 # The formula of an element states the number of atoms.
 ELEMENT = re.compile(r"^([A-Z][a-z]?[0-9]+) \([0-9]+ atoms\)$")
 # Causes of slow calls, in fewer technical terms than those of the report.
@@ -49,10 +51,9 @@ def physics(summary: Summary) -> Iterator[Row]:
     pieces = []
     drift = summary.soundness.of("energy-drift")
     if drift is not None and drift.verdict == "clear" and "mev_per_atom_per_ps" in drift.numbers:
-        rate = figures(drift.numbers["mev_per_atom_per_ps"], signed=True)
-        pieces.append(f"energy drift {rate} meV per atom per ps")
+        pieces.append(f"energy drift {_drift(drift.numbers)} meV per atom per ps")
     heat = summary.soundness.of("temperature-off")
-    if heat is not None and heat.verdict == "clear" and heat.numbers:
+    if heat is not None and heat.verdict == "clear" and (heat.n or 0) >= FEWEST_TEMPERATURES:
         pieces.append(identity.one_line(heat.text.removesuffix(", no target")))
     if pieces:
         yield "physics", fitting(pieces)
@@ -81,6 +82,14 @@ def calculator_name(summary: Summary) -> str:
     if len(names) == 1:
         return names.pop()
     return "the calculators" if names else "the calculator"
+
+
+def _drift(numbers: Mapping[str, float]) -> str:
+    """Return the rate, or its upper limit if its interval includes none."""
+    low, high = numbers["low"], numbers["high"]
+    if low * high > 0:
+        return figures(numbers["mev_per_atom_per_ps"], signed=True)
+    return f"under {figures(max(abs(low), abs(high)))}"
 
 
 def _run(summary: Summary, model: str) -> str:
@@ -153,7 +162,7 @@ def _overlap(summary: Summary) -> str:
 
 
 def _slowest(summary: Summary) -> str:
-    if not summary.slowest:
+    if not summary.slowest or summary.evaluations.calls <= FEW_CALLS:
         return ""
     slow = summary.slowest[0]
     where = f"calculation {count(slow.index)}" if slow.step is None else f"step {count(slow.step)}"
