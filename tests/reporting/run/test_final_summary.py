@@ -238,6 +238,22 @@ def test_the_shares_of_the_legend_add_up(journal):
     assert set(bar) == set(re.findall(r"(?:^| )(\S) [^%]+ %", legend.partition(" ")[2]))
 
 
+@pytest.mark.parametrize(
+    ("per_sample", "words"),
+    [(0.0, "energy drift under "), (1e-3, "energy drift +0.125 meV per atom per ps")],
+)
+def test_physics_is_a_drift_or_its_limit_and_a_temperature(journal, per_sample, words):
+    made = run_of()
+    for n in range(40):
+        conserved = per_sample * n + 1e-4 * (7 * n % 5)
+        state = records.State(index=50 * n, step=50 * n, conserved_ev=conserved, kinetic_ev=1.2)
+        state.potential_ev, state.temperature_k = conserved - 1.2, 300.0
+        made.append(state)
+    physics = rows(closing_summary(journal(*made, ended())))["physics"]
+    assert physics.startswith(words)
+    assert physics.endswith(" meV per atom per ps, temperature 300 +- 0 K")
+
+
 def test_many_structures_are_not_named_after_the_first(journal):
     lane = records.Lane(lane=0, calculator="a.EMT", seen_by="twin", n_atoms=4, formula="Pt4")
     calls = [

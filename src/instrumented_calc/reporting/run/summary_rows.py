@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.rules.memory import host_growth_of
+from instrumented_calc.analysis.soundness.drift import FLUCTUATIONS
 from instrumented_calc.quantities import bytes_of, count, duration, elapsed, figures, plural
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH, fitting
@@ -22,7 +23,7 @@ Row = tuple[str, str]
 
 PHASES_SHOWN = 3
 FEW_CALLS = 2  # of which none is called the slowest
-FEWEST_TEMPERATURES = 10  # for a mean and its spread
+FEWEST_TEMPERATURES = 5  # for a mean and its spread
 # The formula of an element states the number of atoms.
 ELEMENT = re.compile(r"^([A-Z][a-z]?[0-9]+) \([0-9]+ atoms\)$")
 # Causes of slow calls, in fewer technical terms than those of the report.
@@ -85,11 +86,13 @@ def calculator_name(summary: Summary) -> str:
 
 
 def _drift(numbers: Mapping[str, float]) -> str:
-    """Return the rate, or its upper limit if its interval includes none."""
+    """Return the rate, or its upper limit if none is seen beyond the fluctuations."""
     low, high = numbers["low"], numbers["high"]
-    if low * high > 0:
+    seen = abs(numbers["change_mev_per_atom"]) > FLUCTUATIONS * numbers["scatter_mev_per_atom"]
+    if seen and low * high > 0:
         return figures(numbers["mev_per_atom_per_ps"], signed=True)
-    return f"under {figures(max(abs(low), abs(high)))}"
+    limit = max(abs(low), abs(high))
+    return f"under {figures(limit)}" if limit else "0"
 
 
 def _run(summary: Summary, model: str) -> str:
