@@ -34,7 +34,12 @@ def is_module(spec: str) -> bool:
     if ":" in spec or place.endswith(".py") or "." in place:
         return True
     here = Path(place)
-    return place.isidentifier() and (here.with_suffix(".py").is_file() or (here / "__init__.py").is_file())
+    try:
+        return place.isidentifier() and (
+            here.with_suffix(".py").is_file() or (here / "__init__.py").is_file()
+        )
+    except OSError:  # the name is longer than file names may be
+        return False
 
 
 def import_object(spec: str) -> Any:

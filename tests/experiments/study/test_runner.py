@@ -195,7 +195,7 @@ def test_a_mode_of_other_values_is_refused_without_any_ratio(capsys):
 
 def test_unknown_workloads_and_modes_are_one_line(capsys):
     for arguments, words in [
-        (("--workload", "einsums"), "unknown workload 'einsums'; known: einsum"),
+        (("--workload", "einsums"), "unknown workload 'einsums'; did you mean einsum?"),
         (("--workload", "planted:missing"), "cannot be built: AttributeError"),
         (("--modes", "numpy"), "--modes numpy: use numpy_only, torch_mixed, torch_full"),
         (("--dtypes", "double"), "--dtypes double: use float64, float32, float16"),

@@ -127,9 +127,7 @@ def test_images_of_an_oblique_cell_are_nearly_as_far_apart_as_those_of_a_cube(n_
     [("coper", "copper"), ("Silicon", "silicon"), ("watr", "water"), ("species-5", "species-")],
 )
 def test_an_unknown_name_is_reported_with_the_nearest_one(name, hint):
-    with pytest.raises(
-        ExperimentError, match=rf"unknown system '{name}'; did you mean {hint}.*known: water, "
-    ):
+    with pytest.raises(ExperimentError, match=rf"unknown system '{name}'; did you mean {hint}"):
         build_system(name, 8)
 
 
