@@ -114,6 +114,14 @@ def test_a_sound_run_takes_eight_lines_and_begins_with_a_sentence(journal):
     ]
 
 
+def test_a_sound_run_that_waited_for_processors_states_how_long(journal):
+    readings = [records.Machine(time_ns=n * 1000 * MS, processor_wait_ns=n * 370 * MS) for n in range(11)]
+    text = closing_summary(journal(*run_of(), *readings, ended({"unchecked": 0})))
+    assert rows(text)["waited"] == "37 % of the time for a processor: other programs had them"
+    assert len(text.splitlines()) <= 8
+    assert "waited" not in closing_summary(journal(*run_of(), *readings[:1], ended({"unchecked": 0})))
+
+
 @pytest.mark.parametrize(
     "made",
     [

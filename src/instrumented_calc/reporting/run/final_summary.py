@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_LINES = 18
 SOUND_LINES = 8
 # Rows that a summary can do without, the least important first.
-SPARE = ("where", "slowest", "start", "physics", "program")
+SPARE = ("where", "slowest", "start", "memory", "physics", "program")
 
 
 def closing_summary(path: Path) -> str:
@@ -77,6 +77,7 @@ def _rows(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None) 
     if drawn is not None:
         yield "time", drawn.bar
         yield "", drawn.legend
+    yield from summary_rows.waiting(findings)
     if place := largest_place(summary):
         yield "where", fitting((place,))
     if summary.programs is not None:

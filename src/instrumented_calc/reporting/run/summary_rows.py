@@ -9,7 +9,7 @@ import numpy as np
 
 from instrumented_calc.analysis.rules.memory import host_growth_of
 from instrumented_calc.analysis.soundness.drift import FLUCTUATIONS
-from instrumented_calc.quantities import bytes_of, count, duration, elapsed, figures, plural
+from instrumented_calc.quantities import bytes_of, count, duration, elapsed, figures, percentage, plural
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH, fitting
 
@@ -43,6 +43,14 @@ def run_and_speed(summary: Summary) -> Iterator[Row]:
     if summary.compilation is not None:
         found = summary.compilation
         yield "start", f"compiling took {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}"
+
+
+def waiting(findings: Sequence[Finding]) -> Iterator[Row]:
+    """Yield how long the run waited for processors that other programs used, if that was found."""
+    for each in findings:
+        share = each.numbers.get("share_of_wall")
+        if each.rule == "contention" and each.verdict == "flagged" and share is not None:
+            yield "waited", f"{percentage(share)} of the time for a processor: other programs had them"
 
 
 def physics(summary: Summary) -> Iterator[Row]:
