@@ -3,10 +3,11 @@
     python tests/benchmarks/torch_models.py [--calculator chgnet.model.dynamics:CHGNetCalculator] [--atoms 8]
 
 Each round times a block of bare, of recorded and of bare calls in thread CPU time, on one thread and on the
-same calculator; the first calls of the run, in which the parts are chosen and step profiles are frequent, are
-not counted. Blocks, because a single recorded call among bare ones would pay for samples that a run takes at
-intervals of time. The medians over the rounds are shown, and the median of the second bare block less the
-first as the noise. Without a calculator, a stack of small layers is run, whose backward pass gives the forces.
+same calculator; the first calls of the run, in which the parts are chosen and step profiles are frequent,
+are not counted. Blocks, because a single recorded call among bare ones would pay for samples that a run
+takes at intervals of time. The medians over the rounds are shown, and the median of the second bare block
+less the first as the noise. Without a calculator, a stack of small layers is run, whose backward pass gives
+the forces.
 """
 
 from __future__ import annotations
