@@ -53,7 +53,16 @@ def test_repeated_blocks_are_one_row_with_their_number():
     assert chosen({"model": (0, {"embed": (10, {}), **blocks})}) == {"embed": 10, "blocks x5": 100}
 
 
-def test_so_are_blocks_that_are_numbered_in_their_names():
+def test_many_small_modules_are_not_timed_one_by_one_once_the_table_says_something():
+    inside = {"linear": (8, {}), "gate": (8, {})}
+    blocks = {"embed": (10, {}), "readout": (10, {}), "pool": (10, {}), "mix": (10, {})}
+    few = chosen({"model": (0, blocks | {f"blocks.{i}": (1, inside) for i in range(3)})})
+    many = chosen({"model": (0, blocks | {f"blocks.{i}": (1, inside) for i in range(8)})})
+    assert {"linear x3", "gate x3"} < few.keys()
+    assert many == {"embed": 10, "readout": 10, "pool": 10, "mix": 10, "blocks x8": 136}
+
+
+def test_blocks_that_are_numbered_in_their_names_are_one_row_too():
     layers = {f"{i}_convolution": (20, {}) for i in range(3)} | {f"{i}_gate": (5, {}) for i in range(3)}
     assert chosen({"model": (0, layers)}) == {"convolution x3": 60, "gate x3": 15}
 
