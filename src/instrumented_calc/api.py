@@ -90,8 +90,8 @@ class ProfiledCalculator(metaclass=_Profiled):
             `<journal>.trace` opens a window at the next call in any case.
         overhead_budget: Share of the wall time, 0 to 1, that the recorder may use before it samples less.
         max_journal: Size in bytes, above 0, beyond which rows are replaced by exact sums per second.
-        summary: Whether a summary is printed on stderr when the run ends. Default: yes, except for worker
-            processes, MPI ranks other than 0 and under pytest.
+        summary: Whether a summary is printed on stderr when the run ends. Default: yes, except for workers
+            that were given a wrapped calculator, MPI ranks other than 0 and under pytest.
         places: Whether the stacks of the calculating threads are sampled ten times per second and a few
             steps profiled, to show in which functions and lines the time is spent.
 
@@ -350,8 +350,12 @@ def report(*journals: str | os.PathLike[str] | Run | Handle) -> Report:
 
 def _journal_of(source: str | os.PathLike[str] | Run | Handle) -> str | os.PathLike[str]:
     run = source.run if isinstance(source, Handle) else source
-    if not isinstance(run, Run):
+    if isinstance(run, (str, os.PathLike)):
         return run
+    if not isinstance(run, Run):
+        hint = "report(*journals)" if isinstance(run, (list, tuple)) else "a path such as run.jsonl"
+        message = f"report(): {type(run).__name__} object is not a journal; pass {hint}"
+        raise JournalReadError(message)
     path = run.flushed()
     if path is None:
         message = f"{run!r} has no journal yet; make a call first, or pass a path"

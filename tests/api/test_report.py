@@ -41,6 +41,25 @@ def test_a_journal_is_read(journal):
     assert (len(found.calls), found.end.reason) == (CALLS, "closed")
 
 
+def test_a_journal_is_shown_in_one_line(journal):
+    assert repr(read_journal(journal)) == f"<Journal {journal}: {CALLS} rows>"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    assert repr(read_journal(journal)).endswith(" rows, partial>")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["run.jsonl"], "list object is not a journal; pass report(*journals)"),
+        (3, "int object is not a journal; pass a path such as run.jsonl"),
+    ],
+)
+def test_what_is_no_journal_is_named_in_one_line(given, words):
+    with pytest.raises(JournalReadError) as raised:
+        report(given)
+    assert str(raised.value) == f"report(): {words}"
+
+
 def test_text_and_dictionary_are_what_the_command_prints(journal, capsys, monkeypatch):
     found = report(journal)
     for form, ours in (("text", lambda text: text), ("json", json.loads)):

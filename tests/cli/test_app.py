@@ -52,6 +52,19 @@ def test_wrong_usage_names_the_help_of_its_command(words, capsys):
     assert capsys.readouterr().err.endswith(f" Try: instrumented-calc {words[0]} --help\n")
 
 
+def test_the_help_is_named_in_a_sentence_of_its_own(capsys):
+    assert main(["report", "-x"]) == 2
+    assert capsys.readouterr().err == "error: No such option: -x. Try: instrumented-calc report --help\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["demo", "run", "report", "profile", "compare-all", "scale", "study", "ingest", "bundle"]
+)
+def test_every_output_has_its_short_option(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "-o, --output" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("name", "meant"), [("run.jsonl", "report"), ("md.py", "run")])
 def test_a_file_in_place_of_a_command_names_the_command(name, meant, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -69,7 +69,8 @@ def _wrong_usage(error: Any) -> int:
     else:
         context = getattr(error, "ctx", None)
         asked = PROGRAM if context is None else context.command_path
-        print_error(f"{text} Try: {asked} --help")
+        stop = "" if text.endswith((".", "?")) else "."
+        print_error(f"{text}{stop} Try: {asked} --help")
     return WRONG_USAGE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import NAMES, judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
+from instrumented_calc.cli.folded_text import folded
 from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
 from instrumented_calc.cli.product_timing import with_products_timed
@@ -70,7 +72,8 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     ]
     text = REPORTS[form](runs, everything)
     if output is None:
-        typer.echo(text, nl=False)
+        on_terminal = form == "text" and sys.stdout.isatty()
+        typer.echo(folded(text, shutil.get_terminal_size().columns) if on_terminal else text, nl=False)
     else:
         _write(output, text)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
@@ -122,7 +125,7 @@ def _newest_here() -> Path:
 
 
 def _mention_newer(path: Path) -> None:
-    newer = newer_journal(path)
+    newer = newer_journal(path) if has_records(path) else None
     if newer is not None:
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
 

@@ -108,7 +108,11 @@ def check_program(name: str) -> None:
         message = f"{name}: {getattr(error, 'strerror', None) or error}; give a Python script"
         raise InstrumentedCalcError(message) from error
     if not can_be_read:
-        hint = "; to run a module: instrumented-calc run -m MODULE" if name.isidentifier() else ""
+        hint = (
+            "; to run a module: instrumented-calc run -m MODULE"
+            if name.isidentifier()
+            else "; give the path of a script"
+        )
         message = f"{name}: no such script{hint}"
         raise InstrumentedCalcError(message)
     if is_journal(path):

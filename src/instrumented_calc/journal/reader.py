@@ -19,6 +19,7 @@ from instrumented_calc.journal.newest_calls import NewestCalls
 from instrumented_calc.journal.process_alive import writer_is_alive
 from instrumented_calc.journal.run_start import looks_like
 from instrumented_calc.plain_text import shown_path
+from instrumented_calc.quantities import plural
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.columns import Calls
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Journal:
     """One journal in memory.
 
@@ -87,6 +88,11 @@ class Journal:
     first_bad: tuple[BadLine, ...] = ()
     damage: Damage = field(default_factory=Damage)
     unknown_events: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line: a journal has thousands of rows."""
+        partial = ", partial" if self.partial else ""
+        return f"<Journal {shown_path(self.path)}: {plural(len(self.calls), 'row')}{partial}>"
 
     @property
     def partial(self) -> bool:

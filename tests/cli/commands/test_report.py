@@ -63,6 +63,26 @@ def test_report_on_an_old_journal_mentions_the_newer_one(run, capsys):
     assert "run-2.jsonl is newer than run.jsonl" in capsys.readouterr().err
 
 
+def test_of_a_file_that_is_no_journal_only_that_is_said(run, capsys):
+    script = run.with_name("md.py")
+    script.write_text("import ase\n")
+    os.utime(script, (1, 1))
+    assert main(["report", "md.py"]) == 5
+    assert capsys.readouterr().err.startswith("error: md.py:1: not a journal")
+
+
+def test_on_a_terminal_sentences_are_folded_to_its_width(run, capsys, monkeypatch):
+    assert main(["report", "run.jsonl", "--all"]) == 0
+    piped = capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["report", "run.jsonl", "--all"]) == 0
+    seen = capsys.readouterr().out
+    assert seen.split() == piped.split()
+    assert max(map(len, piped.splitlines())) > 120
+    assert all(len(line) <= 80 or line.startswith("  instrumented-calc ") for line in seen.splitlines())
+
+
 def test_report_without_any_journal_is_an_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["report"]) == 5

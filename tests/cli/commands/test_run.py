@@ -85,4 +85,7 @@ def test_profiling_can_be_switched_off(run, working_directory):
 def test_a_script_that_is_not_there_is_one_line(working_directory):
     command = [sys.executable, "-m", "instrumented_calc", "run", "none.py"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (5, "error: none.py: no such script\n")
+    assert (done.returncode, done.stderr) == (
+        5,
+        "error: none.py: no such script; give the path of a script\n",
+    )

@@ -322,3 +322,14 @@ def test_colours_are_for_terminals_only(journal, monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert coloured(text, Terminal()) == text
+
+
+@pytest.mark.parametrize(("last", "words"), [("Cu4", "Cu4"), ("Ag4", "structures of 4 atoms")])
+def test_a_calculator_per_structure_is_counted_and_no_structure_stands_for_all(journal, last, words):
+    made: list[records.Record] = []
+    for n, formula in enumerate(("Cu4", "Cu4", last)):
+        made.append(records.Lane(lane=n, calculator="m.EMT", seen_by="twin", n_atoms=4, formula=formula))
+        call = records.Call(index=n, start_ns=5 * MS * n, wall_ns=4 * MS, gap_ns=MS, lane=n, n_atoms=4)
+        call.changes = ["numbers", "positions"]
+        made.append(call)
+    assert rows(closing_summary(journal(*made, ended())))["run"].startswith(f"3 EMT calculators on {words}, ")

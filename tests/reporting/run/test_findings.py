@@ -99,6 +99,16 @@ def test_a_saving_is_reported_with_its_ceiling(healthy):
     assert "at most 18.3 % of the wall time, 1.10 ms per step: up to 1.22 times as fast" in text
 
 
+def test_without_steps_a_saving_is_per_call(healthy):
+    rows = [msgspec.json.decode(line) for line in healthy.read_bytes().splitlines()]
+    kept = [{key: row[key] for key in row if key not in ("step", "phase")} for row in rows]
+    healthy.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in kept if row["event"] != "phase"))
+    _, findings = judged(healthy)
+    outside = next(each for each in findings if each.rule == "time-outside")
+    (_, facts) = findings_section([outside]).blocks
+    assert " ms per call: up to " in dict(facts.pairs)["could save"]
+
+
 def test_the_summary_begins_with_the_leak_and_its_horizon(leaking, healthy):
     text = closing_summary(leaking)
     assert " ".join(text.split()).startswith(

@@ -147,5 +147,6 @@ def _saving(finding: Finding, saving_ns: float, evidence: Evidence) -> Finding:
         severity="info" if finding.severity == "cost" and share < WORTH_SHARE else finding.severity,
         saving_share=share,
         saving_ms=saving_ns / units / 1e6 if units else None,
+        saving_per="step" if summary.speed else "call",
         ceiling=1 / (1 - share) if share < 1 else None,
     )

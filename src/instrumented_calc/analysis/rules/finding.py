@@ -76,6 +76,7 @@ class Finding:
         numbers: The figures, by name with unit.
         n: Number of calls or samples behind them.
         saving_ms: Saving per step, or per call if there are no steps, in ms.
+        saving_per: Which of the two.
         saving_share: The same as a share of the wall time. Time that several findings would save is counted
             by the first of them only, so that these shares add up to at most 1.
         saving_kind: Whether the saving is an estimate (`about`) or an upper limit (`at most`).
@@ -108,6 +109,7 @@ class Finding:
     coverage: str = ""
     needs: tuple[Need, ...] = ()
     code: tuple[str, ...] = ()
+    saving_per: Literal["step", "call"] = "step"
 
 
 def flagged(  # noqa: PLR0913 - keyword-only, one per field

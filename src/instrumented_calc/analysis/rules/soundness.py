@@ -48,7 +48,8 @@ RULES = (
     _rule(
         non_finite.NAME,
         non_finite.check_finite,
-        "Stop the run and look at the previous frame: overlapping atoms, too long a time step, a bad model.",
+        "Stop the run and look at the previous frame, or at the start: overlapping atoms, too long a time "
+        "step, a bad model.",
         "Calculate the last good frame alone.",
     ),
     _rule(

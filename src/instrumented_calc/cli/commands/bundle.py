@@ -15,7 +15,7 @@ def bundle(
         list[Path],
         typer.Argument(metavar="RUNS...", help="Journals, or folders with journals, tables and figures."),
     ],
-    output: Annotated[Path, typer.Option(help="Archive to write: name.tar.gz.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Archive to write: name.tar.gz.")],
 ) -> None:
     """Write journals, tables, figures, environment and checksums into one archive that `ingest` reads."""
     from instrumented_calc.intake.outgoing.bundle import write_bundle

@@ -28,7 +28,9 @@ def compare_all(
     steps: Annotated[int, typer.Option(min=1, help="MD steps.")] = 20,
     ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
-    output: Annotated[Path, typer.Option(help="Folder for the journals.")] = Path("compare-all"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the journals.")] = Path(
+        "compare-all"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:

@@ -29,7 +29,8 @@ def ingest(
         typer.Option(metavar="BUNDLE", help="Bundle with logs from a local run; may be repeated."),
     ] = None,
     output: Annotated[
-        Path, typer.Option(help="Folder for the results; existing files are never overwritten.")
+        Path,
+        typer.Option("--output", "-o", help="Folder for the results; existing files are never overwritten."),
     ] = Path("results"),
     load_marshalled: Annotated[
         bool,

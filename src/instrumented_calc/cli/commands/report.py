@@ -35,7 +35,7 @@ def report(
         bool,
         typer.Option("--measure", help="Time contractions as matrix products on this machine."),
     ] = False,
-    output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Report on journals: speed, latency, where the time went, memory."""
     from instrumented_calc.cli.journal_report import report_journals

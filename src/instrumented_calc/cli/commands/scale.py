@@ -31,7 +31,8 @@ def scale(
         float | None, typer.Option(min=0, metavar="S", help="Time limit for one process, s.")
     ] = None,
     output: Annotated[
-        Path, typer.Option(help="Folder for the journals; finished runs in it are reused.")
+        Path,
+        typer.Option("--output", "-o", help="Folder for the journals; finished runs in it are reused."),
     ] = Path("scale"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:

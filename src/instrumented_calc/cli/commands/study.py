@@ -44,7 +44,9 @@ def study(
         bool,
         typer.Option("--cprofile", help="Run each mode once more under cProfile for hotspots; not timed."),
     ] = False,
-    output: Annotated[Path, typer.Option(help="Folder for tables, journals and figures.")] = Path("study"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for tables, journals and figures.")
+    ] = Path("study"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
     """Compare NumPy, NumPy with torch's einsum, and torch, and report why one is faster."""

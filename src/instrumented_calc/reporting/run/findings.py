@@ -119,7 +119,7 @@ def _saving(finding: Finding) -> str:
         return ""
     words = f"{finding.saving_kind} {percent(finding.saving_share)} of the wall time"
     if finding.saving_ms is not None:
-        words += f", {figures(finding.saving_ms)} ms per step"
+        words += f", {figures(finding.saving_ms)} ms per {finding.saving_per}"
     if finding.ceiling is None:
         return words
     return (

@@ -87,10 +87,14 @@ def memory(summary: Summary, findings: Sequence[Finding]) -> Iterator[Row]:
 
 def calculator_name(summary: Summary) -> str:
     """Return the calculator's name, or "the calculators" if they have several."""
-    names = {identity.calculator_name(each.lane) for each in summary.lanes if each.lane is not None}
+    names = _names(summary)
     if len(names) == 1:
         return names.pop()
     return "the calculators" if names else "the calculator"
+
+
+def _names(summary: Summary) -> set[str]:
+    return {identity.calculator_name(each.lane) for each in summary.lanes if each.lane is not None}
 
 
 def _drift(numbers: Mapping[str, float]) -> str:
@@ -106,7 +110,9 @@ def _drift(numbers: Mapping[str, float]) -> str:
 def _run(summary: Summary, model: str) -> str:
     """Return the calculators, the structures and the drivers."""
     others = len(summary.lanes) - 1
-    if model and others > 0:
+    if model and others > 0 and len(_names(summary)) == 1:
+        model = f"{count(others + 1)} {calculator_name(summary)} calculators"
+    elif model and others > 0:
         model = f"{model} and {plural(others, 'other calculator')}"
     subject, phases = " on ".join(filter(None, (model, _structures(summary)))), _phases(summary)
     if phases and len(f"{subject}, {phases}") > TEXT_WIDTH:
@@ -134,9 +140,10 @@ def _structures(summary: Summary) -> str:
     if len(sizes) > 1:
         return f"structures of {count(int(sizes[0]))} to {count(int(sizes[-1]))} atoms"
     other = [number for number, change in enumerate(calls.change_sets) if "numbers" in change]
-    if len(sizes) and int(np.isin(calls.changes, other).sum()) > len(summary.lanes):
-        return f"structures of {count(int(sizes[0]))} atoms"
     lanes = [each.lane for each in summary.lanes if each.lane is not None]
+    differ = len({each.formula for each in lanes}) > 1
+    if len(sizes) and (differ or int(np.isin(calls.changes, other).sum()) > len(summary.lanes)):
+        return f"structures of {count(int(sizes[0]))} atoms"
     system = (identity.system_words(lanes[0]) or "") if lanes else ""
     return ELEMENT.sub(r"\1", system)
 
