@@ -25,6 +25,7 @@ from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.rows import result_checks, sampler
+from instrumented_calc.capture.rows.descriptions import Descriptions
 from instrumented_calc.capture.rows.outbox import Outbox
 from instrumented_calc.capture.rows.phases import Phases
 from instrumented_calc.capture.rows.result_checks import ResultChecks
@@ -70,10 +71,10 @@ def striking(function):
     ("owner", "name"),
     [
         (RowMaker, "finish"),
-        (RowMaker, "_new_context"),
+        (Descriptions, "new_context"),
         (Sampler, "sample"),
         (Phases, "look"),
-        (RowMaker, "_describe_lane"),
+        (Descriptions, "_describe_lane"),
         (ResultChecks, "check"),
         (Sampler, "state"),
         (sampler, "read_state"),
@@ -91,7 +92,7 @@ def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit
     maker = recording(wrapped).run._recorder.maker
     maker._next_look = maker._last_row = maker._sampler.due = maker._sampler._next_state = 0
     lane = recording(wrapped)._lane
-    lane.look_after, lane.context, maker._described, lane.watch.countdown = 0, None, set(), 0
+    lane.look_after, lane.context, maker.descriptions._lanes, lane.watch.countdown = 0, None, set(), 0
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, striking(getattr(owner, name)))
         with pytest.raises(TimeLimitError) as caught:
@@ -168,7 +169,7 @@ def test_a_time_limit_that_resembles_a_system_error_passes(owner, name, first, m
         wrapped.calculate(copper(), ["energy"], ["positions"])
         maker = recording(wrapped).run._recorder.maker
         maker._next_look = maker._last_row = maker._sampler.due = 0
-        maker.direct = True
+        maker.keeping_up.direct = True
     struck = []
 
     def run(*args, **kwargs):

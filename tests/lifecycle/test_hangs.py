@@ -117,7 +117,7 @@ os._exit(0)
 def test_rows_that_wait_for_a_hung_file_system_are_bounded_and_counted() -> None:
     child = run_script(
         """
-import instrumented_calc.capture.rows.outbox as outbox, instrumented_calc.capture.rows.row_maker as rows
+import instrumented_calc.capture.rows.outbox as outbox, instrumented_calc.capture.rows.keeping_up as rows
 outbox.CROWD = rows.CROWD = 200
 """
         + HANGING.format(network=True)

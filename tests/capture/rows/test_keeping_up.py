@@ -11,8 +11,9 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from tests.support import read_records
 
-from instrumented_calc.capture.rows import row_maker
-from instrumented_calc.capture.rows.row_maker import LATE_NS, LOOK_EVERY_NS
+from instrumented_calc.capture.rows import keeping_up
+from instrumented_calc.capture.rows.keeping_up import LATE_NS
+from instrumented_calc.capture.rows.row_maker import LOOK_EVERY_NS
 from instrumented_calc.capture.run import pulse
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
@@ -114,14 +115,14 @@ def _held(lock: Any, seconds: float) -> Iterator[threading.Event]:
 def test_a_call_waits_for_a_thread_that_writes_but_does_not_run(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_maker, "PATIENCE_S", 60)
+    monkeypatch.setattr(keeping_up, "PATIENCE_S", 60)
     with _held(run.outbox._writing, 0.2):
         run.call(400)
         assert len(run.outbox.rows) <= 210
 
 
 def test_a_call_waits_once_for_a_write_that_hangs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_maker, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(keeping_up, "PATIENCE_S", 0.05)
     outbox = run.outbox
     patience: list[float] = []
     drain = outbox.drain

@@ -14,7 +14,7 @@ from ase.optimize import BFGS
 from tests.support import read_records
 
 from instrumented_calc import profiled
-from instrumented_calc.capture.rows import row_maker
+from instrumented_calc.capture.rows import quick_check, row_maker, sampler
 
 
 class Chosen(Calculator):
@@ -49,7 +49,7 @@ def moved(results, calls=40):
 @pytest.fixture
 def all_checked(monkeypatch):
     """Check also calls that are faster than any real model."""
-    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 0)
+    monkeypatch.setattr(quick_check, "CHECK_EVERY_NS", 0)
 
 
 @pytest.mark.usefixtures("all_checked")
@@ -97,6 +97,20 @@ def test_of_many_series_without_forces_few_are_read(working_directory):
     assert records.counters["zero_forces"] == 20
 
 
+@pytest.mark.usefixtures("all_checked")
+def test_the_state_after_a_streak_does_not_belong_to_it(working_directory, monkeypatch):
+    monkeypatch.setattr(row_maker, "LOOK_EVERY_NS", 0)
+    for name in ("SAMPLE_EVERY_NS", "SAMPLE_SHARE", "STATE_EVERY_NS", "RAREST_STATE_NS", "STATE_SHARE"):
+        monkeypatch.setattr(sampler, name, 0)  # the state is read at every call
+
+    def results(number):
+        return {"energy": float(number), "forces": np.full((3, 3), float(not 10 <= number < 14))}
+
+    states = moved(results).of("state")
+    streaks = {each["index"]: each.get("zero_forces") for each in states if each["index"] in range(9, 16)}
+    assert streaks == {9: None, 10: 1, 11: 2, 12: 3, 13: 4, 14: None, 15: None}
+
+
 def test_calls_that_repeat_an_energy_are_counted(working_directory):
     records = moved(lambda number: {"energy": float(min(number, 10)), "forces": np.ones((3, 3))})
     assert records.counters["same_energy"] == 29
@@ -105,7 +119,7 @@ def test_calls_that_repeat_an_energy_are_counted(working_directory):
 
 
 def test_forces_of_the_fastest_calls_are_checked_in_turn(working_directory, monkeypatch):
-    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 10**15)
+    monkeypatch.setattr(quick_check, "CHECK_EVERY_NS", 10**15)
 
     def results(number):
         return {"energy": float(number), "forces": np.full((3, 3), np.nan if number == 39 else 1.0)}
@@ -118,7 +132,7 @@ def test_forces_of_the_fastest_calls_are_checked_in_turn(working_directory, monk
 
 
 def test_once_a_result_is_not_finite_also_the_fastest_calls_are_all_checked(working_directory, monkeypatch):
-    monkeypatch.setattr(row_maker, "CHECK_EVERY_NS", 10**15)
+    monkeypatch.setattr(quick_check, "CHECK_EVERY_NS", 10**15)
 
     def results(number):
         return {"energy": float(number), "forces": np.full((3, 3), np.nan if number >= 10 else 1.0)}

@@ -20,6 +20,7 @@ from instrumented_calc.capture.calls.driver import DriverWatch
 from instrumented_calc.capture.calls.lane import Lane
 from instrumented_calc.capture.environment import environment
 from instrumented_calc.capture.probes.process import ProcessProbe
+from instrumented_calc.capture.rows.descriptions import Descriptions
 from instrumented_calc.capture.rows.outbox import Outbox
 from instrumented_calc.capture.rows.phases import Phases
 from instrumented_calc.capture.rows.row_maker import RowMaker
@@ -53,10 +54,10 @@ def simulate(wrap=lambda calc: calc, steps=12):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (RowMaker, "_new_context"),
+        (Descriptions, "new_context"),
         (Phases, "look"),
         (Sampler, "sample"),
-        (RowMaker, "_describe_lane"),
+        (Descriptions, "_describe_lane"),
         (Lane, "describe"),
         (DriverWatch, "search"),
         (DriverWatch, "follow"),
@@ -94,7 +95,7 @@ def test_rows_continue_when_a_fault_has_passed(monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     wrapped.calculate(copper())
     with monkeypatch.context() as patch:
-        patch.setattr(RowMaker, "_new_context", broken)
+        patch.setattr(Descriptions, "new_context", broken)
         wrapped.calculate(copper()[:3])
     wrapped.calculate(copper()[:2])
     recording(wrapped).close()

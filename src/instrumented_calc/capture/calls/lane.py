@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.attribute_lookup import ABSENT, found_on, stored
 from instrumented_calc.capture.calls.driver import DriverWatch
 from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
+from instrumented_calc.capture.calls.streak import Streak
 from instrumented_calc.capture.identity.identity import identify, settle_compiled
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.programs import program_of, program_parts
@@ -57,14 +58,9 @@ class Lane:
         last_positions: Positions at the last state.
         force_limit: Sum of the squared forces, (eV/A)^2, above which the state is read.
         growths: How often it was raised.
-        same_streak: Calls in a row with one energy although the atoms had moved.
-        same_at: Number of calls at which that series continues.
         unchecked: Calls whose forces were not checked.
         not_finite: Calls with a non-finite result or position.
         zero_forces: Calls whose forces were all 0.
-        zero_streak: Such calls in a row.
-        zero_at: Number of calls at which that series continues.
-        zero_series: How many such series there were.
         same_energy: Calls with the energy of the previous one although the atoms had moved.
         verlet: The phase whose driver is plain velocity Verlet: its momenta are known in advance.
         last_kick: Step, momentum and force of the first atom along x at the last such call.
@@ -102,19 +98,14 @@ class Lane:
         "not_implemented",
         "number",
         "recorder",
-        "same_at",
         "same_energy",
-        "same_streak",
         "seen_by",
         "unchecked",
         "unseen",
         "velocity_changes",
         "verlet",
         "watch",
-        "zero_at",
         "zero_forces",
-        "zero_series",
-        "zero_streak",
     )
 
     def __init__(
@@ -148,14 +139,14 @@ class Lane:
         self.last_energy: Any = None
         self.last_positions = LastPositions()
         self.force_limit = -1.0
-        self.growths = self.same_streak = self.same_at = 0
+        self.growths = 0
         self.has_drivers_atoms = False
         self.verlet = -1  # no phase
         self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
         self.velocity_changes = 0
-        self.unchecked = self.not_finite = self.zero_forces = self.same_energy = 0
-        self.zero_streak = self.zero_series = 0
-        self.zero_at = -1
+        self.unchecked = self.not_finite = 0
+        self.zero_forces = Streak()
+        self.same_energy = Streak(first=2)
         self.fingerprints = 0
 
     def __del__(self) -> None:

@@ -48,18 +48,6 @@ def array_is_finite(values: Any) -> bool:
     return bool(sys.modules["numpy"].isfinite(values).all())
 
 
-def sums_of_squares() -> tuple[Any, Any, Any, Any]:
-    """Return numpy's array type, its double and single types, and a function that sums squares silently.
-
-    `vdot` sets no floating-point flags, so a NaN or an overflow causes no warning of ours. Without numpy all
-    are None, which no array matches.
-    """
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None, None, None, None
-    return numpy.ndarray, numpy.dtype("float64"), numpy.dtype("float32"), numpy.vdot
-
-
 def positions_of(atoms: Any) -> Any:
     """Return the positions of ASE atoms, or None for anything else."""
     arrays = getattr(atoms, "__dict__", {}).get("arrays")

@@ -20,11 +20,18 @@ REMEMBERED = 64  # drivers that are recognised when they request forces again
 
 
 class Phases:
-    """Numbers the drivers of one run in order of appearance, from 1; they are held weakly."""
+    """Numbers the drivers of one run in order of appearance, from 1; they are held weakly.
 
-    __slots__ = ("_given", "_lock", "_numbers", "_seen")
+    Args:
+        on_new: Receives the record of each driver that was not known yet.
+        on_repeated_step: Called when a step takes another call.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_given", "_lock", "_numbers", "_on_new", "_on_repeated_step", "_seen")
+
+    def __init__(self, on_new: Callable[[Phase], None], *, on_repeated_step: Callable[[], None]) -> None:
+        self._on_new = on_new
+        self._on_repeated_step = on_repeated_step
         self._lock = threading.RLock()
         self._seen: list[tuple[weakref.ref[Any], int]] = []
         self._numbers = itertools.count(1)
@@ -34,9 +41,7 @@ class Phases:
         """Set the driver that the user named, if none is found on the stack."""
         self._given = weakref.ref(driver)
 
-    def look(
-        self, watch: DriverWatch, current: Any, index: int, wall_ns: int, on_new: Callable[[Phase], None]
-    ) -> Any:
+    def look(self, watch: DriverWatch, current: Any, index: int, wall_ns: int) -> Any:
         """Search for the driver of a call.
 
         Args:
@@ -44,11 +49,12 @@ class Phases:
             current: The driver so far, or None.
             index: Number of the call.
             wall_ns: Its duration, ns.
-            on_new: Receives the record of a driver that was not known yet.
 
         Returns:
             The driver; `current` if none is found.
         """
+        if current is not None and current.nsteps == watch.last_step:
+            self._on_repeated_step()
         found = watch.search(current, wall_ns)
         if found is None and current is None and self._given is not None:
             found = self._given()
@@ -61,6 +67,6 @@ class Phases:
                 self._seen = [pair for pair in self._seen[-REMEMBERED:] if pair[0]() is not None]
                 self._seen.append((weakref.ref(found), number))
                 if number <= DESCRIBED_LIMIT:
-                    on_new(Phase(phase=number, index=index, **describe(found)))
+                    self._on_new(Phase(phase=number, index=index, **describe(found)))
             watch.follow(found, number)
         return found

@@ -123,10 +123,10 @@ class Sampler:
         if are_others(lane, driver, atoms):
             return State(index=index)  # the next one is of the driver's atoms again
         state = read_state(index, results, atoms, driver, energy, lane.last_positions)
-        if lane.same_streak and lane.calls in {lane.same_at - 1, lane.same_at}:
-            state.same_energy = lane.same_streak
-        if lane.zero_streak and lane.calls in {lane.zero_at - 1, lane.zero_at}:
-            state.zero_forces = lane.zero_streak
+        if lane.same_energy.last_call == index:
+            state.same_energy = lane.same_energy.length
+        if lane.zero_forces.last_call == index:
+            state.zero_forces = lane.zero_forces.length
         with own_faults_dropped():
             phase = lane.watch.phase
             lane.verlet = phase if phase is not None and is_plain_verlet(driver, atoms) else -1

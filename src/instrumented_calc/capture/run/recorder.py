@@ -47,14 +47,8 @@ RETRY_S = 10.0  # a journal that could not be created is tried again after this 
 RETRY_SHARE = 100  # a file system that hangs delays a call by seconds: for a hundredth of the time at most
 
 # What 0.1.0 did not count: absent from its journals, and so not 0 by default.
-COUNTED_BY_LANES = (
-    "unchecked",
-    "not_finite",
-    "zero_forces",
-    "same_energy",
-    "velocity_changes",
-    "fingerprints",
-)
+COUNTED_BY_LANES = ("unchecked", "not_finite", "velocity_changes", "fingerprints")
+STREAKS_OF_LANES = ("zero_forces", "same_energy")
 
 WAITING, RECORDING, ENDED = "waiting", "recording", "ended"
 
@@ -102,7 +96,7 @@ class Recorder:
         self.state = WAITING
         self.recording: Recording | None = None  # made by the first call, and kept after the end
         self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
-        self.counters = Counters(**dict.fromkeys(COUNTED_BY_LANES, 0))
+        self.counters = Counters(**dict.fromkeys((*COUNTED_BY_LANES, *STREAKS_OF_LANES), 0))
         self._collected_calls = 0  # of lanes that were collected
         self._lock = threading.RLock()  # of the states; never held on the hot path
         self._pulse = Pulse(self._beat_or_fault)
@@ -119,7 +113,7 @@ class Recorder:
         """
         self._given_driver = weakref.ref(driver)
         if self.maker is not None:
-            self.maker.follow(driver)
+            self.maker.phases.follow(driver)
         self._undo.append(undo)
 
     def number_of(self, calculator: Any) -> int:
@@ -262,7 +256,7 @@ class Recorder:
 
     def _start_pulse(self) -> None:
         if not self._pulse.start() and self.recording is not None:
-            self.recording.maker.direct = True  # the calls write themselves
+            self.recording.maker.keeping_up.direct = True  # the calls write themselves
 
     def _beat_or_fault(self) -> None:
         began = time.thread_time_ns()
@@ -443,3 +437,5 @@ def _add(counters: Counters, lane: Lane) -> None:
     counters.not_implemented += lane.not_implemented
     for name in COUNTED_BY_LANES:
         setattr(counters, name, getattr(counters, name) + getattr(lane, name))
+    for name in STREAKS_OF_LANES:
+        setattr(counters, name, getattr(counters, name) + getattr(lane, name).calls)

@@ -134,7 +134,7 @@ class Recording:
                 direct=writer.direct,
             )
             if driver is not None:
-                self.maker.follow(driver)
+                self.maker.phases.follow(driver)
             self.windows = Windows(
                 settings.trace,
                 maker=self.maker,
@@ -278,7 +278,7 @@ class Recording:
         old, lost = writer.path, writer.lost
         self._head[0].continues = True
         try:
-            self.outbox.restart_in([*self._head, *self.maker.descriptions])
+            self.outbox.restart_in([*self._head, *self.maker.descriptions.written])
         except OSError as error:
             self.report_trouble(f"{old} was {why}, and a new one cannot be created: {error}")
             return
@@ -309,7 +309,11 @@ class Recording:
                 "contractions", lambda: self._rounds.write_contractions(self._clock(), last=True), self._fault
             )
             guarded("trace windows", self.windows.close, self._fault)
-            guarded("last inspection of results", lambda: self.maker.look_at_last(lanes), self._fault)
+            guarded(
+                "last inspection of results",
+                lambda: self.maker.closer_look.look_at_last(lanes, self.maker.last_end),
+                self._fault,
+            )
         finally:  # also after a Ctrl-C
             self._take_no_more()
 

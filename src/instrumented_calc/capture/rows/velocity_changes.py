@@ -1,0 +1,39 @@
+"""Count the steps of velocity Verlet in which something else changed the velocities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.foreign import is_foreign
+
+if TYPE_CHECKING:
+    from instrumented_calc.capture.calls.lane import Lane
+
+ROUNDING = 1e-9
+
+
+def note_momentum(lane: Lane, atoms: Any, driver: Any, forces: Any, step: int) -> None:
+    """Compare a momentum with the one at the previous step.
+
+    Between two calls of successive steps a momentum changes by F dt. One number tells whether all were
+    scaled or drawn anew.
+
+    Args:
+        lane: The calculator's lane, whose driver is velocity Verlet.
+        atoms: The calculated atoms.
+        driver: The driver.
+        forces: The forces of the call, eV/A.
+        step: The driver's step.
+    """
+    try:
+        momentum, force = atoms.arrays["momenta"].item(0), forces.item(0)
+    except Exception as error:  # a tensor, or no momenta
+        if is_foreign(error):
+            raise
+        return
+    before, then, pull = lane.last_kick
+    lane.last_kick = (step, momentum, force)
+    if step == before + 1:
+        kick = driver.dt * pull
+        if abs(momentum - then - kick) > ROUNDING * (abs(momentum) + abs(then) + abs(kick)):
+            lane.velocity_changes += 1
