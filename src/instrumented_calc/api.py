@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
     from instrumented_calc.journal.records import Finding, RunStart
     from instrumented_calc.reporting.run.report_object import Report
@@ -276,7 +276,7 @@ class Handle:
         run: The calculator's run.
     """
 
-    def __init__(self, lane: Lane | None) -> None:
+    def __init__(self, lane: LiveLane | None) -> None:
         self._lane = lane
         self.run = Run(None if lane is None else cast("Recorder", lane.recorder))
 
@@ -363,7 +363,7 @@ def _journal_of(source: str | os.PathLike[str] | Run | Handle) -> str | os.PathL
     return path
 
 
-def _lane_of(candidate: Any) -> Lane | None:
+def _lane_of(candidate: Any) -> LiveLane | None:
     lane = twins.lane_of(candidate)
     return proxies.lane_of(candidate) if lane is None else lane
 
@@ -381,7 +381,7 @@ def _check_calculator(calc: Any) -> None:
         raise NotACalculatorError(message)
 
 
-def _already(lane: Lane, journal: str | os.PathLike[str] | None) -> None:
+def _already(lane: LiveLane, journal: str | os.PathLike[str] | None) -> None:
     settings = lane.recorder.settings
     if journal is not None and wanted_journal(journal) != settings.path:
         message = (

@@ -19,7 +19,7 @@ from tests.support import read_records
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls import driver
 from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.environment import libraries
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts.components import Components
@@ -80,7 +80,7 @@ def striking(function):
         (sampler, "read_state"),
         (result_checks, "array_is_finite"),
         (driver.DriverWatch, "search"),
-        (Lane, "describe"),
+        (LiveLane, "describe"),
         (ProcessProbe, "sample"),
         (Outbox, "_carry"),
     ],
@@ -115,7 +115,7 @@ def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit
 def test_it_passes_from_the_preparation_of_a_lane_which_is_then_made_up_for(name, limit, monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())
     with monkeypatch.context() as patch:
-        patch.setattr(Lane, name, striking(getattr(Lane, name)))
+        patch.setattr(LiveLane, name, striking(getattr(LiveLane, name)))
         with pytest.raises(TimeLimitError):
             wrapped.calculate() if name == "stored" else wrapped.calculate(copper(), ["energy"], [])
     for _ in range(FIRST_CALLS):

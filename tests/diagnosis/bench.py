@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.diagnosis.case import Case
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.journal.reader import Journal
 
@@ -58,17 +58,17 @@ class Outcome:
         return summarize(self.journal)
 
     @cached_property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[RuleFinding]:
         """All findings, in their order."""
         return judge(self.summary)
 
     @property
-    def flagged(self) -> list[Finding]:
+    def flagged(self) -> list[RuleFinding]:
         """The flagged findings, in order."""
         return [each for each in self.findings if each.verdict == "flagged"]
 
     @property
-    def alarms(self) -> list[Finding]:
+    def alarms(self) -> list[RuleFinding]:
         """Findings a user would act on: wrong results, runs that will fail, and worthwhile savings."""
         return [
             each
@@ -128,7 +128,7 @@ class Outcome:
         """Wall time of a step, ms, by the script's own clock."""
         return float((self.path.parent / "ms_per_step").read_text())
 
-    def finding(self, rule: str) -> Finding:
+    def finding(self, rule: str) -> RuleFinding:
         """Return the finding of one rule."""
         return next(each for each in self.findings if each.rule == rule)
 

@@ -154,7 +154,9 @@ def ending(calls: int) -> list[msgspec.Struct]:
         r.TracedOperation("*between operations*", 8, self_ns=500),
     ]
     return [
-        r.Trace(1, "torch.profiler", 60, 4, 60 * 2 * MS, 4 * MS, 10**6, traced, 0, 30, 5 * 10**5, "t.json"),
+        r.TraceWindow(
+            1, "torch.profiler", 60, 4, 60 * 2 * MS, 4 * MS, 10**6, traced, 0, 30, 5 * 10**5, "t.json"
+        ),
         r.Places(
             time_ns=calls * 2 * MS,
             samples=3,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.analysis.targets import Outcome
 
@@ -24,5 +24,5 @@ class ReadRun:
     """
 
     summary: Summary
-    findings: Sequence[Finding] = ()
+    findings: Sequence[RuleFinding] = ()
     outcomes: Sequence[Outcome] = ()

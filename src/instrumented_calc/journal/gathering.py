@@ -49,7 +49,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "contractions": records.Contractions,
     "conversions": records.Conversions,
     "product_times": records.ProductTimes,
-    "traces": records.Trace,
+    "traces": records.TraceWindow,
     "places": records.Places,
     "step_profiles": records.StepProfiles,
     "states": records.State,

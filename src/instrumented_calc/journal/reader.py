@@ -71,7 +71,7 @@ class Journal:
     contractions: tuple[records.Contractions, ...] = ()
     conversions: tuple[records.Conversions, ...] = ()
     product_times: tuple[records.ProductTimes, ...] = ()
-    traces: tuple[records.Trace, ...] = ()
+    traces: tuple[records.TraceWindow, ...] = ()
     places: tuple[records.Places, ...] = ()
     step_profiles: tuple[records.StepProfiles, ...] = ()
     states: tuple[records.State, ...] = ()

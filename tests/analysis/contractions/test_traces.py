@@ -33,8 +33,8 @@ def calls(traced: set[int], number: int = 100, wall: int = MS, slow: int = 3 * M
     return rows
 
 
-def window(number: int, *operations: records.TracedOperation, **more) -> records.Trace:
-    return records.Trace(
+def window(number: int, *operations: records.TracedOperation, **more) -> records.TraceWindow:
+    return records.TraceWindow(
         window=number,
         tracer="torch.profiler",
         index=10 * number,

@@ -16,7 +16,7 @@ from tests.support import read_records
 
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.analysis.summary import summarize
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.parts.components import Components
 from instrumented_calc.capture.parts.stand_ins import StandIn
 from instrumented_calc.capture.wrapping.twin import lane_of, twin
@@ -280,7 +280,7 @@ def test_the_neighbour_list_of_ase_is_a_part_of_emt_without_any_integration():
 
 def test_a_lane_that_was_never_called_asks_no_integration(make_recorder, monkeypatch):
     asked = []
-    monkeypatch.setattr(Lane, "prepare", lambda _: asked.append(1))
+    monkeypatch.setattr(LiveLane, "prepare", lambda _: asked.append(1))
     twin(Model(Network(lambda _: None)), make_recorder())
     assert not asked
 

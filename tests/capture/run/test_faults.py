@@ -17,7 +17,7 @@ from tests.support import journal_threads, read_records
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls.driver import DriverWatch
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.environment import environment
 from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.rows.descriptions import Descriptions
@@ -58,7 +58,7 @@ def simulate(wrap=lambda calc: calc, steps=12):
         (Phases, "look"),
         (Sampler, "sample"),
         (Descriptions, "_describe_lane"),
-        (Lane, "describe"),
+        (LiveLane, "describe"),
         (DriverWatch, "search"),
         (DriverWatch, "follow"),
         (ProcessProbe, "sample"),

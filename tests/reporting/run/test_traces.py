@@ -25,7 +25,7 @@ def start(run_id="r", started="2026-01-01T00:00:00.000+00:00"):
 
 
 def traced(operations, **more):
-    return records.Trace(
+    return records.TraceWindow(
         window=1,
         tracer="torch.profiler",
         index=20,

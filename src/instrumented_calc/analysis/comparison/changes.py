@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
     from instrumented_calc.analysis.contractions.contractions import ContractionUse
     from instrumented_calc.analysis.memory.reading import Memory
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
 
 
@@ -114,9 +114,9 @@ def finding_changes(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun])
     ]
 
 
-def _mostly_flagged(side: Sequence[MeasuredRun]) -> dict[str, Finding]:
+def _mostly_flagged(side: Sequence[MeasuredRun]) -> dict[str, RuleFinding]:
     summaries = _summaries(side)
-    flagged: dict[str, list[Finding]] = {}
+    flagged: dict[str, list[RuleFinding]] = {}
     for summary in summaries:
         for finding in judge(summary):
             if finding.verdict == "flagged":

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from instrumented_calc.journal.reader import Journal
-    from instrumented_calc.journal.records import Trace, TracedOperation
+    from instrumented_calc.journal.records import TracedOperation, TraceWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class TraceUse:
         device_busy_ns: Time in which at least one of these ran, ns; None if there are none.
     """
 
-    windows: tuple[Trace, ...]
+    windows: tuple[TraceWindow, ...]
     calls: int
     wall_ns: int
     extra_ns: float | None

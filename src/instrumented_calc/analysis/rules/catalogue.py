@@ -26,7 +26,7 @@ from instrumented_calc.analysis.rules import (
 )
 from instrumented_calc.analysis.rules.causes import fold
 from instrumented_calc.analysis.rules.evidence import gather
-from instrumented_calc.analysis.rules.finding import Finding
+from instrumented_calc.analysis.rules.finding import RuleFinding
 from instrumented_calc.analysis.rules.savings import count_once
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ FIRST = {"wrong": 0, "cost": 1, "info": 2}
 VERDICTS = {"flagged": 0, "not enough evidence": 1, "clear": 2}
 
 
-def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
+def judge(summary: Summary, ignore: Collection[str] = ()) -> list[RuleFinding]:
     """Judge a run by all rules.
 
     Args:
@@ -94,7 +94,7 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[Finding]:
     return sorted(found, key=_rank)
 
 
-def _beside_ruin(finding: Finding) -> Finding:
+def _beside_ruin(finding: RuleFinding) -> RuleFinding:
     """Return a finding as it is reported of a run whose simulation is not sound."""
     if finding.verdict == "clear":
         return replace(finding, verdict="not enough evidence", headline=VOID, n=None, coverage="")
@@ -105,16 +105,16 @@ def _beside_ruin(finding: Finding) -> Finding:
     return finding
 
 
-def _rank(finding: Finding) -> tuple[int, bool, int, float]:
+def _rank(finding: RuleFinding) -> tuple[int, bool, int, float]:
     if finding.verdict != "flagged":
         return VERDICTS[finding.verdict], False, 0, 0.0
     folded = finding.follows_from is not None
     return 0, folded, FIRST[finding.severity], -(finding.saving_share or 0.0)
 
 
-def _found(rule: Rule, seen: Observation) -> Finding:
+def _found(rule: Rule, seen: Observation) -> RuleFinding:
     saves = seen.flagged and seen.saving_ns is not None
-    return Finding(
+    return RuleFinding(
         rule=rule.name,
         verdict=seen.verdict,
         severity=seen.severity or rule.severity,
@@ -135,7 +135,7 @@ def _found(rule: Rule, seen: Observation) -> Finding:
     )
 
 
-def _saving(finding: Finding, saving_ns: float, evidence: Evidence) -> Finding:
+def _saving(finding: RuleFinding, saving_ns: float, evidence: Evidence) -> RuleFinding:
     """Return a finding with its saving; one that is hardly worth the work is information only."""
     summary = evidence.summary
     if not summary.wall_ns:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
 
 # Share of an effect that its cause must account for, to explain it. Uncalibrated.
 MOST = 0.6
@@ -35,10 +35,10 @@ class Relation:
 
     cause: str
     effect: str
-    holds: Callable[[Evidence, Finding, Finding], bool]
+    holds: Callable[[Evidence, RuleFinding, RuleFinding], bool]
 
 
-def fold(evidence: Evidence, findings: Sequence[Finding]) -> list[Finding]:
+def fold(evidence: Evidence, findings: Sequence[RuleFinding]) -> list[RuleFinding]:
     """Return findings, each with the root cause that explains it, if any.
 
     Args:
@@ -65,22 +65,22 @@ def _root(rule: str, causes: dict[str, str]) -> str:
     return rule
 
 
-def _shares(name: str) -> Callable[[Evidence, Finding, Finding], bool]:
+def _shares(name: str) -> Callable[[Evidence, RuleFinding, RuleFinding], bool]:
     """Return the check that a figure of the effect, the cause's share of it, is large."""
     return lambda _, __, effect: (effect.numbers.get(name) or 0.0) >= MOST
 
 
-def _seconds(least: float) -> Callable[[Evidence, Finding, Finding], bool]:
+def _seconds(least: float) -> Callable[[Evidence, RuleFinding, RuleFinding], bool]:
     """Return the check that the cause takes a share of the effect's seconds."""
     return lambda _, cause, effect: _number(cause, "seconds") >= least * _number(effect, "seconds") > 0
 
 
-def _number(finding: Finding, name: str) -> float:
+def _number(finding: RuleFinding, name: str) -> float:
     value = finding.numbers.get(name)
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _overflowed(evidence: Evidence, _: Finding, __: Finding) -> bool:
+def _overflowed(evidence: Evidence, _: RuleFinding, __: RuleFinding) -> bool:
     """Return whether most calls that compiled were at an overflow, or right after one."""
     calls = evidence.calls
     overflows = np.flatnonzero(calls.counts.get("overflows", np.zeros(0)) > 0)
@@ -89,28 +89,28 @@ def _overflowed(evidence: Evidence, _: Finding, __: Finding) -> bool:
     return len(compiled) > 0 and bool(beside.mean() >= MOST)
 
 
-def _cached(kind: str) -> Callable[[Evidence, Finding, Finding], bool]:
+def _cached(kind: str) -> Callable[[Evidence, RuleFinding, RuleFinding], bool]:
     """Return the check that memory rose when something new arrived."""
 
-    def holds(evidence: Evidence, _: Finding, __: Finding) -> bool:
+    def holds(evidence: Evidence, _: RuleFinding, __: RuleFinding) -> bool:
         memory = evidence.host if kind == HOST_GROWTH else evidence.device
         return memory is not None and comes_with_something_new(memory)
 
     return holds
 
 
-def _compiled(evidence: Evidence, _: Finding, __: Finding) -> bool:
+def _compiled(evidence: Evidence, _: RuleFinding, __: RuleFinding) -> bool:
     """Return whether the new things that memory rose with are compilations."""
     memory = evidence.device if evidence.device is not None else evidence.host
     return memory is not None and memory.arrivals.get("compilations", 0.0) >= MOST
 
 
-def _saturated(_: Evidence, cause: Finding, __: Finding) -> bool:
+def _saturated(_: Evidence, cause: RuleFinding, __: RuleFinding) -> bool:
     """Return whether the threads that are too many compete: all allowed processors are busy."""
     return cause.severity == "cost" and _number(cause, "processors_busy") >= MOST * _number(cause, "allowed")
 
 
-def _hot(_: Evidence, cause: Finding, effect: Finding) -> bool:
+def _hot(_: Evidence, cause: RuleFinding, effect: RuleFinding) -> bool:
     """Return whether the throttled device explains the growth of the latency."""
     return _number(cause, "latency") >= MOST * _number(effect, "growth")
 

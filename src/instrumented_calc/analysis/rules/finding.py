@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
 
 __all__ = [
-    "Finding",
     "Need",
     "Observation",
     "Region",
     "Rule",
+    "RuleFinding",
     "SavingKind",
     "Severity",
     "Trial",
@@ -65,7 +65,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleFinding:
     """Result of a rule for one run, as reported.
 
     Attributes:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.memory.growth import MemoryGrowth
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Finding, Observation, Verdict
+    from instrumented_calc.analysis.rules.finding import Observation, RuleFinding, Verdict
 
 # R squared of memory against number of edges above which growth is physical and not a leak. Uncalibrated;
 # such runs: ACEsuit/mace#174, #434.
@@ -43,7 +43,7 @@ class HostGrowth:
     high_kb: float
 
 
-def host_growth_of(findings: Iterable[Finding], per: str) -> HostGrowth | None:
+def host_growth_of(findings: Iterable[RuleFinding], per: str) -> HostGrowth | None:
     """Return the growth of the process's memory that the rules found; None if they gave no rate.
 
     Args:

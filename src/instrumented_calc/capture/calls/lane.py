@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from instrumented_calc.integration import Part
 
 
-class Lane:
+class LiveLane:
     """Counters and state of one wrapped calculator.
 
     Args:

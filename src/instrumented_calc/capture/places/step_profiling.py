@@ -36,7 +36,7 @@ from instrumented_calc.journal.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.rows.row_maker import RowMaker
 
@@ -154,7 +154,7 @@ class StepProfiling:
             if is_foreign(error):
                 raise
 
-    def begin(self, lane: Lane, entry: Entry, before: int, end: int) -> None:
+    def begin(self, lane: LiveLane, entry: Entry, before: int, end: int) -> None:
         """Profile the step that begins, if it is due and the budget allows it.
 
         Args:
@@ -317,7 +317,7 @@ class StepProfiling:
             step.profiler.give_up()
 
 
-def _is_last_step(lane: Lane) -> bool:
+def _is_last_step(lane: LiveLane) -> bool:
     """Return whether the driver will make no further step, so that no call would end the profile."""
     watch = lane.watch
     driver = watch.reference()

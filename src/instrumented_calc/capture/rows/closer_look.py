@@ -13,7 +13,7 @@ from instrumented_calc.capture.rows.whose_atoms import results_are_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.rows.sampler import Sampler
 
 GROWTH = 4.0  # of the sum of the squared forces: the state is read whenever they have doubled
@@ -39,7 +39,7 @@ class CloserLook:
 
     def look(  # noqa: PLR0913, PLR0917 - the data of a call
         self,
-        lane: Lane,
+        lane: LiveLane,
         index: int,
         results: dict[str, Any],
         end: int,
@@ -66,7 +66,7 @@ class CloserLook:
         if _is_worth_reading(lane, index, squares):
             self._append(self._sampler.read_now(index, end, results, atoms, driver, energy, lane))
 
-    def look_at_last(self, lanes: Iterable[Lane], end: int) -> None:
+    def look_at_last(self, lanes: Iterable[LiveLane], end: int) -> None:
         """At the end of the run, check the forces of each lane's last call, and read its last state.
 
         Args:
@@ -88,7 +88,7 @@ class CloserLook:
                 self._append(state)
 
 
-def _is_worth_reading(lane: Lane, index: int, squares: Any) -> bool:
+def _is_worth_reading(lane: LiveLane, index: int, squares: Any) -> bool:
     """Return whether the lane's calls, its forces or a streak have doubled; its limits are raised."""
     wants = lane.same_energy.is_due(index) or lane.zero_forces.is_due(index)
     if lane.calls >= lane.look_at:  # the call that ends now is not counted yet

@@ -11,7 +11,7 @@ from instrumented_calc.capture.rows.request_text import plain_names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.notices import Notices
 
 
@@ -39,7 +39,7 @@ class Descriptions:
         self._lanes: set[int] = set()
 
     def new_context(
-        self, lane: Lane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
+        self, lane: LiveLane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
     ) -> Context:
         """Return the shared fields of a call that differ from those of the lane's previous call.
 
@@ -57,7 +57,7 @@ class Descriptions:
         )
         return context
 
-    def _describe_lane(self, lane: Lane, atoms: Any) -> None:
+    def _describe_lane(self, lane: LiveLane, atoms: Any) -> None:
         lane.described_in = self._lanes
         if lane.number in self._lanes or len(self._lanes) >= DESCRIBED_LIMIT:
             return

@@ -15,14 +15,14 @@ from instrumented_calc.foreign import is_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
 
 CHECK_EVERY_NS = 500_000  # the sums of forces and positions take 1.4 us: 0.3 %
 MOST_SUMMED = 9_000  # numbers: their squares are summed in 1 us; above 10,000 OpenBLAS starts threads
 INFINITE = float("inf")
 
 
-def quick_check() -> Callable[[Lane, int, int, Any, Any], tuple[Any, bool]]:
+def quick_check() -> Callable[[LiveLane, int, int, Any, Any], tuple[Any, bool]]:
     """Return a function that checks the results of a call, with numpy's names at hand.
 
     Its arguments: the calculator's lane; the number of the call and its end, on the clock; its forces, and
@@ -41,7 +41,7 @@ def quick_check() -> Callable[[Lane, int, int, Any, Any], tuple[Any, bool]]:
     array, double, single = numpy.ndarray, numpy.dtype("float64"), numpy.dtype("float32")
     sum_of_squares = numpy.vdot  # sets no floating-point flags, so that no warning of ours appears
 
-    def check(lane: Lane, index: int, end: int, forces: Any, atoms: Any) -> tuple[Any, bool]:
+    def check(lane: LiveLane, index: int, end: int, forces: Any, atoms: Any) -> tuple[Any, bool]:
         squares: Any = UNSET
         if (
             type(forces) is array

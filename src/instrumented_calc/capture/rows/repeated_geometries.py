@@ -17,7 +17,7 @@ from instrumented_calc.foreign import own_faults_dropped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.open_calls import Entry
 
 WINDOW = 64  # calls; a band of 16 images, calculated twice, is seen as such
@@ -51,7 +51,7 @@ class RepeatedGeometries:
         self._own: dict[tuple[int, int], int] = {}
         self._any: dict[tuple[int, float | None], int] = {}
 
-    def note(self, lane: Lane, entry: Entry, atoms: Any, energy: Any) -> None:
+    def note(self, lane: LiveLane, entry: Entry, atoms: Any, energy: Any) -> None:
         """Take the fingerprint of a call's geometry; a repeat is noted in the call's row.
 
         Args:
@@ -72,7 +72,7 @@ class RepeatedGeometries:
             self.left = 0
             self._begin_next(ended)
 
-    def _look_up(self, lane: Lane, entry: Entry, geometry: int, energy: Any) -> None:
+    def _look_up(self, lane: LiveLane, entry: Entry, geometry: int, energy: Any) -> None:
         lane.fingerprints += 1
         own = (lane.number, geometry)
         # Models of a committee calculate the same geometries, but other energies.

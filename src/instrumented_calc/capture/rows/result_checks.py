@@ -18,7 +18,7 @@ from instrumented_calc.journal.records import State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
 
 CHECK_SHARE = 1000  # at most a thousandth of the time
 LONGEST_PAUSE_NS = 1_000_000_000
@@ -40,7 +40,7 @@ class ResultChecks:
 
     def check(  # noqa: PLR0913, PLR0917 - the data of a call
         self,
-        lane: Lane,
+        lane: LiveLane,
         index: int,
         results: dict[str, Any],
         end: int,
@@ -88,7 +88,7 @@ class ResultChecks:
             index=index, non_finite=names, non_finite_atoms=atoms_not_finite(forces, positions) or UNSET
         )
 
-    def check_last(self, lane: Lane, end: int) -> Iterator[State]:
+    def check_last(self, lane: LiveLane, end: int) -> Iterator[State]:
         """At the end of the run, check the forces of a lane's last call, if not done yet."""
         results = lane.stored("results")
         if lane.unseen is not None and type(results) is dict:

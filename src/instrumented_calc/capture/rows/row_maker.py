@@ -39,7 +39,7 @@ from instrumented_calc.journal.vocabulary import NOT_IMPLEMENTED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.probes import Probe
@@ -169,7 +169,7 @@ class RowMaker(PlannedCalls):
 
     def finish(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - the hot path: no call is spent on structure
         self,
-        lane: Lane,
+        lane: LiveLane,
         entry: Entry,
         stack: list[Entry],
         atoms: Any,
@@ -325,7 +325,7 @@ class RowMaker(PlannedCalls):
         self.self_ns += spent if spent < LONGEST_ROW_NS else LONGEST_ROW_NS  # noqa: FURB136 - a call
 
     def _sample_and_write(  # noqa: PLR0913, PLR0917 - the data of a call
-        self, row: Call, lane: Lane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
+        self, row: Call, lane: LiveLane, entry: Entry, end: int, results: Any, atoms: Any, driver: Any
     ) -> None:
         """Append the row of a call for which a look is due, or that ended long after the previous one."""
         if end >= self._next_look:
@@ -350,7 +350,7 @@ class RowMaker(PlannedCalls):
 
     def finish_plainly(  # noqa: PLR0913, PLR0917 - the data of a call
         self,
-        lane: Lane,
+        lane: LiveLane,
         entry: Entry,
         stack: list[Entry],
         start: int,
@@ -380,7 +380,7 @@ class RowMaker(PlannedCalls):
                 return outer.index
         return UNSET
 
-    def _note_failure(self, row: Call, lane: Lane, failure: BaseException) -> None:
+    def _note_failure(self, row: Call, lane: LiveLane, failure: BaseException) -> None:
         if is_answer(failure):
             row.failure = NOT_IMPLEMENTED
             return

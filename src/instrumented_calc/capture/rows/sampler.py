@@ -16,7 +16,7 @@ from instrumented_calc.journal.records import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.notices import Notices
     from instrumented_calc.capture.probes import Probe
     from instrumented_calc.journal.records import Call
@@ -99,7 +99,7 @@ class Sampler:
         self.due = end + max(self._every, pause)
 
     def state(  # noqa: PLR0913, PLR0917 - the data of a call
-        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: Lane
+        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: LiveLane
     ) -> State | None:
         """Return the state of the simulation after a call, or None if it is not due yet.
 
@@ -117,7 +117,7 @@ class Sampler:
         return self.read_now(index, end, results, atoms, driver, energy, lane)
 
     def read_now(  # noqa: PLR0913, PLR0917 - the data of a call
-        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: Lane
+        self, index: int, end: int, results: Any, atoms: Any, driver: Any, energy: Any, lane: LiveLane
     ) -> State:
         """Return the state of the simulation after a call, and put off the next one; arguments as above."""
         if are_others(lane, driver, atoms):

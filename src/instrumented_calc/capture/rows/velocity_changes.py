@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
 
 ROUNDING = 1e-9
 
 
-def note_momentum(lane: Lane, atoms: Any, driver: Any, forces: Any, step: int) -> None:
+def note_momentum(lane: LiveLane, atoms: Any, driver: Any, forces: Any, step: int) -> None:
     """Compare a momentum with the one at the previous step.
 
     Between two calls of successive steps a momentum changes by F dt. One number tells whether all were

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.rows.finite_results import positions_of
 
 if TYPE_CHECKING:
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
 
 
-def are_others(lane: Lane, driver: Any, atoms: Any) -> bool:
+def are_others(lane: LiveLane, driver: Any, atoms: Any) -> bool:
     """Return whether these atoms are not the driver's, though the lane has calculated the driver's before.
 
     A calculator inside another one may be given a copy at each call: then nothing is known.
@@ -30,7 +30,7 @@ def are_others(lane: Lane, driver: Any, atoms: Any) -> bool:
     return lane.has_drivers_atoms
 
 
-def results_are_of(lane: Lane, atoms: Any) -> bool:
+def results_are_of(lane: LiveLane, atoms: Any) -> bool:
     """Return whether the stored results are of these atoms where they are now, as far as is known.
 
     Args:

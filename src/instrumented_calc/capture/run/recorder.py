@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.places.step_profiling import StepProfiling
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
     from instrumented_calc.capture.rows.row_maker import RowMaker
@@ -82,7 +82,7 @@ class Recorder:
         self.run_id = new_run_id()
         self._lane_numbers = itertools.count()
         self._numbered: dict[int, tuple[weakref.ref[Any], int]] = {}
-        self.lanes: weakref.WeakValueDictionary[int, Lane] = weakref.WeakValueDictionary()
+        self.lanes: weakref.WeakValueDictionary[int, LiveLane] = weakref.WeakValueDictionary()
         self._given_driver: weakref.ref[Any] | None = None
         self._undo: list[Callable[[], object]] = []
         self._early_marks: deque[str] = deque(maxlen=MOST_EARLY_MARKS)
@@ -281,7 +281,7 @@ class Recorder:
             _add(counters, lane)
         return counters
 
-    def _living_lanes(self) -> list[Lane]:
+    def _living_lanes(self) -> list[LiveLane]:
         references = self.lanes.valuerefs()  # a copy: other threads may start and end
         return [lane for each in references if (lane := each()) is not None]
 
@@ -367,7 +367,7 @@ class Recorder:
             )
         return complete
 
-    def let_go(self, lane: Lane) -> None:
+    def let_go(self, lane: LiveLane) -> None:
         """Note that a wrapped calculator was collected; the last one of a run of its own ends the run."""
         self.lanes.pop(id(lane), None)
         self._collected_calls += lane.calls
@@ -431,7 +431,7 @@ def _unseen(answers: int) -> str:
     )
 
 
-def _add(counters: Counters, lane: Lane) -> None:
+def _add(counters: Counters, lane: LiveLane) -> None:
     counters.get_property += lane.asked
     counters.cache_hits += lane.cache_hits
     counters.not_implemented += lane.not_implemented

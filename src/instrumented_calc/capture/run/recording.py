@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.interfaces import CountingMaker
     from instrumented_calc.capture.probes import Listener
     from instrumented_calc.capture.rows.live_evidence import LiveEvidence
@@ -293,7 +293,7 @@ class Recording:
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def stop(self, undo: Iterable[Callable[[], object]], lanes: Iterable[Lane]) -> None:
+    def stop(self, undo: Iterable[Callable[[], object]], lanes: Iterable[LiveLane]) -> None:
         """Undo all replacements and accept no more calls; `write_end` is left to the journal thread.
 
         Args:

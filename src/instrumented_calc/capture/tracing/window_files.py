@@ -32,9 +32,9 @@ class WindowFiles:
         self._journal = journal
         self._notices = notices
         self._planned = 0
-        self._unwritten: deque[tuple[Path, list[TracedSlice], str, records.Trace]] = deque()
+        self._unwritten: deque[tuple[Path, list[TracedSlice], str, records.TraceWindow]] = deque()
 
-    def plan(self, record: records.Trace, slices: list[TracedSlice], *, requested: bool) -> bool:
+    def plan(self, record: records.TraceWindow, slices: list[TracedSlice], *, requested: bool) -> bool:
         """Have a window's file written, and then its record, which names the file.
 
         Args:
@@ -54,7 +54,7 @@ class WindowFiles:
         self._unwritten.append((path, slices, title, record))
         return True
 
-    def write(self, append: Callable[[records.Trace], object], excuse: Callable[[int], None]) -> None:
+    def write(self, append: Callable[[records.TraceWindow], object], excuse: Callable[[int], None]) -> None:
         """Write the planned files; the file system may hang.
 
         Args:

@@ -228,7 +228,7 @@ class Windows:
         summing = self._clock()
         self._schedule.count()
         sums = sum_slices(window.slices)
-        record = records.Trace(
+        record = records.TraceWindow(
             window=window.number,
             tracer=window.tracer.name,
             index=window.index,
@@ -257,7 +257,7 @@ class Windows:
         elif self._schedule.after_empty(window.library, window.index):
             self._notices.info("trace-empty", f"the calls run nothing that {window.tracer.name} can trace")
 
-    def write_files(self, append: Callable[[records.Trace], object]) -> None:
+    def write_files(self, append: Callable[[records.TraceWindow], object]) -> None:
         """Write the files of finished windows, in the journal's thread: the file system may hang.
 
         Args:

@@ -10,7 +10,7 @@ import copy
 import os
 from typing import TYPE_CHECKING, Any
 
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.run import process_hooks
 from instrumented_calc.capture.run.recorder import Recorder
 
@@ -29,7 +29,7 @@ class Contents:
         lane: The lane of the original.
     """
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: LiveLane) -> None:
         recorder = lane.recorder
         recorder.may_stay_unused = True
         self._calculator = lane.calculator
@@ -46,10 +46,10 @@ class Contents:
         self._calculator, self._number, self._run = state
         self._fresh = True
 
-    def unpack(self, seen_by: str) -> tuple[Any, Lane]:
+    def unpack(self, seen_by: str) -> tuple[Any, LiveLane]:
         """Return a calculator owned by the copy, and its lane."""
         calculator = self._calculator if self._fresh else copy.copy(self._calculator)
-        return calculator, Lane(_run_of(*self._run), calculator, seen_by, self._number)
+        return calculator, LiveLane(_run_of(*self._run), calculator, seen_by, self._number)
 
 
 def _run_of(run_id: str, settings: Settings, pid: int) -> RecordedRun:

@@ -14,14 +14,14 @@ from instrumented_calc.capture.wrapping.recorded_method import as_of, takes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
 
 GET_PROPERTY = {"name": inspect.Parameter.empty, "atoms": None, "allow_calculation": True}
 
 
 def counted(  # noqa: C901 - the hot path: extra calls would cost time
     owner: Any,
-    lane_of: Callable[[Any], Lane],
+    lane_of: Callable[[Any], LiveLane],
     on_patch: Callable[[Any], None],
 ) -> Callable[..., Any]:
     """Return a `get_property` that counts its answers.
@@ -77,7 +77,7 @@ def counted(  # noqa: C901 - the hot path: extra calls would cost time
     return method if usual else general
 
 
-def answered(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+def answered(owner: type, name: str, lane_of: Callable[[Any], LiveLane]) -> Callable[..., Any]:
     """Return a getter of the calculator that counts answers not computed by `calculate`.
 
     It costs a fifth of a row, so it removes itself from the twin's class once its calculator calculates.

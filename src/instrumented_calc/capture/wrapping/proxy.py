@@ -23,7 +23,7 @@ from instrumented_calc.capture.attribute_lookup import (
     is_data_descriptor,
     stored,
 )
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.wrapping.copies import Contents
 from instrumented_calc.capture.wrapping.counted_answers import counted
 from instrumented_calc.capture.wrapping.recorded_method import as_of, recorded, recorded_bound
@@ -127,7 +127,7 @@ class Proxy:
 
 
 _member: Any = Proxy.__dict__["_lane"]
-_lane_of: Callable[[Any], Lane] = _member.__get__
+_lane_of: Callable[[Any], LiveLane] = _member.__get__
 # A proxy has only the attributes of its calculator, so only the descriptor itself is kept.
 del Proxy._lane, Proxy.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 # Keyed by the id of the calculator's class: its metaclass may define equality, or have no hash.
@@ -145,7 +145,7 @@ class InstancePatch:
         own: A `calculate` that others patched on the instance, and that is run here.
     """
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: LiveLane) -> None:
         calculator = lane.calculator
         found = vars(calculator).get("calculate")
         if type(found) is InstancePatch:
@@ -191,16 +191,16 @@ def _itself(thing: Any) -> Any:
 def proxy(calculator: Any, recorder: Recorder) -> Any:
     """Return a proxy of a calculator, recorded by a run."""
     face = object.__new__(_class_for(type(calculator), patched=_can_be_patched(calculator)))
-    adopt(face, calculator, Lane(recorder, calculator, "proxy"))
+    adopt(face, calculator, LiveLane(recorder, calculator, "proxy"))
     return face
 
 
-def lane_of(face: Any) -> Lane | None:
+def lane_of(face: Any) -> LiveLane | None:
     """Return the lane of a proxy, or None for any other object."""
     return _lane_of(face) if issubclass(type(face), Proxy) else None
 
 
-def adopt(face: Any, calculator: Any, lane: Lane) -> None:
+def adopt(face: Any, calculator: Any, lane: LiveLane) -> None:
     """Make a proxy stand in for a calculator."""
     _member.__set__(face, lane)
     if type(face) is _class_for(type(calculator), patched=True):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from instrumented_calc.capture.calls.first_calls import FirstCalls
-    from instrumented_calc.capture.calls.lane import Lane
+    from instrumented_calc.capture.calls.lane import LiveLane
     from instrumented_calc.capture.parts.components import Components
     from instrumented_calc.capture.places.step_profiling import StepProfiling
     from instrumented_calc.capture.tracing.windows import Windows
@@ -36,7 +36,7 @@ ABSENT: Any = object()
 CALCULATE = ("atoms", "properties", "system_changes")
 
 
-def recorded_method(owner: type, name: str, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+def recorded_method(owner: type, name: str, lane_of: Callable[[Any], LiveLane]) -> Callable[..., Any]:
     """Return a recorded method in place of a plain function of a class.
 
     The class's function is looked up at each call: it may be patched on the class at any time.
@@ -64,7 +64,9 @@ def as_of(owner: type, name: str, face: Any) -> Callable[..., Any]:
     return bound
 
 
-def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+def recorded_bound(
+    call: Callable[..., Any], face: Any, lane_of: Callable[[Any], LiveLane]
+) -> Callable[..., Any]:
     """Return a function that runs and records a callable that needs no object, since it is already bound.
 
     Args:
@@ -84,7 +86,7 @@ def recorded_bound(call: Callable[..., Any], face: Any, lane_of: Callable[[Any],
     return functools.update_wrapper(bound, call, updated=())
 
 
-def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callable[..., Any]:
+def recorded(real: Callable[..., Any], lane_of: Callable[[Any], LiveLane]) -> Callable[..., Any]:
     """Return a method that runs `real` and records it as one call.
 
     Arguments, result and exceptions are those of `real`, unchanged; an error of the recorder is counted, and
@@ -131,7 +133,7 @@ def recorded(real: Callable[..., Any], lane_of: Callable[[Any], Lane]) -> Callab
 
 
 def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
-    owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], Lane]
+    owner: Any, general: Callable[..., Any], lane_of: Callable[[Any], LiveLane]
 ) -> Callable[..., Any]:
     """Return the faster method for a `calculate` with ASE's own three arguments.
 
@@ -188,7 +190,7 @@ def _as_ase_calls(  # noqa: C901 - the hot path: no call is spent on structure
 
 
 def _attended(  # noqa: PLR0913, PLR0917 - the data of a call
-    lane: Lane,
+    lane: LiveLane,
     entry: Entry,
     real: Callable[..., Any],
     calculator: Any,
@@ -237,7 +239,7 @@ def _profiling(steps: StepProfiling | None) -> StepProfiling | None:
 
 
 def _close_attended(  # noqa: PLR0913, PLR0917 - the data of a call
-    lane: Lane,
+    lane: LiveLane,
     entry: Entry,
     components: Components | FirstCalls | None,
     args: tuple[Any, ...],
@@ -279,7 +281,7 @@ def _leave(stack: list[Entry], entry: Entry) -> None:
 
 
 def _close(  # noqa: PLR0913, PLR0917 - the data of a call
-    lane: Lane,
+    lane: LiveLane,
     entry: Entry,
     components: Components | FirstCalls | None,
     args: tuple[Any, ...],
@@ -313,7 +315,7 @@ def _close(  # noqa: PLR0913, PLR0917 - the data of a call
 
 
 def _passes(  # noqa: PLR0913, PLR0917 - the data of a call
-    fault: BaseException, lane: Lane, entry: Entry, start: int, end: int, failure: BaseException | None
+    fault: BaseException, lane: LiveLane, entry: Entry, start: int, end: int, failure: BaseException | None
 ) -> bool:
     """Return whether the exception at the end of a call is the user's; the call is counted in any case.
 

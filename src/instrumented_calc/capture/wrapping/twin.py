@@ -25,7 +25,7 @@ from instrumented_calc.capture.attribute_lookup import (
     is_data_descriptor,
     is_plain_function,
 )
-from instrumented_calc.capture.calls.lane import Lane
+from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.parts.stand_ins import StandIn
 from instrumented_calc.capture.wrapping.copies import Contents
 from instrumented_calc.capture.wrapping.counted_answers import answered, counted
@@ -68,7 +68,7 @@ class Twin:
 
 
 _slot: Any = Twin.__dict__["_lane"]
-_lane_of: Callable[[Any], Lane] = _slot.__get__
+_lane_of: Callable[[Any], LiveLane] = _slot.__get__
 # A twin has only the attributes of its calculator, so only the descriptor itself is kept.
 del Twin._lane, Twin.__slots__  # type: ignore[attr-defined]  # noqa: SLF001 - its own
 
@@ -141,7 +141,7 @@ def owns_its_dictionary(calculator: Any) -> bool:
 def twin(calculator: Any, recorder: Recorder) -> Any:
     """Return a new twin of a calculator, recorded by a run."""
     face = _empty(type(calculator))
-    _adopt(face, calculator, Lane(recorder, calculator, "twin"))
+    _adopt(face, calculator, LiveLane(recorder, calculator, "twin"))
     return face
 
 
@@ -150,7 +150,7 @@ def twin_of(calculator: Any) -> Any | None:
     return _twins.get(id(calculator))
 
 
-def lane_of(face: Any) -> Lane | None:
+def lane_of(face: Any) -> LiveLane | None:
     """Return the lane of a twin, or None for any other object."""
     return _lane_of(face) if issubclass(type(face), Twin) else None
 
@@ -159,7 +159,7 @@ def _empty(cls: type) -> Any:
     return object.__new__(_class_for(cls, patched=False))
 
 
-def _adopt(face: Any, calculator: Any, lane: Lane) -> None:
+def _adopt(face: Any, calculator: Any, lane: LiveLane) -> None:
     if twin_of(calculator) is None:
         object.__setattr__(calculator, "__dict__", dict(vars(calculator)))
     state = vars(calculator)
@@ -337,7 +337,7 @@ def _copying(name: str) -> Callable[..., Any]:
         calculator = getattr(lane.calculator, name)(*memo)
         if type(calculator) is not type(lane.calculator):
             face = _empty(type(calculator))
-        _adopt(face, calculator, Lane(lane.recorder, calculator, "twin", lane.number))
+        _adopt(face, calculator, LiveLane(lane.recorder, calculator, "twin", lane.number))
         return face
 
     return method

@@ -31,8 +31,8 @@ from instrumented_calc.journal.records.operations import Conversions as Conversi
 from instrumented_calc.journal.records.operations import Operands as Operands
 from instrumented_calc.journal.records.operations import ProductTime as ProductTime
 from instrumented_calc.journal.records.operations import ProductTimes as ProductTimes
-from instrumented_calc.journal.records.operations import Trace as Trace
 from instrumented_calc.journal.records.operations import TracedOperation as TracedOperation
+from instrumented_calc.journal.records.operations import TraceWindow as TraceWindow
 from instrumented_calc.journal.records.places import CodeLine as CodeLine
 from instrumented_calc.journal.records.places import Places as Places
 from instrumented_calc.journal.records.places import ProfiledFunction as ProfiledFunction

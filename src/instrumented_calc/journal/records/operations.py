@@ -118,7 +118,7 @@ class TracedOperation(Struct, omit_defaults=True):
     device_ns: Annotated[Natural, meta("Device time of its kernels", "ns")] | UnsetType = UNSET
 
 
-class Trace(Struct, tag="trace", tag_field="event"):
+class TraceWindow(Struct, tag="trace", tag_field="event"):
     """One trace window: the operations inside a few consecutive calls."""
 
     window: Annotated[Natural, meta("Number of the window in its run, from 1")]

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields
 
 from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, Slice
-from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, Trace
+from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, TraceWindow
 from instrumented_calc.journal.records.places import Places, StepProfiles
 from instrumented_calc.journal.records.readings import Machine, State
 from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
@@ -44,7 +44,7 @@ Record: TypeAlias = (
     | Contractions
     | Conversions
     | ProductTimes
-    | Trace
+    | TraceWindow
     | Places
     | StepProfiles
     | State
@@ -70,7 +70,7 @@ RECORDS: tuple[type[Struct], ...] = (
     Contractions,
     Conversions,
     ProductTimes,
-    Trace,
+    TraceWindow,
     Places,
     StepProfiles,
     State,

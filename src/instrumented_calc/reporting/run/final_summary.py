@@ -20,7 +20,7 @@ from instrumented_calc.reporting.run.time_bar import draw_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.reporting.run.time_bar import TimeBar
 
@@ -43,7 +43,7 @@ def closing_summary(path: Path) -> str:
     return closing_text(summary, judge(summary) if summary.evaluations.calls else ())
 
 
-def closing_text(summary: Summary, findings: Sequence[Finding] = ()) -> str:
+def closing_text(summary: Summary, findings: Sequence[RuleFinding] = ()) -> str:
     """Return a summary of a run within 80 columns, except for the path in its last line.
 
     Of a sound run it has at most 8 lines; of any other at most 18, and what is wrong comes first.
@@ -72,7 +72,9 @@ def next_line(path: Path) -> str:
     return labelled("next", f"instrumented-calc report {shlex.quote(identity.one_line(path))}")
 
 
-def _rows(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None) -> Iterator[summary_rows.Row]:
+def _rows(
+    summary: Summary, findings: Sequence[RuleFinding], drawn: TimeBar | None
+) -> Iterator[summary_rows.Row]:
     yield from summary_rows.run_and_speed(summary)
     if drawn is not None:
         yield "time", drawn.bar

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from instrumented_calc.analysis.rules.finding import Finding, Need
+    from instrumented_calc.analysis.rules.finding import Need, RuleFinding
 
 SEVERITIES = {"wrong": "WRONG OR WILL DIE", "cost": "COSTS TIME", "info": "GOOD TO KNOW"}
 
 
-def findings_section(findings: Sequence[Finding], *, everything: bool = False) -> Section | None:
+def findings_section(findings: Sequence[RuleFinding], *, everything: bool = False) -> Section | None:
     """Return the section on findings, or None if no rules were run.
 
     Args:
@@ -41,7 +41,7 @@ def findings_section(findings: Sequence[Finding], *, everything: bool = False) -
     return Section("Findings", (*blocks, *(_in_full(findings) if everything else _folded(findings))))
 
 
-def _consequences(finding: Finding, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+def _consequences(finding: RuleFinding, findings: Sequence[RuleFinding]) -> list[tuple[str, str]]:
     """Return the findings that follow from one."""
     return [
         ("it explains", f"{each.rule}: {identity.one_line(each.headline)}")
@@ -50,7 +50,7 @@ def _consequences(finding: Finding, findings: Sequence[Finding]) -> list[tuple[s
     ]
 
 
-def _folded(findings: Sequence[Finding]) -> list[Paragraph]:
+def _folded(findings: Sequence[RuleFinding]) -> list[Paragraph]:
     """Return a line on what was clear, by what was looked at, and one on what would decide the rest."""
     lines = []
     cleared = _of(findings, "clear")
@@ -68,7 +68,7 @@ def _folded(findings: Sequence[Finding]) -> list[Paragraph]:
     return [Paragraph(tuple(lines))] if lines else []
 
 
-def _decided_by(missing: Sequence[Finding]) -> str:
+def _decided_by(missing: Sequence[RuleFinding]) -> str:
     """Return which rules would be decided by what."""
     decided = _grouped((need_words(need), each.rule) for each in missing for need in each.needs)
     words = [f"{', '.join(rules)} need{'s' * (len(rules) == 1)} {need}" for need, rules in decided.items()]
@@ -76,7 +76,7 @@ def _decided_by(missing: Sequence[Finding]) -> str:
     return "; ".join([*words, *([f"nothing here decides {', '.join(rest)}"] if rest else [])])
 
 
-def _in_full(findings: Sequence[Finding]) -> list[Paragraph | Facts]:
+def _in_full(findings: Sequence[RuleFinding]) -> list[Paragraph | Facts]:
     """Return a line on each rule that was clear, and on each that lacked evidence."""
     cleared = [(each.rule, f"{each.headline} ({each.coverage})") for each in _of(findings, "clear")]
     missing = [
@@ -99,7 +99,7 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
-def _pairs(finding: Finding) -> list[tuple[str, str]]:
+def _pairs(finding: RuleFinding) -> list[tuple[str, str]]:
     known = [(name, value) for name, value in finding.numbers.items() if value not in (None, "")]
     pairs = [("figures", ", ".join(f"{_words(name)} {_value(value)}" for name, value in known))]
     if finding.n is not None:
@@ -114,7 +114,7 @@ def _pairs(finding: Finding) -> list[tuple[str, str]]:
     return [(name, identity.one_line(text)) for name, text in pairs if text]
 
 
-def _saving(finding: Finding) -> str:
+def _saving(finding: RuleFinding) -> str:
     if finding.saving_share is None or not finding.saving_kind:
         return ""
     words = f"{finding.saving_kind} {percent(finding.saving_share)} of the wall time"
@@ -153,9 +153,9 @@ def need_words(need: Need) -> str:
     return identity.one_line(words[need.kind])
 
 
-def _is_void(findings: Sequence[Finding]) -> bool:
+def _is_void(findings: Sequence[RuleFinding]) -> bool:
     return any(each.headline == VOID for each in findings)
 
 
-def _of(findings: Sequence[Finding], verdict: str) -> list[Finding]:
+def _of(findings: Sequence[RuleFinding], verdict: str) -> list[RuleFinding]:
     return [each for each in findings if each.verdict == verdict]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.reporting.document import Document
 
 
@@ -40,7 +40,7 @@ class Report:
         return render_text(self._document())
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[RuleFinding, ...]:
         """What the rules found wrong, costly or worth knowing, in the order of the report.
 
         Rules that were clear or lacked evidence are in `to_dict`.

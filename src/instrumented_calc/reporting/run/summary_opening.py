@@ -16,7 +16,7 @@ from instrumented_calc.reporting.run.summary_layout import wrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.reporting.run.time_bar import TimeBar
 
@@ -28,7 +28,7 @@ LABELS = {"wrong": "PROBLEM", "cost": "SLOW"}
 INTERVAL = re.compile(r" \[[^\[\]]*\]")
 
 
-def opening_lines(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None) -> list[str]:
+def opening_lines(summary: Summary, findings: Sequence[RuleFinding], drawn: TimeBar | None) -> list[str]:
     """Return what is wrong, then how the run ended; of a sound run one sentence.
 
     Args:
@@ -43,7 +43,7 @@ def opening_lines(summary: Summary, findings: Sequence[Finding], drawn: TimeBar 
     return [*lines, *flaws]
 
 
-def _is_sound(findings: Sequence[Finding], summary: Summary) -> bool:
+def _is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
     """Return whether enough calls were judged, in their results and their time, and nothing is wrong."""
     finite = summary.soundness.of("non-finite")
     judged = any(each.verdict == "clear" and each.severity == "cost" for each in findings)
@@ -51,7 +51,7 @@ def _is_sound(findings: Sequence[Finding], summary: Summary) -> bool:
     return judged and finite is not None and finite.verdict == "clear" and not _problems(findings)
 
 
-def _findings(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+def _findings(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     ruined = [each.name for each in summary.soundness.ruined]
     problems = _problems(findings)
     lines = []
@@ -67,7 +67,7 @@ def _findings(summary: Summary, findings: Sequence[Finding]) -> list[str]:
     return [*lines, *(line for each in seen for line in wrapped("LOOK AT", identity.one_line(each.text)))]
 
 
-def _problems(findings: Sequence[Finding]) -> list[Finding]:
+def _problems(findings: Sequence[RuleFinding]) -> list[RuleFinding]:
     flagged = [each for each in findings if each.verdict == "flagged" and each.follows_from is None]
     return [each for each in flagged if each.severity != "info"]
 
@@ -78,7 +78,7 @@ def _in_short(text: str) -> str:
     return plainer.replace("host memory", "memory").replace("grows by +", "grows by ")
 
 
-def _advice(finding: Finding) -> str:
+def _advice(finding: RuleFinding) -> str:
     """Return what is wrong, what to do and what it saves; intervals and code are left to the report."""
     whole = _in_short(finding.headline).rstrip(".")
     problem = textwrap.shorten(whole, LONGEST_PROBLEM, placeholder=" ..")
@@ -93,7 +93,7 @@ def _ending(summary: Summary) -> list[str]:
     return wrapped("ENDED", identity.one_line(end_of_run(summary.ending)))
 
 
-def _flaws(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+def _flaws(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     """Return failed calls, lost records and warnings."""
     rows = [("failed", _failures(summary)), ("lost", _losses(summary))]
     rows += [("notice", text) for text in _notices(summary, findings)]
@@ -121,7 +121,7 @@ def _losses(summary: Summary) -> str:
     return ", ".join(words)
 
 
-def _notices(summary: Summary, findings: Sequence[Finding]) -> list[str]:
+def _notices(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     """Return the warnings of the run, except those that a finding repeats."""
     found = {each.rule for each in findings if each.verdict == "flagged"}
     notices = summary.journal.notices
@@ -132,7 +132,9 @@ def _notices(summary: Summary, findings: Sequence[Finding]) -> list[str]:
     return shown
 
 
-def _sentence(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None, *, flawed: bool) -> str:
+def _sentence(
+    summary: Summary, findings: Sequence[RuleFinding], drawn: TimeBar | None, *, flawed: bool
+) -> str:
     time = _where_the_time_goes(summary, drawn)
     if flawed or not _is_sound(findings, summary):
         return f"{time}."

@@ -16,7 +16,7 @@ from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH, fitting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from instrumented_calc.analysis.rules.finding import Finding
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
 
 Row = tuple[str, str]
@@ -45,7 +45,7 @@ def run_and_speed(summary: Summary) -> Iterator[Row]:
         yield "start", f"compiling took {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}"
 
 
-def waiting(findings: Sequence[Finding]) -> Iterator[Row]:
+def waiting(findings: Sequence[RuleFinding]) -> Iterator[Row]:
     """Yield how long the run waited for processors that other programs used, if that was found."""
     for each in findings:
         share = each.numbers.get("share_of_wall")
@@ -68,7 +68,7 @@ def physics(summary: Summary) -> Iterator[Row]:
         yield "physics", fitting(pieces)
 
 
-def memory(summary: Summary, findings: Sequence[Finding]) -> Iterator[Row]:
+def memory(summary: Summary, findings: Sequence[RuleFinding]) -> Iterator[Row]:
     """Yield the largest amount of memory and, if a rule has judged it, whether it grows."""
     host, allocated, reserved = summary.memory, summary.device_allocated, summary.device_reserved
     pieces = []
