@@ -87,6 +87,7 @@ class Observation:
         trial: Change that tries the remedy; only if different from the rule's.
         saving_kind: Whether the saving is an estimate or an upper limit; only if different from the rule's.
         code: Code for the user to write, a few lines, checked; empty: none.
+        outside_ns: Wall time between calls that the run could save beside `saving_ns`, which is in calls.
     """
 
     verdict: Verdict
@@ -102,6 +103,7 @@ class Observation:
     trial: Trial | None = None
     saving_kind: SavingKind | None = None
     code: tuple[str, ...] = ()
+    outside_ns: float = 0.0
 
     @property
     def flagged(self) -> bool:

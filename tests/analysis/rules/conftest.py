@@ -21,7 +21,8 @@ class Run:
         n: Number of calls.
         environment: The machine.
         model: An integration's evidence about the model.
-        phase: The driver's kind and ensemble.
+        kind: Kind of the driver; None: there is none.
+        ensemble: The ensemble.
     """
 
     def __init__(self, n, environment=PLAIN, model=None, kind="md", ensemble="NVT", **lane):
@@ -29,16 +30,20 @@ class Run:
         self.lane = records.Lane(lane=0, calculator="m.C", seen_by="twin", **lane)
         if model is not None:
             self.lane.model = model
-        self.phase = records.Phase(phase=0, driver="m.Driver", kind=kind, index=0, ensemble=ensemble)
+        self.phase = records.Phase(phase=0, driver="m.Driver", kind=kind or "", index=0, ensemble=ensemble)
+        self.driven = kind is not None
         self.calls = [records.Call(index=each, wall_ns=2 * MS, gap_ns=MS // 10) for each in range(n)]
         self.others = []
         for each, call in enumerate(self.calls):
-            call.step = max(each - 1, 0)
+            if self.driven:
+                call.step = max(each - 1, 0)
             # no machine is that even, and tests of spread need some
             call.wall_ns += each * 7919 % 1000 * 50
         if n:
             first = self.calls[0]
-            first.lane, first.phase, first.n_atoms, first.changes = 0, 0, 32, ["positions"]
+            first.lane, first.n_atoms, first.changes = 0, 32, ["positions"]
+            if self.driven:
+                first.phase = 0
 
     def every(self, field, value, rows=None):
         """Set a field of some rows; `value` is given the row's number."""
@@ -64,7 +69,7 @@ class Run:
             version="0.1.0",
             environment=self.environment,
         )
-        return [start, self.lane, self.phase, *self.calls, *self.others]
+        return [start, self.lane, *[self.phase] * self.driven, *self.calls, *self.others]
 
 
 @pytest.fixture

@@ -36,40 +36,6 @@ def test_the_list_of_a_potential_of_ase_is_no_cost_that_can_be_saved(make, found
     assert (finding.severity, finding.saving_share) == ("info", None)
 
 
-def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
-    written = make(300).every("gap_ns", lambda _: 20 * MS, range(5, 300, 10))
-    finding = found(written, "time-outside")
-    assert finding.verdict == "flagged"
-    assert finding.numbers["period_calls"] == 10
-    assert finding.saving_share == pytest.approx(30 * 19.9 / (30 * 20 + 300 * 2.1), rel=0.05)
-    assert found(make(300), "time-outside").verdict == "clear"
-    assert found(make(10), "time-outside").verdict == STARVED
-
-
-def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
-    quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
-    finding = found(quick, "time-outside")
-    assert (finding.verdict, finding.severity) == ("flagged", "info")
-    slow = make(300).every("gap_ns", lambda _: 2 * MS)
-    assert found(slow, "time-outside").severity == "cost"
-
-
-def test_a_pause_of_the_queue_is_not_time_outside(make, found):
-    finding = found(make(300).every("gap_ns", lambda _: 3_600_000 * MS, [150]), "time-outside")
-    assert finding.verdict == "clear"
-    assert finding.numbers["pauses_left_out_s"] == 3600
-
-
-def test_gaps_that_a_step_profile_made_longer_have_no_period(make, found):
-    profiled = range(5, 300, 10)
-    slowed = make(300).every("gap_ns", lambda _: 5 * MS, profiled)
-    assert found(slowed, "time-outside").numbers["period_calls"] == 10
-    slowed.every("profiled", lambda _: True, profiled)
-    finding = found(slowed, "time-outside")
-    assert finding.numbers["period_calls"] is None
-    assert finding.numbers["median_gap_ms"] == found(make(300), "time-outside").numbers["median_gap_ms"]
-
-
 def test_a_geometry_that_is_computed_twice_is_reported_with_the_requested_properties(make, found):
     twice = make(300).every("changes", lambda each: ["positions"] if each % 2 else [])
     twice.every("properties", lambda each: ["stress"] if each % 2 == 0 else ["energy", "forces"])

@@ -252,6 +252,27 @@ def test_a_search_in_each_call_is_found_by_the_code_without_one(make, found):
     assert found(make(100).also(recorded(plain)), "path-search").verdict == "clear"
 
 
+def test_planning_of_a_pair_takes_microseconds_whatever_the_difference_to_other_code(make, found):
+    """A network: most of a call is matrix products, of which planning is a small part."""
+    layer = contracted(LARGE, 300, 300 * 500 * US, "na,ab->nb", optimize=True)
+    network = make(100).also(recorded(layer), timed(LARGE, 300 * US, "na,ab->nb", optimize=True))
+    assert found(network, "path-search").verdict == "clear"
+    same = timed(LARGE, 300 * US, "na,ab->nb", optimize=True, einsum_ns=500 * US)
+    assert found(make(100).also(recorded(layer), same), "path-search").verdict == "clear"
+    pair = ["float64[4,3,3]", "float64[3,3]"]
+    tiny = contracted(pair, 10_000, 10_000 * 15 * US, "mij,ij->m", optimize=True)
+    quick = timed(pair, 2 * US, "mij,ij->m", optimize=True, einsum_ns=15 * US)
+    assert found(make(100).also(recorded(tiny), quick), "path-search").severity == "cost"
+
+
+def test_an_optimised_pair_with_a_common_index_may_still_miss_blas(make, found):
+    operands = ["float64[8,150,150]", "float64[8,150,150]"]
+    loops = contracted(operands, 100, 100 * MS, "bij,bjk->bik", optimize=True)
+    run = make(100).also(recorded(loops), timed(operands, 100 * US, "bij,bjk->bik", optimize=True))
+    assert found(run, "off-blas").code == ("result = first @ second",)
+    assert found(run, "path-search").verdict == "clear"
+
+
 def test_three_operands_in_a_bad_order_are_reported_with_the_factor(make, found):
     finding = found(make(100).also(recorded(contracted(CHAIN, 100, 100 * MS, "ij,jk,kl->il"))), "bad-path")
     assert finding.verdict == "flagged"

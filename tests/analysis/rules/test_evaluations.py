@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.journal.records import Counters, Lane, RunEnd
 
 MS = 1_000_000
@@ -58,6 +59,18 @@ def test_a_new_calculator_in_each_step_is_named(twice, found):
         "new_calculators",
         "one-calculator",
     )
+
+
+def test_the_time_to_make_new_calculators_is_part_of_their_cost(twice, summary_of):
+    run = lanes(twice(), 151).every("lane", lambda each: (each + 1) // 2, SECOND)
+    run.every("lane", lambda _: 0, range(0, 300, 2)).every("gap_ns", lambda _: 4 * MS, SECOND)
+    findings = {each.rule: each for each in judge(summary_of(run))}
+    finding = findings["evaluations-per-step"]
+    # of 2 calls of 2 ms and gaps of 4.1 ms per step, one call and 3.9 ms between calls
+    assert finding.saving_share == pytest.approx(5.9 / 8.15, rel=0.03)
+    assert finding.numbers["seconds_to_make_calculators"] == pytest.approx(150 * 3.9e-3, rel=0.01)
+    assert findings["time-outside"].follows_from == "evaluations-per-step"
+    assert sum(each.saving_share or 0.0 for each in findings.values()) <= 1
 
 
 def test_a_second_calculator_is_no_new_one(twice, found):

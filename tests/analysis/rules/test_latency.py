@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import Environment, Notice, Trace
+from instrumented_calc.journal.records import Environment, Machine, Notice, Trace
 
 MS = 1_000_000
 STARVED = "not enough evidence"
@@ -78,6 +78,22 @@ def test_spikes_without_a_cause_are_jitter(make, found):
     assert found(make(50), "unexplained-jitter").verdict == STARVED
     jitter.every("preemptions", lambda each: 2 * each, range(0, 600, 10))
     assert found(jitter, "unexplained-jitter").severity == "info"
+
+
+def test_slow_calls_are_a_cost_only_beyond_what_any_machine_does(make, found):
+    def severity(rows, ms):
+        finding = found(make(600).every("wall_ns", lambda _: ms * MS, rows), "unexplained-jitter")
+        assert finding.verdict == "flagged"
+        return finding.severity
+
+    throughout = [each * each * 7 % 600 for each in range(1, 21)]
+    assert severity(throughout, 60) == "cost"
+    assert severity(throughout, 15) == "info", "as long as pauses of the scheduler"
+    assert severity(throughout[:8], 60) == "info", "few"
+    assert severity([100 + each * each % 97 for each in range(20)], 60) == "info", "in one part of the run"
+    waited = [Machine(time_ns=0, processor_wait_ns=0), Machine(time_ns=3 * 10**9, processor_wait_ns=10**9)]
+    run = make(600).every("wall_ns", lambda _: 60 * MS, throughout).also(*waited)
+    assert found(run, "unexplained-jitter").severity == "info"
 
 
 def test_a_period_inside_calls_is_found_exactly_with_its_share_and_part(make, found):

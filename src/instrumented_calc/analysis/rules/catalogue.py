@@ -18,6 +18,7 @@ from instrumented_calc.analysis.rules import (
     latency,
     memory,
     numerics,
+    outside,
     overhead,
     processors,
     profiler,
@@ -30,10 +31,10 @@ from instrumented_calc.analysis.rules.finding import RuleFinding
 from instrumented_calc.analysis.rules.savings import count_once
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation, Rule
+    from instrumented_calc.analysis.rules.finding import Observation, Region, Rule
     from instrumented_calc.analysis.summary import Summary
 
 RULES: tuple[Rule, ...] = (
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     *overhead.RULES,
     *memory.RULES,
     *components.RULES,
+    *outside.RULES,
     *contractions.RULES,
     *contraction_speed.RULES,
     *conversions.RULES,
@@ -58,6 +60,7 @@ RULES: tuple[Rule, ...] = (
 NAMES = tuple(rule.name for rule in RULES)
 # Below this share of the wall time a saving is reported as information only. Uncalibrated.
 WORTH_SHARE = 0.03
+BETWEEN_CALLS = "between calls"
 VOID = "not judged, because the simulation is not sound"
 FIRST = {"wrong": 0, "cost": 1, "info": 2}
 VERDICTS = {"flagged": 0, "not enough evidence": 1, "clear": 2}
@@ -79,19 +82,27 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[RuleFinding]:
     evidence = gather(summary)
     seen = {rule: rule.look(evidence) for rule in RULES if rule.name not in ignore}
     found = fold(evidence, [_found(rule, each) for rule, each in seen.items()])
-    savings = {
-        rule.name: (rule.region, each.saving_ns)
-        for (rule, each), finding in zip(seen.items(), found, strict=True)
-        if each.flagged and each.saving_ns is not None and finding.follows_from is None
-    }
-    wall = summary.wall_ns or 0
-    counted = count_once(savings, wall, evidence.calculator_ns)
+    counted = _savings(evidence, seen, found)
     found = [_saving(each, counted[each.rule], evidence) if each.rule in counted else each for each in found]
     ruined = [each.name for each in summary.soundness.ruined if each.name not in ignore]
     if ruined:
         found = [_beside_ruin(each) for each in found]
         found.sort(key=lambda each: ruined.index(each.rule) if each.rule in ruined else len(ruined))
     return sorted(found, key=_rank)
+
+
+def _savings(
+    evidence: Evidence, seen: Mapping[Rule, Observation], found: Sequence[RuleFinding]
+) -> dict[str, float]:
+    """Return the saving of each finding that has a cause of its own, ns, each time counted once."""
+    claims: dict[str, tuple[Region, float]] = {}
+    for (rule, each), finding in zip(seen.items(), found, strict=True):
+        if each.flagged and each.saving_ns is not None and finding.follows_from is None:
+            claims[rule.name] = rule.region, each.saving_ns
+            claims[f"{rule.name} {BETWEEN_CALLS}"] = "outside", each.outside_ns
+    counted = count_once(claims, evidence.summary.wall_ns or 0, evidence.calculator_ns)
+    names = [name for name in claims if not name.endswith(BETWEEN_CALLS)]
+    return {name: counted[name] + counted[f"{name} {BETWEEN_CALLS}"] for name in names}
 
 
 def _beside_ruin(finding: RuleFinding) -> RuleFinding:

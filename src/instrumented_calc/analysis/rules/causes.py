@@ -80,6 +80,11 @@ def _number(finding: RuleFinding, name: str) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
+def _made_calculators(_: Evidence, cause: RuleFinding, effect: RuleFinding) -> bool:
+    """Return whether most of the time between calls is that to make calculators."""
+    return _number(cause, "seconds_to_make_calculators") >= MOST * _number(effect, "seconds") > 0
+
+
 def _overflowed(evidence: Evidence, _: RuleFinding, __: RuleFinding) -> bool:
     """Return whether most calls that compiled were at an overflow, or right after one."""
     calls = evidence.calls
@@ -125,6 +130,7 @@ RELATIONS = (
     Relation("overflow-storm", "shape-cache-growth", _compiled),
     Relation("recompiling", "shape-cache-growth", _compiled),
     Relation("unchanged-atoms", "evaluations-per-step", _shares("share_of_unchanged_atoms")),
+    Relation("evaluations-per-step", "time-outside", _made_calculators),
     Relation("gc-pauses", "periodic-calls", _shares("share_of_garbage_collection")),
     Relation("gc-pauses", "unexplained-jitter", _shares("share_with_a_collection")),
     Relation("gc-pauses", "latency-drift", _shares("share_of_garbage_collection")),

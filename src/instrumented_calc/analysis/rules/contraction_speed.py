@@ -7,6 +7,7 @@ when the run is closed, or by `report --measure`.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.contractions.rewritings import gain_of, is_equal
@@ -45,6 +46,9 @@ WASTED, SWOLLEN = 2.0, 4.0
 EXPRESSION_NS = 45_000
 # Cost of a path search. numpy's took 6 to 10 us.
 SEARCH_NS = 10_000
+# Most that numpy's planning of a product of two arrays takes, on a slow machine: nothing is searched. If
+# other code is faster by more, that has other reasons, such as other work on the machine.
+PLANNING_A_PAIR_NS = 30_000
 COMMAND = "instrumented-calc report --measure"
 MEASURE = Need("command", f"{COMMAND} on the machine of the run")
 
@@ -54,7 +58,7 @@ def off_blas(evidence: Evidence) -> Observation:
     found = evidence.summary.contractions
     if found is None:
         return none_recorded(evidence)
-    pairs = [row for row in found.rows if not row.optimize and _operands(row) == PAIR]
+    pairs = [row for row in found.rows if _operands(row) == PAIR and (not row.optimize or _is_batched(row))]
     gains = _gains(evidence, pairs)
     if advice := _advice(evidence, gains, "as matrix products"):
         return advice
@@ -134,16 +138,30 @@ def path_search(evidence: Evidence) -> Observation:
     found = evidence.summary.contractions
     if found is None:
         return none_recorded(evidence)
-    searching = [row for row in found.rows if row.library == "numpy" and row.optimize]
+    optimised = [row for row in found.rows if row.library == "numpy" and row.optimize]
+    searching = [row for row in optimised if _operands(row) != PAIR or not _is_batched(row)]
     if not searching:
         return clear("no contraction was called with optimize", _seen(found.calls), {}, found.calls)
-    gains = _gains(evidence, searching)
+    gains = [_only_planning(each) for each in _gains(evidence, searching)]
     if advice := _advice(evidence, gains, "without planning in each call"):
         return advice
     if any(each.product_ns is None and each.ns >= WORTH * _wall(evidence) for each in gains):
         return unknown("how long these contractions take without planning is not recorded", MEASURE)
     text = "no contraction with optimize would be faster without planning in each call"
     return clear(text, _seen(found.calls), {}, found.calls)
+
+
+def _is_batched(row: ContractionUse) -> bool:
+    """Return whether two arrays share an index with the result: numpy may not pass that to BLAS."""
+    inputs, _, output = row.equation.replace(" ", "").partition("->")
+    return bool(set.intersection(set(output), *map(set, inputs.split(","))))
+
+
+def _only_planning(gain: Gain) -> Gain:
+    """Return a gain limited to what planning takes."""
+    if gain.product_ns is None or _operands(gain.row) != PAIR:
+        return gain
+    return replace(gain, product_ns=max(gain.product_ns, gain.ns - PLANNING_A_PAIR_NS * gain.calls))
 
 
 def _gains(evidence: Evidence, rows: Sequence[ContractionUse]) -> list[Gain]:

@@ -107,8 +107,39 @@ def _repeated(evidence: Evidence, repeats: Repeats) -> Observation:
     )
     rows = np.concatenate(list(repeats.rows.values()))
     lost = float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) * max(total / looked, 1.0)
-    numbers = _figures(repeats) | {"reason": main.replace("_", " ")}
-    return flagged(text, numbers=numbers, n=looked, saving_ns=lost, remedy=cause.remedy, trial=cause.trial)
+    making = _making_calculators(evidence, main)
+    numbers = _figures(repeats) | {"reason": main.replace("_", " ")} | _making_figures(making)
+    return flagged(
+        text,
+        numbers=numbers,
+        n=looked,
+        saving_ns=lost,
+        outside_ns=making,
+        remedy=cause.remedy,
+        trial=cause.trial,
+    )
+
+
+def _making_calculators(evidence: Evidence, cause: str) -> float:
+    """Return the time between calls that making short-lived calculators took, ns.
+
+    The time before the first call of each, beyond the usual time between calls of one calculator.
+    """
+    calls = evidence.calls
+    rows = in_order(calls, ~(calls.nested | calls.sliced) & (calls.gap_ns >= 0))
+    if cause != "new_calculators" or not len(rows):
+        return 0.0
+    first = np.zeros(len(rows), np.bool_)
+    first[np.unique(calls.lane[rows], return_index=True)[1]] = True
+    gaps = calls.gap_ns[rows].astype(np.float64)
+    usual = float(np.median(gaps[~first])) if not first.all() else 0.0
+    made = first & short_lived(calls, rows)[rows]
+    made[0] = False  # before the run
+    return float(np.clip(gaps[made] - usual, 0, None).sum())
+
+
+def _making_figures(making_ns: float) -> dict[str, Any]:
+    return {"seconds_to_make_calculators": making_ns / 1e9} if making_ns else {}
 
 
 def _figures(repeats: Repeats) -> dict[str, Any]:
@@ -144,13 +175,22 @@ def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
     if not number:
         return flagged(text, numbers=numbers, n=calls)
     main = _main(extra)
-    numbers |= {"reason": main.replace("_", " ")}
+    making = _making_calculators(evidence, main)
+    numbers |= {"reason": main.replace("_", " ")} | _making_figures(making)
     cause = CAUSES[main]
     text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {cause.words}"
     if repeats.number:
         text += f"; {percentage(repeats.share)} of the compared calls calculated a geometry again"
     lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))
-    return flagged(text, numbers=numbers, n=calls, saving_ns=lost, remedy=cause.remedy, trial=cause.trial)
+    return flagged(
+        text,
+        numbers=numbers,
+        n=calls,
+        saving_ns=lost,
+        outside_ns=making,
+        remedy=cause.remedy,
+        trial=cause.trial,
+    )
 
 
 def _too_few(evidence: Evidence, calls: int) -> Observation:

@@ -123,6 +123,7 @@ def flagged(  # noqa: PLR0913 - keyword-only, one per field
     trial: Trial | None = None,
     saving_kind: SavingKind | None = None,
     code: tuple[str, ...] = (),
+    outside_ns: float = 0.0,
 ) -> Observation:
     """Build a `flagged` observation."""
     return Observation(
@@ -136,6 +137,7 @@ def flagged(  # noqa: PLR0913 - keyword-only, one per field
         trial=trial,
         saving_kind=saving_kind,
         code=code,
+        outside_ns=outside_ns,
     )
 
 

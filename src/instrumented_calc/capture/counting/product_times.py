@@ -83,7 +83,7 @@ def _timed(wanted: Wanted, budget_ns: float) -> ProductTime | None:
     kinds = {str(each) for each in dtypes}
     if library is None or not on_host or len(known) < len(shapes) or not kinds.issubset(DTYPES):
         return None
-    from instrumented_calc.einsum_rewriting import rewrite
+    from instrumented_calc.einsum_rewriting import compiled, rewrite
 
     rewriting = rewrite(wanted.equation, known, wanted.library)
     if rewriting is None:
@@ -99,7 +99,10 @@ def _timed(wanted: Wanted, budget_ns: float) -> ProductTime | None:
     enough = wanted.ns * (FEWEST_TIMES + 2) <= budget_ns - spent()
     if small.shapes == known and enough:
         arrays = _ones(library, wanted.operands, known)
-        found.einsum_ns = _median(_rounds(_einsum(library, wanted), arrays, spent, budget_ns))
+        runs = compiled(rewriting.code), _einsum(library, wanted)
+        products, einsums = _rounds_in_turn(runs, arrays, spent, budget_ns)
+        # Only times of the same moments are comparable: other work comes and goes.
+        found.ns, found.einsum_ns, found.rounds = _median(products), _median(einsums), len(products)
     return found
 
 
@@ -149,19 +152,32 @@ def _rounds(
     run: Callable[[list[Any], int], Any], arrays: list[Any], spent: Callable[[], float], until_ns: float
 ) -> list[int]:
     """Return the mean time of an execution in each of several rounds, after some that only warm up."""
+    return _rounds_in_turn((run,), arrays, spent, until_ns)[0]
+
+
+def _rounds_in_turn(
+    runs: Sequence[Callable[[list[Any], int], Any]],
+    arrays: list[Any],
+    spent: Callable[[], float],
+    until_ns: float,
+) -> list[list[int]]:
+    """Return the mean time of an execution of each code, in rounds in which all take turns."""
     torch: Any = sys.modules.get("torch")
     unrecorded = contextlib.nullcontext() if torch is None else torch.no_grad()
     clock = time.perf_counter_ns
-    found: list[int] = []
+    found: list[list[int]] = [[] for _ in runs]
     with unrecorded:
-        run(arrays, 1)
-        start = clock()
-        run(arrays, 1)
-        repeats = max(ROUND_NS // max(clock() - start, 1), 1)
-        while len(found) < FEWEST_TIMES or (spent() < until_ns and len(found) < MOST_TIMES):
+        repeats = []
+        for run in runs:
+            run(arrays, 1)
             start = clock()
-            run(arrays, repeats)
-            found.append((clock() - start) // repeats)
+            run(arrays, 1)
+            repeats.append(max(ROUND_NS // max(clock() - start, 1), 1))
+        while len(found[0]) < FEWEST_TIMES or (spent() < until_ns and len(found[0]) < MOST_TIMES):
+            for run, times, rounds in zip(runs, repeats, found, strict=True):
+                start = clock()
+                run(arrays, times)
+                rounds.append((clock() - start) // times)
     return found
 
 

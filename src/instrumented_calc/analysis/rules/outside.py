@@ -1,0 +1,205 @@
+"""The rule on time outside the calculator: a cost only where the user can avoid it.
+
+An integrator, an optimizer, a cell filter or a band needs time of its own, and a program without a driver
+does its work between calls. Such time is reported as a part of the run, without a saving.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from instrumented_calc.analysis.rules.driver_advice import dense_optimizer, outside_advice
+from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, too_few
+from instrumented_calc.analysis.statistics.period import find_period
+from instrumented_calc.analysis.timing.latency import in_order, median_ns
+from instrumented_calc.journal.vocabulary import CALCULATOR, DRIVER, OBSERVERS, RECORDER
+from instrumented_calc.quantities import percentage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from instrumented_calc.analysis.places import PartPlaces, SampledPlace
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.statistics.period import Period
+
+# Share of the wall time. Uncalibrated; 27 ms per step, 26 of them in the model, is healthy (i-pi/i-pi#570).
+OUTSIDE_SHARE = 0.2
+# A shorter run mostly starts and ends.
+SHORTEST_RUN_NS = 1_000_000_000
+# Time that an ASE integrator needs per step: measured 0.1 to 0.2 ms with 32 atoms on a slow machine, and
+# 0.9 ms on a busy one, plus 0.1 us per further atom.
+INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 900_000, 100
+# The same for an optimizer that diagonalises a matrix of all coordinates, without that.
+OPTIMIZER_NS = 1_600_000
+# A gap above 100 medians is a scheduler pause. Uncalibrated.
+QUEUE_PAUSE = 100.0
+# Share of the wall time in long gaps from which their period is named, and share of a saving that is a cost,
+# also if little other time is outside. Uncalibrated.
+WORTH_A_PERIOD, WORTH_NAMING = 0.01, 0.1
+# Samples outside the calculator that tell its parts apart: 10 of one part are surely more than half.
+ENOUGH_SAMPLES = 10
+# What takes time in every step also does in the quickest quarter of the steps. Pauses of the scheduler are
+# shorter than 20 ms.
+UNDISTURBED, FIFTHS, LONG_NS = 0.25, 5, 20_000_000
+
+
+class Outside(NamedTuple):
+    """The time outside the calculator, without single long pauses.
+
+    Attributes:
+        wall_ns: Wall time of the run, without pauses.
+        spent_ns: The time outside.
+        paused_ns: The pauses.
+        gaps_ns: Each gap between calls, in order; pauses are 0.
+        usual_ns: Median gap.
+        period: Period of long gaps, or None; not searched where calculators or structures alternate.
+    """
+
+    wall_ns: float
+    spent_ns: float
+    paused_ns: float
+    gaps_ns: NDArray[np.float64]
+    usual_ns: float
+    period: Period | None
+
+    @property
+    def share(self) -> float:
+        """Share of the wall time."""
+        return self.spent_ns / self.wall_ns if self.wall_ns > 0 else 0.0
+
+    @property
+    def periodic_ns(self) -> float:
+        """Time in periodic long gaps, if that is worth naming; else 0."""
+        worth = self.period is not None and self.period.excess >= WORTH_A_PERIOD * self.wall_ns
+        return self.period.excess if self.period is not None and worth else 0.0
+
+    @property
+    def steady_ns(self) -> float:
+        """The time outside if all fifths of the calls had as much as the median fifth."""
+        sums = sorted(float(part.sum()) for part in np.array_split(self.gaps_ns, FIFTHS))
+        total = sum(sums)
+        return self.spent_ns * min(FIFTHS * sums[FIFTHS // 2] / total, 1.0) if total else 0.0
+
+
+def time_outside(evidence: Evidence) -> Observation:
+    """Much time passes between calls in what a user can change: observers, own code, a dense optimizer."""
+    breakdown = evidence.summary.breakdown
+    if breakdown is None or not breakdown.wall_ns or evidence.summary.evaluations.calls < FEWEST_FOR_MEDIAN:
+        return too_few(FEWEST_FOR_MEDIAN, "calls")
+    outside = _measure(evidence)
+    periodic, n = outside.periodic_ns, len(outside.gaps_ns)
+    numbers = {
+        "share_of_wall": outside.share,
+        "seconds": outside.spent_ns / 1e9,
+        "pauses_left_out_s": outside.paused_ns / 1e9,
+        "median_gap_ms": outside.usual_ns / 1e6,
+        "period_calls": outside.period.length if outside.period and periodic else None,
+        "periodic_seconds": periodic / 1e9 if periodic else None,
+        "observers_share": breakdown.of_kind("observers") / breakdown.wall_ns,
+    }
+    text = f"{percentage(outside.share)} of the wall time is outside the calculator"
+    if outside.period and periodic:
+        share = percentage(periodic / outside.wall_ns)
+        text += f", {share} in long gaps every {outside.period.length} calls"
+    named = periodic >= WORTH_NAMING * outside.wall_ns > 0
+    if outside.share < OUTSIDE_SHARE and not named:
+        return clear(text, evidence.part_of_calls(n), numbers, n)
+    saving = periodic if named else _avoidable(evidence, outside)
+    long = outside.wall_ns >= SHORTEST_RUN_NS
+    if not long or saving < WORTH_NAMING * outside.wall_ns:
+        text += ", in what the driver or the program must do"
+        return flagged(text, numbers=numbers, n=n, severity="info", remedy=NOTHING)
+    remedy, trial = outside_advice(evidence, periodic=named)
+    return flagged(text, numbers=numbers, n=n, saving_ns=saving, remedy=remedy, trial=trial)
+
+
+def _measure(evidence: Evidence) -> Outside:
+    summary, calls = evidence.summary, evidence.calls
+    breakdown = summary.breakdown
+    assert breakdown is not None  # noqa: S101 - seen by the caller
+    spent = breakdown.of_kind("outside") + breakdown.of_kind("observers")
+    rows = in_order(calls, ~(calls.nested | calls.sliced) & (calls.gap_ns >= 0))
+    gaps = calls.gap_ns[rows]
+    profiled = calls.profiled[rows]
+    if profiled.any():  # gaps that the profiler made longer are neither pauses nor periodic
+        gaps = np.where(profiled, int(median_ns(gaps)), gaps)
+    usual = median_ns(gaps) if len(gaps) else 0.0
+    step = summary.wall_ns / summary.evaluations.calls if summary.wall_ns else 0.0
+    pauses = gaps > QUEUE_PAUSE * max(usual, step)
+    paused = float(gaps.sum(dtype=np.int64, where=pauses))
+    kept = np.where(pauses, 0, gaps).astype(np.float64)
+    alike = bool(summary.phases) and len(evidence.sizes) <= 1 and len(summary.lanes) <= 1
+    period = find_period(np.arange(len(rows)), kept, usual) if alike else None
+    return Outside(breakdown.wall_ns - paused, max(spent - paused, 0.0), paused, kept, usual, period)
+
+
+def _avoidable(evidence: Evidence, outside: Outside) -> float:
+    """Return the time outside that a user can avoid, ns.
+
+    Where samples tell the parts apart, that of some parts; otherwise what is beyond a driver's usual need.
+    """
+    summary, number = evidence.summary, len(outside.gaps_ns)
+    kinds = {each.phase.kind for each in summary.phases}
+    atoms = max(int(evidence.calls.n_atoms.max(initial=0)), 0)
+    # Where other programs took the processor, only a part of this was needed, and long gaps may be theirs.
+    had = evidence.had_processor
+    steady = outside.steady_ns if had == 1 else had * min(outside.steady_ns, outside.usual_ns * number)
+    if dense_optimizer(evidence):
+        return max(steady - number * OPTIMIZER_NS, 0.0)
+    sampled = _sampled(evidence)
+    if sampled is not None:
+        return min(sampled, steady)
+    if kinds != {"md"}:
+        return 0.0
+    quick = float(np.quantile(outside.gaps_ns, UNDISTURBED)) if number else 0.0
+    needed = INTEGRATOR_NS + INTEGRATOR_NS_PER_ATOM * atoms
+    beyond = outside.gaps_ns - outside.usual_ns
+    long = float(beyond.sum(where=beyond > LONG_NS))
+    return min(number * max(quick - needed, 0.0) + long, steady)
+
+
+def _sampled(evidence: Evidence) -> float | None:
+    """Return the time of observers and of the user's code in the driver, ns; None with too few samples."""
+    summary = evidence.summary
+    if summary.breakdown is None or summary.places is None:
+        return None
+    parts = [each for each in summary.places.parts if each.part not in {CALCULATOR, RECORDER}]
+    if sum(each.estimate.samples for each in parts) < ENOUGH_SAMPLES:
+        return None
+    found = sum(
+        place.estimate.share
+        for part in parts
+        for place in part.places
+        if _is_avoidable(evidence, part, place)
+    )
+    return max(found * summary.breakdown.wall_ns, float(summary.breakdown.of_kind("observers")))
+
+
+def _is_avoidable(evidence: Evidence, part: PartPlaces, place: SampledPlace) -> bool:
+    """Return whether a place outside the calculator is the user's choice.
+
+    A driver that the user wrote does its work in the user's code.
+    """
+    if part.part == OBSERVERS:
+        return True
+    of_user = not place.package or bool(place.caller)
+    drivers_of_ase = all(each.phase.driver.startswith("ase.") for each in evidence.summary.phases)
+    return part.part == DRIVER and of_user and bool(place.function) and drivers_of_ase
+
+
+NOTHING = "Nothing to fix. The report's tree and its section on the code show where this time is."
+
+RULES = (
+    Rule(
+        "time-outside",
+        "cost",
+        "Look at what the program does between calls.",
+        "The share of the wall time outside the calculator falls.",
+        time_outside,
+        region="outside",
+    ),
+)

@@ -1,0 +1,115 @@
+"""Time outside the calculator: a cost only in what the user can change."""
+
+from __future__ import annotations
+
+import pytest
+
+from instrumented_calc.journal.records import CodeLine, Places, SampledStack
+
+MS = 1_000_000
+STARVED = "not enough evidence"
+CODE = {
+    "expm": CodeLine("expm", "scipy"),
+    "write": CodeLine("write", "ase"),
+    "project": CodeLine("SlowConstraint.adjust_forces", "", "/home/me/md.py", 7),
+}
+
+
+def sampled(**stacks):
+    """Return samples of 100 ms: of each part, the function and how many."""
+    lines = list(CODE)
+    made = [
+        SampledStack(part, number, number * 100 * MS, "", [lines.index(name)], 1)
+        for part, (name, number) in stacks.items()
+    ]
+    number = sum(each.samples for each in made)
+    return Places(5, number, number * 100 * MS, number * (100.0 * MS) ** 2, list(CODE.values()), made)
+
+
+def slow_between(make, ms=2.0, n=300, driver="ase.md.verlet.VelocityVerlet", **options):
+    """Return a run with gaps as long as its calls."""
+    run = make(n, **options).every("gap_ns", lambda _: int(ms * MS))
+    run.phase.driver = driver
+    return run
+
+
+def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
+    written = make(300).every("gap_ns", lambda _: 20 * MS, range(5, 300, 10))
+    finding = found(written, "time-outside")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["period_calls"] == 10
+    assert finding.saving_share == pytest.approx(30 * 19.9 / (30 * 20 + 300 * 2.1), rel=0.05)
+    assert found(make(300), "time-outside").verdict == "clear"
+    assert found(make(10), "time-outside").verdict == STARVED
+
+
+def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
+    quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
+    finding = found(quick, "time-outside")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert found(slow_between(make), "time-outside").severity == "cost"
+
+
+def test_a_pause_of_the_queue_is_not_time_outside(make, found):
+    finding = found(make(300).every("gap_ns", lambda _: 3_600_000 * MS, [150]), "time-outside")
+    assert finding.verdict == "clear"
+    assert finding.numbers["pauses_left_out_s"] == 3600
+
+
+def test_gaps_that_a_step_profile_made_longer_have_no_period(make, found):
+    profiled = range(5, 300, 10)
+    slowed = make(300).every("gap_ns", lambda _: 5 * MS, profiled)
+    assert found(slowed, "time-outside").numbers["period_calls"] == 10
+    slowed.every("profiled", lambda _: True, profiled)
+    finding = found(slowed, "time-outside")
+    assert finding.numbers["period_calls"] is None
+    assert finding.numbers["median_gap_ms"] == found(make(300), "time-outside").numbers["median_gap_ms"]
+
+
+def test_samples_tell_what_the_driver_must_do_from_what_the_user_can_change(make, found):
+    filtered = slow_between(make, kind="optimizer").also(sampled(driver=("expm", 20)))
+    finding = found(filtered, "time-outside")
+    assert (finding.verdict, finding.severity, finding.saving_share) == ("flagged", "info", None)
+    assert "must do" in finding.headline
+    logged = slow_between(make, kind="optimizer").also(sampled(driver=("expm", 10), observers=("write", 30)))
+    finding = found(logged, "time-outside")
+    assert finding.severity == "cost"
+    assert finding.saving_share == pytest.approx(0.75 * 2 / 4.02, rel=0.05)
+    projected = slow_between(make).also(sampled(driver=("project", 20)))
+    assert found(projected, "time-outside").severity == "cost"
+
+
+def test_an_integrator_of_the_users_own_does_its_work_in_the_users_code(make, found):
+    own = slow_between(make, driver="my_md.Integrator").also(sampled(driver=("project", 20)))
+    assert found(own, "time-outside").severity == "info"
+
+
+def test_a_few_samples_tell_nothing(make, found):
+    run = slow_between(make, kind="optimizer").also(sampled(observers=("write", 5)))
+    assert found(run, "time-outside").severity == "info"
+
+
+def test_only_a_large_dense_problem_of_an_optimizer_is_a_cost(make, found):
+    def relaxed(atoms):
+        run = slow_between(make, 20.0, 60, "ase.optimize.bfgs.BFGS", kind="optimizer")
+        return run.every("n_atoms", lambda _: atoms)
+
+    finding = found(relaxed(100), "time-outside")
+    assert finding.severity == "cost"
+    assert "LBFGS" in finding.remedy
+    assert found(relaxed(3), "time-outside").severity == "info"
+
+
+def test_a_program_without_a_driver_does_its_work_between_calls(make, found):
+    screening = slow_between(make, 5.0, kind=None)
+    assert found(screening, "time-outside").severity == "info"
+    alternating = make(300, kind=None).every("gap_ns", lambda each: MS if each % 3 else 30 * MS)
+    assert found(alternating, "time-outside").severity == "info"
+
+
+def test_time_in_one_part_of_the_run_is_not_steady(make, found):
+    begun = make(300).every("gap_ns", lambda _: 8 * MS, range(60))
+    finding = found(begun, "time-outside")
+    assert finding.numbers["share_of_wall"] > 0.2
+    assert finding.severity == "info"
+    assert found(slow_between(make, n=200), "time-outside").severity == "info", "under a second"
