@@ -6,11 +6,11 @@ import pytest
 
 from instrumented_calc.analysis.contractions.gemms import macs_of, measure_gemms
 from instrumented_calc.analysis.contractions.traces import measure_traces
-from instrumented_calc.journal.records import Trace, TracedOperation
+from instrumented_calc.journal.records import TracedOperation, TraceWindow
 
 
-def window(*operations: TracedOperation, number: int = 1) -> Trace:
-    return Trace(
+def window(*operations: TracedOperation, number: int = 1) -> TraceWindow:
+    return TraceWindow(
         window=number,
         tracer="torch.profiler",
         index=10 * number,
@@ -24,7 +24,7 @@ def window(*operations: TracedOperation, number: int = 1) -> Trace:
 
 @pytest.fixture
 def measured(summarized):
-    def of(*windows: Trace):
+    def of(*windows: TraceWindow):
         return measure_gemms(measure_traces(summarized(*windows).journal, None))
 
     return of

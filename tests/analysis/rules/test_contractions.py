@@ -14,8 +14,8 @@ from instrumented_calc.journal.records import (
     Operands,
     ProductTime,
     ProductTimes,
-    Trace,
     TracedOperation,
+    TraceWindow,
 )
 
 STARVED = "not enough evidence"
@@ -37,7 +37,7 @@ def recorded(*contractions):
 
 
 def window(*operations, number=2):
-    return Trace(
+    return TraceWindow(
         window=1,
         tracer="torch.profiler",
         index=50,

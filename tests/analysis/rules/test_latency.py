@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import Environment, Machine, Notice, Trace
+from instrumented_calc.journal.records import Environment, Machine, Notice, TraceWindow
 
 MS = 1_000_000
 STARVED = "not enough evidence"
@@ -175,7 +175,7 @@ def test_a_flat_size_sweep_is_overhead(make, verdict):
 
 def window(launches, busy_ns, number=2):
     seen = {} if launches is None else {"launches": launches * number, "device_busy_ns": busy_ns * number}
-    return Trace(
+    return TraceWindow(
         window=1,
         tracer="torch.profiler",
         index=50,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from instrumented_calc.journal.records import Environment, Machine, State, Trace
+from instrumented_calc.journal.records import Environment, Machine, State, TraceWindow
 
 STARVED = "not enough evidence"
 BASE = 200_000_000
@@ -47,7 +47,7 @@ def test_saturating_falling_jumping_or_periodic_memory_is_not_a_leak(make, verdi
 
 
 def test_the_jump_at_the_first_trace_window_is_taken_out(make, found):
-    window = Trace(
+    window = TraceWindow(
         window=1,
         tracer="torch.profiler",
         index=1000,
