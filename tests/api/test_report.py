@@ -67,6 +67,9 @@ def test_text_and_dictionary_are_what_the_command_prints(journal, capsys, monkey
         main()
         assert ours(capsys.readouterr().out) == (found.text if form == "text" else found.to_dict())
     assert str(found) == found.text
+    monkeypatch.setattr(sys, "argv", ["instrumented-calc", "report", str(journal), "--all"])
+    main()
+    assert capsys.readouterr().out == found.full_text
 
 
 def test_findings_are_those_that_were_flagged(journal):

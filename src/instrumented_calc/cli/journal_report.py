@@ -24,6 +24,7 @@ from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
 from instrumented_calc.quantities import duration, figures
+from instrumented_calc.reporting.run.summary_colours import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +54,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         ignore: Rules to skip, one or several separated by commas.
         fail_on: Rules that must not flag, as in `ignore`.
         output: File to write; None: stdout.
-        everything: Whether to show each rule that was clear or lacked evidence.
+        everything: Whether to show all sections and each rule, instead of one screen.
         measure: Whether to time the longest contractions as matrix products on this machine.
 
     Raises:
@@ -70,10 +71,10 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
         for summary in _summarize(paths, measure=measure)
     ]
-    text = REPORTS[form](runs, everything)
+    columns = _columns() if output is None else None
+    text = REPORTS[form](runs, everything, columns)
     if output is None:
-        on_terminal = form == "text" and sys.stdout.isatty()
-        typer.echo(folded(text, shutil.get_terminal_size().columns) if on_terminal else text, nl=False)
+        typer.echo(_for_terminal(text, columns) if columns and form == "text" else text, nl=False)
     else:
         _write(output, text)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
@@ -128,6 +129,15 @@ def _mention_newer(path: Path) -> None:
     newer = newer_journal(path) if has_records(path) else None
     if newer is not None:
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
+
+
+def _columns() -> int | None:
+    """Return the width of the terminal, or None if stdout is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _for_terminal(text: str, columns: int) -> str:
+    return coloured(folded(text, columns), sys.stdout)
 
 
 def _measured(outcome: Outcome) -> str:

@@ -27,9 +27,35 @@ def run(tmp_path, monkeypatch):
     return path
 
 
-def test_report_prints_text(run, capsys):
+def test_report_prints_one_screen_and_with_all_every_section(run, capsys):
     assert main(["report", str(run)]) == 0
-    assert "Where the time went" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Where the time goes" in shown
+    assert "Slowest calls" not in shown
+    assert max(map(len, shown.splitlines()[:-1])) <= 80
+    assert main(["report", str(run), "--all"]) == 0
+    assert "Slowest calls" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("columns", "width"), [(20, 60), (72, 72), (300, 100)])
+def test_a_report_is_wrapped_to_the_terminal(run, capsys, monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["report", str(run)]) == 0
+    lines = capsys.readouterr().out.splitlines()[:-1]  # the last has the path of the journal
+    assert width - 20 < max(map(len, lines)) <= width
+
+
+def test_a_report_on_a_terminal_has_colours(run, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert main(["report", str(run)]) == 0
+    plain = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["report", str(run)]) == 0
+    assert len(capsys.readouterr().out) > len(plain)
 
 
 def test_progress_over_several_journals_is_for_terminals_only(run, capsys, monkeypatch):

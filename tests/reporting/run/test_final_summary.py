@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from instrumented_calc.analysis.rules.catalogue import judge
@@ -64,27 +63,6 @@ def run_of(
 def ended(counters: dict[str, int] | None = None, **fields: Any) -> records.RunEnd:
     counted = records.Counters(**(counters or {}))
     return records.RunEnd(reason="exit", time_ns=1, ended="2026-01-01T00:00:00Z", counters=counted, **fields)
-
-
-@pytest.fixture
-def journal(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PWD", str(tmp_path))
-
-    def write(*made: records.Record, name: str = "run.jsonl") -> Path:
-        start = records.RunStart(
-            schema=records.SCHEMA,
-            run_id="r",
-            started="2026-01-01T00:00:00Z",
-            pid=1,
-            version="0.1.0",
-            environment=records.Environment(host="node07", memory_bytes=10**9),
-        )
-        path = tmp_path / name
-        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, *made)))
-        return path
-
-    return write
 
 
 def rows(text: str) -> dict[str, str]:

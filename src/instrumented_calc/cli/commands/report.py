@@ -29,7 +29,7 @@ def report(
         typer.Option(metavar="RULE", help="Exit 1 if this rule flags; separate several by commas."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Show also each rule that was clear or lacked evidence.")
+        bool, typer.Option("--all", help="Show all sections and what each rule saw.")
     ] = False,
     measure: Annotated[
         bool,
@@ -37,7 +37,7 @@ def report(
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
-    """Report on journals: speed, latency, where the time went, memory."""
+    """Report on journals on one screen: what is wrong, what to change, where the time went."""
     from instrumented_calc.cli.journal_report import report_journals
 
     report_journals(

@@ -28,11 +28,16 @@ def _block(block: Paragraph | Facts | Table) -> str:
         width = max((len(name) for name, _ in block.pairs), default=0)
         lines = [f"{name:<{width}}  {value}" for name, value in block.pairs]
     else:
-        lines = _table(block)
+        lines = table_lines(block)
     return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
-def _table(table: Table) -> list[str]:
+def table_lines(table: Table) -> list[str]:
+    """Return a table as aligned lines.
+
+    Args:
+        table: Its first column is text, the others are figures.
+    """
     rows = [table.headings, *table.rows]
     widths = [max(len(row[place]) for row in rows) for place in range(len(table.headings))]
     return [

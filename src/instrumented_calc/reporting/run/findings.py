@@ -105,7 +105,7 @@ def _pairs(finding: RuleFinding) -> list[tuple[str, str]]:
     if finding.n is not None:
         pairs.append(("based on", f"n = {count(finding.n)}"))
     pairs += [
-        ("could save", _saving(finding)),
+        ("could save", saving_words(finding)),
         ("what to do", finding.remedy),
         *(("" if number else "write", line) for number, line in enumerate(finding.code)),
         ("to confirm", finding.confirm),
@@ -114,7 +114,12 @@ def _pairs(finding: RuleFinding) -> list[tuple[str, str]]:
     return [(name, identity.one_line(text)) for name, text in pairs if text]
 
 
-def _saving(finding: RuleFinding) -> str:
+def saving_words(finding: Finding) -> str:
+    """Return what a remedy would save; empty if that is not known.
+
+    Args:
+        finding: The finding.
+    """
     if finding.saving_share is None or not finding.saving_kind:
         return ""
     words = f"{finding.saving_kind} {percent(finding.saving_share)} of the wall time"

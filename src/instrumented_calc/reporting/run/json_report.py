@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.analysis.systems import measure_systems
 from instrumented_calc.plain_text import plain_json, shown_path
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.ending import ending_words
@@ -78,6 +79,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
             for each in summary.phases
         ],
         "lanes": summary.lanes,
+        "systems": measure_systems([journal]),
         "evaluations": summary.evaluations,
         "failures": summary.failures,
         "compilation": summary.compilation,

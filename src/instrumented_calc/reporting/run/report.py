@@ -48,9 +48,18 @@ def build_report(runs: Sequence[ReadRun], *, everything: bool = False) -> Docume
     if any(run.outcomes for run in runs):
         sections.append(_targets(runs))
     sections.append(_next(runs))
+    return Document(report_title(runs), tuple(sections))
+
+
+def report_title(runs: Sequence[ReadRun]) -> str:
+    """Return the title of a report.
+
+    Args:
+        runs: One per journal.
+    """
     names = ", ".join(_file_name(each) for each in runs[:3])
     more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""  # noqa: PLR2004
-    return Document(f"Report on {names}{more}", tuple(sections))
+    return f"Report on {names}{more}"
 
 
 def _file_name(run: ReadRun) -> str:

@@ -14,14 +14,14 @@ from instrumented_calc.quantities import plural
 from instrumented_calc.reporting.forms.dataframe import calls_frame
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.json_report import render_json
-from instrumented_calc.reporting.run.report import build_report
+from instrumented_calc.reporting.run.report import build_report, report_title
+from instrumented_calc.reporting.run.screen.screen import render_screen
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.rules.finding import RuleFinding
-    from instrumented_calc.reporting.document import Document
 
 
 class Report:
@@ -36,8 +36,13 @@ class Report:
 
     @property
     def text(self) -> str:
-        """The report as plain text, as printed by the command."""
-        return render_text(self._document())
+        """The report on one screen of 80 columns, as printed by the command."""
+        return render_screen(self._runs)
+
+    @property
+    def full_text(self) -> str:
+        """The report with all sections and rules, as printed with `--all`."""
+        return render_text(build_report(self._runs, everything=True))
 
     @property
     def findings(self) -> tuple[RuleFinding, ...]:
@@ -70,13 +75,10 @@ class Report:
         """Return the journals and the numbers of calls and findings on one line."""
         calls = sum(run.summary.evaluations.calls for run in self._runs)
         counted = f"{plural(calls, 'call')}, {plural(len(self.findings), 'finding')}"
-        return f"<{self._document().title}: {counted}>"
+        return f"<{report_title(self._runs)}: {counted}>"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.text)}</pre>"
-
-    def _document(self) -> Document:
-        return build_report(self._runs)
 
 
 def report_on(paths: Sequence[str | os.PathLike[str]]) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.systems import measure_systems
 from instrumented_calc.journal.vocabulary import LIST_BUILDS
 from instrumented_calc.quantities import (
     NOT_MEASURED,
@@ -28,6 +29,7 @@ from instrumented_calc.reporting.run.ending import ending_words, stalls_section
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.run.places import places_section
 from instrumented_calc.reporting.run.programs import program_facts
+from instrumented_calc.reporting.run.systems import systems_table
 from instrumented_calc.reporting.run.traces import traces_section
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 REASONS_SHOWN = 5
 LANES_SHOWN = 20
+SYSTEMS_SHOWN = 20
 NOTICES_SHOWN = 10
 NOTABLE_WAIT = 0.05
 
@@ -54,6 +57,7 @@ def sections_of(summary: Summary) -> list[Section]:
         compilation_section(summary),
         _phases(summary.phases),
         _lanes(summary.lanes),
+        _systems(summary),
         _breakdown(summary.breakdown, summary.phases, summary.spread, summary.lanes),
         places_section(summary),
         contractions_section(summary.contractions, summary.gemms),
@@ -241,6 +245,11 @@ def _lanes(lanes: list[LaneSummary]) -> Section | None:
         rows.append((f"{len(rest)} others", "-", count(calls), elapsed(wall), "-"))
     table = Table(("calculator", "system", "calls", "time", f"median, {unit}"), tuple(rows))
     return Section("Calculators", (table,))
+
+
+def _systems(summary: Summary) -> Section | None:
+    systems = measure_systems([summary.journal])
+    return Section("Systems", (systems_table(systems, SYSTEMS_SHOWN),)) if systems else None
 
 
 def _breakdown(

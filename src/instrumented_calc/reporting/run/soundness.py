@@ -12,6 +12,18 @@ if TYPE_CHECKING:
 
 TITLE = "Is the simulation sound?"
 CONSEQUENCES = 2
+# The fault that each check looks for, as in "no sign of NaN".
+FAULTS = {
+    "non-finite": "NaN",
+    "exploded": "an explosion",
+    "frozen": "standing still",
+    "stale": "stale results",
+    "energy-drift": "energy drift",
+    "temperature-off": "a wrong temperature",
+    "volume-change": "a volume change",
+    "momentum-drift": "momentum drift",
+    "calls-failing": "failing calls",
+}
 
 
 def soundness_section(soundness: Soundness) -> Section | None:
@@ -38,6 +50,22 @@ def soundness_section(soundness: Soundness) -> Section | None:
     if missing:
         lines.append(f"Not judged: {_sentence('; '.join(missing))}")
     return Section(TITLE, (Paragraph(tuple(map(identity.one_line, lines))),))
+
+
+def soundness_words(soundness: Soundness) -> str:
+    """Return which faults were not seen and which were not looked for, on a line or two.
+
+    Args:
+        soundness: The checks of a run that is not ruined.
+    """
+    seen = [FAULTS.get(each.name, each.name) for each in soundness.checks if each.verdict == "clear"]
+    missing = [
+        FAULTS.get(each.name, each.name) for each in soundness.checks if each.verdict == "not enough evidence"
+    ]
+    words = [f"no sign of {', '.join(seen)}"] if seen else []
+    if missing:
+        words.append(f"not judged: {', '.join(missing)}")
+    return "; ".join(words)
 
 
 def broken_line(soundness: Soundness) -> str:

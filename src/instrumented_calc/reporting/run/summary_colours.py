@@ -1,4 +1,4 @@
-"""Colours of the closing summary on a terminal."""
+"""Colours of the closing summary and of the report on a terminal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ LABELS = {
     "SLOW": "bold yellow",
     "LOOK AT": "bold yellow",
     "ENDED": "bold magenta",
+    "NOTE": "bold cyan",
 }
 LABEL = "dim"
+INDENTED_LABEL = r"(?m)^  (?:in|change|write|saves|explains)\b"
 SEGMENTS = dict(zip(MARKS, ("blue", "cyan", "green", "yellow", "magenta", "red"), strict=True))
 TIME = re.compile(r"^time +(?P<bar>\S+)\n +(?P<legend>.+)$", re.MULTILINE)
 RUN = re.compile(r"(\S)\1*")
@@ -25,12 +27,12 @@ MARK = re.compile(r"(?<=  )\S(?= )")
 
 
 def coloured(text: str, stream: Any) -> str:
-    """Return a closing summary with colours if a stream is a terminal that shows them; else unchanged.
+    """Return a summary or a report with colours if a stream is a terminal that shows them; else unchanged.
 
     NO_COLOR and TERM=dumb are respected.
 
     Args:
-        text: The summary.
+        text: The summary or the report.
         stream: Where it will be written.
     """
     is_terminal = getattr(stream, "isatty", None)
@@ -51,6 +53,7 @@ def coloured(text: str, stream: Any) -> str:
 
 def _style(text: Text) -> None:
     text.highlight_regex(r"(?m)^[a-z]+ {2,}", LABEL)
+    text.highlight_regex(INDENTED_LABEL, LABEL)
     for label, style in LABELS.items():
         text.highlight_regex(rf"(?m)^{label}\b", style)
     drawn = TIME.search(text.plain)

@@ -20,18 +20,19 @@ def labelled(label: str, text: str) -> str:
     return f"{label:<{LABEL_WIDTH}}{plain(text)}"
 
 
-def wrapped(label: str, text: str, most: int = 3) -> list[str]:
+def wrapped(label: str, text: str, most: int = 3, width: int = WIDTH) -> list[str]:
     """Return a text on as many lines as it needs.
 
     Args:
         label: What it is about; empty without one.
         text: The text.
         most: Lines after which it is cut.
+        width: Columns of a line.
     """
     indent = LABEL_WIDTH if label else 0
     return textwrap.wrap(
         plain(text),
-        WIDTH,
+        width,
         initial_indent=f"{label:<{indent}}",
         subsequent_indent=" " * indent,
         max_lines=most,

@@ -37,10 +37,10 @@ def opening_lines(summary: Summary, findings: Sequence[RuleFinding], drawn: Time
         drawn: Where the time went; None if it was not measured.
     """
     lines = [*_findings(summary, findings), *_ending(summary)]
-    flaws = _flaws(summary, findings)
+    flaws = flaw_rows(summary, findings)
     if not lines:
-        lines = wrapped("", _sentence(summary, findings, drawn, flawed=bool(flaws)))
-    return [*lines, *flaws]
+        lines = wrapped("", sentence(summary, findings, drawn, flawed=bool(flaws)))
+    return [*lines, *(line for label, text in flaws for line in wrapped(label, text, most=2))]
 
 
 def _is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
@@ -48,12 +48,12 @@ def _is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
     finite = summary.soundness.of("non-finite")
     judged = any(each.verdict == "clear" and each.severity == "cost" for each in findings)
     judged = judged and summary.evaluations.calls >= ENOUGH_CALLS
-    return judged and finite is not None and finite.verdict == "clear" and not _problems(findings)
+    return judged and finite is not None and finite.verdict == "clear" and not problems_of(findings)
 
 
 def _findings(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     ruined = [each.name for each in summary.soundness.ruined]
-    problems = _problems(findings)
+    problems = problems_of(findings)
     lines = []
     if ruined:
         remedies = [each.remedy for each in problems if each.rule == ruined[0]]
@@ -67,12 +67,13 @@ def _findings(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     return [*lines, *(line for each in seen for line in wrapped("LOOK AT", identity.one_line(each.text)))]
 
 
-def _problems(findings: Sequence[RuleFinding]) -> list[RuleFinding]:
+def problems_of(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what is wrong or costs time, without what follows from it."""
     flagged = [each for each in findings if each.verdict == "flagged" and each.follows_from is None]
     return [each for each in flagged if each.severity != "info"]
 
 
-def _in_short(text: str) -> str:
+def in_short(text: str) -> str:
     """Return a text without intervals, in fewer technical terms."""
     plainer = INTERVAL.sub("", identity.one_line(text))
     return plainer.replace("host memory", "memory").replace("grows by +", "grows by ")
@@ -80,7 +81,7 @@ def _in_short(text: str) -> str:
 
 def _advice(finding: RuleFinding) -> str:
     """Return what is wrong, what to do and what it saves; intervals and code are left to the report."""
-    whole = _in_short(finding.headline).rstrip(".")
+    whole = in_short(finding.headline).rstrip(".")
     problem = textwrap.shorten(whole, LONGEST_PROBLEM, placeholder=" ..")
     remedy = "The report has the code to write instead." if finding.code else finding.remedy
     words = f"{problem}. {remedy}"
@@ -93,11 +94,16 @@ def _ending(summary: Summary) -> list[str]:
     return wrapped("ENDED", identity.one_line(end_of_run(summary.ending)))
 
 
-def _flaws(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
-    """Return failed calls, lost records and warnings."""
+def flaw_rows(summary: Summary, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Return failed calls, lost records and warnings: a label and a text each.
+
+    Args:
+        summary: The run.
+        findings: Findings of the rules; warnings that one of them repeats are left out.
+    """
     rows = [("failed", _failures(summary)), ("lost", _losses(summary))]
     rows += [("notice", text) for text in _notices(summary, findings)]
-    return [line for label, text in rows if text for line in wrapped(label, text, most=2)]
+    return [(label, text) for label, text in rows if text]
 
 
 def _failures(summary: Summary) -> str:
@@ -126,22 +132,28 @@ def _notices(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     found = {each.rule for each in findings if each.verdict == "flagged"}
     notices = summary.journal.notices
     warnings = [each for each in notices if each.level == "warning" and each.kind not in found]
-    shown = [_in_short(each.text) for each in warnings[:NOTICES_SHOWN]]
+    shown = [in_short(each.text) for each in warnings[:NOTICES_SHOWN]]
     if len(warnings) > NOTICES_SHOWN:
         shown[-1] += f" (+ {len(warnings) - NOTICES_SHOWN} more)"
     return shown
 
 
-def _sentence(
-    summary: Summary, findings: Sequence[RuleFinding], drawn: TimeBar | None, *, flawed: bool
-) -> str:
-    time = _where_the_time_goes(summary, drawn)
+def sentence(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None, *, flawed: bool) -> str:
+    """Return who takes the time and, where enough was judged, that nothing is wrong.
+
+    Args:
+        summary: The run.
+        findings: Findings of the rules.
+        drawn: Where the time went; None if it was not measured.
+        flawed: Whether calls failed, records are lost or a warning was given.
+    """
+    time = where_the_time_goes(summary, drawn)
     if flawed or not _is_sound(findings, summary):
         return f"{time}."
     return f"{time}; nothing is wrong{' so far' if summary.ending.how == 'running' else ''}."
 
 
-def _where_the_time_goes(summary: Summary, drawn: TimeBar | None) -> str:
+def where_the_time_goes(summary: Summary, drawn: TimeBar | None) -> str:
     """Return who takes most of the time: the calculator, the driver, the observers or the script."""
     if drawn is None:
         return "The time was not measured" if summary.evaluations.calls else "No calls were recorded"

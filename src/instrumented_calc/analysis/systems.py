@@ -1,0 +1,89 @@
+"""The computed systems, by size and formula: for loops over many structures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from instrumented_calc.journal.columns import Integers, Mask
+    from instrumented_calc.journal.reader import Journal
+
+NS_PER_US = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUse:
+    """The successful outermost calls for systems of one size and formula; thinned calls are excluded.
+
+    Attributes:
+        n_atoms: Number of atoms.
+        formula: Chemical formula; None where the structures changed under one calculator, whose formula is
+            known of its first call alone.
+        calls: Number of calls.
+        wall_ns: Their time, ns.
+        median_ns: Median of their times, ns.
+    """
+
+    n_atoms: int
+    formula: str | None
+    calls: int
+    wall_ns: int
+    median_ns: float
+
+    @property
+    def us_per_atom(self) -> float:
+        """Median time per atom, us."""
+        return self.median_ns / self.n_atoms / NS_PER_US
+
+
+def measure_systems(journals: Sequence[Journal]) -> list[SystemUse]:
+    """Return the systems of some journals, the smallest first; none if all calls are for the same one.
+
+    Args:
+        journals: Those of one process, or of the workers of one pool.
+    """
+    times: dict[tuple[int, str | None], list[Integers]] = {}
+    for journal in journals:
+        for system, wall in _times(journal):
+            times.setdefault(system, []).append(wall)
+    if len(times) < 2:  # noqa: PLR2004 - a single system is the run
+        return []
+    found = []
+    for (n_atoms, formula), parts in times.items():
+        wall = np.concatenate(parts)
+        total = int(wall.sum(dtype=np.int64))
+        found.append(SystemUse(n_atoms, formula, len(wall), total, float(np.median(wall))))
+    return sorted(found, key=lambda each: (each.n_atoms, each.formula or ""))
+
+
+def _times(journal: Journal) -> list[tuple[tuple[int, str | None], Integers]]:
+    calls = journal.calls
+    counted = (calls.n_atoms > 0) & ~(calls.nested | calls.raised | calls.sliced)
+    if not counted.any():
+        return []
+    changed = _structure_changes(journal)
+    found = []
+    for lane in np.unique(calls.lane[counted]).tolist():
+        ours: Mask = counted & (calls.lane == lane)
+        known = journal.lanes.get(lane)
+        # The first call of a calculator changes everything.
+        single = int((changed & (calls.lane == lane)).sum()) <= 1
+        formula = known.formula if known is not None and single and isinstance(known.formula, str) else None
+        found += [
+            ((n_atoms, formula), calls.wall_ns[ours & (calls.n_atoms == n_atoms)])
+            for n_atoms in np.unique(calls.n_atoms[ours]).tolist()
+        ]
+    return found
+
+
+def _structure_changes(journal: Journal) -> Mask:
+    """Return which calls were for another composition than the call before."""
+    calls = journal.calls
+    changing = [number for number, names in enumerate(calls.change_sets) if "numbers" in names]
+    found: Mask = np.isin(calls.changes, changing)
+    return found

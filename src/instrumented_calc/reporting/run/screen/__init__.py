@@ -1,0 +1,1 @@
+"""The report on one screen: the most important figures of one or several journals."""

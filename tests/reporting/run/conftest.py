@@ -1,0 +1,34 @@
+"""Journals made of records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from instrumented_calc.journal import records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+
+    def write(*made: records.Record, name: str = "run.jsonl") -> Path:
+        start = records.RunStart(
+            schema=records.SCHEMA,
+            run_id="r",
+            started="2026-01-01T00:00:00Z",
+            pid=1,
+            version="0.1.0",
+            environment=records.Environment(host="node07", memory_bytes=10**9),
+        )
+        path = tmp_path / name
+        path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, *made)))
+        return path
+
+    return write
