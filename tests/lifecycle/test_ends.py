@@ -14,6 +14,8 @@ from tests.lifecycle.children import read_cut, run_script
 from tests.support import Records, read_records
 
 from instrumented_calc import ProfiledCalculator, profiled, recording
+from instrumented_calc.analysis.post_mortem import how_it_ended
+from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
     from typing import Any
@@ -134,6 +136,31 @@ for _ in range(30):
     assert child.stdout == ""
     assert child.stderr.count(SUMMARY) == 1
     assert ("planted" in child.stderr) == ("planted" in ending)
+
+
+@pytest.mark.slow
+def test_an_exit_in_a_handler_of_sigterm_is_how_the_run_ended() -> None:
+    child = run_script("""
+from stage import *
+import signal
+
+
+class Ended(Spring):
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        if calls == 20:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+atoms = pair(ProfiledCalculator(Ended()))
+for calls in range(30):
+    step(atoms)
+""")
+    assert child.returncode == 3
+    ending = how_it_ended(read_journal("run.jsonl"))
+    assert (ending.how, ending.failure, ending.last_call) == ("failed", "SystemExit", 20)
 
 
 def test_daemon_threads_that_calculate_during_the_exit_do_no_harm() -> None:

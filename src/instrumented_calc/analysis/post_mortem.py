@@ -21,6 +21,7 @@ Kind = Literal["memory", "oom kill", "descriptors", "disk", "time limit", "clock
 
 LIKELY_MEMORY, POSSIBLE_MEMORY = 0.95, 0.85  # of the limit, at the last reading
 DESCRIPTORS_LEFT = 3
+ENDS_PROGRAM = ("SystemExit",)
 DISK_LEFT_BYTES = 50_000_000
 # Slurm sends SIGKILL 30 s after SIGTERM by default (KillWait); the last record can be up to 30 s older.
 NEAR_LIMIT_S = 60.0
@@ -80,11 +81,12 @@ def how_it_ended(journal: Journal) -> Ending:
     last_call, step = _newest(journal)
     end = journal.end
     if end is not None:
-        failed = bool(end.failure)
+        failure = end.failure or (_exit_in_last_call(journal) if end.reason == "exit" else None)
+        failed = bool(failure)
         return Ending(
             how="failed" if failed else "ended",
             reason=end.reason,
-            failure=end.failure or None,
+            failure=failure or None,
             message=end.failure_message or None,
             last_call=last_call,
             step=step,
@@ -107,6 +109,21 @@ def how_it_ended(journal: Journal) -> Ending:
         step=step,
         causes=_sorted(causes) if how in {"killed", "unknown"} else (),
     )
+
+
+def _exit_in_last_call(journal: Journal) -> str | None:
+    """Return the exception that left the newest call and can only have ended the program.
+
+    Python forgets a `SystemExit`, such as `sys.exit()` in a handler of SIGTERM, before it calls its exit
+    functions, so that the end of a run cannot name it. An interpreter that continues would make other calls.
+    """
+    calls = journal.calls
+    if not len(calls.failures.rows):
+        return None
+    newest = int(np.argmax(calls.start_ns + calls.wall_ns.astype(np.int64)))
+    failures = dict(zip(calls.failures.rows.tolist(), calls.failures.values, strict=True))
+    found = failures.get(newest)
+    return found if found in ENDS_PROGRAM else None
 
 
 def _sorted(causes: list[Cause]) -> tuple[Cause, ...]:

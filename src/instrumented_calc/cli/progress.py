@@ -35,7 +35,8 @@ def show_progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    # Transient: a summary that is printed meanwhile appears above the bar, and is the end of what remains.
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield _bars(bar)
 
 

@@ -1,5 +1,7 @@
 """`instrumented-calc demo`: real dynamics with the core dependencies alone."""
 
+import sys
+
 import pytest
 from tests.support import read_records
 
@@ -13,6 +15,12 @@ def test_it_runs_real_dynamics_and_names_the_journal(capsys):
     assert len(records.calls) == 8
     assert records.of("phase")[0]["driver"] == "VelocityVerlet"
     assert capsys.readouterr().out.strip().endswith("run.jsonl")
+
+
+def test_on_a_terminal_the_path_is_only_in_the_summary(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["demo", "--steps", "2", "--n-atoms", "4"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("calc", ["emt", "lj", "morse", "ase.calculators.emt:EMT"])

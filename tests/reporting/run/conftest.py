@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,14 +21,17 @@ def journal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
 
-    def write(*made: records.Record, name: str = "run.jsonl") -> Path:
+    def write(*made: records.Record, name: str = "run.jsonl", own: bool = False) -> Path:
+        """Write a journal of another machine, or of this process."""
         start = records.RunStart(
             schema=records.SCHEMA,
             run_id="r",
-            started="2026-01-01T00:00:00Z",
-            pid=1,
+            started=datetime.now(timezone.utc).isoformat() if own else "2026-01-01T00:00:00Z",
+            pid=os.getpid(),
             version="0.1.0",
-            environment=records.Environment(host="node07", memory_bytes=10**9),
+            environment=records.Environment(
+                host=socket.gethostname() if own else "node07", memory_bytes=10**9
+            ),
         )
         path = tmp_path / name
         path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, *made)))

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.final_summary import closing_summary, closing_text
+from instrumented_calc.reporting.run.report import build_report
 from instrumented_calc.reporting.run.summary_colours import coloured
 
 MS = 1_000_000
@@ -151,6 +154,29 @@ def test_a_killed_run_and_one_that_a_signal_has_ended(journal):
     end = ended()
     end.reason = "SIGTERM"  # by version 0.1.0
     assert rows(closing_summary(journal(*run_of(30), end)))["ENDED"] == "ended by SIGTERM, at step 29"
+
+
+def test_a_run_that_is_open_says_so_and_is_not_called_partial(journal):
+    path = journal(*run_of(30), own=True)
+    assert closing_summary(path).splitlines()[0] == (
+        "The potential takes 81 % of the time so far (the run is open)."
+    )
+    shown = render_text(build_report([ReadRun(summarize(read_journal(path)))]))
+    assert "open: its run has not ended" in shown
+    assert "partial" not in shown
+    assert "no run_end" not in shown
+    leaking = closing_summary(journal(*run_of(leak=4000), own=True))
+    assert rows(leaking)["open"] == "the run has not ended; 2,000 calculations so far"
+
+
+def test_an_exit_out_of_the_last_call_ended_the_run(journal):
+    made = run_of(30)
+    made[-1].failure = "SystemExit"
+    found = rows(closing_summary(journal(*made, ended())))
+    assert found["ENDED"] == "ended by SystemExit, at step 29"
+    assert "failed" not in found
+    made[-1].failure = "ValueError"  # which the program may have caught
+    assert "ENDED" not in rows(closing_summary(journal(*made, ended())))
 
 
 def test_a_finding_comes_before_the_end(journal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,4 +35,5 @@ def demo(
         )
     if size != n_atoms:
         typer.echo(f"{n_atoms} atoms requested; whole copper cells give {size}", err=True)
-    typer.echo(path)
+    if not sys.stdout.isatty():  # on a terminal, the summary has just named it
+        typer.echo(path)

@@ -21,11 +21,13 @@ def one_line(text: object) -> str:
 
 
 def state(journal: Journal) -> str:
-    """Return whether the journal is complete, in words."""
+    """Return whether the journal is complete or still written, in words."""
     if journal.start is None:
         return "its first record is lost" + ("" if journal.end is not None else ", no run_end")
     if journal.end is not None:
         return "complete"
+    if journal.running:
+        return "open: its run has not ended"
     if journal.parent_run_id:
         return "ended with its pool"
     return "partial: no run_end"

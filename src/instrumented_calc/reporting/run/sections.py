@@ -110,7 +110,7 @@ def _versions(summary: Summary) -> str:
 def _warnings(summary: Summary) -> Section | None:
     journal, counters = summary.journal, summary.journal.counters
     lines = []
-    if journal.partial and not journal.parent_run_id:
+    if journal.partial and not journal.running and not journal.parent_run_id:
         tail = "; its last line is cut short" if journal.torn else ""
         lines.append(f"The journal has no run_end{tail}: {ending_words(summary.ending)}.")
     lines += damage_lines(journal)

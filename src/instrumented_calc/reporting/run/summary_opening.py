@@ -40,6 +40,8 @@ def opening_lines(summary: Summary, findings: Sequence[RuleFinding], drawn: Time
     flaws = flaw_rows(summary, findings)
     if not lines:
         lines = wrapped("", sentence(summary, findings, drawn, flawed=bool(flaws)))
+    elif words := open_words(summary):
+        lines += wrapped("open", words)
     return [*lines, *(line for label, text in flaws for line in wrapped(label, text, most=2))]
 
 
@@ -92,6 +94,13 @@ def _advice(finding: RuleFinding) -> str:
 
 def _ending(summary: Summary) -> list[str]:
     return wrapped("ENDED", identity.one_line(end_of_run(summary.ending)))
+
+
+def open_words(summary: Summary) -> str:
+    """Return that a run has not ended and how many calls it has made; empty if it has."""
+    if summary.ending.how != "running":
+        return ""
+    return f"the run has not ended; {plural(summary.evaluations.calls, 'calculation')} so far"
 
 
 def flaw_rows(summary: Summary, findings: Sequence[Finding]) -> list[tuple[str, str]]:
@@ -148,9 +157,11 @@ def sentence(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | Non
         flawed: Whether calls failed, records are lost or a warning was given.
     """
     time = where_the_time_goes(summary, drawn)
+    so_far = " so far" if summary.ending.how == "running" else ""
+    still_open = " (the run is open)" if so_far else ""
     if flawed or not _is_sound(findings, summary):
-        return f"{time}."
-    return f"{time}; nothing is wrong{' so far' if summary.ending.how == 'running' else ''}."
+        return f"{time}{so_far}{still_open}."
+    return f"{time}; nothing is wrong{so_far}{still_open}."
 
 
 def where_the_time_goes(summary: Summary, drawn: TimeBar | None) -> str:

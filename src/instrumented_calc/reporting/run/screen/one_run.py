@@ -16,6 +16,7 @@ from instrumented_calc.reporting.run.soundness import broken_line, soundness_wor
 from instrumented_calc.reporting.run.summary_layout import wrapped
 from instrumented_calc.reporting.run.summary_opening import (
     flaw_rows,
+    open_words,
     problems_of,
     sentence,
     where_the_time_goes,
@@ -71,6 +72,8 @@ def _opening(summary: Summary, findings: Sequence[RuleFinding], calculator: str,
     ended = end_of_run(summary.ending)
     if ended:
         lines += wrapped("ENDED", identity.one_line(ended), width=width)
+    elif words := open_words(summary):
+        lines += wrapped("open", words, width=width)
     if problems and not broken:
         text = f"{where_the_time_goes(summary, drawn)}; {_counted(problems)}."
         lines = [*wrapped("", text, width=width), *lines]

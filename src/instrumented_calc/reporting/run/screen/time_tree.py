@@ -28,7 +28,7 @@ SHORTEST_BAR = 14
 REST = "*rest*"
 
 
-class _Row(NamedTuple):
+class _Branch(NamedTuple):
     depth: int
     name: str
     share: float
@@ -48,7 +48,7 @@ def tree_lines(summary: Summary, calculator: str, width: int) -> list[str]:
     if breakdown is None or not breakdown.wall_ns:
         return []
     rows = [*_rows(summary, breakdown, calculator)]
-    rows.append(_Row(0, "all", 1.0, breakdown.wall_ns, "100.0"))
+    rows.append(_Branch(0, "all", 1.0, breakdown.wall_ns, "100.0"))
     speed = summary.speed if len(summary.phases) == 1 else None
     times = breakdown.wall_ns / speed.steps if speed else breakdown.wall_ns
     size, unit = time_unit([times])
@@ -65,7 +65,7 @@ def tree_lines(summary: Summary, calculator: str, width: int) -> list[str]:
     return lines
 
 
-def _rows(summary: Summary, breakdown: Breakdown, calculator: str) -> Iterator[_Row]:
+def _rows(summary: Summary, breakdown: Breakdown, calculator: str) -> Iterator[_Branch]:
     parts = breakdown.parts
     shown = dict(zip(parts, percents([part.wall_ns / breakdown.wall_ns for part in parts]), strict=True))
     inside = [part for part in parts if part.kind in INSIDE]
@@ -80,7 +80,7 @@ def _rows(summary: Summary, breakdown: Breakdown, calculator: str) -> Iterator[_
 
 def _inside(
     summary: Summary, breakdown: Breakdown, inside: Sequence[Share], shown: dict[Share, str]
-) -> Iterator[_Row]:
+) -> Iterator[_Branch]:
     """Yield the parts of the calculator, or the functions in it if it has no parts."""
     components = [part for part in inside if part.kind == "component"]
     if not components:
@@ -98,19 +98,21 @@ def _inside(
             yield from _places(summary, part, 2)
 
 
-def _row(depth: int, name: str, part: Share, breakdown: Breakdown, shown: dict[Share, str]) -> _Row:
-    return _Row(depth, identity.one_line(name), part.wall_ns / breakdown.wall_ns, part.wall_ns, shown[part])
+def _row(depth: int, name: str, part: Share, breakdown: Breakdown, shown: dict[Share, str]) -> _Branch:
+    return _Branch(
+        depth, identity.one_line(name), part.wall_ns / breakdown.wall_ns, part.wall_ns, shown[part]
+    )
 
 
 def _summed(
     depth: int, name: str, parts: Sequence[Share], breakdown: Breakdown, shown: dict[Share, str]
-) -> _Row:
+) -> _Branch:
     time = sum(part.wall_ns for part in parts)
     percent = sum(float(shown[part]) for part in parts)
-    return _Row(depth, identity.one_line(name), time / breakdown.wall_ns, time, f"{percent:.1f}")
+    return _Branch(depth, identity.one_line(name), time / breakdown.wall_ns, time, f"{percent:.1f}")
 
 
-def _places(summary: Summary, part: Share, depth: int) -> Iterator[_Row]:
+def _places(summary: Summary, part: Share, depth: int) -> Iterator[_Branch]:
     """Yield the functions that surely take much of the wall time in a part."""
     if summary.places is None or summary.breakdown is None:
         return
@@ -125,7 +127,7 @@ def _places(summary: Summary, part: Share, depth: int) -> Iterator[_Row]:
     for kind, place in found[:PLACES_SHOWN]:
         observer = "observer " if kind == OBSERVERS and part.kind != "observers" else ""
         share = place.estimate.share
-        yield _Row(depth, f"{observer}{_words(place, summary)}", share, None, f"~ {100 * share:.0f}")
+        yield _Branch(depth, f"{observer}{_words(place, summary)}", share, None, f"~ {100 * share:.0f}")
 
 
 def _is_of(sampled: str, component: str, part: Share, breakdown: Breakdown) -> bool:
