@@ -74,7 +74,9 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     columns = _columns() if output is None else None
     text = REPORTS[form](runs, everything, columns)
     if output is None:
-        typer.echo(_for_terminal(text, columns) if columns and form == "text" else text, nl=False)
+        if columns and form == "text":
+            text = folded(text, columns) if everything else coloured(text, sys.stdout)
+        typer.echo(text, nl=False)
     else:
         _write(output, text)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
@@ -134,10 +136,6 @@ def _mention_newer(path: Path) -> None:
 def _columns() -> int | None:
     """Return the width of the terminal, or None if stdout is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _for_terminal(text: str, columns: int) -> str:
-    return coloured(folded(text, columns), sys.stdout)
 
 
 def _measured(outcome: Outcome) -> str:

@@ -114,7 +114,7 @@ def _pairs(finding: RuleFinding) -> list[tuple[str, str]]:
     return [(name, identity.one_line(text)) for name, text in pairs if text]
 
 
-def saving_words(finding: Finding) -> str:
+def saving_words(finding: RuleFinding) -> str:
     """Return what a remedy would save; empty if that is not known.
 
     Args:

@@ -69,7 +69,7 @@ def _findings(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     return [*lines, *(line for each in seen for line in wrapped("LOOK AT", identity.one_line(each.text)))]
 
 
-def problems_of(findings: Sequence[Finding]) -> list[Finding]:
+def problems_of(findings: Sequence[RuleFinding]) -> list[RuleFinding]:
     """Return what is wrong or costs time, without what follows from it."""
     flagged = [each for each in findings if each.verdict == "flagged" and each.follows_from is None]
     return [each for each in flagged if each.severity != "info"]
@@ -103,7 +103,7 @@ def open_words(summary: Summary) -> str:
     return f"the run has not ended; {plural(summary.evaluations.calls, 'calculation')} so far"
 
 
-def flaw_rows(summary: Summary, findings: Sequence[Finding]) -> list[tuple[str, str]]:
+def flaw_rows(summary: Summary, findings: Sequence[RuleFinding]) -> list[tuple[str, str]]:
     """Return failed calls, lost records and warnings: a label and a text each.
 
     Args:
@@ -147,7 +147,9 @@ def _notices(summary: Summary, findings: Sequence[RuleFinding]) -> list[str]:
     return shown
 
 
-def sentence(summary: Summary, findings: Sequence[Finding], drawn: TimeBar | None, *, flawed: bool) -> str:
+def sentence(
+    summary: Summary, findings: Sequence[RuleFinding], drawn: TimeBar | None, *, flawed: bool
+) -> str:
     """Return who takes the time and, where enough was judged, that nothing is wrong.
 
     Args:
