@@ -50,7 +50,9 @@ def _kill(**how: object) -> None:
     assert child.returncode == 0, child.stderr
 
 
-@pytest.mark.parametrize("stretch", [5 * 10**7, 10**9, 10**15])
+@pytest.mark.parametrize(
+    "stretch", [5 * 10**7, *(pytest.param(each, marks=pytest.mark.slow) for each in (10**9, 10**15))]
+)
 def test_fast_calls_of_a_thinned_run_are_there_up_to_a_moment_before_the_kill(stretch: int) -> None:
     _kill(seconds=0.0, litter=1, calls=2000, longest=0.6, limit=30_000, stretch=stretch, kept=500)
     fate, journal = read_fate(0), read_journal("0/run.jsonl")
@@ -68,8 +70,8 @@ def test_fast_calls_of_a_thinned_run_are_there_up_to_a_moment_before_the_kill(st
 
 
 def test_no_slow_call_of_a_thinned_run_is_lost() -> None:
-    _kill(seconds=0.0115, litter=4, calls=10, longest=0.5, limit=2_000)
-    for number in range(4):
+    _kill(seconds=0.0115, litter=2, calls=10, longest=0.5, limit=2_000)
+    for number in range(2):
         fate, journal = read_fate(number), read_journal(f"{number}/run.jsonl")
         counted = summarize(journal).evaluations.calls
         *ended, _ = fate["ended_ns"]
@@ -110,6 +112,7 @@ def test_a_thinned_journal_that_is_moved_continues_with_its_black_box() -> None:
     assert journal.damage.repeated == journal.damage.conflicting == 0
 
 
+@pytest.mark.slow
 def test_workers_have_a_black_box_each() -> None:
     child = run_script(
         """

@@ -96,6 +96,7 @@ atoms.calc.calculate(Atoms("Ar3", np.eye(3)), ["forces"], [])
     assert records.calls[-1]["n_atoms"] == 3
 
 
+@pytest.mark.slow
 def test_a_disk_that_stays_full_harms_nothing_but_the_journal() -> None:
     child = run_script(
         FULL_DISK
@@ -144,7 +145,9 @@ Path("run.jsonl").write_bytes(Path("disk/run.jsonl").read_bytes())
     assert read_records().counters["lost_rows"] == 0
 
 
-@pytest.mark.parametrize("removing", ["os.remove('here/run.jsonl')", "shutil.rmtree('here')"])
+@pytest.mark.parametrize(
+    "removing", ["os.remove('here/run.jsonl')", pytest.param("shutil.rmtree('here')", marks=pytest.mark.slow)]
+)
 def test_a_journal_that_is_removed_continues_if_it_can(removing: str) -> None:
     child = run_script(f"""
 from stage import *

@@ -113,12 +113,12 @@ def test_a_run_that_is_closed_inside_of_a_call_writes_into_no_other_file() -> No
 @pytest.mark.parametrize(
     ("ending", "status"),
     [
-        ("", 0),
         ("sys.exit(5)", 5),
-        ("raise SystemExit('message')", 1),
         ("raise RuntimeError('planted')", 1),
         ("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()", 0),
-        ("del atoms", 0),
+        pytest.param("", 0, marks=pytest.mark.slow),
+        pytest.param("raise SystemExit('message')", 1, marks=pytest.mark.slow),
+        pytest.param("del atoms", 0, marks=pytest.mark.slow),
     ],
 )
 def test_the_interpreters_exit_ends_the_run_and_keeps_its_status(ending: str, status: int) -> None:
@@ -225,7 +225,7 @@ for name in ("a.jsonl", "b.jsonl", None, None):
     [
         ("import pytest", ""),
         ("", "summary=False"),
-        ("os.environ['OMPI_COMM_WORLD_RANK'] = '3'", ""),
+        pytest.param("os.environ['OMPI_COMM_WORLD_RANK'] = '3'", "", marks=pytest.mark.slow),
     ],
     ids=["under pytest", "unwanted", "rank 3"],
 )
@@ -251,7 +251,13 @@ atoms = pair(ProfiledCalculator(Spring()))
 
 
 @pytest.mark.parametrize(
-    "closing", ["sys.stderr.close()", "sys.stderr = None", "os.close(2)", "sys.stderr = object()"]
+    "closing",
+    [
+        "sys.stderr = None",
+        "os.close(2)",
+        pytest.param("sys.stderr.close()", marks=pytest.mark.slow),
+        pytest.param("sys.stderr = object()", marks=pytest.mark.slow),
+    ],
 )
 def test_a_closed_stderr_changes_neither_results_nor_status(closing: str) -> None:
     child = run_script(f"""

@@ -39,16 +39,23 @@ def threads():
 """
 
 
-@pytest.mark.parametrize("network", [True, False])
-def test_the_end_of_a_run_waits_a_few_seconds_at_most(network: bool) -> None:
+@pytest.mark.parametrize(
+    ("network", "ending"),
+    [
+        (True, 'recorder.end("closed", patience_s=0.5)'),
+        pytest.param(True, "recording(atoms.calc).close()", marks=pytest.mark.slow),  # five seconds each
+        pytest.param(False, "recording(atoms.calc).close()", marks=pytest.mark.slow),
+    ],
+)
+def test_the_end_of_a_run_waits_a_few_seconds_at_most(network: bool, ending: str) -> None:
     child = run_script(
         HANGING.format(network=network)
-        + """
+        + f"""
 from instrumented_calc.capture.rows import row_maker
 row_maker.WRITE_AT_ONCE_NS = 10**18  # the journal's thread writes, as it does while calls are fast
 hang()
 began = time.monotonic()
-recording(atoms.calc).close()
+{ending}
 print(time.monotonic() - began)
 step(atoms)
 """
@@ -58,11 +65,15 @@ step(atoms)
     assert "does not respond" in child.stderr
 
 
-def test_the_interpreters_exit_waits_once_for_all_runs() -> None:
+@pytest.mark.parametrize("patience_s", [0.5, pytest.param(5.0, marks=pytest.mark.slow)])
+def test_the_interpreters_exit_waits_once_for_all_runs(patience_s: float) -> None:
     child = run_script(
         HANGING.format(network=True)
-        + """
-others = [pair(ProfiledCalculator(Spring(), journal=f"{n}.jsonl")) for n in range(8)]
+        + f"""
+from instrumented_calc.capture.run import process_hooks
+
+process_hooks.END_PATIENCE_S = {patience_s}
+others = [pair(ProfiledCalculator(Spring(), journal=f"{{n}}.jsonl")) for n in range(8)]
 for other in others:
     step(other)
 hang()
@@ -71,7 +82,9 @@ hang()
     assert child.returncode == 0, child.stderr
 
 
-@pytest.mark.parametrize(("number", "status"), [("SIGTERM", -15), ("SIGINT", -2)])
+@pytest.mark.parametrize(
+    ("number", "status"), [("SIGTERM", -15), pytest.param("SIGINT", -2, marks=pytest.mark.slow)]
+)
 def test_signals_end_a_program_that_waits_for_the_end_of_its_run(number: str, status: int) -> None:
     with started_script(
         HANGING.format(network=True)
@@ -89,6 +102,7 @@ recorder.end("closed", patience_s=1000)
         assert child.wait(timeout=60) == status
 
 
+@pytest.mark.slow
 def test_forks_cost_little_and_leak_no_thread() -> None:
     child = run_script(
         HANGING.format(network=True)
@@ -114,6 +128,7 @@ os._exit(0)
     assert float(child.stdout) < 15  # 26 s at 1.3 s each
 
 
+@pytest.mark.slow
 def test_rows_that_wait_for_a_hung_file_system_are_bounded_and_counted() -> None:
     child = run_script(
         """

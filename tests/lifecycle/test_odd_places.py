@@ -59,7 +59,10 @@ step(atoms)
     assert len(read_records().calls) == 1
 
 
-@pytest.mark.parametrize("how", ["os.truncate('run.jsonl', 0)", "os.truncate('run.jsonl', 700)"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param("os.truncate('run.jsonl', 0)", marks=pytest.mark.slow), "os.truncate('run.jsonl', 700)"],
+)
 def test_a_journal_that_is_truncated_continues_in_a_new_file_and_counts_the_lost_rows(how: str) -> None:
     child = run_script(f"""
 from stage import *

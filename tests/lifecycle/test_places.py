@@ -59,6 +59,7 @@ def functions(records) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_a_killed_run_has_its_samples_up_to_the_last_record() -> None:
     child = run_script(SLOW + KILLED)
     assert child.returncode == -signal.SIGKILL, child.stderr

@@ -45,7 +45,7 @@ def wait_for(text: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: signal.Signals) -> None:
     with started_script(START + WAIT) as child:
         wait_for('\n{"event":"open_call"')
@@ -61,13 +61,14 @@ def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: sign
     ("last", "expected"),
     [
         ("", "exit of the program"),
-        ("sys.exit(3)", "exit of the program"),
+        pytest.param("sys.exit(3)", "exit of the program", marks=pytest.mark.slow),
         ("recording(calc).close()", "closed"),
         ("raise RuntimeError('no\\nroom \\x1b[31m')", "exit after RuntimeError: no room [31m"),
-        ("raise KeyboardInterrupt", "exit after KeyboardInterrupt"),
-        (
+        pytest.param("raise KeyboardInterrupt", "exit after KeyboardInterrupt", marks=pytest.mark.slow),
+        pytest.param(
             "class Odd(Exception):\n    def __str__(self):\n        raise ValueError\nraise Odd",
             "exit after Odd",
+            marks=pytest.mark.slow,
         ),
     ],
 )

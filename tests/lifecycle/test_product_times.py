@@ -54,7 +54,9 @@ def test_a_run_that_is_closed_has_the_time_of_its_longest_contraction():
     assert times.time_ns <= journal.end.time_ns
 
 
-@pytest.mark.parametrize("end", ["", FAILING], ids=["exit", "exception"])
+@pytest.mark.parametrize(
+    "end", ["", pytest.param(FAILING, marks=pytest.mark.slow)], ids=["exit", "exception"]
+)
 def test_neither_an_exit_nor_an_exception_waits_for_a_measurement(end):
     assert recorded(end).product_times == ()
 
@@ -63,6 +65,7 @@ def test_contractions_that_take_little_are_not_timed():
     assert recorded(size=5, sleep=0.005, repeats=1).product_times == ()
 
 
+@pytest.mark.slow
 def test_without_a_budget_nothing_is_timed():
     assert recorded(budget=0).product_times == ()
 

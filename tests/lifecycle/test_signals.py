@@ -29,7 +29,13 @@ IN_C = {
 }
 
 
-@pytest.mark.parametrize("waiting", IN_C.values(), ids=IN_C)
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        pytest.param(code, id=name, marks=pytest.mark.slow if name == "numpy" else ())
+        for name, code in IN_C.items()
+    ],
+)
 def test_sigterm_kills_immediately_while_the_main_thread_is_in_c(waiting: str) -> None:
     with started_script(f"""
 from stage import *
