@@ -21,6 +21,11 @@ atoms = bulk("Cu", cubic=True)
 """
 
 
+def slow(script):
+    """Mark a script that says in another way what a quick one says, too."""
+    return pytest.param(script, marks=pytest.mark.slow)
+
+
 def stderr_of(tmp_path, script):
     environment = {name: value for name, value in os.environ.items() if name != "INSTRUMENTED_CALC"}
     done = subprocess.run(
@@ -121,10 +126,10 @@ def test_marks_before_the_first_call_are_kept_in_order(tmp_path):
 @pytest.mark.parametrize(
     "script",
     [
-        "ProfiledCalculator(EMT())",
         "calc = EMT(); ProfiledCalculator(calc); atoms.calc = calc; atoms.get_forces()",
-        "ProfiledCalculator(EMT(), 'nvt.jsonl')",
-        "with profiled(EMT()) as calc:\n    pass",
+        slow("ProfiledCalculator(EMT())"),
+        slow("ProfiledCalculator(EMT(), 'nvt.jsonl')"),
+        slow("with profiled(EMT()) as calc:\n    pass"),
     ],
 )
 def test_a_calculator_that_was_wrapped_but_never_used_is_mentioned_once(script, tmp_path):
@@ -136,11 +141,11 @@ def test_a_calculator_that_was_wrapped_but_never_used_is_mentioned_once(script, 
     "script",
     [
         "atoms.calc = ProfiledCalculator(EMT()); atoms.get_forces()",
-        "ProfiledCalculator(EMT(), summary=False)",
-        "calc = ProfiledCalculator(EMT())\nraise RuntimeError",
+        slow("ProfiledCalculator(EMT(), summary=False)"),
+        slow("calc = ProfiledCalculator(EMT())\nraise RuntimeError"),
         # forked or unpickled elsewhere
-        "import os\ncalc = ProfiledCalculator(EMT())\nif os.fork():\n    os.wait()\nelse:\n    os._exit(0)",
-        "import pickle\ncalc = ProfiledCalculator(EMT())\npickle.dumps(calc)",
+        slow("import os\ncalc = ProfiledCalculator(EMT())\nif not os.fork():\n    os._exit(0)\nos.wait()"),
+        slow("import pickle\ncalc = ProfiledCalculator(EMT())\npickle.dumps(calc)"),
     ],
 )
 def test_one_that_is_used_here_or_elsewhere_is_not_mentioned(script, tmp_path):

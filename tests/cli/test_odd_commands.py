@@ -172,7 +172,17 @@ def test_an_error_without_a_stderr_is_an_exit_code(folder):
         assert (done.returncode, done.stdout) == (UNUSABLE, "")
 
 
-@pytest.mark.parametrize("words", [["report"], ["demo"], ["run", "../none.py"], ["profile", "--steps", "1"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report"],
+        ["demo"],
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in (["run", "../none.py"], ["profile", "--steps", "1"])
+        ),
+    ],
+)
 def test_without_a_working_directory_a_command_is_one_line(words, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()

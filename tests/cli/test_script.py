@@ -63,6 +63,16 @@ if __name__ == "__main__":
     "an import from its folder": "import neighbour\nprint(neighbour.NAME)\n",
 }
 
+# Other tests run by default show as much.
+SIMILAR = {
+    "an exit message",
+    "an exit below zero",
+    "an end of input",
+    "a broken pipe",
+    "no memory",
+    "a wrong line",
+}
+
 
 def by_python(*words, **options):
     return _ended([sys.executable, *words], **options)
@@ -81,7 +91,9 @@ def _ended(command, text="first line\n", **environment):
     return done.returncode, done.stdout.decode(errors="replace"), own
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name for name in SAME]
+)
 def test_it_ends_as_by_the_interpreter(name, tmp_path):
     folder = tmp_path / "scripts"
     folder.mkdir()
@@ -91,6 +103,7 @@ def test_it_ends_as_by_the_interpreter(name, tmp_path):
     assert by_command(*words) == by_python(*words)
 
 
+@pytest.mark.slow
 def test_a_link_a_compiled_file_an_archive_and_a_folder_run(tmp_path):
     text = "import sys\nprint(sys.argv, __name__, sys.path[0])\n"
     (tmp_path / "real").mkdir()
@@ -132,7 +145,16 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize("reason", NOTHING)
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "no calculator was assigned",
+        "torch-sim is loaded",
+        pytest.param("has to be wrapped in the script", marks=pytest.mark.slow),
+        pytest.param("was never called", marks=pytest.mark.slow),
+        pytest.param("nvalchemi is loaded", marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_said_in_one_line_that_nothing_was_recorded(reason, tmp_path):
     for name in ("torch_sim", "nvalchemi"):  # stand-ins: only their names matter
         Path(f"{name}.py").touch()
@@ -158,6 +180,7 @@ def test_nothing_is_said_where_something_was_recorded(lines, tmp_path):
     assert "nothing was recorded" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_forked_child_says_nothing(tmp_path):
     Path("script.py").write_text("import os, sys\nif os.fork() == 0:\n    sys.exit(0)\nos.wait()\n")
     command = [sys.executable, "-m", "instrumented_calc", "run", "script.py"]

@@ -46,6 +46,7 @@ def test_the_output_is_checked_before_anything_is_built(name, capsys):
     assert "pass --output with another path" in said
 
 
+@pytest.mark.slow
 def test_a_wrong_calculator_does_not_spoil_the_folder_of_a_scaling(folder, capsys):
     small = ["scale", "--sizes", "4", "--steps", "2", "--replicates", "1"]
     assert main([*small, "--calc", "foo"]) == 5

@@ -32,6 +32,19 @@ sys.exit(int(sys.argv[-1]))
 """
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Run the script by the command, once for several tests; return the outcome and the journal."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, "-m", "instrumented_calc", "run", "script.py", "--steps", "5", "3"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("INSTRUMENTED_CALC")}
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=own
+    )
+    return done, folder / "run.jsonl"
+
+
 @pytest.fixture
 def run(working_directory):
     """Run the script by the command, with its own arguments, and return the outcome."""
@@ -46,22 +59,21 @@ def run(working_directory):
     return run
 
 
-def test_the_script_has_its_own_arguments_and_exit_code(run):
-    done = run("--steps", "5", "3")
+def test_the_script_has_its_own_arguments_and_exit_code(finished):
+    done, _ = finished
     assert done.stdout == "arguments ['script.py', '--steps', '5', '3'] __main__\n"
     assert done.returncode == 3
 
 
-def test_a_calculator_is_wrapped_once_however_often_it_is_assigned(run):
-    run("0")
-    records = read_records()
+def test_a_calculator_is_wrapped_once_however_often_it_is_assigned(finished):
+    records = read_records(finished[1])
     assert len(records.calls) == 3
     assert len(records.of("lane")) == 1
     assert records.end["reason"] == "exit"
 
 
-def test_the_summary_comes_at_the_end(run):
-    assert run("0").stderr.splitlines()[-1].startswith("next     instrumented-calc report")
+def test_the_summary_comes_at_the_end(finished):
+    assert finished[0].stderr.splitlines()[-1].startswith("next     instrumented-calc report")
 
 
 def test_an_exception_is_shown_as_the_interpreter_would_and_recorded_calls_are_kept(run):
