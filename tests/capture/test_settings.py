@@ -216,7 +216,7 @@ except OSError as error:
 """
 
 
-@pytest.mark.parametrize("journal", [None, "mine.jsonl"])
+@pytest.mark.parametrize("journal", [pytest.param(None, marks=pytest.mark.slow), "mine.jsonl"])
 def test_without_a_working_directory_a_relative_journal_is_one_line(journal, tmp_path):
     done = _in_a_folder_that_goes(tmp_path, {"journal": journal})
     assert done.stdout.startswith("JournalPathError the working directory was deleted")

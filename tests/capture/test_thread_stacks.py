@@ -40,7 +40,7 @@ def task(number):
 gc.set_threshold(5)
 sys.setswitchinterval(1e-5)
 with ThreadPoolExecutor(8) as pool:
-    assert sum(pool.map(task, range(800))) == 800
+    assert sum(pool.map(task, range(int(sys.argv[1])))) == int(sys.argv[1])
 """
 
 
@@ -53,8 +53,10 @@ def collector():
     (gc.enable if enabled else gc.disable)()
 
 
-def test_a_pool_of_threads_with_a_busy_collector_ends(tmp_path):
-    subprocess.run([sys.executable, "-c", POOL], cwd=tmp_path, timeout=60, check=True, capture_output=True)
+@pytest.mark.parametrize("tasks", [200, pytest.param(800, marks=pytest.mark.slow)])
+def test_a_pool_of_threads_with_a_busy_collector_ends(tasks, tmp_path):
+    command = [sys.executable, "-c", POOL, str(tasks)]
+    subprocess.run(command, cwd=tmp_path, timeout=60, check=True, capture_output=True)
 
 
 @pytest.fixture

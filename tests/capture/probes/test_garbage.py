@@ -56,7 +56,7 @@ def expected():
 @makers
 def test_collections_between_calls_lose_no_state(make, expected):
     names, energy = expected(make)
-    for _ in range(100):
+    for _ in range(40):
         calc = make()
         wrapped = ProfiledCalculator(calc)
         gc.collect()
@@ -91,7 +91,7 @@ def test_a_storm_of_collections_during_calls_loses_no_state(make, expected, stor
 
 def test_discarding_the_twin_leaves_the_calculator_as_it_was(expected):
     names, energy = expected(EMT)
-    for _ in range(50):
+    for _ in range(25):
         calc = EMT()
         wrapped = ProfiledCalculator(calc)
         wrapped.calculate(copper())

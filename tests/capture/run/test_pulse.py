@@ -61,7 +61,7 @@ def test_a_thread_that_is_blocked_in_a_system_call_is_known_to_be() -> None:
     assert stage.finishers == [stage.thread.ident]
 
 
-@pytest.mark.parametrize("network", [False, True])
+@pytest.mark.parametrize("network", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_busy_machine_is_not_called_a_file_system_that_does_not_respond(network: bool) -> None:
     child = run_script(f"""
 from stage import *

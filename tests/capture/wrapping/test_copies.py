@@ -217,6 +217,7 @@ def test_a_forked_child_that_calculates_nothing_writes_nothing():
     assert list(Path.cwd().glob("*.jsonl")) == [Path.cwd() / "run.jsonl"]
 
 
+@pytest.mark.slow
 def test_spawned_workers_write_one_journal_each():
     atoms = copper()
     atoms.calc = ProfiledCalculator(LennardJones(sigma=2.3, epsilon=0.1, rc=4.0))
