@@ -139,6 +139,7 @@ def test_calculators_of_ase_can_be_compared(capsys):
         assert values["forces"].shape == (4, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_cell_that_stalls_is_stopped_once_and_reported_with_its_place(capsys):
     for seconds in ("4", "16", "60"):  # a process on a busy machine may not even have started in time
