@@ -32,11 +32,15 @@ def test_temporary_files_of_a_process_that_a_test_starts_are_there_too(tmp_path_
         assert Path(pool.apply(tempfile.mkdtemp)).is_relative_to(tmp_path_factory.getbasetemp())
 
 
-def test_every_test_has_a_time_limit_and_a_hang_fails_with_stacks(pytestconfig, tmp_path):
+def test_every_test_has_a_time_limit(pytestconfig):
     assert 0 < float(pytestconfig.getini("timeout")) <= 120
     limit = float(pytestconfig.getini("faulthandler_timeout"))
     assert limit > float(pytestconfig.getini("timeout"))
     assert pytestconfig.getini("faulthandler_exit_on_timeout")
+
+
+@pytest.mark.slow
+def test_a_test_that_hangs_fails_with_stacks(tmp_path):
     (tmp_path / "test_hang.py").write_text(HANGS, encoding="utf-8")
     options = ["-q", "-o", "timeout=1", "-p", "no:cacheprovider", "-c", str(REPOSITORY / "pyproject.toml")]
     done = subprocess.run(

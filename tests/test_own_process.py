@@ -124,6 +124,7 @@ def test_a_run_without_proc_and_sys_is_measured_by_psutil(tmp_path, capsys):
     assert "Memory" in shown
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_and_a_run_recorded_without_posix(tmp_path):
     done = python(WITHOUT_POSIX + EVERY_MODULE + MOLECULAR_DYNAMICS, tmp_path)
     assert "\nmemory " in done.stderr
