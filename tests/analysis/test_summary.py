@@ -90,6 +90,13 @@ def test_md_steps_and_speed(summarized):
     assert summary.us_per_atom == pytest.approx(250)
 
 
+@pytest.mark.parametrize(("failure", "steps"), [({}, 3), ({"failure": "KeyboardInterrupt"}, 2)])
+def test_a_step_that_an_exception_ends_is_not_counted(failure, steps, summarized):
+    rows = [call(0, 0, 100, lane=0, phase=0, n_atoms=4, step=0)]
+    rows += [call(n, n * 200, 100, step=n - 1, **(failure if n == 3 else {})) for n in range(1, 4)]
+    assert summarized(MD, *rows).speed.steps == steps
+
+
 def test_phases_are_distinguished_and_md_alone_gives_the_simulated_time(summarized):
     summary = summarized(
         RELAXATION,

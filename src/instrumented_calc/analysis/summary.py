@@ -276,7 +276,7 @@ def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
 
     In MD a call after k completed steps belongs to the step from k to k + 1, and the first call of a new
     run, which gives the initial forces, shares k = 0 with the first step. An optimizer's call after k steps
-    gives the forces of the geometry after step k.
+    gives the forces of the geometry after step k. A step whose last call raised was not completed.
     """
     steps = selection.calls.step[selection.rows]
     last = int(steps.max(initial=ABSENT))
@@ -286,13 +286,19 @@ def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
     if not edges or wall_ns <= 0:
         return None
     done = max(edges) - min(edges)
-    if phase.kind == "md" and _count(selection) > 1:
+    if phase.kind == "md" and _count(selection) > 1 and not _broken_off(selection, max(edges)):
         done += 1
     if not done:
         return None
     if phase.kind == "md" and isinstance(phase.timestep_fs, (int, float)):
         return Speed(done, wall_ns, done * phase.timestep_fs)
     return Speed(done, wall_ns)
+
+
+def _broken_off(selection: Selection, last: int) -> bool:
+    """Return whether the last call of the last step raised."""
+    of_last = selection.rows[selection.calls.step[selection.rows] == last]
+    return bool(len(of_last)) and bool(selection.calls.raised[of_last[-1]])
 
 
 def _total_speed(speeds: list[Speed | None]) -> Speed | None:

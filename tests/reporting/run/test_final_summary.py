@@ -337,3 +337,10 @@ def test_a_calculator_per_structure_is_counted_and_no_structure_stands_for_all(j
         call.changes = ["numbers", "positions"]
         made.append(call)
     assert rows(closing_summary(journal(*made, ended())))["run"].startswith(f"3 EMT calculators on {words}, ")
+
+
+@pytest.mark.parametrize(("atoms", "words"), [(1, "EMT on Cu (1 atom), "), (2, "EMT on Cu (2 atoms), ")])
+def test_one_atom_is_singular(journal, atoms, words):
+    lane = records.Lane(lane=0, calculator="m.EMT", seen_by="twin", n_atoms=atoms, formula="Cu")
+    made = [lane, records.Call(index=0, start_ns=0, wall_ns=4 * MS, lane=0, n_atoms=atoms)]
+    assert rows(closing_summary(journal(*made, ended())))["run"].startswith(words)

@@ -11,7 +11,7 @@ from instrumented_calc.analysis.timing.compilation import times_at
 from instrumented_calc.analysis.timing.warmup import warmup_calls
 from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.journal.records import bucket_bounds
-from instrumented_calc.quantities import figures
+from instrumented_calc.quantities import figures, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -297,7 +297,7 @@ def _cause(  # noqa: PLR0911 - one return per cause
         return "garbage collection" if generation is None else f"GC gen {generation}"
     n_atoms = calls.n_atoms[row]
     if n_atoms >= 0 and _slower_than_same_size(calls, row) >= fair:
-        return f"first call with {n_atoms} atoms"
+        return f"first call with {plural(int(n_atoms), 'atom')}"
     if _increase(calls, "major_faults", row) * LONGEST_PAGE_NS >= fair:
         return "page faults from disk"
     if _increase(calls, "preemptions", row) * LONGEST_PREEMPTION_NS >= fair:

@@ -108,10 +108,11 @@ def _parameters(number: int) -> str:
 
 def system_words(lane: Lane) -> str | None:
     """Return the system of a lane at its first call."""
-    if lane.formula and lane.n_atoms:
-        return f"{one_line(lane.formula)} ({lane.n_atoms} atoms)"
-    if lane.n_atoms:
-        return f"{lane.n_atoms} atoms"
+    size = f"{lane.n_atoms} atom{'s' * (lane.n_atoms != 1)}" if lane.n_atoms else ""
+    if lane.formula and size:
+        return f"{one_line(lane.formula)} ({size})"
+    if size:
+        return size
     return one_line(lane.formula) if lane.formula else None
 
 

@@ -143,7 +143,7 @@ def _structures(summary: Summary) -> str:
     lanes = [each.lane for each in summary.lanes if each.lane is not None]
     differ = len({each.formula for each in lanes}) > 1
     if len(sizes) and (differ or int(np.isin(calls.changes, other).sum()) > len(summary.lanes)):
-        return f"structures of {count(int(sizes[0]))} atoms"
+        return f"structures of {plural(int(sizes[0]), 'atom')}"
     system = (identity.system_words(lanes[0]) or "") if lanes else ""
     return ELEMENT.sub(r"\1", system)
 
