@@ -134,8 +134,10 @@ def _mention_newer(path: Path) -> None:
 
 
 def _columns() -> int | None:
-    """Return the width of the terminal, or None if stdout is none."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Return the width of the terminal, or None if stdout is closed or no terminal."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def _measured(outcome: Outcome) -> str:
