@@ -21,9 +21,9 @@ def first_of_each(kinds):
     ]
 
 
-def one_in_three(names):
+def one_in_five(names):
     """Mark the others as slow."""
-    return first_of_each({name: number // 3 for number, name in enumerate(names)})
+    return first_of_each({name: number // 5 for number, name in enumerate(names)})
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def recorded(tmp_path, monkeypatch):
     return record
 
 
-@pytest.mark.parametrize("name", first_of_each({name: rules for name, (_, rules) in RUINED.items()}))
+@pytest.mark.parametrize("name", first_of_each({name: rules[0] for name, (_, rules) in RUINED.items()}))
 def test_a_ruined_simulation_is_called_so(name, recorded):
     simulate, rules = RUINED[name]
     summary = recorded(simulate)
@@ -53,7 +53,7 @@ def test_a_ruined_simulation_is_called_so(name, recorded):
     assert "ns/day" not in text
 
 
-@pytest.mark.parametrize("name", first_of_each({name: turn.rules for name, turn in RUINED_LATER.items()}))
+@pytest.mark.parametrize("name", first_of_each({name: turn.rules[0] for name, turn in RUINED_LATER.items()}))
 def test_a_simulation_that_is_ruined_later_is_called_so_and_dated(name, recorded):
     turn = RUINED_LATER[name]
     summary = recorded(turn.simulate)
@@ -65,7 +65,7 @@ def test_a_simulation_that_is_ruined_later_is_called_so_and_dated(name, recorded
     assert first.since.words.removesuffix(" at the latest") in " ".join(text.split())
 
 
-@pytest.mark.parametrize("name", one_in_three([*HEALTHY, *HEALTHY_CHANGES]))
+@pytest.mark.parametrize("name", one_in_five([*HEALTHY, *HEALTHY_CHANGES]))
 def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
     summary = recorded((HEALTHY | HEALTHY_CHANGES)[name])
     assert [each.text for each in summary.soundness.ruined] == []
