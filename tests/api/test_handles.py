@@ -73,6 +73,7 @@ def test_calls_of_collected_calculators_are_counted():
     assert ": 3 calls in " in repr(run)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_counts_only_its_own_calls(tmp_path):
     script = """

@@ -223,6 +223,7 @@ def test_without_a_working_directory_a_relative_journal_is_one_line(journal, tmp
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_without_a_working_directory_an_absolute_journal_is_written(tmp_path):
     done = _in_a_folder_that_goes(tmp_path, {"journal": str(tmp_path / "mine.jsonl")})
     assert (done.stdout, done.stderr) == ("", "")

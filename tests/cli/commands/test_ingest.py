@@ -39,6 +39,7 @@ def test_a_study_is_taken_in_and_judged(bundles, tmp_path, capsys):
     assert (tmp_path / "out/ingested/report.md").read_text().startswith("# Intake of 2 bundles")
 
 
+@pytest.mark.slow
 def test_json_and_markdown(bundles, tmp_path, capsys):
     assert main(["ingest", "artifacts.tgz", "local.zip", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -116,6 +116,7 @@ class TestCompareAll:
         assert len(lj.split()) == 8
         assert "failed: unknown calculator 'nosuch'" in nosuch
 
+    @pytest.mark.slow
     def test_json_has_the_same(self, capsys):
         models = ["--calc", "emt", "--json", "--output", "kept"]
         assert main(["compare-all", "--system", "copper", "--n-atoms", "4", "--steps", "3", *models]) == 0

@@ -217,6 +217,7 @@ def test_a_command_line_is_masked_in_the_journal_and_marks_are_in_the_bundle(tmp
             assert after == before
 
 
+@pytest.mark.slow
 def test_quotes_on_the_command_line_do_not_keep_a_run_from_being_bundled(tmp_path):
     run = planted(tmp_path, '--tokenizer="llama"', "--note=it's \\", '{"key": ')
     write_bundle([run], tmp_path / "b.tgz")
