@@ -99,27 +99,41 @@ def test_the_matrix_products_of_a_model_are_its_own_work_and_no_fault(make, foun
     assert found(make(100).also(window()), "contraction-dominated").verdict == STARVED
 
 
-def test_very_many_tiny_contractions_a_step_are_a_storm(make, found):
-    storm = contracted(SMALL, 99 * 2000, 99 * 2000 * 5 * US)
+def test_very_many_small_contractions_in_a_call_are_a_storm(make, found):
+    storm = contracted(SMALL, 100 * 2000, 100 * 2000 * 5 * US)
     finding = found(make(100).also(recorded(storm)), "tiny-contraction-storm")
-    assert finding.verdict == "flagged"
-    assert finding.numbers["per_step"] == pytest.approx(2000)
+    assert (finding.verdict, finding.severity) == ("flagged", "cost")
+    assert finding.numbers["per_call"] == pytest.approx(2000)
     assert finding.numbers["mean_us"] == pytest.approx(5)
     assert finding.numbers["estimated_gain_of_batching"] == pytest.approx(5.2)
-    assert finding.numbers["arrays_of_a_step_mb"] == pytest.approx(2000 * 8 * (4320 + 216 + 20) / 1e6)
-    assert "average" in finding.headline
+    assert finding.numbers["arrays_of_a_call_mb"] == pytest.approx(2000 * 8 * (4320 + 216 + 20) / 1e6)
+    assert "each call of the calculator makes 2,000 contractions mnpqr,pqr->mn" in finding.headline
+    assert f"({', '.join(SMALL)}) one by one, of 5.00 us on average" in finding.headline
     assert "as mnpqr,zpqr->zmn, the operands that differ stacked along z" in finding.remedy
     assert "estimated" in finding.headline
 
 
-def test_few_or_long_contractions_are_not_a_storm(make, found):
-    few = contracted(SMALL, 99 * 500, 99 * 500 * 5 * US)
+def test_a_storm_is_one_on_a_busy_machine_and_in_torch_too(make, found):
+    for library in ("numpy", "torch"):
+        storm = contracted(SMALL, 100 * 400, 100 * 400 * 50 * US, library=library)
+        finding = found(make(100).also(recorded(storm)), "tiny-contraction-storm")
+        assert (finding.verdict, finding.severity) == ("flagged", "cost")
+
+
+def test_some_hundred_small_contractions_are_worth_knowing(make, found):
+    some = contracted(SMALL, 100 * 200, 100 * 200 * 5 * US)
+    finding = found(make(100).also(recorded(some)), "tiny-contraction-storm")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+
+
+def test_few_or_large_contractions_are_not_a_storm(make, found):
+    few = contracted(SMALL, 100 * 50, 100 * 50 * 5 * US)
     assert found(make(100).also(recorded(few)), "tiny-contraction-storm").verdict == "clear"
-    long = contracted(SMALL, 99 * 2000, 99 * 2000 * 50 * US)
-    assert found(make(100).also(recorded(long)), "tiny-contraction-storm").verdict == "clear"
-    program = contracted(SMALL, 99 * 2000, None, library="jax")
+    large = contracted(LARGE, 100 * 2000, 100 * 2000 * 50 * US, "ij,jk->ik")
+    assert found(make(100).also(recorded(large)), "tiny-contraction-storm").verdict == "clear"
+    program = contracted(SMALL, 100 * 2000, None, library="jax")
     assert found(make(100).also(recorded(program)), "tiny-contraction-storm").verdict == "clear"
-    untimed = contracted(SMALL, 99 * 2000, None)
+    untimed = contracted(SMALL, 100 * 2000, None)
     assert found(make(100).also(recorded(untimed)), "tiny-contraction-storm").verdict == STARVED
     assert found(make(100), "tiny-contraction-storm").verdict == STARVED
 

@@ -36,6 +36,30 @@ def test_random_long_values_between_hide_no_period():
     assert find_period(np.arange(2000), values, float(np.median(values))).length == 40
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_period_is_found_among_more_long_values_at_random(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.lognormal(0, 0.3, 800)
+    disturbed = rng.random(800) < 0.15
+    values[disturbed] += rng.exponential(6, disturbed.sum())
+    values[seed::50] += 12
+    found = find_period(np.arange(800), values, float(np.median(values)))
+    assert found.length == 50
+    assert set(found.hits.tolist()) == set(range(seed, 800, 50))
+
+
+def test_many_long_values_at_random_and_a_wave_have_no_exact_period():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        values = rng.lognormal(0, 0.3, 1000)
+        disturbed = rng.random(1000) < 0.15
+        values[disturbed] += rng.exponential(8, disturbed.sum())
+        assert find_period(np.arange(1000), values, float(np.median(values))) is None
+    wave = np.where(np.arange(1000) % 60 < 9, 4.0, 1.0) * rng.lognormal(0, 0.1, 1000)
+    found = find_period(np.arange(1000), wave, float(np.median(wave)))
+    assert found is None
+
+
 def test_missing_values_do_not_shift_the_period():
     rng = np.random.default_rng(4)
     values, places = series(rng, 25, 1000), np.arange(1000)

@@ -95,7 +95,7 @@ def start_a_pool(atoms: Atoms) -> None:
         pool.map(square, [atoms.positions] * 2)
 
 
-@case("pool-started-in-each-call", places=("start_a_pool", "Pool"), saving=True, **LIVE)
+@case("pool-started-in-each-call", "processes-in-calls", places=("start_a_pool", "Pool"), saving=True, **LIVE)
 def pool_started_in_each_call(draw: random.Random, planted: bool) -> None:
     """Each call starts a pool of processes; the twin keeps one."""
     pool = multiprocessing.get_context("fork").Pool(2)

@@ -44,7 +44,7 @@ def python_neighbour_list(draw: random.Random, planted: bool) -> None:
     move(copper(), working(work), 300)
 
 
-@case("python-tracemalloc-left-on", places=("tracemalloc",), saving=True, **LIVE)
+@case("python-tracemalloc-left-on", "debugging-aids", places=("tracemalloc",), saving=True, **LIVE)
 def python_tracemalloc_left_on(draw: random.Random, planted: bool) -> None:
     """tracemalloc was left on, with deep stacks."""
     if planted:
@@ -181,7 +181,7 @@ class NumericalForces(Pairs):
             self.inside = False
 
 
-@case("python-numerical-forces", places=("numerical_forces", "NumericalForces", "fd"), **LIVE)
+@case("python-numerical-forces", "numerical-forces", **LIVE)
 def python_numerical_forces(draw: random.Random, planted: bool) -> None:
     """Forces by finite differences: 192 energies for each."""
     calculator = NumericalForces()

@@ -147,7 +147,13 @@ def torch_backward_atom_by_atom(draw: random.Random, planted: bool) -> None:
     move(copper(), AtomByAtom() if planted else learned(), 60)
 
 
-@case("torch-anomaly-detection", places=("anomaly", "traceback", "format_stack"), saving=True, **TORCH)
+@case(
+    "torch-anomaly-detection",
+    "debugging-aids",
+    places=("anomaly", "traceback", "format_stack"),
+    saving=True,
+    **TORCH,
+)
 def torch_anomaly_detection(draw: random.Random, planted: bool) -> None:
     """A debugging switch of autograd was left on."""
     torch = torch_threads()

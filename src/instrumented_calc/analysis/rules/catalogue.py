@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules import (
+    child_processes,
     components,
     contention,
     contraction_speed,
     contractions,
     conversions,
+    debugging_aids,
     device,
     evaluations,
     interruptions,
     jax,
     latency,
     memory,
+    numerical_forces,
     numerics,
     outside,
     overhead,
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 RULES: tuple[Rule, ...] = (
     *soundness.RULES,
+    *debugging_aids.RULES,
     *latency.RULES,
     *contention.RULES,
     *interruptions.RULES,
@@ -50,10 +55,12 @@ RULES: tuple[Rule, ...] = (
     *contraction_speed.RULES,
     *conversions.RULES,
     *processors.RULES,
+    *child_processes.RULES,
     *device.RULES,
     *numerics.RULES,
     *usage.RULES,
     *evaluations.RULES,
+    *numerical_forces.RULES,
     *jax.RULES,
     *profiler.RULES,
 )
@@ -63,6 +70,8 @@ WORTH_SHARE = 0.03
 BETWEEN_CALLS = "between calls"
 VOID = "not judged, because the simulation is not sound"
 FIRST = {"wrong": 0, "cost": 1, "info": 2}
+# Rules whose findings make all other times of a run doubtful: before other findings of their severity.
+DISTORTING = frozenset({"debugging-aids"})
 VERDICTS = {"flagged": 0, "not enough evidence": 1, "clear": 2}
 
 
@@ -120,7 +129,8 @@ def _rank(finding: RuleFinding) -> tuple[int, bool, int, float]:
     if finding.verdict != "flagged":
         return VERDICTS[finding.verdict], False, 0, 0.0
     folded = finding.follows_from is not None
-    return 0, folded, FIRST[finding.severity], -(finding.saving_share or 0.0)
+    share = math.inf if finding.rule in DISTORTING else finding.saving_share or 0.0
+    return 0, folded, FIRST[finding.severity], -share
 
 
 def _found(rule: Rule, seen: Observation) -> RuleFinding:

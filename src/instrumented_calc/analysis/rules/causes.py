@@ -120,6 +120,12 @@ def _hot(_: Evidence, cause: RuleFinding, effect: RuleFinding) -> bool:
     return _number(cause, "latency") >= MOST * _number(effect, "growth")
 
 
+def _stormed(least: float) -> Callable[[Evidence, Finding, Finding], bool]:
+    """Return the check that a storm that is a cost takes a share of the effect's seconds."""
+    takes = _seconds(least)
+    return lambda evidence, cause, effect: cause.severity == "cost" and takes(evidence, cause, effect)
+
+
 # In order: the first cause that holds is the explanation.
 RELATIONS = (
     Relation("graph-retained", HOST_GROWTH, lambda _, cause, __: cause.severity == "wrong"),
@@ -129,6 +135,8 @@ RELATIONS = (
     Relation("overflow-storm", "recompiling", _overflowed),
     Relation("overflow-storm", "shape-cache-growth", _compiled),
     Relation("recompiling", "shape-cache-growth", _compiled),
+    # Displaced atoms, and a cache that is left with them.
+    Relation("numerical-forces", "evaluations-per-step", lambda *_: True),
     Relation("unchanged-atoms", "evaluations-per-step", _shares("share_of_unchanged_atoms")),
     Relation("evaluations-per-step", "time-outside", _made_calculators),
     Relation("gc-pauses", "periodic-calls", _shares("share_of_garbage_collection")),
@@ -142,12 +150,12 @@ RELATIONS = (
     Relation("contention", "unexplained-jitter", _shares("share_in_contention")),
     Relation("stall", "long-calls", _seconds(MOST)),
     Relation("long-calls", "unexplained-jitter", _seconds(MOST)),
-    Relation("tiny-contraction-storm", "off-blas", _seconds(MOST)),
-    Relation("tiny-contraction-storm", "bad-path", _seconds(MOST)),
-    Relation("tiny-contraction-storm", "path-search", _seconds(MOST)),
+    Relation("tiny-contraction-storm", "off-blas", _stormed(MOST)),
+    Relation("tiny-contraction-storm", "bad-path", _stormed(MOST)),
+    Relation("tiny-contraction-storm", "path-search", _stormed(MOST)),
     Relation("off-blas", "contraction-dominated", _seconds(0.3)),
     Relation("path-search", "contraction-dominated", _seconds(0.3)),
     Relation("bad-path", "contraction-dominated", _seconds(0.3)),
-    Relation("tiny-contraction-storm", "contraction-dominated", _seconds(0.3)),
+    Relation("tiny-contraction-storm", "contraction-dominated", _stormed(0.3)),
     Relation("conversion", "contraction-dominated", _seconds(0.3)),
 )

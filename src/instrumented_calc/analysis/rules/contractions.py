@@ -27,12 +27,18 @@ DOMINATING = 0.25
 LISTED = 5
 # A share within this many standard errors of a limit is not judged above or below it.
 STANDARD_ERRORS = 2.0
-# Least number per step, and largest mean time. Uncalibrated; AniSOAP: 32 us in published figures.
-STORM_PER_STEP, TINY_NS = 1000, 20_000.0
+# Contractions of one kind per call of the calculator: from `MANY` on worth knowing, from `STORM` on a cost.
+# Uncalibrated; AniSOAP makes thousands.
+MANY, STORM = 100, 300
+# A contraction is small up to so many multiply-accumulates, where a batch gains a third; one of unknown size,
+# up to this mean time. AniSOAP: 32 us in published figures.
+SMALL_MACS, TINY_NS = 21_504, 20_000.0
 # Speedup of one batch of 64 over 64 single contractions, by multiply-accumulates, each in its fastest form.
 # Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
+# Time of the library's own Python code around each einsum, which is not in its time. torch 2.9: 1 to 2 us.
+AROUND_NS = {"numpy": AROUND_NUMPY_NS, "torch": 1_500.0}
 UNMEASURED = (
     "`instrumented-calc report --measure` on the machine of the run tells whether other code is faster."
 )
@@ -111,7 +117,7 @@ def _most(shares: Sequence[tuple[str, float]]) -> str:
 
 
 def tiny_contraction_storm(evidence: Evidence) -> Observation:
-    """A step consists of very many tiny contractions."""
+    """A calculation makes the same small contraction very many times, one by one."""
     found, calls = evidence.summary.contractions, evidence.summary.evaluations.calls
     if found is None:
         return none_recorded(evidence)
@@ -119,36 +125,55 @@ def tiny_contraction_storm(evidence: Evidence) -> Observation:
         return too_few(FEWEST_FOR_MEDIAN, "calls", calls)
     # Contractions in a JAX program are part of one compiled program and have no launch cost of their own.
     each_alone = [row for row in found.rows if row.library != "jax"]
-    units, unit = (found.steps, "step") if found.steps else (calls, "call")
-    number = sum(row.calls for row in each_alone) / units
-    if number <= STORM_PER_STEP:
-        text = f"{number:,.0f} contractions per {unit}"
-        return clear(text, evidence.all_calls, {f"per_{unit}": number}, calls)
-    timed = [(row, ns) for row, ns in timed_rows(evidence) if row.library != "jax"]
-    tiny = [(row, ns) for row, ns in timed if ns < TINY_NS * row.calls]
-    per_unit, spent = sum(row.calls for row, _ in tiny) / units, sum(ns for _, ns in tiny)
-    if per_unit <= STORM_PER_STEP:
-        if len(timed) < len(each_alone):
-            return unknown(f"{number:,.0f} contractions per {unit}, but their time is unknown")
-        text = f"of {number:,.0f} contractions per {unit}, {per_unit:,.0f} are tiny"
-        return clear(text, evidence.all_calls, {}, calls)
-    mean_us = spent / sum(row.calls for row, _ in tiny) / 1e3
-    saving = sum(_batching_saves(each) for row, _ in tiny for each in row.signatures)
+    many = [row for row in each_alone if row.calls >= MANY * calls]
+    if not many:
+        most = max((row.calls for row in each_alone), default=0) / calls
+        text = f"each contraction is made at most {most:,.1f} times per call"
+        return clear(text, evidence.all_calls, {"most_per_call": most}, calls)
+    timed = [row for row in many if row.ns is not None and not on_device(row)]
+    small = [row for row in timed if _is_small(row)]
+    if small:
+        return _storm(evidence, small)
+    number = sum(row.calls for row in many) / calls
+    if len(timed) < len(many):
+        return unknown(f"{number:,.0f} contractions per call, but their time is unknown")
+    text = f"{number:,.0f} contractions per call, but none is small"
+    return clear(text, evidence.all_calls, {"per_call": number}, calls)
+
+
+def _storm(evidence: Evidence, small: Sequence[ContractionUse]) -> Observation:
+    """Flag small contractions that a batch would replace, the longest of them by name."""
+    calls = evidence.summary.evaluations.calls
+    number = sum(row.calls for row in small)
+    spent = sum(row.ns or 0.0 for row in small)
+    saving = sum(_batching_saves(each) for row in small for each in row.signatures)
+    around = sum(AROUND_NS[row.library] * row.calls for row in small)
+    longest = max(small, key=lambda row: row.ns or 0.0)
+    operands = ", ".join(longest.signatures[0].operands) if longest.signatures else ""
     numbers = {
-        f"per_{unit}": per_unit,
-        "mean_us": mean_us,
+        "per_call": number / calls,
+        "mean_us": spent / number / 1e3,
         "seconds": spent / 1e9,
+        "equation": longest.equation,
+        "operands": operands,
         "estimated_gain_of_batching": spent / (spent - saving),
-        f"arrays_of_a_{unit}_mb": sum(_bytes(each) for row, _ in tiny for each in row.signatures)
-        / units
-        / 1e6,
+        "arrays_of_a_call_mb": sum(_bytes(each) for row in small for each in row.signatures) / calls / 1e6,
     }
-    text = f"{per_unit:,.0f} contractions per {unit} of {figures(mean_us)} us on average"
-    text += f"; batching may save up to an estimated {percentage(saving / spent)} of their time"
-    around = AROUND_NUMPY_NS * sum(row.calls for row, _ in tiny if row.library == "numpy")
-    longest = max((row for row, _ in tiny), key=lambda row: row.ns or 0.0)
-    remedy = _batching_advice(longest)
-    return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around, remedy=remedy)
+    text = f"each call of the calculator makes {longest.calls / calls:,.0f} contractions {longest.equation}"
+    text += f" ({operands}) one by one" if operands else " one by one"
+    text += f", of {figures((longest.ns or 0.0) / longest.calls / 1e3)} us on average"
+    text += f"; one batch may save an estimated {percentage(saving / spent)} of their time"
+    advice = _batching_advice(longest)
+    if number < STORM * calls:
+        return flagged(text, numbers=numbers, n=calls, remedy=advice, severity="info")
+    return flagged(text, numbers=numbers, n=calls, saving_ns=saving + around, remedy=advice)
+
+
+def _is_small(row: ContractionUse) -> bool:
+    """Return whether a contraction is so small that many of them are best made at once."""
+    if row.macs is not None:
+        return row.macs <= SMALL_MACS * sum(each.calls for each in row.signatures)
+    return (row.ns or 0.0) < TINY_NS * row.calls
 
 
 def _batching_advice(row: ContractionUse) -> str | None:
@@ -163,7 +188,7 @@ def _batching_advice(row: ContractionUse) -> str | None:
     line = row.signatures[0].line
     name = f"{row.equation} at {line}" if line else row.equation
     text = f"Batch over neighbours or pairs: {name} as {many}, the operands that differ stacked along"
-    return f"{text} {many.partition('->')[2][0]}; first check that the arrays of a step fit into memory."
+    return f"{text} {many.partition('->')[2][0]}; first check that the arrays of a call fit into memory."
 
 
 def batching_gain(macs: float) -> float:
@@ -219,7 +244,7 @@ RULES = (
     Rule(
         "tiny-contraction-storm",
         "cost",
-        "Batch over neighbours or pairs; first check that the arrays of a step fit into memory.",
+        "Batch over neighbours or pairs; first check that the arrays of a call fit into memory.",
         "Time one batched contraction against the same number of small ones; results agree to rounding.",
         tiny_contraction_storm,
         trial="batched-contractions",

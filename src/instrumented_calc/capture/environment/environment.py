@@ -17,6 +17,7 @@ import psutil
 
 from instrumented_calc.capture.environment.batch_system import job_ends, mpi_rank, scheduler, series
 from instrumented_calc.capture.environment.cgroups import cpu_quota, memory_limit
+from instrumented_calc.capture.environment.debugging_aids import debugging_aids
 from instrumented_calc.capture.environment.libraries import libraries
 from instrumented_calc.capture.environment.sources import answers
 from instrumented_calc.capture.environment.threads import thread_pools, torch_threads, wanted_threads
@@ -35,7 +36,7 @@ def environment() -> Environment:
     Returns:
         The environment; unknown values are absent.
     """
-    return Environment(
+    found = Environment(
         **answers(
             {
                 "host": socket.gethostname,
@@ -58,6 +59,8 @@ def environment() -> Environment:
             }
         )
     )
+    found.debugging_aids = debugging_aids()  # also if there are none: that is known then
+    return found
 
 
 def _platform() -> str:

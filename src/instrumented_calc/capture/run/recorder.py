@@ -97,6 +97,7 @@ class Recorder:
         self.recording: Recording | None = None  # made by the first call, and kept after the end
         self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
         self.counters = Counters(**dict.fromkeys((*COUNTED_BY_LANES, *STREAKS_OF_LANES), 0))
+        self._forks = 0
         self._collected_calls = 0  # of lanes that were collected
         self._lock = threading.RLock()  # of the states; never held on the hot path
         self._pulse = Pulse(self._beat_or_fault)
@@ -276,7 +277,7 @@ class Recorder:
 
     def _totals(self) -> Counters:
         """Return a copy of the counters, with those of the living lanes added."""
-        counters = msgspec.structs.replace(self.counters)
+        counters = msgspec.structs.replace(self.counters, forks=self._forks)
         for lane in self._living_lanes():
             _add(counters, lane)
         return counters
@@ -398,6 +399,7 @@ class Recorder:
     def after_fork_in_parent(self) -> None:
         """Have the next call restart the journal's thread: Python 3.13 warns of a start right here."""
         if self.maker is not None:
+            self._forks += 1
             self.maker.revive(self._start_pulse)
 
     def after_fork_in_child(self) -> None:

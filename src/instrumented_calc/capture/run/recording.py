@@ -14,6 +14,7 @@ from instrumented_calc.capture.counting.numpy_einsum import NumpyEinsumProbe
 from instrumented_calc.capture.counting.product_times import time_products
 from instrumented_calc.capture.counting.torch_conversions import TorchConversionsProbe
 from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
+from instrumented_calc.capture.environment.debugging_aids import debugging_aids
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.parts.libraries import TimedLibraries
 from instrumented_calc.capture.places.stack_samples import StackSamples
@@ -24,6 +25,7 @@ from instrumented_calc.capture.probes.process import ProcessProbe
 from instrumented_calc.capture.probes.torch_compile import TorchCompileProbe
 from instrumented_calc.capture.probes.torch_device import DeviceMemoryProbe
 from instrumented_calc.capture.probes.warp_compile import WarpCompileProbe
+from instrumented_calc.capture.probes.workers import workers_started
 from instrumented_calc.capture.rows.black_box import BlackBox
 from instrumented_calc.capture.rows.outbox import Outbox
 from instrumented_calc.capture.rows.row_maker import RowMaker
@@ -112,6 +114,8 @@ class Recording:
         self._budget = settings.overhead_budget
         self._lost_reported = 0
         self._has_ended = False
+        self._workers_before = workers_started()
+        self._debugging_aids: dict[str, str] | None = None
         self.notices = Notices(run_id, self._append, lambda: self._clock() - self._origin)
         with contextlib.ExitStack() as undo:  # if a part fails
             path = journal_path(settings, parent_run_id)
@@ -269,6 +273,8 @@ class Recording:
         counters.self_ns = self.maker.self_ns
         counters.calls = self.outbox.calls
         counters.lost_rows += self.writer.lost
+        if self._workers_before is not None:
+            counters.workers = (workers_started() or 0) - self._workers_before
         return counters
 
     def _continue_elsewhere(self, why: str) -> None:
@@ -309,6 +315,8 @@ class Recording:
                 "contractions", lambda: self._rounds.write_contractions(self._clock(), last=True), self._fault
             )
             guarded("trace windows", self.windows.close, self._fault)
+            # After the run's own profilers are closed, and in the program's thread.
+            guarded("debugging aids", self._note_debugging_aids, self._fault)
             guarded(
                 "last inspection of results",
                 lambda: self.maker.closer_look.look_at_last(lanes, self.maker.last_end),
@@ -316,6 +324,9 @@ class Recording:
             )
         finally:  # also after a Ctrl-C
             self._take_no_more()
+
+    def _note_debugging_aids(self) -> None:
+        self._debugging_aids = debugging_aids()
 
     def time_products(self) -> None:
         """Time the run's longest contractions as matrix products, within the overhead budget."""
@@ -371,6 +382,8 @@ class Recording:
         )
         if failure is not None:
             record.failure, record.failure_message = failure
+        if self._debugging_aids is not None:
+            record.debugging_aids = self._debugging_aids
         if self.maker.observers_ns:
             record.observers_ns = self.maker.observers_ns
         return record

@@ -53,6 +53,13 @@ class Environment(Struct, omit_defaults=True):
         Annotated[dict[str, Any], meta("torch's default dtype, matmul precision and devices")] | UnsetType
     ) = UNSET
     libraries: Annotated[list[Library], meta("Versions of installed libraries")] | UnsetType = UNSET
+    debugging_aids: (
+        Annotated[
+            dict[str, str],
+            meta("Debugging aids that are on at the first call, each with its setting; may be empty"),
+        ]
+        | UnsetType
+    ) = UNSET
     scheduler: Annotated[dict[str, str], meta("Batch system: name, job id, ...")] | UnsetType = UNSET
     job_ends: (
         Annotated[str, meta("UTC time at which the batch system ends the job, ISO 8601")] | UnsetType

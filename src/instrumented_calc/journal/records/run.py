@@ -162,6 +162,10 @@ class Counters(Struct):
         Annotated[Natural, meta("Calls whose geometry was compared with other calls', see `repeats`", "1")]
         | UnsetType
     ) = UNSET
+    forks: Annotated[Natural, meta("Forks of the process", "1")] | UnsetType = UNSET
+    workers: Annotated[Natural, meta("Processes that Python's multiprocessing started", "1")] | UnsetType = (
+        UNSET
+    )
 
 
 class Tally(Struct, tag="counters", tag_field="event"):
@@ -186,3 +190,7 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
         Annotated[str, meta("Class of the exception that ended the program or the `with` block")] | UnsetType
     ) = UNSET
     failure_message: Annotated[str, meta("Its message, shortened")] | UnsetType = UNSET
+    debugging_aids: (
+        Annotated[dict[str, str], meta("Debugging aids that are on at the end, each with its setting")]
+        | UnsetType
+    ) = UNSET
