@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
-# Processes per call, and the share of the wall time at `START_NS` for each, from which they are a cost.
-# Uncalibrated; a fork of a Python process with numpy took 3 to 10 ms with the end of its child.
+# Processes per call, and the share of the time with a processor at `START_NS` for each, from which they are a
+# cost. Uncalibrated; a fork of a Python process with numpy took 3 to 10 ms with the end of its child.
 OFTEN, START_NS, LEAST_SHARE = 0.2, 3_000_000, 0.03
 
 
@@ -33,7 +33,7 @@ def processes_in_calls(evidence: Evidence) -> Observation:
     if number < OFTEN:
         return clear(text, evidence.all_calls, numbers, calls)
     text += f", {figures(number)} per call"
-    is_cost = started * START_NS >= LEAST_SHARE * wall
+    is_cost = started * START_NS >= LEAST_SHARE * wall * evidence.had_processor
     return flagged(text, numbers=numbers, n=calls, severity="cost" if is_cost else "info")
 
 
