@@ -120,7 +120,7 @@ def _hot(_: Evidence, cause: RuleFinding, effect: RuleFinding) -> bool:
     return _number(cause, "latency") >= MOST * _number(effect, "growth")
 
 
-def _stormed(least: float) -> Callable[[Evidence, Finding, Finding], bool]:
+def _stormed(least: float) -> Callable[[Evidence, RuleFinding, RuleFinding], bool]:
     """Return the check that a storm that is a cost takes a share of the effect's seconds."""
     takes = _seconds(least)
     return lambda evidence, cause, effect: cause.severity == "cost" and takes(evidence, cause, effect)

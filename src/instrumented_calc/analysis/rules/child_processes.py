@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.finding import Observation
 
 # Processes per call, and the share of the time with a processor at `START_NS` for each, from which they are a
-# cost. Uncalibrated; a fork of a Python process with numpy took 3 to 10 ms with the end of its child.
+# cost. Uncalibrated.
 OFTEN, START_NS, LEAST_SHARE = 0.2, 3_000_000, 0.03
 
 

@@ -37,7 +37,7 @@ SMALL_MACS, TINY_NS = 21_504, 20_000.0
 # Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
-# Time of the library's own Python code around each einsum, which is not in its time. torch 2.9: 1 to 2 us.
+# Time of the library's own Python code around each einsum, which is not in its time. torch: 1 to 2 us.
 AROUND_NS = {"numpy": AROUND_NUMPY_NS, "torch": 1_500.0}
 UNMEASURED = (
     "`instrumented-calc report --measure` on the machine of the run tells whether other code is faster."
