@@ -82,7 +82,7 @@ class Observation:
         remedy: What to do; for a rule of the catalogue, only if different from the rule's remedy.
         severity: Severity; for a rule of the catalogue, only if different from the rule's.
         rule: Name of the check, kebab-case; empty for a rule of the catalogue, which holds its name.
-        coverage: What a clear verdict looked at: "all 10,001 calls".
+        coverage: What a clear verdict is based on: "all 10,001 calls".
         needs: What would decide a check without enough evidence.
         trial: Change that tries the remedy; only if different from the rule's.
         saving_kind: Whether the saving is an estimate or an upper limit; only if different from the rule's.

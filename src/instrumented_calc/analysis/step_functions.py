@@ -66,7 +66,7 @@ class StepFunctions:
 
 
 def measure_step_functions(journal: Journal) -> StepFunctions | None:
-    """Return the functions of a run's profiled steps, or None if the journal tells nothing about them."""
+    """Return the functions of a run's profiled steps, or None if the journal has none."""
     found = max(journal.step_profiles, key=lambda each: (each.steps, each.time_ns), default=None)
     if found is None:
         return None

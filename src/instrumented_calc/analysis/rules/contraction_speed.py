@@ -256,7 +256,7 @@ def _without_saving(
 ) -> Observation:
     """Flag without a saving, which only a measurement of the other code gives."""
     checked = code if is_equal(row.equation, signature.operands, row.library) else ()
-    remedy = f"`{COMMAND}` on the machine of the run tells the saving."
+    remedy = f"`{COMMAND}` on the machine of the run measures the saving."
     if checked:
         remedy = f"Instead of the einsum{_place(signature)}, with its operands as first, ...; {remedy}"
     return flagged(text, numbers=numbers, n=round(signature.calls), remedy=remedy, code=checked)

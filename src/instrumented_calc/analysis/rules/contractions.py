@@ -40,7 +40,7 @@ BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
 # Time of the library's own Python code around each einsum, which is not in its time. torch: 1 to 2 us.
 AROUND_NS = {"numpy": AROUND_NUMPY_NS, "torch": 1_500.0}
 UNMEASURED = (
-    "`instrumented-calc report --measure` on the machine of the run tells whether other code is faster."
+    "`instrumented-calc report --measure` on the machine of the run shows whether other code is faster."
 )
 NONE_RECORDED = "no contractions were recorded"
 

@@ -86,7 +86,7 @@ class RuleFinding:
         silence: How to suppress it.
         trial: Change that tries the remedy, or None.
         follows_from: The flagged rule that explains this finding; its saving is then that rule's.
-        coverage: What a clear verdict looked at.
+        coverage: What a clear verdict is based on.
         needs: What would decide a rule without enough evidence.
         code: Code for the user to write, a few lines, checked; empty: none.
     """
@@ -148,7 +148,7 @@ def clear(
 
     Args:
         headline: The evidence in one line.
-        coverage: What was looked at: "all 10,001 calls".
+        coverage: What was inspected: "all 10,001 calls".
         numbers: The figures.
         n: Number of calls or samples behind them.
     """

@@ -97,7 +97,7 @@ RULES = (
     _rule(
         failing.NAME,
         failing.check_failing,
-        "Mend what the exceptions say; until then all figures rest on the few calls that succeeded.",
+        "Fix what the exceptions report; until then all figures rest on the few calls that succeeded.",
         "Repeat one failed calculation alone.",
     ),
 )

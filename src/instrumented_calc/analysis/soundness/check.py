@@ -20,7 +20,7 @@ class Since:
     Attributes:
         call: Number of the call, from 0, as everywhere in a report.
         step: Steps that the driver had completed; None if unknown.
-        exact: Whether the call before was looked at, too.
+        exact: Whether the call before was inspected, too.
     """
 
     call: int
@@ -42,7 +42,7 @@ class Check:
     Attributes:
         name: Name of the rule that reports it.
         verdict: `flagged`, `clear` or `not enough evidence`.
-        text: A sentence: what is wrong and since when, what was looked at, or what is missing.
+        text: A sentence: what is wrong and since when, what was inspected, or what is missing.
         numbers: The figures, by name with unit.
         n: Number of calls or samples behind them.
         since: When the fault began; None if it was there from the start, or is none.

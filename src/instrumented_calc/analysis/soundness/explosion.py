@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 
 NAME = "exploded"
-# Times the temperature that the run began with or aims at. Released chemical energy of 5 eV an atom, more
+# Times the temperature that the run began with or aims at. Released chemical energy of 5 eV per atom, more
 # than any reaction gives, is 19,000 K; below 1,000 K the beginning says little (a run may start at rest).
 HOTTER, LEAST_K = 20.0, 1000.0
 # eV/A, and times the largest force at the start. A chemical bond breaks at some 10 eV/A (its energy of 5 eV

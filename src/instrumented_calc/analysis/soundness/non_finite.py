@@ -24,7 +24,7 @@ QUANTITIES = {
 }
 # What the motion of the atoms follows from. Another result (stress, charges) may be unused.
 ESSENTIAL = ("energy", "forces", "positions", "free_energy", "kinetic energy", "conserved energy", "volume")
-TOLD = ("positions", "forces", "energy")  # in this order; the others follow from them
+NAMED_FIRST = ("positions", "forces", "energy")  # in this order; the others follow from them
 
 
 def check_finite(evidence: PhysicsEvidence) -> Check:
@@ -61,7 +61,7 @@ def check_finite(evidence: PhysicsEvidence) -> Check:
 def _broken(evidence: PhysicsEvidence, found: list[tuple[int, str]]) -> Check:
     first = min(index for index, _ in found)
     names = sorted({name for index, name in found if index == first})
-    told = next((name for name in TOLD if name in names), names[0])
+    named = next((name for name in NAMED_FIRST if name in names), names[0])
     states = [each for each in evidence.journal.states if each.index == first]
     atoms = sorted(
         {atom for each in states if isinstance(each.non_finite_atoms, list) for atom in each.non_finite_atoms}
@@ -72,10 +72,10 @@ def _broken(evidence: PhysicsEvidence, found: list[tuple[int, str]]) -> Check:
     times = max(counted or 0, len({index for index, _ in found}))
     last = int(evidence.journal.calls.index.max()) if len(evidence.journal.calls) else first
     passing = counted is not None and last - first >= 2 * times  # most calls since then were finite
-    several = told.endswith("s")
+    several = named.endswith("s")
     whose = f" of {atoms_in_words(atoms)}" if atoms and several else ""
     verb = ("were" if several else "was") if passing else ("are" if several else "is")
-    text = f"The {told}{whose} {verb} not {'numbers' if several else 'a number'}"
+    text = f"The {named}{whose} {verb} not {'numbers' if several else 'a number'}"
     calls = f"in {times:,} calls, first at" if times > 1 else "in one call, at"
     text += f" {calls} {since.words}" if passing else f" since {since.words}"
     numbers = {"first_call": first, "calls": times, "results": ", ".join(names)}

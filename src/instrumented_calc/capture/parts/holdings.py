@@ -127,7 +127,7 @@ def _captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _word(key: Any, number: int) -> str:
-    """Return what a path has for a key of a dictionary: its number, if the key is no short text."""
+    """Return what a path has for a key of a dictionary: its number, if the key is not a short text."""
     return key if type(key) is str and len(key) <= LONGEST_KEY else str(key if type(key) is int else number)
 
 

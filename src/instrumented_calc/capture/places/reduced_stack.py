@@ -23,7 +23,7 @@ from instrumented_calc.journal.vocabulary import CALCULATOR, DRIVER, OBSERVERS, 
 if TYPE_CHECKING:
     from types import FrameType
 
-DEEPEST_WALK = 250  # frames that are looked at, innermost first
+DEEPEST_WALK = 250  # frames that are read, innermost first
 DEEPEST_KEPT = 40
 MOST_PLACES = 10_000
 ENDS_OF_A_RUN = 2  # the innermost and the outermost frame of a library

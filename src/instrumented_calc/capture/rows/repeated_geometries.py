@@ -103,7 +103,7 @@ class RepeatedGeometries:
             now: Time on the clock, in ns.
         """
         if not self.left and self._begin_next(now):
-            self._own.clear()  # calls in between were not looked at
+            self._own.clear()  # calls in between were not inspected
             self._any.clear()
 
     def _begin_next(self, now: int) -> bool:
@@ -128,7 +128,7 @@ def fingerprint(atoms: Any) -> int:
         atoms: ASE atoms.
 
     Raises:
-        AttributeError: These are no ASE atoms.
+        AttributeError: These are not ASE atoms.
     """
     arrays = atoms.arrays
     held = [arrays[name].tobytes() for name in ARRAYS if name in arrays]

@@ -227,7 +227,7 @@ def _attended(  # noqa: PLR0913, PLR0917 - the data of a call
 
 
 def _tracing(entry: Entry, windows: Windows | None, stack: list[Entry]) -> Windows | None:
-    """Return the trace windows if they trace this call, which must then be told when it has ended."""
+    """Return the trace windows if they trace this call, whose `end` must then be called."""
     due = entry.maker.trace_at
     traced = windows is not None and due is not None and entry.index >= due and windows.enter(entry, stack)
     return windows if traced else None

@@ -13,7 +13,7 @@ BYTES_PER_KB = 1024
 def executed_words(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns filled by the evidence of a cell; unknown ones are absent.
 
-    A loaded library is no proof that it ran: operations are.
+    A loaded library need not have run; operations show that it did.
 
     Args:
         seen: Counts of contractions and operations, memory, threads in effect, blocks read.

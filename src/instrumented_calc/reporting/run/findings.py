@@ -51,7 +51,7 @@ def _consequences(finding: RuleFinding, findings: Sequence[RuleFinding]) -> list
 
 
 def _folded(findings: Sequence[RuleFinding]) -> list[Paragraph]:
-    """Return a line on what was clear, by what was looked at, and one on what would decide the rest."""
+    """Return a line on the clear rules, by coverage, and one on what would decide the rest."""
     lines = []
     cleared = _of(findings, "clear")
     if cleared:
