@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -15,7 +17,7 @@ from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.final_summary import closing_summary
-from instrumented_calc.reporting.run.findings import findings_section
+from instrumented_calc.reporting.run.findings import findings_section, saving_words
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
 
@@ -99,14 +101,20 @@ def test_a_saving_is_reported_with_its_ceiling(healthy):
     assert "at most 18.3 % of the wall time, 1.10 ms per step: up to 1.22 times as fast" in text
 
 
+def test_a_saving_of_nothing_is_left_out(healthy):
+    outside = next(each for each in judged(healthy)[1] if each.rule == "time-outside")
+    assert saving_words(replace(outside, saving_share=0.0, saving_ms=0.0, ceiling=1.0)) == ""
+
+
 def test_without_steps_a_saving_is_per_call(healthy):
-    rows = [msgspec.json.decode(line) for line in healthy.read_bytes().splitlines()]
-    kept = [{key: row[key] for key in row if key not in ("step", "phase")} for row in rows]
-    healthy.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in kept if row["event"] != "phase"))
-    _, findings = judged(healthy)
-    outside = next(each for each in findings if each.rule == "time-outside")
-    (_, facts) = findings_section([outside]).blocks
-    assert " ms per call: up to " in dict(facts.pairs)["could save"]
+    first = records.Call(index=0, start_ns=0, wall_ns=400 * MS, lane=0, n_atoms=4)
+    calls = [
+        records.Call(index=n, start_ns=(400 + 5 * n) * MS, wall_ns=4 * MS, gap_ns=MS) for n in range(1, 500)
+    ]
+    start = healthy.read_bytes().splitlines(keepends=True)[0]
+    healthy.write_bytes(start + b"".join(msgspec.json.encode(each) + b"\n" for each in (first, *calls)))
+    slow = next(each for each in judged(healthy)[1] if each.rule == "warm-up")
+    assert re.fullmatch(r"at most .* ms per call: up to .* times as fast", saving_words(slow))
 
 
 def test_the_summary_begins_with_the_leak_and_its_horizon(leaking, healthy):

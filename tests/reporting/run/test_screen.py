@@ -115,8 +115,13 @@ def test_the_message_of_the_exception_that_ended_a_run_is_shown(journal):
     assert "nothing is wrong" not in text
 
 
-def test_phases_have_a_row_each(journal):
-    text = screen(journal(*run_of(phases=("Langevin", "VelocityVerlet")), ended()))
+@pytest.mark.parametrize("first", [0, 1])
+def test_phases_have_a_row_each(first, journal):
+    made = run_of(phases=("Langevin", "VelocityVerlet"))
+    for each in made:
+        if isinstance(each, (records.Phase, records.Call)):
+            each.phase += first
+    text = screen(journal(*made, ended()))
     rows = [each.split() for each in text.splitlines() if re.match(r"[12]\. ", each)]
     assert [row[1] for row in rows] == ["Langevin", "VelocityVerlet"]
     assert [row[-1] for row in rows] == ["86.4", "86.4"]

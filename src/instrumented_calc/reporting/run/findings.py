@@ -115,12 +115,12 @@ def _pairs(finding: RuleFinding) -> list[tuple[str, str]]:
 
 
 def saving_words(finding: RuleFinding) -> str:
-    """Return what a remedy would save; empty if that is not known.
+    """Return what a remedy would save; empty if that is nothing or not known.
 
     Args:
         finding: The finding.
     """
-    if finding.saving_share is None or not finding.saving_kind:
+    if not finding.saving_share or not finding.saving_kind:
         return ""
     words = f"{finding.saving_kind} {percent(finding.saving_share)} of the wall time"
     if finding.saving_ms is not None:

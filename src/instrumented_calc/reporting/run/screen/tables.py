@@ -29,11 +29,11 @@ def phases_lines(phases: Sequence[PhaseSummary]) -> list[str]:
     if len(phases) < 2:  # noqa: PLR2004 - a single phase is the run
         return []
     rows = []
-    for each in phases[:PHASES_SHOWN]:
+    for number, each in enumerate(phases[:PHASES_SHOWN], start=1):
         speed = each.speed
         rows.append(
             (
-                f"{each.phase.phase + 1}. {identity.phase_words(each.phase)}",
+                f"{number}. {identity.phase_words(each.phase)}",
                 count(each.calls),
                 "-" if speed is None else count(speed.steps),
                 elapsed(each.wall_ns),
