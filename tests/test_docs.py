@@ -133,6 +133,19 @@ def generated():
     return module
 
 
+def test_the_page_of_outputs_has_every_run_of_its_script():
+    source = (ROOT / "docs" / "outputs.py").read_text(encoding="utf-8")
+    names = [
+        name for name in re.findall(r'Shown\("([^"]+)"', source) if name != "orb"
+    ]  # not in the base install
+    page = (ROOT / "docs" / "guide" / "outputs.md").read_text(encoding="utf-8")
+    assert len(names) >= 10
+    assert [name for name in names if f"<!-- begin: {name} -->" not in page] == []
+    shown = re.findall(r"```text\nReport on (.*?)```", page, re.DOTALL)
+    assert len(shown) == len(re.findall("<!-- begin: ", page))
+    assert max(len(each.splitlines()) for each in shown) <= 50
+
+
 def page_of(name: str, folder: str = "reference") -> str:
     source = (ROOT / "docs" / folder / name).read_text(encoding="utf-8")
     page = generated().on_page_markdown(source)

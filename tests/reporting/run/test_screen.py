@@ -91,6 +91,15 @@ def test_a_finding_says_what_what_to_change_and_what_that_saves(journal):
     assert line(text, "  saves").startswith("  saves  about 31.0 % of the wall time")
 
 
+def test_what_follows_from_a_finding_is_named_and_no_saving_of_nothing(journal):
+    run = judged(journal(*run_of(leak=4000), ended()))
+    cause = replace(run.findings[0], saving_share=0.0, saving_kind="at most")
+    effect = replace(cause, rule="gc-pauses", follows_from=cause.rule)
+    text = render_screen([replace(run, findings=[cause, effect])])
+    assert line(text, "  causes") == "  causes gc-pauses"
+    assert "saves" not in text
+
+
 def test_many_findings_are_shortened_and_counted(journal):
     run = judged(journal(*run_of(leak=4000), ended()))
     many = [replace(run.findings[0], rule=f"rule-{n}", headline="word " * 60) for n in range(40)]

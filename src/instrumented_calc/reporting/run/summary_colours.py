@@ -19,7 +19,7 @@ LABELS = {
     "NOTE": "bold cyan",
 }
 LABEL = "dim"
-INDENTED_LABEL = r"(?m)^  (?:in|change|write|saves|explains)\b"
+INDENTED_LABEL = r"(?m)^  (?:in|change|write|saves|causes)\b"
 SEGMENTS = dict(zip(MARKS, ("blue", "cyan", "green", "yellow", "magenta", "red"), strict=True))
 TIME = re.compile(r"^time +(?P<bar>\S+)\n +(?P<legend>.+)$", re.MULTILINE)
 RUN = re.compile(r"(\S)\1*")

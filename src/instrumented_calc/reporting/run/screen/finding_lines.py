@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LABELS = {"wrong": "PROBLEM", "cost": "SLOW", "info": "NOTE"}
 CODE_SHOWN = 6
+LEAST_SAVING = 0.001  # shown as 0.1 %
 LONGEST_HEADLINE = 5  # lines
 LONGEST_REMEDY = 4
 
@@ -66,8 +67,8 @@ def _in_full(found: FoundIn, explained: Sequence[str], width: int) -> list[str]:
     rows = [
         ("in", found.where),
         ("change", finding.remedy),
-        ("saves", saving_words(finding)),
-        ("explains", ", ".join(explained)),
+        ("saves", saving_words(finding) if (finding.saving_share or 0) >= LEAST_SAVING else ""),
+        ("causes", ", ".join(explained)),
     ]
     for label, text in rows:
         if text:
