@@ -29,6 +29,7 @@ MODULES = (
     "live.memory_faults",
     "live.machine_faults",
     "live.healthy_runs",
+    "live.healthy_usage",
     "live.sound_and_unsound",
 )
 

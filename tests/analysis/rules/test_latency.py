@@ -111,6 +111,16 @@ def test_a_period_inside_calls_is_found_exactly_with_its_share_and_part(make, fo
     assert found(make(50), "periodic-calls").verdict == STARVED
 
 
+def test_the_first_call_of_each_structure_of_a_screening_is_no_period(make, found):
+    firsts = range(6, 600, 6)
+    run = make(600).every("wall_ns", lambda _: 30 * MS, firsts).every("changes", lambda _: ["positions"])
+    assert found(run, "periodic-calls").verdict == "flagged"
+    run.every("changes", lambda _: ["positions", "numbers", "cell"], firsts)
+    finding = found(run, "periodic-calls")
+    assert finding.verdict == "clear"
+    assert "structures take turns" in finding.headline
+
+
 def test_structures_of_several_sizes_in_turn_are_no_period(make, found):
     run = make(600)
     sizes = (4, 8, 256)

@@ -160,8 +160,8 @@ def periodic_calls(evidence: Evidence) -> Observation:
     if found is None:
         return clear("slow calls follow no period", evidence.steady_calls, {}, len(rows))
     hits = rows[found.hits]
-    if not np.isin(_kinds(calls, hits), _kinds(calls, _without(rows, hits, len(calls)))).any():
-        text = "calculators or structures of several sizes take turns"
+    text = _why_structures_explain(calls, hits, rows)
+    if text:
         return clear(text, evidence.steady_calls, {"period_calls": found.length}, len(rows))
     share = found.excess / wall
     part, of_part = _slower_part(calls, hits, rows)
@@ -181,6 +181,17 @@ def periodic_calls(evidence: Evidence) -> Observation:
     if part and of_part >= MOST_OF_IT * found.excess:
         text += f", in its part {part!r}"
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=found.excess)
+
+
+def _why_structures_explain(calls: Calls, hits: Integers, rows: Integers) -> str:
+    """Return why periodic slow calls are those of some structures; empty if they are not."""
+    others = _kinds(calls, _without(rows, hits, len(calls)))
+    if not np.isin(_kinds(calls, hits), others).any():
+        return "calculators or structures of several sizes take turns"
+    entries = [entry for entry, names in enumerate(calls.change_sets) if "numbers" in names]
+    if np.isin(calls.changes[hits], entries).mean() >= MOST_OF_IT:
+        return "structures take turns, and the first call of each is slower"
+    return ""
 
 
 def _kinds(calls: Calls, rows: Integers) -> Integers:

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 OUTSIDE_SHARE = 0.2
 # A shorter run mostly starts and ends.
 SHORTEST_RUN_NS = 1_000_000_000
-# Time that an ASE integrator needs per step: measured 0.1 to 0.2 ms with 32 atoms on a slow machine, and
-# 0.9 ms on a busy one, plus 0.1 us per further atom.
-INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 900_000, 100
+# Time that an ASE integrator needs in an undisturbed step: measured 0.1 to 0.2 ms with 32 atoms on a slow
+# machine, more for barostats, plus 0.1 us per further atom.
+INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 500_000, 100
 # The same for an optimizer that diagonalises a matrix of all coordinates, without that.
 OPTIMIZER_NS = 1_600_000
 # A gap above 100 medians is a scheduler pause. Uncalibrated.
