@@ -165,6 +165,17 @@ def test_calls_that_take_ever_longer_are_a_drift(make, found):
     assert found(make(100), "latency-drift").verdict == STARVED
 
 
+def test_a_process_that_becomes_slower_altogether_has_no_growing_data(make, found):
+    drift = make(1000).every("wall_ns", lambda each: 2 * MS + 2000 * each)
+    assert found(drift, "latency-drift").severity == "cost"
+    drift.every("gap_ns", lambda each: MS // 2 + 400 * each)
+    slower = found(drift, "latency-drift")
+    assert (slower.verdict, slower.severity) == ("flagged", "info")
+    assert "whole process" in slower.remedy
+    drift.every("gap_ns", lambda each: MS // 2 + 120 * each)
+    assert found(drift, "latency-drift").severity == "cost"
+
+
 def test_more_neighbours_explain_longer_calls(make, found):
     run = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each)
     finding = found(run.every("counts", lambda each: {"edges": 1000 + each}), "latency-drift")

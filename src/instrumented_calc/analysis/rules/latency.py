@@ -30,6 +30,9 @@ DRIFT_SHARE, RISING_FIFTHS = 0.15, 3
 SHORTEST_DRIFT_NS = 2_000_000_000
 # Above this share of a growth without CPU time, calls only wait longer. Uncalibrated.
 ONLY_WAITING = 0.7
+# If the time between calls grows at least this much as fast, everything became slower: 0.88 was seen where
+# other programs began to use the machine.
+ALL_SLOWER = 0.5
 FEWEST_STRETCHES = 10
 DRIFT_POINTS = 500
 EXPLAINING = 0.8
@@ -127,7 +130,11 @@ def _drifting(evidence: Evidence, wall: NDArray[np.float64], numbers: dict[str, 
         remedy = "Look for what calls wait for: other programs on the machine, files that grow, a server."
     elif computing is not None:
         text += f", and their CPU time {percentage(computing, signed=True)}: they compute more"
-    text += _why(evidence)
+    cause, all_slower = _why(evidence, growth)
+    if all_slower:
+        severity = "info"
+        remedy = "The whole process became slower: look for other programs, or a processor that is hot."
+    text += cause
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy, severity=severity)
 
 
@@ -200,16 +207,26 @@ def _growth_share(values: NDArray[np.float64]) -> float:
     return _fifth(values, first=False) / _fifth(values, first=True) - 1
 
 
-def _why(evidence: Evidence) -> str:
-    """Name the growth that accompanies a drift, without calling it the cause."""
-    for name, growth in (("the process's", evidence.host), ("the device's", evidence.device)):
-        if growth is not None and growth.growth.verdict == "flagged":
-            return f"; {name} memory grows as well"
+def _why(evidence: Evidence, growth: float) -> tuple[str, bool]:
+    """Name the growth that accompanies a drift, without calling it the cause.
+
+    Args:
+        evidence: The run.
+        growth: Of the calls' duration.
+
+    Returns:
+        What grows as well, and whether that is the time between calls, where the driver's work is constant:
+        then the machine is slower.
+    """
+    for name, memory in (("the process's", evidence.host), ("the device's", evidence.device)):
+        if memory is not None and memory.growth.verdict == "flagged":
+            return f"; {name} memory grows as well", False
     rows = evidence.steady
     _, gaps = block_medians(rows, evidence.calls.gap_ns[rows], DRIFT_POINTS)
-    if _fifth(gaps, first=True) > 0 and _growth_share(gaps) >= DRIFT_SHARE:
-        return "; the time between calls grows as well"
-    return ""
+    between = _growth_share(gaps) if _fifth(gaps, first=True) > 0 else 0.0
+    if between < DRIFT_SHARE:
+        return "", False
+    return "; the time between calls grows as well", between >= ALL_SLOWER * growth
 
 
 RULES = (
