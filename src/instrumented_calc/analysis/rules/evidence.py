@@ -92,8 +92,8 @@ class Evidence:
         Measured where the system tells how long a thread waited, otherwise from CPU time and preemptions.
         """
         waited = self.summary.processor_wait
-        if waited is not None and waited > WAITED_MUCH:
-            return 1 - waited
+        if waited is not None:  # what lacks CPU time beyond it is sleep, or another wait
+            return 1 - waited if waited > WAITED_MUCH else 1.0
         found = self.stretches
         if found is None or found.preemptions is None or float(np.mean(found.preemptions)) <= COMPETING:
             return 1.0
