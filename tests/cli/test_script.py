@@ -21,6 +21,9 @@ atoms = bulk("Cu")
 atoms.calc = EMT()
 atoms.get_potential_energy()
 """
+WRAPS = RECORDS.replace("EMT()", "ProfiledCalculator(EMT(), 'own.jsonl')").replace(
+    "atoms =", "from instrumented_calc import ProfiledCalculator\natoms ="
+)
 # Each is run by python and by the command; output, exit status and traceback must be the same.
 SAME = {
     "its arguments and globals": """
@@ -126,6 +129,7 @@ def test_a_module_runs(tmp_path):
     assert by_command("-m", "package", "--steps", "5") == by_python("-m", "package", "--steps", "5")
 
 
+@pytest.mark.slow
 def test_calls_before_a_failure_are_recorded(tmp_path):
     Path("script.py").write_text(RECORDS + "raise RuntimeError('late')\n")
     code, _, reported = by_command("script.py")
@@ -168,11 +172,7 @@ def test_it_is_said_in_one_line_that_nothing_was_recorded(reason, tmp_path):
     assert not Path("run.jsonl").exists()
 
 
-@pytest.mark.parametrize(
-    "lines", [RECORDS, RECORDS.replace("EMT()", "ProfiledCalculator(EMT(), 'own.jsonl')").replace(
-        "atoms =", "from instrumented_calc import ProfiledCalculator\natoms ="
-    )]
-)  # fmt: skip
+@pytest.mark.parametrize("lines", [RECORDS, pytest.param(WRAPS, marks=pytest.mark.slow)])
 def test_nothing_is_said_where_something_was_recorded(lines, tmp_path):
     Path("script.py").write_text(lines)
     command = [sys.executable, "-m", "instrumented_calc", "run", "script.py"]

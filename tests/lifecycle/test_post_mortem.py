@@ -60,8 +60,8 @@ def test_a_run_killed_in_a_call_says_in_which_call_and_for_how_long(number: sign
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
-        ("", "exit of the program"),
-        pytest.param("sys.exit(3)", "exit of the program", marks=pytest.mark.slow),
+        pytest.param("", "exit of the program", marks=pytest.mark.slow),
+        ("sys.exit(3)", "exit of the program"),
         ("recording(calc).close()", "closed"),
         ("raise RuntimeError('no\\nroom \\x1b[31m')", "exit after RuntimeError: no room [31m"),
         pytest.param("raise KeyboardInterrupt", "exit after KeyboardInterrupt", marks=pytest.mark.slow),

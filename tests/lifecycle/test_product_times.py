@@ -61,6 +61,7 @@ def test_neither_an_exit_nor_an_exception_waits_for_a_measurement(end):
     assert recorded(end).product_times == ()
 
 
+@pytest.mark.slow
 def test_contractions_that_take_little_are_not_timed():
     assert recorded(size=5, sleep=0.005, repeats=1).product_times == ()
 
