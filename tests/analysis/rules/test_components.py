@@ -74,9 +74,13 @@ def test_overflows_repeatedly_are_a_storm(make, found):
 
 
 def test_the_recorder_reports_its_own_cost(make, found):
-    costly = make(2000).every("self_ns", lambda each: each * MS // 5, range(0, 2000, 10))
+    costly = make(2000).every("self_ns", lambda each: each * MS // 2, range(0, 2000, 10))
     costly.every("gap_ns", lambda _: MS // 2)
-    assert found(costly, "profiler-cost").verdict == "flagged"
+    finding = found(costly, "profiler-cost")
+    assert finding.verdict == "flagged"
+    assert "parts" not in finding.remedy  # there are none
+    short = make(200).every("self_ns", lambda each: each * MS // 2, range(0, 200, 10))
+    assert found(short, "profiler-cost").verdict == "clear"  # 0.1 s to start
     cheap = make(100).every("self_ns", lambda each: each * 2000, range(0, 100, 10))
     assert found(cheap, "profiler-cost").verdict == "clear"
     assert found(make(100), "profiler-cost").verdict == STARVED
