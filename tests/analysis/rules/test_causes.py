@@ -48,6 +48,11 @@ def test_without_the_cause_the_effect_stands_alone(make, flagged):
     assert flagged(run, ignore=["gc-pauses"]) == {"periodic-calls": None}
 
 
+def test_positions_that_are_not_numbers_explain_repeated_calculations(make, flagged):
+    run = make(300).every("step", lambda each: each // 2).every("energy_ev", lambda _: float("nan"))
+    assert flagged(run)["evaluations-per-step"] == "non-finite"
+
+
 def test_a_property_that_is_asked_late_explains_two_calculations_a_step(make, flagged):
     twice = make(300).every("step", lambda each: each // 2)
     twice.every("changes", lambda each: [] if each % 2 else ["positions"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import CodeLine, Places, SampledStack
+from instrumented_calc.journal.records import CodeLine, Machine, Places, SampledStack
 
 MS = 1_000_000
 STARVED = "not enough evidence"
@@ -48,6 +48,14 @@ def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found
     finding = found(quick, "time-outside")
     assert (finding.verdict, finding.severity) == ("flagged", "info")
     assert found(slow_between(make), "time-outside").severity == "cost"
+
+
+def test_the_limit_of_a_saving_leaves_open_where_the_run_waited_for_a_processor(make, found):
+    waited = [Machine(time_ns=each * 1000 * MS, processor_wait_ns=each * 240 * MS) for each in range(8)]
+    beside = found(slow_between(make, 20).also(*waited), "time-outside")
+    alone = found(slow_between(make, 20), "time-outside")
+    assert beside.severity == "cost"
+    assert beside.saving_share == pytest.approx(alone.saving_share, rel=0.05)
 
 
 def test_a_pause_of_the_queue_is_not_time_outside(make, found):

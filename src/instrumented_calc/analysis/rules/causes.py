@@ -135,6 +135,8 @@ RELATIONS = (
     Relation("overflow-storm", "recompiling", _overflowed),
     Relation("overflow-storm", "shape-cache-growth", _compiled),
     Relation("recompiling", "shape-cache-growth", _compiled),
+    # Positions that are not numbers equal nothing, so ASE's cache takes the atoms for changed.
+    Relation("non-finite", "evaluations-per-step", lambda *_: True),
     # Displaced atoms, and a cache that is left with them.
     Relation("numerical-forces", "evaluations-per-step", lambda *_: True),
     Relation("unchanged-atoms", "evaluations-per-step", _shares("share_of_unchanged_atoms")),

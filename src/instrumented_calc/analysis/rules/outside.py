@@ -114,7 +114,9 @@ def time_outside(evidence: Evidence) -> Observation:
         text += ", in what the driver or the program must do"
         return flagged(text, numbers=numbers, n=n, severity="info", remedy=NOTHING)
     remedy, trial = outside_advice(evidence, periodic=named)
-    return flagged(text, numbers=numbers, n=n, saving_ns=saving, remedy=remedy, trial=trial)
+    # An upper limit: all the waiting for a processor may have been elsewhere.
+    most = saving if named else min(saving / evidence.had_processor, outside.spent_ns)
+    return flagged(text, numbers=numbers, n=n, saving_ns=most, remedy=remedy, trial=trial)
 
 
 def _measure(evidence: Evidence) -> Outside:
