@@ -119,7 +119,7 @@ def test_a_run_without_proc_and_sys_is_measured_by_psutil(tmp_path, capsys):
     assert 0 < machine.available_bytes < environment.memory_bytes
     assert 3 <= machine.open_files < machine.open_files_limit
     assert machine.disk_free_bytes > 0
-    assert main(["report", str(tmp_path / "run.jsonl")]) == 0
+    assert main(["report", str(tmp_path / "run.jsonl"), "--all"]) == 0
     shown = capsys.readouterr().out
     assert "Memory" in shown
 

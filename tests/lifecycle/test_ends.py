@@ -315,7 +315,7 @@ for _ in range(50):
     step(atoms)
 ready.append(atoms.calc)
 atoms.calc = None
-while not Path("mine.jsonl").read_text().endswith('"}\\n') or "run_end" not in Path("mine.jsonl").read_text():
+while '\\n{"event":"run_end"' not in Path("mine.jsonl").read_text().rpartition("\\n")[0]:
     time.sleep(0.05)
 assert freed
 """)

@@ -33,7 +33,7 @@ def report(journal: str = "run.jsonl") -> str:
     """Return the report's lines on how the run ended."""
     printed = io.StringIO()
     with redirect_stdout(printed):
-        assert main(["report", journal]) == 0
+        assert main(["report", journal, "--all"]) == 0
     return " ".join(line for line in printed.getvalue().splitlines() if line.split()[:1] == ["ended"])
 
 
