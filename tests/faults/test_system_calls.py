@@ -60,6 +60,15 @@ def cases() -> list[Any]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Load what a first run loads: an import that fails would be one more notice."""
+    journal = tmp_path_factory.mktemp("first") / "run.jsonl"
+    calculator = ProfiledCalculator(zoo.Spring(), journal=journal, summary=False)
+    simulate(calculator)
+    recording(calculator).close()
+
+
 @pytest.fixture(autouse=True)
 def quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the journal thread work at intervals of milliseconds instead of seconds."""

@@ -190,7 +190,7 @@ def _check(kill: Kill, progress: Progress) -> Iterator[str]:
 def _report_faults() -> Iterator[str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = command(["report", "run.jsonl"])
+        code = command(["report", "run.jsonl", "--all"])
     if code:
         yield f"report: exit code {code}: {err.getvalue().strip()}"
     ends = [line.split(None, 1)[1] for line in out.getvalue().splitlines() if line.startswith("  ended ")]
