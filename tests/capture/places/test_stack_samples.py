@@ -25,7 +25,7 @@ from tests.support import read_records
 from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.capture.run import pulse
 
-ENOUGH = 6  # samples
+ENOUGH = 12  # samples
 PATIENCE_S = 60
 QUALIFIED = sys.version_info >= (3, 11)
 
