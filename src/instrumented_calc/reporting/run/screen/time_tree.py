@@ -25,7 +25,6 @@ LEAST_SHARE = 0.01
 LEAST_PLACE = 0.05
 PLACES_SHOWN = 2  # of each part
 SHORTEST_BAR = 14
-REST = "*rest*"
 
 
 class _Branch(NamedTuple):
