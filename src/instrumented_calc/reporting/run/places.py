@@ -40,7 +40,7 @@ def places_section(summary: Summary) -> Section | None:
     headings = ("in", "at", "% of wall", "95 % interval", "samples")
     sampled = f"Estimated from {plural(found.samples, 'sample')} of the stack at random moments"
     remarks = [
-        f"{sampled}, with 95 % confidence intervals; exact where the rows tell the time.",
+        f"{sampled}, with 95 % confidence intervals; exact where the rows have the time.",
         "Library code is shown by function, your code by line.",
         "Functions shorter than 5 ms may not be seen, or be charged to what follows them.",
     ]
