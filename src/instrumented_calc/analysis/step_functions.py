@@ -55,7 +55,7 @@ class StepFunctions:
         usual_ns: Mean duration of the steps just before them, without the profiler, ns; None without steps.
         excess: By how much the functions' times are too long in all, as a part of that; None without steps.
         functions: The functions, those with the most time first.
-        reason: Why there are none; empty if there are.
+        reason: Why no step was profiled; empty if one was.
     """
 
     steps: int

@@ -73,7 +73,7 @@ def _seen(evidence: Evidence, wall: int) -> Iterator[_Differences]:
 
 
 def _per_atom(number: float, atoms: int) -> int | None:
-    """Return how many calculations per atom a number of them is, 6 or 3; None if it is no such number."""
+    """Return 6 if a number of calculations is that of central differences, 3 of forward ones, else None."""
     whole = round(number)
     if abs(number - whole) > 0.01 * number:
         return None

@@ -59,7 +59,7 @@ def environment() -> Environment:
             }
         )
     )
-    found.debugging_aids = debugging_aids()  # also if there are none: that is known then
+    found.debugging_aids = debugging_aids()  # an empty dictionary says that none is on
     return found
 
 

@@ -5,7 +5,7 @@ when it has cost too much. cProfile does none of this: while it runs, a `cProfil
 program's own fails on Python 3.12 and later.
 
 Before Python 3.12, every kind of profiler holds a reference to the object whose C method is called, and
-numpy then refuses `ndarray.resize`. So there is no step profile there.
+numpy then refuses `ndarray.resize`. Step profiles therefore need Python 3.12.
 
 The interpreter removes a profile function that raises, and passes the exception to the program. So what a
 signal handler or another thread raises while ours runs reaches the program once, and the profile is over.
@@ -109,7 +109,7 @@ class StepProfiler:
 
     Attributes:
         most_events: As above.
-        reason: Why there is no result; empty as long as there may be one.
+        reason: Why the profile has no result; empty while it may still get one.
         expired: Set it in another thread to end the profile at the next event.
     """
 
