@@ -23,14 +23,13 @@ from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
-from instrumented_calc.quantities import duration, figures
+from instrumented_calc.reporting.run.report import measured_words
 from instrumented_calc.reporting.run.summary_colours import coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.analysis.targets import Outcome
     from instrumented_calc.cli.formats import ReportForm
 
 
@@ -82,7 +81,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
     for run, outcome in missed:
         where = f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else ""
-        typer.echo(f"missed: {plain(outcome.target.text)}, {_measured(outcome)}{where}", err=True)
+        typer.echo(f"missed: {plain(outcome.target.text)}, {measured_words(outcome)}{where}", err=True)
     wrong = [
         each for run in runs for each in run.findings if each.verdict == "flagged" and each.rule in fatal
     ]
@@ -138,12 +137,6 @@ def _columns() -> int | None:
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns
-
-
-def _measured(outcome: Outcome) -> str:
-    if outcome.measured is None:
-        return "not measured"
-    return f"measured {duration(outcome.measured) if outcome.target.is_time else figures(outcome.measured)}"
 
 
 def _check_output(output: Path, journals: Sequence[Path]) -> None:

@@ -67,7 +67,6 @@ RULES: tuple[Rule, ...] = (
 NAMES = tuple(rule.name for rule in RULES)
 # Below this share of the wall time a saving is reported as information only. Uncalibrated.
 WORTH_SHARE = 0.03
-BETWEEN_CALLS = "between calls"
 VOID = "not judged, because the simulation is not sound"
 FIRST = {"wrong": 0, "cost": 1, "info": 2}
 # Rules whose findings make all other times of a run doubtful: before other findings of their severity.
@@ -104,14 +103,13 @@ def _savings(
     evidence: Evidence, seen: Mapping[Rule, Observation], found: Sequence[RuleFinding]
 ) -> dict[str, float]:
     """Return the saving of each finding that has a cause of its own, ns, each time counted once."""
-    claims: dict[str, tuple[Region, float]] = {}
+    claims: dict[tuple[str, bool], tuple[Region, float]] = {}  # by rule, and whether it is between calls
     for (rule, each), finding in zip(seen.items(), found, strict=True):
         if each.flagged and each.saving_ns is not None and finding.follows_from is None:
-            claims[rule.name] = rule.region, each.saving_ns
-            claims[f"{rule.name} {BETWEEN_CALLS}"] = "outside", each.outside_ns
+            claims[rule.name, False] = rule.region, each.saving_ns
+            claims[rule.name, True] = "outside", each.outside_ns
     counted = count_once(claims, evidence.summary.wall_ns or 0, evidence.calculator_ns)
-    names = [name for name in claims if not name.endswith(BETWEEN_CALLS)]
-    return {name: counted[name] + counted[f"{name} {BETWEEN_CALLS}"] for name in names}
+    return {name: counted[name, False] + counted[name, True] for name, between in claims if not between}
 
 
 def _beside_ruin(finding: RuleFinding) -> RuleFinding:

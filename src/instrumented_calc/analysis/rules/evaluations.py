@@ -100,20 +100,29 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
 def _repeated(evidence: Evidence, repeats: Repeats) -> Observation:
     total, looked = evidence.summary.evaluations.calls, repeats.looked
     main = max(repeats.rows, key=lambda name: len(repeats.rows[name]))
-    cause = CAUSES[main]
     text = (
         f"{percentage(repeats.share)} of the calls calculated a geometry again ({repeats.number:,} of"
-        f" {looked:,} that were compared): for {len(repeats.rows[main]):,}, {cause.words}"
+        f" {looked:,} that were compared): for {len(repeats.rows[main]):,}, {CAUSES[main].words}"
     )
     rows = np.concatenate(list(repeats.rows.values()))
     lost = float(evidence.calls.wall_ns[rows].sum(dtype=np.int64)) * max(total / looked, 1.0)
+    return _caused(evidence, main, text, _figures(repeats), looked, lost)
+
+
+def _caused(  # noqa: PLR0913, PLR0917 - the data of a finding
+    evidence: Evidence, main: str, text: str, numbers: dict[str, Any], n: int, saving_ns: float
+) -> Observation:
+    """Flag unneeded calls with their main cause, and the time to make calculators that it takes as well."""
     making = _making_calculators(evidence, main)
-    numbers = _figures(repeats) | {"reason": main.replace("_", " ")} | _making_figures(making)
+    numbers = numbers | {"reason": main.replace("_", " ")}
+    if making:
+        numbers["seconds_to_make_calculators"] = making / 1e9
+    cause = CAUSES[main]
     return flagged(
         text,
         numbers=numbers,
-        n=looked,
-        saving_ns=lost,
+        n=n,
+        saving_ns=saving_ns,
         outside_ns=making,
         remedy=cause.remedy,
         trial=cause.trial,
@@ -136,10 +145,6 @@ def _making_calculators(evidence: Evidence, cause: str) -> float:
     made = first & short_lived(calls, rows)[rows]
     made[0] = False  # before the run
     return float(np.clip(gaps[made] - usual, 0, None).sum())
-
-
-def _making_figures(making_ns: float) -> dict[str, Any]:
-    return {"seconds_to_make_calculators": making_ns / 1e9} if making_ns else {}
 
 
 def _figures(repeats: Repeats) -> dict[str, Any]:
@@ -175,22 +180,11 @@ def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
     if not number:
         return flagged(text, numbers=numbers, n=calls)
     main = _main(extra)
-    making = _making_calculators(evidence, main)
-    numbers |= {"reason": main.replace("_", " ")} | _making_figures(making)
-    cause = CAUSES[main]
-    text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {cause.words}"
+    text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {CAUSES[main].words}"
     if repeats.number:
         text += f"; {percentage(repeats.share)} of the compared calls calculated a geometry again"
     lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))
-    return flagged(
-        text,
-        numbers=numbers,
-        n=calls,
-        saving_ns=lost,
-        outside_ns=making,
-        remedy=cause.remedy,
-        trial=cause.trial,
-    )
+    return _caused(evidence, main, text, numbers, calls, lost)
 
 
 def _too_few(evidence: Evidence, calls: int) -> Observation:

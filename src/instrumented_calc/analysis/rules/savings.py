@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from instrumented_calc.analysis.rules.finding import Region
 
+Claim = TypeVar("Claim", bound="Hashable")
+
 
 def count_once(
-    savings: Mapping[str, tuple[Region, float]], wall_ns: float, calculator_ns: float
-) -> dict[str, float]:
+    savings: Mapping[Claim, tuple[Region, float]], wall_ns: float, calculator_ns: float
+) -> dict[Claim, float]:
     """Return savings that can be added up.
 
     A finding that saves whole calls shrinks what other findings could save in them. Of the rest, the largest
@@ -28,7 +30,7 @@ def count_once(
     """
     left = {"anywhere": wall_ns, "calculator": calculator_ns, "outside": max(wall_ns - calculator_ns, 0.0)}
     kept = 1.0
-    counted: dict[str, float] = {}
+    counted: dict[Claim, float] = {}
     order = sorted(savings, key=lambda name: (savings[name][0] != "calls", -savings[name][1]))
     for name in order:
         region, saving = savings[name]

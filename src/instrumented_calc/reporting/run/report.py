@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.targets import Outcome
     from instrumented_calc.reporting.run.job_groups import Group
 
+NOT_MEASURED = "not measured"
+
 
 def build_report(runs: Sequence[ReadRun], *, everything: bool = False) -> Document:
     """Return the report.
@@ -84,7 +86,12 @@ def _totals(group: Group) -> Section:
 
 def _targets(runs: Sequence[ReadRun]) -> Section:
     rows = [
-        (identity.one_line(outcome.target.text), _file_name(run), _measured(outcome), outcome.verdict)
+        (
+            identity.one_line(outcome.target.text),
+            _file_name(run),
+            _value(outcome) or NOT_MEASURED,
+            outcome.verdict,
+        )
         for run in runs
         for outcome in run.outcomes
     ]
@@ -94,9 +101,15 @@ def _targets(runs: Sequence[ReadRun]) -> Section:
     return Section("Targets", (Table(headings, tuple(rows)), Paragraph((remark,))))
 
 
-def _measured(outcome: Outcome) -> str:
+def measured_words(outcome: Outcome) -> str:
+    """Return `measured 2.04`, or that the target's quantity was not measured."""
+    value = _value(outcome)
+    return NOT_MEASURED if value is None else f"measured {value}"
+
+
+def _value(outcome: Outcome) -> str | None:
     if outcome.measured is None:
-        return "not measured"
+        return None
     return duration(outcome.measured) if outcome.target.is_time else figures(outcome.measured)
 
 

@@ -29,6 +29,7 @@ from instrumented_calc.reporting.run.ending import ending_words, stalls_section
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.run.places import places_section
 from instrumented_calc.reporting.run.programs import program_facts
+from instrumented_calc.reporting.run.speed_cells import ns_per_day_cell, steps_cell
 from instrumented_calc.reporting.run.systems import systems_table
 from instrumented_calc.reporting.run.traces import traces_section
 
@@ -210,10 +211,10 @@ def _phases(phases: list[PhaseSummary]) -> Section | None:
             (
                 f"{each.phase.phase} {identity.phase_words(each.phase)}",
                 count(each.calls),
-                "-" if speed is None else count(speed.steps),
+                steps_cell(speed),
                 elapsed(each.wall_ns),
                 "-" if speed is None else figures(speed.ms_per_step),
-                "-" if speed is None or speed.ns_per_day is None else figures(speed.ns_per_day),
+                ns_per_day_cell(speed),
             )
         )
     table = Table(("phase", "calls", "steps", "wall", "ms/step", "ns/day"), tuple(rows))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from instrumented_calc.quantities import duration, figures
 from instrumented_calc.reporting.run import identity
-from instrumented_calc.reporting.run.report import report_title
+from instrumented_calc.reporting.run.report import measured_words, report_title
 from instrumented_calc.reporting.run.screen.one_run import run_blocks
 from instrumented_calc.reporting.run.screen.several_runs import journals_blocks
 from instrumented_calc.reporting.run.summary_layout import WIDTH, labelled, wrapped
@@ -39,11 +38,8 @@ def _targets(runs: Sequence[ReadRun], width: int) -> list[str]:
     for run in runs:
         where = f" in {identity.one_line(run.summary.journal.path.name)}" if len(runs) > 1 else ""
         for each in run.outcomes:
-            measured = "not measured"
-            if each.measured is not None:
-                measured = duration(each.measured) if each.target.is_time else figures(each.measured)
-            text = f"{identity.one_line(each.target.text)}{where}: {each.verdict}, measured {measured}"
-            lines += wrapped("target", text.replace("measured not measured", "not measured"), width=width)
+            text = f"{identity.one_line(each.target.text)}{where}: {each.verdict}, {measured_words(each)}"
+            lines += wrapped("target", text, width=width)
     return lines
 
 

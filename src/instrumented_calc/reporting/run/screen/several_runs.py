@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules.catalogue import FIRST
 from instrumented_calc.analysis.systems import measure_systems
-from instrumented_calc.quantities import count, duration, elapsed, figures, plural
+from instrumented_calc.quantities import count, duration, elapsed, plural
 from instrumented_calc.reporting.document import Table
 from instrumented_calc.reporting.forms.text import table_lines
 from instrumented_calc.reporting.run import identity
@@ -15,6 +15,7 @@ from instrumented_calc.reporting.run.job_groups import group_runs
 from instrumented_calc.reporting.run.screen.finding_lines import FoundIn, finding_lines
 from instrumented_calc.reporting.run.screen.tables import systems_lines
 from instrumented_calc.reporting.run.soundness import broken_line
+from instrumented_calc.reporting.run.speed_cells import ns_per_day_cell, steps_cell
 from instrumented_calc.reporting.run.summary_layout import wrapped
 from instrumented_calc.reporting.run.summary_opening import problems_of
 
@@ -110,10 +111,10 @@ def _journal(summary: Summary) -> tuple[str, ...]:
     return (
         _name(summary),
         count(summary.evaluations.calls),
-        "-" if speed is None else count(speed.steps),
+        steps_cell(speed),
         "-" if summary.wall_ns is None else elapsed(summary.wall_ns),
         pace,
-        "-" if speed is None or speed.ns_per_day is None else figures(speed.ns_per_day),
+        ns_per_day_cell(speed),
         _ended(summary),
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.quantities import count, duration, elapsed, figures
+from instrumented_calc.quantities import count, duration, elapsed
 from instrumented_calc.reporting.document import Table
 from instrumented_calc.reporting.forms.text import table_lines
 from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.speed_cells import ns_per_day_cell, steps_cell
 from instrumented_calc.reporting.run.systems import systems_table
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def phases_lines(phases: Sequence[PhaseSummary]) -> list[str]:
             (
                 f"{number}. {identity.phase_words(each.phase)}",
                 count(each.calls),
-                "-" if speed is None else count(speed.steps),
+                steps_cell(speed),
                 elapsed(each.wall_ns),
                 "-" if speed is None else duration(speed.wall_ns / speed.steps),
-                "-" if speed is None or speed.ns_per_day is None else figures(speed.ns_per_day),
+                ns_per_day_cell(speed),
             )
         )
     if rest := phases[PHASES_SHOWN:]:
