@@ -138,24 +138,22 @@ step(atoms)
 flush = recording(atoms.calc).run._recorder.flush
 
 def strike():
-    begun.wait()
     for _ in range(400):
+        guarded.wait()  # one at a time: a second one would end this script while it handles the first
+        guarded.clear()
         time.sleep(chance.uniform(0.0005, 0.003))
         os.kill(os.getpid(), signal.SIGINT)
 
-begun = threading.Event()
+guarded = threading.Event()
 striker = threading.Thread(target=strike)
 struck = 0
 striker.start()
 while striker.is_alive():
     try:
-        try:
-            begun.set()
-            while striker.is_alive():
-                step(atoms)
-                flush()
-        except KeyboardInterrupt:
-            struck += 1
+        guarded.set()
+        while striker.is_alive():
+            step(atoms)
+            flush()
     except KeyboardInterrupt:
         struck += 1
 assert struck > 50, struck
