@@ -23,6 +23,7 @@ LINES = [
     CodeLine("EMT.calculate", "ase"),
     CodeLine("EMT._calc_forces", "ase"),
     CodeLine("<module>", "", "/home/me/md.py", 7),
+    CodeLine("GetPropertiesMixin.get_forces", "ase"),
 ]
 
 
@@ -70,7 +71,7 @@ STACKS = [
     ("calculator", "", [1, 0, 2, 6], 3, 30),
     ("calculator", "", [2, 6], 1, 6),
     ("calculator", "", [3, 6], 1, 4),
-    ("calculator", "graph", [5, 4, 6], 2, 90),
+    ("calculator", "graph", [5, 4, 7, 6], 2, 90),
     ("driver", "", [6], 1, 10),
 ]
 
@@ -111,6 +112,18 @@ def test_a_library_function_has_the_users_line_that_calls_it_and_its_innermost_f
     assert [(each.line, each.estimate.samples) for each in own.details] == [(43, 6), (50, 4)]
     assert (emt.function, emt.package, emt.file) == ("EMT.calculate", "ase", "")
     assert emt.details[0].function == "EMT._calc_forces"
+
+
+def test_a_component_has_the_line_of_the_calculator_that_calls_it(write):
+    called = [("calculator", "graph", [1, 0, line, 7, 6], 2, number) for line, number in ((2, 60), (3, 30))]
+    (found,) = (part.places for part in places_of(write(sampled(called))).parts)
+    (dumps,) = found
+    assert (dumps.function, dumps.caller, dumps.file, dumps.line) == (
+        "dumps",
+        "MyCalc.calculate",
+        "/home/me/my_calc.py",
+        43,
+    )
 
 
 def test_samples_that_saw_no_place_are_counted_apart(write):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from instrumented_calc.journal.vocabulary import (
@@ -75,7 +76,8 @@ class SampledPlace:
     Attributes:
         function: Name of the function; empty for stacks that were not seen or are beyond the limit.
         package: Its library; empty for the user's own code.
-        caller: The user's function that called the library, if it is in the same part of the run.
+        caller: The user's function that called the library, if it is in the same part of the run; for a
+            timed component, in the calculator.
         file: File of the user's code; empty if there is none in this part of the run.
         line: The line there with the most time.
         estimate: Its share.
@@ -211,15 +213,20 @@ class Strata:
 def _places(stacks: list[SampledStack], lines: list[CodeLine], strata: Strata) -> tuple[SampledPlace, ...]:
     grouped: dict[tuple[str, str, str, str], list[tuple[SampledStack, CodeSpot]]] = defaultdict(list)
     for stack in stacks:
-        spot = _spot(_inside(stack, lines))
+        spot = _spot(*_inside_and_around(stack, lines))
         grouped[spot.function, spot.package, spot.caller, spot.file].append((stack, spot))
     places = [_place(members, strata) for members in grouped.values()]
     return tuple(sorted(places, key=lambda each: -each.estimate.share))
 
 
-def _inside(stack: SampledStack, lines: list[CodeLine]) -> list[CodeLine]:
-    """Return the places of a stack inside its part, innermost first."""
-    return [lines[number] for number in stack.stack[: stack.inside] if number < len(lines)]
+def _inside_and_around(stack: SampledStack, lines: list[CodeLine]) -> tuple[list[CodeLine], list[CodeLine]]:
+    """Return the places of a stack inside its part or timed component, innermost first.
+
+    And for a component those of the calculator around it: up to the first of ASE, which calls calculators.
+    """
+    known = [lines[number] for number in stack.stack if number < len(lines)]
+    around = takewhile(lambda line: line.package != "ase", known[stack.inside :])
+    return known[: stack.inside], [*around] if stack.component else []
 
 
 def _place(members: list[tuple[SampledStack, CodeSpot]], strata: Strata) -> SampledPlace:
@@ -252,8 +259,13 @@ class CodeSpot(NamedTuple):
     detail: tuple[str, str, int] = ("", "", 0)
 
 
-def _spot(lines: list[CodeLine]) -> CodeSpot:
-    """Return what a stack's places show, given innermost first."""
+def _spot(lines: list[CodeLine], around: list[CodeLine]) -> CodeSpot:
+    """Return what a stack's places show.
+
+    Args:
+        lines: Those inside the part or the component, innermost first.
+        around: Those that call the component.
+    """
     if not lines:
         return CodeSpot()
     leaf = lines[0]
@@ -262,7 +274,12 @@ def _spot(lines: list[CodeLine]) -> CodeSpot:
     detail = leaf.function, leaf.package, 0
     depth = next((depth for depth, line in enumerate(lines) if not line.package), None)
     if depth is None:
-        return CodeSpot(lines[-1].function, lines[-1].package, detail=detail)
+        outer = next((line for line in around if not line.package), None)
+        if outer is None:
+            return CodeSpot(lines[-1].function, lines[-1].package, detail=detail)
+        return CodeSpot(
+            lines[-1].function, lines[-1].package, outer.function, outer.file, outer.line, detail=detail
+        )
     called, caller = lines[depth - 1], lines[depth]
     return CodeSpot(called.function, called.package, caller.function, caller.file, caller.line, detail)
 

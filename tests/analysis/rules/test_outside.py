@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import CodeLine, Machine, Places, SampledStack
+from instrumented_calc.journal.records import CodeLine, Machine, Phase, Places, SampledStack
 
 MS = 1_000_000
 STARVED = "not enough evidence"
@@ -56,6 +56,57 @@ def test_the_limit_of_a_saving_leaves_open_where_the_run_waited_for_a_processor(
     alone = found(slow_between(make, 20), "time-outside")
     assert beside.severity == "cost"
     assert beside.saving_share == pytest.approx(alone.saving_share, rel=0.05)
+
+
+def test_an_integrator_on_a_slow_machine_is_no_cost_and_observers_may_be_asked_for(make, found):
+    slow = make(1000).every("wall_ns", lambda _: MS).every("gap_ns", lambda _: int(1.2 * MS))
+    finding = found(slow, "time-outside")
+    assert (finding.severity, finding.saving_share) == ("info", None)
+    assert "run.attach" in finding.remedy
+
+
+def test_observers_that_the_recorder_timed_are_a_cost_without_any_sample(make, found):
+    watched = slow_between(make, 1.2, 1000).every("observers_ns", lambda _: int(0.7 * MS))
+    finding = found(watched, "time-outside")
+    assert finding.severity == "cost"
+    assert finding.saving_share >= 0.7 / 3.3
+
+
+def test_samples_between_calls_that_saw_no_place_are_not_the_users(make, found):
+    seen = sampled(observers=("write", 12))
+    unseen = SampledStack("between", 88, 88 * 100 * MS)
+    mostly_unseen = Places(
+        5, 100, 100 * 100 * MS, 100 * (100.0 * MS) ** 2, seen.lines, [*seen.stacks, unseen]
+    )
+    assert found(slow_between(make).also(mostly_unseen), "time-outside").severity == "info"
+    assert found(slow_between(make).also(seen), "time-outside").severity == "cost"
+
+
+def test_one_long_gap_is_no_lasting_cost(make, found):
+    begun = (
+        make(500)
+        .every("wall_ns", lambda _: MS)
+        .every("gap_ns", lambda _: MS)
+        .every("gap_ns", lambda _: 400 * MS, [1])
+    )
+    assert found(begun, "time-outside").severity == "info"
+
+
+def test_what_a_program_does_between_two_drivers_has_no_period(make, found):
+    def relaxed(*, one_driver):
+        run = make(320, kind="optimizer").every("gap_ns", lambda _: 20 * MS, range(16, 320, 16))
+        if not one_driver:
+            run.also(
+                *(
+                    Phase(number, "ase.optimize.fire.FIRE", "optimizer", 16 * number)
+                    for number in range(2, 21)
+                )
+            )
+            run.every("phase", lambda each: 1 + each // 16)
+        return found(run, "time-outside").numbers["period_calls"]
+
+    assert relaxed(one_driver=True) == 16
+    assert relaxed(one_driver=False) is None
 
 
 def test_a_pause_of_the_queue_is_not_time_outside(make, found):

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -238,12 +239,16 @@ def test_what_had_ended_before_the_stack_could_be_read_counts_as_not_seen(by_han
     thread.join()
 
 
-def test_a_sample_that_costs_much_makes_the_next_one_wait(by_hand, monkeypatch):
-    _, samples, maker, *_ = by_hand
-    monkeypatch.setattr(time, "thread_time_ns", iter([0, 2_000_000]).__next__)
-    now = maker.clock()
-    samples.look(now)
-    assert samples._due == now + 2_000_000_000  # a thousandth of the time
+def test_samples_that_cost_much_make_the_next_ones_wait_after_a_short_start(by_hand, monkeypatch):
+    _, samples, *_ = by_hand
+    ms, origin = 1_000_000, samples._origin
+    monkeypatch.setattr(time, "thread_time_ns", count(step=2 * ms).__next__)
+    due = []
+    for pulse_number in range(80):  # 2 ms of CPU time for each
+        before = samples._last
+        samples.look(origin + pulse_number * 100 * ms)
+        due += [pulse_number] if samples._last != before or not pulse_number else []
+    assert due == [0, 1, 2, 3, 4, 5, 20, 40, 60]  # 10 ms at once, then a thousandth of the time
 
 
 def test_records_are_written_at_doubling_distances(by_hand):

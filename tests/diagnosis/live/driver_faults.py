@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ase.build import bulk
 from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
@@ -93,12 +94,15 @@ def band_that_takes_longer_than_its_forces(draw: random.Random, planted: bool) -
 
 
 class Quick(Pairs):
-    """Springs to a lattice: a call of some microseconds."""
+    """Springs to places near a lattice, the same for all images: a call of some microseconds."""
+
+    home: np.ndarray | None = None
 
     def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = ()) -> None:
         self.atoms = atoms.copy()
-        self.home = getattr(self, "home", atoms.positions.copy())
-        away = atoms.positions - self.home
+        if Quick.home is None:
+            Quick.home = atoms.positions + np.random.default_rng(0).normal(0, 0.1, atoms.positions.shape)
+        away = atoms.positions - Quick.home
         self.results = {"energy": float((away**2).sum()), "forces": -2 * away}
 
 
@@ -120,7 +124,9 @@ def calculator_alters_its_atoms(draw: random.Random, planted: bool) -> None:
 @case("labels-beside-the-dynamics", "evaluations-per-step", **LIVE)
 def labels_beside_the_dynamics(draw: random.Random, planted: bool) -> None:
     """A thread labels frames with the same calculator while MD runs."""
-    atoms, frames = copper(), [copper(seed=seed) for seed in range(300)]
+    atoms, frames = copper(), [copper() for _ in range(300)]
+    for seed, each in enumerate(frames):
+        each.rattle(0.05, seed=seed)
 
     def label(calculator: Any) -> None:
         for each in frames:

@@ -124,6 +124,11 @@ class Evidence:
         return bool(modules) and modules <= ASE_POTENTIALS
 
     @property
+    def is_md(self) -> bool:
+        """Whether all drivers of the run are integrators, and there is one."""
+        return {each.phase.kind for each in self.summary.phases} == {"md"}
+
+    @property
     def on_gpu(self) -> bool | None:
         """Whether a model runs on an accelerator; None if no integration reports its device."""
         devices = [str(model["device"]).lower() for model in self.models if model.get("device")]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from instrumented_calc.analysis.rules.driver_advice import dense_optimizer, outside_advice
+from instrumented_calc.analysis.places import newest_places
+from instrumented_calc.analysis.rules.driver_advice import ATTACH, dense_optimizer, outside_advice
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, too_few
 from instrumented_calc.analysis.statistics.period import find_period
 from instrumented_calc.analysis.timing.latency import in_order, median_ns
-from instrumented_calc.journal.vocabulary import CALCULATOR, DRIVER, OBSERVERS, RECORDER
+from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OBSERVERS, RECORDER
 from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 OUTSIDE_SHARE = 0.2
 # A shorter run mostly starts and ends.
 SHORTEST_RUN_NS = 1_000_000_000
-# Time that an ASE integrator needs in an undisturbed step: measured 0.1 to 0.2 ms with 32 atoms on a slow
-# machine, more for barostats, plus 0.1 us per further atom.
-INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 500_000, 100
+# Time between calls that an ASE integrator needs, without the recorder's: at least, and in the quickest quarter
+# of the steps at most. Measured with 32 atoms: 0.1 to 0.2 ms on a fast processor, 0.4 to 1.1 ms on a slow virtual
+# one (80 runs of the bench; the longer ones beside torch or sleeping calls). Plus 0.1 us per further atom.
+INTEGRATOR_LEAST_NS, INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 100_000, 1_250_000, 100
 # The same for an optimizer that diagonalises a matrix of all coordinates, without that.
 OPTIMIZER_NS = 1_600_000
 # A gap above 100 medians is a scheduler pause. Uncalibrated.
@@ -80,9 +82,20 @@ class Outside(NamedTuple):
     @property
     def steady_ns(self) -> float:
         """The time outside if all fifths of the calls had as much as the median fifth."""
-        sums = sorted(float(part.sum()) for part in np.array_split(self.gaps_ns, FIFTHS))
-        total = sum(sums)
-        return self.spent_ns * min(FIFTHS * sums[FIFTHS // 2] / total, 1.0) if total else 0.0
+        total = float(self.gaps_ns.sum())
+        return self.spent_ns * min(_steady_sum(self.gaps_ns) / total, 1.0) if total else 0.0
+
+
+class Avoidable(NamedTuple):
+    """The time outside that a user can avoid, ns.
+
+    Attributes:
+        sure: What is beyond doubt, also if a driver needs long and other programs took the processor there.
+        most: The upper limit.
+    """
+
+    sure: float
+    most: float
 
 
 def time_outside(evidence: Evidence) -> Observation:
@@ -108,15 +121,14 @@ def time_outside(evidence: Evidence) -> Observation:
     named = periodic >= WORTH_NAMING * outside.wall_ns > 0
     if outside.share < OUTSIDE_SHARE and not named:
         return clear(text, evidence.part_of_calls(n), numbers, n)
-    saving = periodic if named else _avoidable(evidence, outside)
-    long = outside.wall_ns >= SHORTEST_RUN_NS
-    if not long or saving < WORTH_NAMING * outside.wall_ns:
-        text += ", in what the driver or the program must do"
-        return flagged(text, numbers=numbers, n=n, severity="info", remedy=NOTHING)
+    saving = Avoidable(periodic, periodic) if named else _avoidable(evidence, outside)
+    worth = WORTH_NAMING * outside.wall_ns
+    if outside.wall_ns < SHORTEST_RUN_NS or saving.sure < worth:
+        may_be = saving.most >= worth and evidence.is_md
+        text += "" if may_be else ", in what the driver or the program must do"
+        return flagged(text, numbers=numbers, n=n, severity="info", remedy=MAYBE if may_be else NOTHING)
     remedy, trial = outside_advice(evidence, periodic=named)
-    # An upper limit: all the waiting for a processor may have been elsewhere.
-    most = saving if named else min(saving / evidence.had_processor, outside.spent_ns)
-    return flagged(text, numbers=numbers, n=n, saving_ns=most, remedy=remedy, trial=trial)
+    return flagged(text, numbers=numbers, n=n, saving_ns=saving.most, remedy=remedy, trial=trial)
 
 
 def _measure(evidence: Evidence) -> Outside:
@@ -135,50 +147,91 @@ def _measure(evidence: Evidence) -> Outside:
     paused = float(gaps.sum(dtype=np.int64, where=pauses))
     kept = np.where(pauses, 0, gaps).astype(np.float64)
     alike = bool(summary.phases) and len(evidence.sizes) <= 1 and len(summary.lanes) <= 1
-    period = find_period(np.arange(len(rows)), kept, usual) if alike else None
+    # Between two drivers the program works: a search relaxes one structure after the other.
+    begins = np.diff(calls.phase[rows], prepend=calls.phase[rows[:1]]) != 0
+    period = find_period(np.arange(len(rows)), np.where(begins, usual, kept), usual) if alike else None
     return Outside(breakdown.wall_ns - paused, max(spent - paused, 0.0), paused, kept, usual, period)
 
 
-def _avoidable(evidence: Evidence, outside: Outside) -> float:
-    """Return the time outside that a user can avoid, ns.
+def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:
+    """Return the time outside that a user can avoid.
 
-    Where samples tell the parts apart, that of some parts; otherwise what is beyond a driver's usual need.
+    Observers that the recorder timed, what samples show, and otherwise what is beyond a driver's usual need.
     """
-    summary, number = evidence.summary, len(outside.gaps_ns)
-    kinds = {each.phase.kind for each in summary.phases}
-    atoms = max(int(evidence.calls.n_atoms.max(initial=0)), 0)
+    number, had = len(outside.gaps_ns), evidence.had_processor
+    steady = outside.steady_ns
     # Where other programs took the processor, only a part of this was needed, and long gaps may be theirs.
-    had = evidence.had_processor
-    steady = outside.steady_ns if had == 1 else had * min(outside.steady_ns, outside.usual_ns * number)
+    surely = steady if had == 1 else had * min(steady, outside.usual_ns * number)
     if dense_optimizer(evidence):
-        return max(steady - number * OPTIMIZER_NS, 0.0)
+        solving = number * OPTIMIZER_NS
+        return Avoidable(max(surely - solving, 0.0), max(steady - solving, 0.0))
+    least, usual = _driver_needs(evidence, number)
     sampled = _sampled(evidence)
-    if sampled is not None:
-        return min(sampled, steady)
-    if kinds != {"md"}:
-        return 0.0
-    quick = float(np.quantile(outside.gaps_ns, UNDISTURBED)) if number else 0.0
-    needed = INTEGRATOR_NS + INTEGRATOR_NS_PER_ATOM * atoms
-    beyond = outside.gaps_ns - outside.usual_ns
-    long = float(beyond.sum(where=beyond > LONG_NS))
-    return min(number * max(quick - needed, 0.0) + long, steady)
+    if sampled is None and not evidence.is_md:
+        sampled = Avoidable(0.0, 0.0)
+    if sampled is None:
+        quick = float(np.quantile(outside.gaps_ns, UNDISTURBED)) if number else 0.0
+        beyond = outside.gaps_ns - outside.usual_ns
+        long = _steady_sum(np.where(beyond > LONG_NS, beyond, 0.0))
+        sampled = Avoidable(max(number * quick - _recording_ns(evidence) - usual, 0.0) + long, steady)
+    timed = _observers_ns(evidence)
+    sure = max(min(sampled.sure, surely - usual), min(timed, surely), 0.0)
+    return Avoidable(sure, max(min(sampled.most, steady - least), min(timed, steady), sure))
 
 
-def _sampled(evidence: Evidence) -> float | None:
-    """Return the time of observers and of the user's code in the driver, ns; None with too few samples."""
+def _driver_needs(evidence: Evidence, number: int) -> tuple[float, float]:
+    """Return the least time that the driver needs between so many calls, and that on a slow machine, ns.
+
+    Both are 0 for others than integrators: samples show what optimizers do, and nothing else is known.
+    """
+    if not evidence.is_md:
+        return 0.0, 0.0
+    more = INTEGRATOR_NS_PER_ATOM * max(int(evidence.calls.n_atoms.max(initial=0)), 0)
+    return number * (INTEGRATOR_LEAST_NS + more), number * (INTEGRATOR_NS + more)
+
+
+def _steady_sum(values: NDArray[np.float64]) -> float:
+    """Return five times the sum of the median fifth: the sum if all parts of the run were alike."""
+    sums = sorted(float(part.sum()) for part in np.array_split(values, FIFTHS))
+    return FIFTHS * sums[FIFTHS // 2]
+
+
+def _recording_ns(evidence: Evidence) -> int:
+    """Return the recorder's own time, which is part of the gaps."""
+    breakdown = evidence.summary.breakdown
+    return 0 if breakdown is None else breakdown.of_kind("profiler")
+
+
+def _observers_ns(evidence: Evidence) -> int:
+    """Return the time of the observers if it was measured, else 0."""
+    breakdown = evidence.summary.breakdown
+    return 0 if breakdown is None else breakdown.of_kind("observers")
+
+
+def _sampled(evidence: Evidence) -> Avoidable | None:
+    """Return the time of observers and of the user's code in the driver; None with too few samples.
+
+    Samples between calls whose place was not seen surely are no such time: places that let other threads run,
+    such as writers, are seen more often than those that do not.
+    """
     summary = evidence.summary
-    if summary.breakdown is None or summary.places is None:
+    newest = newest_places(summary.journal)
+    if summary.breakdown is None or summary.places is None or newest is None:
         return None
     parts = [each for each in summary.places.parts if each.part not in {CALCULATOR, RECORDER}]
     if sum(each.estimate.samples for each in parts) < ENOUGH_SAMPLES:
         return None
-    found = sum(
+    share = sum(
         place.estimate.share
         for part in parts
         for place in part.places
         if _is_avoidable(evidence, part, place)
     )
-    return max(found * summary.breakdown.wall_ns, float(summary.breakdown.of_kind("observers")))
+    between = [stack for stack in newest.stacks if stack.part not in {CALCULATOR, RECORDER}]
+    seen = sum(stack.ns for stack in between if stack.part != BETWEEN)
+    seen_share = seen / max(sum(stack.ns for stack in between), 1)
+    most = share * summary.breakdown.wall_ns
+    return Avoidable(most * seen_share, most)
 
 
 def _is_avoidable(evidence: Evidence, part: PartPlaces, place: SampledPlace) -> bool:
@@ -194,6 +247,7 @@ def _is_avoidable(evidence: Evidence, part: PartPlaces, place: SampledPlace) -> 
 
 
 NOTHING = "Nothing to fix. The report's tree and its section on the code show where this time is."
+MAYBE = f"If it has observers or constraints of your own, measure them: {ATTACH}."
 
 RULES = (
     Rule(

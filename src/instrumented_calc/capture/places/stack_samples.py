@@ -34,6 +34,9 @@ FIRST_RECORD_NS = 2_000_000_000  # then at doubling distances
 SMALLEST_RECORD, LARGEST_RECORD = 4_000, 64_000  # bytes
 RECORD_SHARE = 256  # divisor: part of `max_journal` for one record
 SAMPLES_SHARE = 0.1  # part of the overhead budget
+# CPU time for samples beside that part, once: a run of a few seconds would have two or three otherwise, as a
+# sample takes 0.05 to 0.9 ms, the first ones longest.
+START_NS = 10_000_000
 SWITCH_SHARE = 0.9  # of the switch interval: a longer wait ended because the other thread was asked
 UNSEEN_CALL = StackKey(UNSEEN, CALCULATOR)
 UNSEEN_BETWEEN = StackKey("", BETWEEN)
@@ -63,6 +66,7 @@ class StackSamples:
         self._waiting = SampleTable()  # samples since the last call
         self._waiting_since = 0  # when that call ended
         self._last = self._due = origin
+        self._spent_ns = 0
         self._next_record = origin + FIRST_RECORD_NS
 
     def look(self, now: int, late_ns: int = 0) -> None:
@@ -78,7 +82,8 @@ class StackSamples:
         waited = late_ns < SWITCH_SHARE * sys.getswitchinterval() * 1e9
         self._sample(now - self._last, now - late_ns if waited else now)
         self._last = now
-        self._due = now + int((time.thread_time_ns() - began) / self._share)
+        self._spent_ns += time.thread_time_ns() - began
+        self._due = self._origin + int((self._spent_ns - START_NS) / self._share)
 
     def record(self, now: int, *, last: bool = False) -> Places | None:
         """Return the record of all samples so far, if it is due.
