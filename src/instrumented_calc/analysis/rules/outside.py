@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 OUTSIDE_SHARE = 0.2
 # A shorter run mostly starts and ends.
 SHORTEST_RUN_NS = 1_000_000_000
-# Time between calls that an ASE integrator needs, without the recorder's: at least, and in the quickest quarter
-# of the steps at most. Measured with 32 atoms: 0.1 to 0.2 ms on a fast processor, 0.4 to 1.1 ms on a slow virtual
-# one (80 runs of the bench; the longer ones beside torch or sleeping calls). Plus 0.1 us per further atom.
+# Time between calls that an ASE integrator needs, without the recorder's: at least, and at most in the
+# quickest quarter of the steps. Measured with 32 atoms: 0.1 to 0.2 ms on a fast processor, 0.4 to 1.1 ms on a
+# slow virtual one (80 runs of the bench; the longer ones beside torch or sleeping calls). Plus 0.1 us per
+# further atom.
 INTEGRATOR_LEAST_NS, INTEGRATOR_NS, INTEGRATOR_NS_PER_ATOM = 100_000, 1_250_000, 100
 # The same for an optimizer that diagonalises a matrix of all coordinates, without that.
 OPTIMIZER_NS = 1_600_000
