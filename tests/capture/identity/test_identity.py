@@ -271,3 +271,35 @@ class TestTorch:
         found = described(calc)
         assert (found["form"], found["parameters"]) == ("TorchScript", 16)
         assert "compiled" not in found
+
+
+def test_layers_in_training_mode_are_named_unless_the_first_call_ends_it(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    class Trained(Calculator):
+        implemented_properties = ("energy",)
+
+        def __init__(self, *, evaluates):
+            super().__init__()
+            layers = (
+                torch.nn.Linear(1, 1),
+                torch.nn.Dropout(0.1),
+                torch.nn.Dropout(0.0),
+                torch.nn.BatchNorm1d(1),
+            )
+            self.model, self.evaluates = torch.nn.Sequential(*layers), evaluates
+
+        def calculate(self, *arguments):
+            super().calculate(*arguments)
+            if self.evaluates:
+                self.model.eval()
+            self.results = {"energy": self.model(torch.ones(2, 1)).sum().item()}
+
+    found = []
+    for evaluates in (True, False):
+        atoms, path = copper(), tmp_path / f"{evaluates}.jsonl"
+        atoms.calc = ProfiledCalculator(Trained(evaluates=evaluates), path, summary=False)
+        atoms.get_potential_energy()
+        recording(atoms.calc).run.close()
+        found.append(read_records(path).of("lane")[-1]["model"].get("training"))
+    assert found == [None, {"Dropout": 1, "BatchNorm1d": 1}]

@@ -244,7 +244,7 @@ def torch_threads_and_a_neighbour(draw: random.Random, planted: bool) -> None:
 # -- unsound ----------------------------------------------------------------------------------------
 
 
-@case("torch-left-in-training", "energy-drift", also=("exploded", "temperature-off"), **TORCH)
+@case("torch-left-in-training", "training-mode", also=("energy-drift",), **TORCH)
 def torch_left_in_training(draw: random.Random, planted: bool) -> None:
     """Dropout was left on: the forces of a model in training mode are random."""
     torch_threads()
@@ -309,7 +309,7 @@ def torch_root_of_zero(draw: random.Random, planted: bool) -> None:
     move(copper(), RootOfZero() if planted else learned(), 400)
 
 
-@case("torch-forces-in-other-units", "temperature-off", also=("exploded", "energy-drift"), **TORCH)
+@case("torch-forces-in-other-units", "forces-not-gradient", also=("temperature-off", "exploded"), **TORCH)
 def torch_forces_in_other_units(draw: random.Random, planted: bool) -> None:
     """Forces in kcal/mol/A under a thermostat in eV/A."""
     torch_threads()

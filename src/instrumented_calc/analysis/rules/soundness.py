@@ -11,11 +11,13 @@ from instrumented_calc.analysis.soundness import (
     drift,
     explosion,
     failing,
+    force_work,
     frozen,
     momentum,
     non_finite,
     stale,
     temperature,
+    training_mode,
     volume,
 )
 
@@ -69,6 +71,18 @@ RULES = (
         stale.check_stale,
         "Check what the calculator keeps between calls: it answers with a previous geometry's energy.",
         "Calculate two frames with a new calculator each, and compare.",
+    ),
+    _rule(
+        training_mode.NAME,
+        training_mode.check_training,
+        "Call eval() on the model before the first calculation.",
+        "Calculate one geometry twice: the energies must be equal.",
+    ),
+    _rule(
+        force_work.NAME,
+        force_work.check_force_work,
+        "Check units and sign of the forces, and whatever scales or cuts them after the model.",
+        "Compare the forces with finite differences of the energy (ase.calculators.fd).",
     ),
     _rule(
         drift.NAME,

@@ -11,11 +11,13 @@ from instrumented_calc.analysis.soundness.drift import check_drift
 from instrumented_calc.analysis.soundness.evidence import gather_physics
 from instrumented_calc.analysis.soundness.explosion import check_explosion
 from instrumented_calc.analysis.soundness.failing import check_failing
+from instrumented_calc.analysis.soundness.force_work import check_force_work
 from instrumented_calc.analysis.soundness.frozen import check_frozen
 from instrumented_calc.analysis.soundness.momentum import check_momentum
 from instrumented_calc.analysis.soundness.non_finite import check_finite
 from instrumented_calc.analysis.soundness.stale import check_stale
 from instrumented_calc.analysis.soundness.temperature import check_temperature
+from instrumented_calc.analysis.soundness.training_mode import check_training
 from instrumented_calc.analysis.soundness.volume import check_volume
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ CHECKS = (
     check_explosion,
     check_frozen,
     check_stale,
+    check_training,
+    check_force_work,
     check_drift,
     check_temperature,
     check_volume,

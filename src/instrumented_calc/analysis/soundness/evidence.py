@@ -36,6 +36,7 @@ class Track:
     states: tuple[State, ...]
     steps: NDArray[np.int64]
     direct: bool = False
+    ended: bool = False
 
     @property
     def is_md(self) -> bool:
@@ -125,5 +126,6 @@ def _tracks(journal: Journal) -> tuple[Track, ...]:
         direct = isinstance(model, dict) and model.get("conservative") is False
         ours = tuple(states[each] for each in numbers)
         driver = journal.phases.get(phase)
-        found.append(Track(driver, max(n_atoms, 0), ours, np.array(steps, dtype=np.int64), direct))
+        completed = np.array(steps, dtype=np.int64)
+        found.append(Track(driver, max(n_atoms, 0), ours, completed, direct, not journal.partial))
     return tuple(found)

@@ -12,6 +12,7 @@ from instrumented_calc.quantities import figures
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from instrumented_calc.analysis.observation import Severity
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 
 NAME = "temperature-off"
@@ -20,6 +21,10 @@ FEWEST_SAMPLES = 9
 RELAXATIONS, UNKNOWN_FS = 5.0, 1000.0
 # Share of the target. Thermostats of ASE with a sensible time step are within some percent.
 FAR, DEVIATIONS = 0.3, 5.0
+# Times the target at the end of a run that was too short for the thermostat, and the part of its relaxation
+# time beyond which this may be one part of a slow quench. A crystal that starts at twice its target is at the
+# target at once, because its springs take half of the energy.
+TOO_HOT, SLOW_QUENCH = 3.0, 0.1
 # If it has come a fifth nearer since the first third of the run, it is still arriving.
 NEARER = 0.8
 HOT = 1e6
@@ -53,7 +58,7 @@ def _judged(track: Track) -> Check | None:
     relaxation = track.phase.thermostat_fs
     relaxation = relaxation if isinstance(relaxation, float) and relaxation > 0 else UNKNOWN_FS
     if not len(when) or when[-1] - when[0] < RELAXATIONS * relaxation:
-        return None
+        return _too_slow(track, ratios, when, known, relaxation)
     late, early = when >= when[0] + 2 * np.ptp(when) / 3, when <= when[0] + np.ptp(when) / 3
     if late.sum() < FEWEST_SAMPLES // 3:
         late[-FEWEST_SAMPLES // 3 :] = True
@@ -71,6 +76,33 @@ def _judged(track: Track) -> Check | None:
     since = track.since(int(np.flatnonzero(known)[_begun(ratios, late)]))
     text = f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)}, too far since {since.words}"
     return Check(NAME, "flagged", text, numbers, int(late.sum()), since)
+
+
+def _too_slow(
+    track: Track,
+    ratios: NDArray[np.float64],
+    when: NDArray[np.float64],
+    known: NDArray[np.bool_],
+    relaxation: float,
+) -> Check | None:
+    """Judge a run that ended before its thermostat could act: nothing but the thermostat would cool it."""
+    last, middle = when >= when[0] + 2 * np.ptp(when) / 3, when >= when[0] + np.ptp(when) / 3
+    ended = track.ended and min(last.sum(), (middle & ~last).sum()) > 0
+    if not ended or ratios[last].min() < TOO_HOT:
+        return None
+    ratio, before = float(ratios[last].mean()), float(ratios[middle & ~last].mean())
+    if ratio - 1 < NEARER * (before - 1):
+        return None
+    mean = float(track.values("temperature_k")[known][last].mean())
+    target = float(track.values("target_k")[known][-1])
+    text = (
+        f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)}, and the thermostat, which needs"
+        f" {figures(relaxation)} fs to change it, acted for {figures(float(np.ptp(when)))} fs only"
+    )
+    # Part of a slow quench, perhaps: only the user can judge it.
+    severity: Severity = "info" if np.ptp(when) > SLOW_QUENCH * relaxation else "wrong"
+    numbers = {"mean_k": mean, "target_k": target}
+    return Check(NAME, "flagged", text, numbers, int(last.sum()), severity=severity)
 
 
 def _begun(ratios: NDArray[np.float64], late: NDArray[np.bool_]) -> int:

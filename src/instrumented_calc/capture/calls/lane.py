@@ -9,9 +9,11 @@ from instrumented_calc.capture.attribute_lookup import ABSENT, found_on, stored
 from instrumented_calc.capture.calls.driver import DriverWatch
 from instrumented_calc.capture.calls.first_calls import FirstCalls, absent_from
 from instrumented_calc.capture.calls.streak import Streak
-from instrumented_calc.capture.identity.identity import identify, settle_compiled
+from instrumented_calc.capture.identity.identity import identify, settle_compiled, settle_training
 from instrumented_calc.capture.parts.components import Components
+from instrumented_calc.capture.parts.holdings import holdings
 from instrumented_calc.capture.parts.programs import program_of, program_parts
+from instrumented_calc.capture.probes.force_work import ForceWork
 from instrumented_calc.capture.probes.state import LastPositions
 from instrumented_calc.capture.probes.torch_device import device_times
 from instrumented_calc.foreign import own_faults_dropped
@@ -51,11 +53,13 @@ class LiveLane:
         held: The dictionary shared by a twin and its calculator; None for a proxy.
         fingerprints: Calls whose geometry was compared with those of other calls.
         look_after: When forces and positions are checked again, in ns of the clock.
-        look_at: Number of calls after which the state is read in any case.
+        look_at: Number of calls after which to look closer in any case.
+        state_at: Number of calls after which the state is read in any case.
         unseen: The last call, if its forces were not inspected.
         last_call: The last call with results.
         last_energy: Its energy, eV; UNSET if unknown.
         last_positions: Positions at the last state.
+        force_work: Compares the work of the forces with the change of the energy.
         force_limit: Sum of the squared forces, (eV/A)^2, above which the state is read.
         growths: How often it was raised.
         unchecked: Calls whose forces were not checked.
@@ -85,6 +89,7 @@ class LiveLane:
         "failed",
         "fingerprints",
         "force_limit",
+        "force_work",
         "growths",
         "has_drivers_atoms",
         "held",
@@ -100,6 +105,7 @@ class LiveLane:
         "recorder",
         "same_energy",
         "seen_by",
+        "state_at",
         "unchecked",
         "unseen",
         "velocity_changes",
@@ -133,11 +139,12 @@ class LiveLane:
         self._record: records.Lane | None = None
         self._troubles: list[str] = []
         self.described_in: Any = None
-        self.look_after = self.look_at = 0
+        self.look_after = self.look_at = self.state_at = 0
         self.unseen: int | None = None
         self.last_call = 0
         self.last_energy: Any = None
         self.last_positions = LastPositions()
+        self.force_work = ForceWork()
         self.force_limit = -1.0
         self.growths = 0
         self.has_drivers_atoms = False
@@ -273,6 +280,9 @@ class LiveLane:
             if program is not None:
                 record.program = program
         settle_compiled(self._evidence)
+        if "training" in self._evidence:
+            with own_faults_dropped():
+                settle_training(self._evidence, holdings(self.calculator))
         if self._evidence:
             record.model = self._evidence
         self._complete(record)

@@ -36,11 +36,7 @@ def identify(
         integration: The one that recognises it, or None.
         troubles: Receives one line for each part that could not be determined.
     """
-    held = [
-        (path.rpartition(".")[2], value)
-        for path, value, in_module in within
-        if path and not in_module and path.count(".") <= DEEPEST
-    ]
+    held = _near(within)
     found: dict[str, Any] = {}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "model": lambda: torch_model(held),
@@ -52,6 +48,15 @@ def identify(
         found |= _answer(part, f"cannot describe the {what} of {type(calculator).__name__}", troubles)
     found["name"] = _name(calculator, held, found.get("architecture", ""))
     return found | dict(ask(integration, "describe", calculator, troubles) or {})
+
+
+def _near(within: Iterable[Held]) -> list[tuple[str, Any]]:
+    """Return the names and values that describe a calculator, of all that it holds."""
+    return [
+        (path.rpartition(".")[2], value)
+        for path, value, in_module in within
+        if path and not in_module and path.count(".") <= DEEPEST
+    ]
 
 
 def _answer(part: Callable[[], dict[str, Any]], trouble: str, troubles: list[str]) -> dict[str, Any]:
@@ -76,6 +81,19 @@ def settle_compiled(evidence: dict[str, Any]) -> None:
     """
     if "architecture" in evidence and "form" not in evidence and not has_compiled():
         evidence.setdefault("compiled", False)
+
+
+def settle_training(evidence: dict[str, Any], within: Iterable[Held]) -> None:
+    """Look after the first call whether layers are still in training mode: `calculate` may have ended it.
+
+    Args:
+        evidence: The evidence, changed in place.
+        within: All that the calculator holds.
+    """
+    if evidence.pop("training", None):
+        still = torch_model(_near(within)).get("training")
+        if still:
+            evidence["training"] = still
 
 
 def _name(calculator: Any, held: list[tuple[str, Any]], architecture: str) -> str:

@@ -38,8 +38,9 @@ def torch_model(held: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
     Returns:
         Any of `architecture` (its class), `parameters` (a number), `dtype` (of most of them), `device`,
-        `kernels`, `compiled` (only if it is True), `form` (`TorchScript`), `models` (if there are several of
-        the class) and `cutoff`; empty without a model.
+        `kernels`, `compiled` (only if it is True), `training` (layers by class whose results are
+        random or change with each call in training mode, with their number), `form` (`TorchScript`),
+        `models` (if there are several of the class) and `cutoff`; empty without a model.
     """
     torch: Any = sys.modules.get("torch")
     if not isinstance(getattr(torch, "nn", None), ModuleType):
@@ -58,6 +59,9 @@ def torch_model(held: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     kernels = {KERNELS.get(type(each).__module__.partition(".")[0]) for each in modules} - {None}
     if kernels:
         found["kernels"] = ", ".join(sorted(map(str, kernels)))
+    random = _left_in_training(modules, torch.nn.modules)
+    if random:
+        found["training"] = random
     if _is_compiled(held, modules):
         found["compiled"] = True
     if issubclass(type(root), torch.jit.ScriptModule):
@@ -111,6 +115,21 @@ def _of_parameters(parameters: list[Any]) -> dict[str, Any]:
         "dtype": sizes.most_common(1)[0][0],
         "device": ", ".join(sorted(devices)),
     }
+
+
+def _left_in_training(modules: list[Any], kinds: Any) -> dict[str, int]:
+    """Return the layers in training mode that drop values at random or update their statistics, by class."""
+    drops = kinds.dropout._DropoutNd  # noqa: SLF001 - the common base of torch's dropout layers
+    norms = kinds.batchnorm._NormBase  # noqa: SLF001 - that of its batch and instance normalizations
+    found: Counter[str] = Counter()
+    for each in modules:
+        state = vars(each)
+        if state.get("training") is True and (
+            (issubclass(type(each), drops) and state.get("p"))
+            or (issubclass(type(each), norms) and state.get("track_running_stats"))
+        ):
+            found[type(each).__name__] += 1
+    return dict(found)
 
 
 def _is_compiled(held: Sequence[tuple[str, Any]], modules: list[Any]) -> bool:

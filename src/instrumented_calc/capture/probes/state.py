@@ -65,10 +65,7 @@ def _read(  # noqa: PLR0913, PLR0917 - as above
     state: State, results: dict[str, Any], atoms: Any, driver: Any, energy: Any, last: LastPositions | None
 ) -> None:
     # Atoms and results belong to the user: unusual ones are not measured.
-    with own_faults_dropped():
-        steps = getattr(driver, "nsteps", None)
-        if isinstance(steps, int) and steps >= 0:
-            state.step = steps
+    read_step(state, driver)
     with own_faults_dropped():
         _read_energies(state, results, atoms, driver, energy)
     with own_faults_dropped():
@@ -83,6 +80,14 @@ def _read(  # noqa: PLR0913, PLR0917 - as above
         _read_positions(state, atoms, last)
     with own_faults_dropped():
         _read_results(state, results, atoms)
+
+
+def read_step(state: State, driver: Any) -> None:
+    """Read how many steps the driver has completed."""
+    with own_faults_dropped():
+        steps = getattr(driver, "nsteps", None)
+        if isinstance(steps, int) and steps >= 0:
+            state.step = steps
 
 
 def _read_energies(state: State, results: dict[str, Any], atoms: Any, driver: Any, energy: Any) -> None:
@@ -164,7 +169,9 @@ def _read_forces(state: State, forces: Any) -> None:
 
     if not isinstance(forces, np.ndarray) or forces.ndim != 2 or not len(forces):  # noqa: PLR2004 - atoms, axes
         return
-    squares = (np.asarray(forces, dtype=float) ** 2).sum(axis=1)
+    forces = np.asarray(forces, dtype=float)
+    squares = (forces**2).sum(axis=1)
+    state.net_force_ev_a = float((forces.sum(axis=0) ** 2).sum() ** 0.5)
     state.force_norm_ev_a = float(squares.sum() ** 0.5)
     atom = int(squares.argmax())
     state.largest_force_ev_a, state.largest_force_atom = float(squares[atom] ** 0.5), atom

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.probes.state import read_step
 from instrumented_calc.capture.rows.finite_results import positions_of
 from instrumented_calc.capture.rows.result_checks import ResultChecks
-from instrumented_calc.capture.rows.whose_atoms import results_are_of
+from instrumented_calc.capture.rows.whose_atoms import are_others, results_are_of
+from instrumented_calc.journal.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,8 +65,18 @@ class CloserLook:
         record = self._checks.check(lane, index, results, end, energy, squares, positions_of(atoms))
         if record is not None:
             self._append(record)
+        begins = lane.calls >= lane.state_at  # the call that ends now is not counted yet
         if _is_worth_reading(lane, index, squares):
-            self._append(self._sampler.read_now(index, end, results, atoms, driver, energy, lane))
+            state = self._sampler.read_now(index, end, results, atoms, driver, energy, lane)
+            _compare_work(lane, state, results, atoms, driver)
+            self._append(state)
+        elif lane.force_work.begun:
+            state = State(index=index)
+            if _compare_work(lane, state, results, atoms, driver):
+                self._append(state)
+        if begins and not are_others(lane, driver, atoms):
+            lane.force_work.begin(results, atoms)
+        lane.look_at = lane.calls + 1 if lane.force_work.begun else lane.state_at
 
     def look_at_last(self, lanes: Iterable[LiveLane], end: int) -> None:
         """At the end of the run, check the forces of each lane's last call, and read its last state.
@@ -88,11 +100,19 @@ class CloserLook:
                 self._append(state)
 
 
+def _compare_work(lane: LiveLane, state: State, results: dict[str, Any], atoms: Any, driver: Any) -> bool:
+    """Compare the forces' work since the call before with the energy; return whether that was possible."""
+    if not lane.force_work.begun:
+        return False
+    read_step(state, driver)
+    return lane.force_work.end(state, results, None if are_others(lane, driver, atoms) else atoms)
+
+
 def _is_worth_reading(lane: LiveLane, index: int, squares: Any) -> bool:
     """Return whether the lane's calls, its forces or a streak have doubled; its limits are raised."""
     wants = lane.same_energy.is_due(index) or lane.zero_forces.is_due(index)
-    if lane.calls >= lane.look_at:  # the call that ends now is not counted yet
-        lane.look_at = 2 * lane.calls or 1
+    if lane.calls >= lane.state_at:
+        lane.state_at = 2 * lane.calls or 1
         wants = True
     if squares is not UNSET and lane.force_limit < squares < INFINITE:
         lane.force_limit = GROWTH * float(squares)

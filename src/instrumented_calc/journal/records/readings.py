@@ -64,6 +64,14 @@ class State(Struct, tag="state", tag_field="event"):
         ]
         | UnsetType
     ) = UNSET
+    net_force_ev_a: Annotated[Physical, meta("Sum of the forces", "eV/A")] | UnsetType = UNSET
+    work_ev: (
+        Annotated[Physical, meta("Work of the forces since the call before, if it was close", "eV")]
+        | UnsetType
+    ) = UNSET
+    energy_change_ev: (
+        Annotated[Physical, meta("Change of the energy over the same displacement", "eV")] | UnsetType
+    ) = UNSET
     fixed_atoms: Annotated[Natural, meta("Atoms that constraints hold in place", "1")] | UnsetType = UNSET
     same_energy: (
         Annotated[

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 TITLE = "Is the simulation sound?"
 CONSEQUENCES = 2
-# The fault that each check looks for, as in "no sign of NaN".
+# The fault that a check looks for, as in "no sign of NaN"; the others are of few calculators.
 FAULTS = {
     "non-finite": "NaN",
     "exploded": "an explosion",
     "frozen": "standing still",
     "stale": "stale results",
+    "forces-not-gradient": "forces that contradict the energy",
     "energy-drift": "energy drift",
     "temperature-off": "a wrong temperature",
     "volume-change": "a volume change",
@@ -58,10 +59,9 @@ def soundness_words(soundness: Soundness) -> str:
     Args:
         soundness: The checks of a run that is not ruined.
     """
-    seen = [FAULTS.get(each.name, each.name) for each in soundness.checks if each.verdict == "clear"]
-    missing = [
-        FAULTS.get(each.name, each.name) for each in soundness.checks if each.verdict == "not enough evidence"
-    ]
+    known = [each for each in soundness.checks if each.name in FAULTS]
+    seen = [FAULTS[each.name] for each in known if each.verdict == "clear"]
+    missing = [FAULTS[each.name] for each in known if each.verdict == "not enough evidence"]
     words = [f"no sign of {', '.join(seen)}"] if seen else []
     if missing:
         words.append(f"not judged: {', '.join(missing)}")

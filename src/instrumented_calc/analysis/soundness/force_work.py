@@ -1,0 +1,112 @@
+"""Forces that are not the gradient of the energy.
+
+Over a small displacement the work of the forces and the change of the energy sum to zero, whatever moved the
+atoms. If they do not, one of the two is wrong: another unit or sign, noise, forces that were scaled or cut.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.analysis.soundness.limits import VISIBLE_SHARE
+from instrumented_calc.quantities import figures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from instrumented_calc.analysis.observation import Severity
+    from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
+
+NAME = "forces-not-gradient"
+FEWEST = 4
+# Median difference as a share of the median work. Of smooth potentials it is below 0.02, of a Lennard-Jones
+# potential that ends abruptly below 0.1, and of trained models that predict forces directly some 0.1 to 0.3.
+RUINED, VISIBLE = 0.5, 0.3
+RESOLVED = 20.0  # times the energy's resolution: less work than that cannot be compared
+# Ratios of the forces to the energy's gradient with a known reason (CODATA 2018: 1 eV = 23.0605 kcal/mol =
+# 96.4853 kJ/mol, 1 Hartree = 27.2114 eV, 1 Bohr = 0.529177 A).
+UNITS = {
+    23.0605: "kcal/mol for eV",
+    96.4853: "kJ/mol for eV",
+    1 / 27.2114: "Hartree for eV",
+    27.2114: "eV for Hartree",
+    1 / 51.4221: "Hartree/Bohr for eV/A",
+    0.529177: "eV/Bohr for eV/A",
+    1 / 0.529177: "1/A for 1/Bohr",
+    -1.0: "the opposite sign",
+}
+SAME_UNIT = 0.02
+# Forces of atoms on each other sum to zero; if each is wrong by itself, the sum is as large as the norm.
+# Of smooth potentials the work differs by less than SMOOTH.
+UNBALANCED, SMOOTH = 0.3, 0.01
+LEAST_FORCE = 0.01  # eV/A: near a minimum only the noise is left
+
+
+def check_force_work(evidence: PhysicsEvidence) -> Check:
+    """The forces are not the gradient of the energy."""
+    checks = [check for track in evidence.tracks if (check := _judged(track)) is not None]
+    if not checks:
+        missing = (
+            "too few successive geometries in one cell, or too little work, to compare forces and energy"
+        )
+        return Check(NAME, "not enough evidence", missing)
+    wrong = [each for each in checks if each.verdict == "flagged"]
+    return min(wrong, key=lambda each: each.severity != "wrong") if wrong else checks[0]
+
+
+def _judged(track: Track) -> Check | None:
+    work, change = track.values("work_ev"), track.values("energy_change_ev")
+    # An energy that does not change at all is judged as stale.
+    known = np.isfinite(work) & np.isfinite(change) & (change != 0) & (work != 0)
+    energies = abs(track.values("potential_ev"))
+    resolution = VISIBLE_SHARE * float(np.nanmax(energies)) if np.isfinite(energies).any() else 0.0
+    if known.sum() < FEWEST:
+        return None
+    work, change, places = work[known], change[known], np.flatnonzero(known)
+    typical = float(np.median(abs(work)))
+    if typical < RESOLVED * resolution:
+        return None
+    rest = abs(work + change)
+    # The last ones, too: the forces may have become wrong during the run.
+    share = max(_typical(rest, work), _typical(rest[-FEWEST:], work[-FEWEST:]))
+    ratio = -float((work * change).sum() / (change**2).sum())
+    numbers = {"share": share, "ratio": ratio, "work_ev": typical}
+    pairs = f"{len(work):,} pairs of successive calls"
+    net = _net_share(track)
+    # A field that acts from outside gives a net force, too, but also an energy.
+    unbalanced = net > UNBALANCED and share > SMOOTH
+    if share < VISIBLE and not unbalanced:
+        text = f"forces are the gradient of the energy within {100 * share:.1g} %, in {pairs}"
+        return Check(NAME, "clear", text, numbers, len(work))
+    if share > VISIBLE and _typical(abs(work + ratio * change), work) < VISIBLE:
+        reason = next(
+            (f" ({each}?)" for unit, each in UNITS.items() if abs(ratio / unit - 1) < SAME_UNIT), ""
+        )
+        text = f"The forces are {figures(ratio)} times the gradient of the energy{reason}"
+    else:
+        text = (
+            f"The forces are not the gradient of the energy: its change differs by {figures(100 * share)} %"
+            f" from their work, {figures(typical)} eV (medians of {pairs})"
+        )
+    if unbalanced:
+        text += f", and they sum to {figures(100 * net)} % of their norm instead of 0"
+    if track.direct:
+        text += " (the model predicts them directly)"
+    severity: Severity = "wrong" if (share > RUINED or unbalanced) and not track.direct else "info"
+    since = track.since(int(places[rest > min(share, VISIBLE) * typical][0]))
+    return Check(NAME, "flagged", f"{text}, since {since.words}", numbers, len(work), since, severity)
+
+
+def _typical(rest: NDArray[np.float64], work: NDArray[np.float64]) -> float:
+    """Return the median difference as a share of the median work."""
+    return float(np.median(rest) / np.median(abs(work)))
+
+
+def _net_share(track: Track) -> float:
+    """Return the median of the summed forces as a share of the forces' norm; 0 if unknown."""
+    net, norm = track.values("net_force_ev_a"), track.values("force_norm_ev_a")
+    known = np.isfinite(net) & (norm > LEAST_FORCE)
+    return float(np.median(net[known] / norm[known])) if known.any() and track.n_atoms > 1 else 0.0

@@ -1,0 +1,80 @@
+"""Judgement of the work of the forces and the change of the energy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
+from instrumented_calc.analysis.soundness.force_work import check_force_work
+from instrumented_calc.journal.records import State
+
+WORK = np.array([0.02, -0.03, 0.05, 0.01, -0.04, 0.03, -0.02, 0.06])
+
+
+def judged(changes, *, direct=False, net=0.0, energy=-10.0):
+    states = tuple(
+        State(
+            index=index,
+            work_ev=work,
+            energy_change_ev=change,
+            potential_ev=energy,
+            force_norm_ev_a=1.0,
+            net_force_ev_a=net,
+        )
+        for index, (work, change) in enumerate(zip(WORK.tolist(), changes, strict=True))
+    )
+    track = Track(None, 8, states, np.arange(len(states)), direct)
+    return check_force_work(PhysicsEvidence(None, len(states), {}, (track,)))
+
+
+def test_a_gradient_is_clear():
+    check = judged(-1.02 * WORK)
+    assert check.verdict == "clear"
+    assert check.text == "forces are the gradient of the energy within 2 %, in 8 pairs of successive calls"
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (23.06, "are 23.1 times the gradient of the energy (kcal/mol for eV?), since"),
+        (-1.0, "are -1.00 times the gradient of the energy (the opposite sign?), since"),
+        (3.1, "are 3.10 times the gradient of the energy, since"),
+    ],
+)
+def test_another_unit_or_sign_is_named(factor, words):
+    check = judged(-WORK / factor)
+    assert check.ruins
+    assert words in check.text
+    assert check.since.call == 0
+
+
+def test_noise_is_not_called_a_unit():
+    check = judged(-WORK[::-1])
+    assert check.ruins
+    assert "times the" not in check.text
+
+
+def test_forces_that_became_wrong_are_dated():
+    check = judged([*(-WORK[:4]), *WORK[4:]])
+    assert check.ruins
+    assert check.since.call == 4
+
+
+def test_a_model_that_predicts_forces_directly_is_not_called_ruined():
+    check = judged(-WORK[::-1], direct=True)
+    assert check.verdict == "flagged"
+    assert check.severity == "info"
+
+
+@pytest.mark.parametrize(("net", "ruins"), [(0.6, True), (0.1, False)])
+def test_a_small_difference_ruins_only_with_forces_that_do_not_sum_to_zero(net, ruins):
+    assert judged(-1.05 * WORK, net=net).ruins is ruins
+
+
+def test_a_field_from_outside_is_no_fault():
+    assert judged(-1.001 * WORK, net=1.0).verdict == "clear"
+
+
+def test_work_below_the_digits_of_the_energy_is_not_judged():
+    assert judged(-2 * WORK, energy=-1e5).verdict == "not enough evidence"

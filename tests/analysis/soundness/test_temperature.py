@@ -1,0 +1,51 @@
+"""The temperature of runs that were too short for their thermostat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
+from instrumented_calc.analysis.soundness.temperature import check_temperature
+from instrumented_calc.journal.records import Phase, State
+
+
+def judged(temperatures, *, fs_per_state, ended=True):
+    phase = Phase(
+        phase=0,
+        driver="ase.md.langevin.Langevin",
+        kind="md",
+        index=0,
+        timestep_fs=1.0,
+        thermostat_fs=10_000.0,
+    )
+    states = tuple(State(index=i, temperature_k=float(t), target_k=300.0) for i, t in enumerate(temperatures))
+    track = Track(phase, 32, states, fs_per_state * np.arange(len(states)), ended=ended)
+    return check_temperature(PhysicsEvidence(None, len(states), {}, (track,)))
+
+
+HOT = 2500 + 100 * np.sin(np.arange(20))
+
+
+def test_a_hot_run_that_ended_before_its_thermostat_could_act_is_ruined():
+    check = judged(HOT, fs_per_state=10)
+    assert check.ruins
+    assert "instead of 300 K, and the thermostat, which needs 10,000 fs" in check.text
+
+
+def test_a_part_of_a_slow_quench_is_left_to_the_user():
+    check = judged(HOT, fs_per_state=100)
+    assert (check.verdict, check.severity) == ("flagged", "info")
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "ended"),
+    [
+        (HOT, False),
+        (600 + 0 * HOT, True),
+        (np.linspace(2500, 1000, 20), True),
+        (np.linspace(0, 30, 20), True),
+    ],
+)
+def test_a_run_that_goes_on_or_is_near_or_cools_or_warms_up_is_not_judged(temperatures, ended):
+    assert judged(temperatures, fs_per_state=10, ended=ended).verdict == "not enough evidence"
