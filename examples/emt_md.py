@@ -10,7 +10,7 @@ from ase.io.trajectory import Trajectory
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 
-from instrumented_calc import profiled, recording
+from instrumented_calc import profiled
 
 STEPS = 300
 
@@ -20,5 +20,4 @@ MaxwellBoltzmannDistribution(atoms, temperature_K=600)
 with profiled(EMT(), "emt.jsonl") as atoms.calc:
     dynamics = VelocityVerlet(atoms, 5 * units.fs)
     dynamics.attach(Trajectory("emt.traj", "w", atoms), interval=10)
-    recording(atoms.calc).run.attach(dynamics)  # times the observers apart from the integrator
     dynamics.run(STEPS)

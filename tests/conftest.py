@@ -18,6 +18,7 @@ from tests.support import ExactClock, journal_threads, open_files
 
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts import libraries, stand_ins
+from instrumented_calc.capture.places import observed_loop
 from instrumented_calc.capture.run import process_hooks
 from instrumented_calc.capture.run.recorder import Recorder
 from instrumented_calc.capture.settings import Settings
@@ -87,6 +88,7 @@ def _hooks() -> dict[str, object]:
         **_torch_hooks(),
         "Atoms.calc": vars(Atoms)["calc"],
         "timed parts": frozenset(stand_ins._placed),
+        "timed observers": (frozenset(observed_loop._loops), _loops_of_ase()),
         "timed libraries": [
             part
             for call in libraries.LIBRARY_CALLS
@@ -95,6 +97,13 @@ def _hooks() -> dict[str, object]:
         ],
         "Atoms": frozenset(vars(Atoms)) - {"__slotnames__"},  # noted there by Python's copy
     }
+
+
+def _loops_of_ase() -> list[type]:
+    """Return the classes of ASE that call observers and have a class attribute of that name."""
+    module = sys.modules.get("ase.optimize.optimize")
+    classes = [each for each in vars(module).values() if isinstance(each, type)] if module else []
+    return [each for each in classes if "observers" in vars(each)]
 
 
 def _torch_hooks() -> dict[str, object]:

@@ -222,7 +222,9 @@ class Run:
         return self.path
 
     def attach(self, dyn: Any) -> None:
-        """Set the driver of the run and time its observers separately from the integrator.
+        """Set the driver of the run: needed only if it is not one of ASE's, or has its own `call_observers`.
+
+        The drivers of ASE are found without it, and each of their observers is timed.
 
         Args:
             dyn: An ASE MolecularDynamics or Optimizer, before its `run`, or a custom integrator that counts

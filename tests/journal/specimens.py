@@ -179,6 +179,14 @@ def ending(calls: int) -> list[msgspec.Struct]:
             ],
             skipped={"too long": 1},
         ),
+        r.Observers(
+            time_ns=calls * 2 * MS,
+            drivers=1,
+            observers=[
+                r.ObserverTime("write_frame", 15, 2 * MS, "", "md.py", 12),
+                r.ObserverTime("MDLogger", 15, MS, "ase"),
+            ],
+        ),
         r.Finding(rule="host-growth", text="memory grows", time_ns=9, numbers={"kb_per_step": 4.0}),
         r.Notice(kind="mark", text="equilibrated", time_ns=5, details={"at": 3}),
         r.RunEnd("closed", calls * 2 * MS, "2026-01-01T01:00:00Z", r.Counters(calls=calls), "specimen"),

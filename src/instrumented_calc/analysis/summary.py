@@ -14,6 +14,7 @@ from instrumented_calc.analysis.contractions.conversions import ConversionTotals
 from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
 from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.observers import ObserverUse, all_measured, measure_observers
 from instrumented_calc.analysis.places import PlaceTotals, measure_places
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
@@ -155,6 +156,7 @@ class Summary:
     conversions: ConversionTotals | None
     traces: TraceUse | None
     places: PlaceTotals | None
+    observers: list[ObserverUse] | None
     step_functions: StepFunctions | None
     gemms: tuple[Gemm, ...]
     conservation: list[Conservation]
@@ -186,7 +188,8 @@ def summarize(journal: Journal) -> Summary:
     phases = _phases(journal, whole, steady, latency, groups)
     speed = _total_speed([phase.speed for phase in phases])
     traces = measure_traces(journal, latency.median_ns if latency else None)
-    breakdown = break_down(whole, list(journal.phases.values()), groups)
+    known = all_measured(journal)
+    breakdown = break_down(whole, list(journal.phases.values()), groups, observers_known=known)
     evaluations = _evaluations(journal, whole, phases, speed)
     failures = dict(Counter(_outermost_failures(journal)).most_common())
     soundness = assess_soundness(journal, evaluations.calls, failures)
@@ -216,6 +219,7 @@ def summarize(journal: Journal) -> Summary:
         conversions=measure_conversions(journal),
         traces=traces,
         places=measure_places(journal, breakdown),
+        observers=measure_observers(journal, breakdown),
         step_functions=measure_step_functions(journal),
         gemms=measure_gemms(traces),
         conservation=measure_conservation(journal),
@@ -258,7 +262,7 @@ def _phases(
                 wall_ns=edges[1] - edges[0],
                 speed=_speed(selection, phase, edges[1] - edges[0]),
                 latency=latency,
-                breakdown=break_down(selection, [phase], groups),
+                breakdown=break_down(selection, [phase], groups, observers_known=all_measured(journal)),
             )
         )
     return found

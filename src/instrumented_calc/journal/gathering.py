@@ -52,6 +52,7 @@ LISTED: dict[str, type[msgspec.Struct]] = {
     "traces": records.TraceWindow,
     "places": records.Places,
     "step_profiles": records.StepProfiles,
+    "observers": records.Observers,
     "states": records.State,
     "machines": records.Machine,
     "open_calls": records.OpenCall,

@@ -45,6 +45,7 @@ class Journal:
         traces: Trace windows.
         places: Sampled stacks; each record has all samples so far.
         step_profiles: Functions in the profiled steps; each record has all so far.
+        observers: Observers of the drivers; each record has all so far.
         states: Samples of the simulation state.
         machines: Samples of the machine state, every few seconds.
         open_calls: Calls that had not ended, recorded by the journal's thread.
@@ -74,6 +75,7 @@ class Journal:
     traces: tuple[records.TraceWindow, ...] = ()
     places: tuple[records.Places, ...] = ()
     step_profiles: tuple[records.StepProfiles, ...] = ()
+    observers: tuple[records.Observers, ...] = ()
     states: tuple[records.State, ...] = ()
     machines: tuple[records.Machine, ...] = ()
     open_calls: tuple[records.OpenCall, ...] = ()

@@ -17,6 +17,8 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.targets import check_target, parse_target
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.reporting.run.final_summary import closing_text
+from instrumented_calc.reporting.run.report_object import Report
 from instrumented_calc.reporting.run.screen.screen import render_screen
 
 MS = 1_000_000
@@ -194,6 +196,45 @@ def test_functions_and_observers_are_named_in_the_tree(write):  # noqa: F811 - a
     assert any(each.startswith("    my_calc.py:43 ") for each in tree)
     assert any(each.startswith("  observer md.py:7 <module>") for each in tree)
     assert tree[-1] == "~ estimated from samples of the stack"
+
+
+def test_observers_that_were_measured_are_named_with_exact_times(write):  # noqa: F811 - a fixture
+    found = write(
+        records.Observers(
+            time_ns=9,
+            drivers=1,
+            observers=[
+                records.ObserverTime("write_frame", 50, 60 * MS, "", "/home/me/md.py", 12),
+                records.ObserverTime("MDLogger", 100, 20 * MS, "ase"),
+                records.ObserverTime("quick", 100, MS, "", "/home/me/md.py", 30),
+            ],
+        ),
+        records.Call(index=100, start_ns=1000 * MS, wall_ns=8 * MS, step=100, observers_ns=81 * MS),
+    )
+    text = screen(found.path)
+    tree = text.partition("Where the time goes")[2].partition("\n\n")[0].splitlines()
+    rows = [each.split()[:-2] for each in tree if each.split()[0] in {"your", "md.py:12", "MDLogger"}]
+    assert [each[:-1] for each in rows] == [["your", "observers"], ["md.py:12", "write_frame"], ["MDLogger"]]
+    assert line(text, "integrator ").split()[0] == "integrator"
+    assert "~" not in text
+    summary = summarize(found)
+    assert sum(each.share for each in summary.observers) == pytest.approx(81 / 1008)
+    (row,) = [each for each in closing_text(summary).splitlines() if each.startswith("observer ")]
+    assert row == "observer write_frame 6.0 %, MDLogger 2.0 %"
+    full = Report([ReadRun(summary)]).full_text
+    table = full.partition("\nObservers\n")[2].partition("\n\n")[0].splitlines()
+    assert table[1].split() == ["write_frame", "md.py:12", "50", "60.0", "ms", "1.20", "ms", "6.0"]
+    assert len(table) == 4
+
+
+def test_without_observers_the_integrator_has_the_time_alone(write):  # noqa: F811 - a fixture
+    assert "integrator and observers" in screen(write().path)
+    text = screen(write(records.Observers(time_ns=9, drivers=1, observers=[])).path)
+    assert "observers" not in text
+    assert "integrator" in text
+    assert "integrator and observers" in screen(
+        write(records.Observers(time_ns=9, drivers=0, observers=[])).path
+    )
 
 
 def test_several_journals_share_one_screen(journal):

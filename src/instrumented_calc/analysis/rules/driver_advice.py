@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from instrumented_calc.analysis.observers import all_measured
+from instrumented_calc.quantities import percentage, plural
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
@@ -41,7 +45,10 @@ def outside_advice(evidence: Evidence, *, periodic: bool) -> tuple[str, Trial | 
     kinds = {each.phase.kind for each in evidence.summary.phases}
     dense = dense_optimizer(evidence)
     if breakdown is not None and breakdown.of_kind("observers") > breakdown.of_kind("outside"):
-        return "Observers take it: call them less often, or write in a cheaper format.", "without-observers"
+        who = _largest_observer(evidence)
+        return f"{who} it: call them less often, or write in a cheaper format.", "without-observers"
+    if "md" in kinds and all_measured(evidence.summary.journal):  # and observers take less than the rest
+        return "Look at thermostats, constraints and your own code around the steps.", None
     if "md" in kinds:
         what = "Call the observer or writer with this interval less often"
         what = what if periodic else "Look at observers, loggers, thermostats and constraints"
@@ -52,3 +59,15 @@ def outside_advice(evidence: Evidence, *, periodic: bool) -> tuple[str, Trial | 
         remedy = f"{dense} solves a dense problem of all coordinates in each step; LBFGS or FIRE do not."
         return remedy, "other-optimizer"
     return "Look at what happens between calls: copies of structures, files, other calculations.", None
+
+
+def _largest_observer(evidence: Evidence) -> str:
+    """Return who takes the observers' time, as the beginning of a sentence."""
+    found = evidence.summary.observers
+    if not found or found[0].is_sum:
+        return "Observers take"
+    largest = found[0]
+    at = f" ({PurePath(largest.file).name}:{largest.line})" if largest.file else ""
+    calls = plural(largest.calls, "call")
+    share = percentage(largest.share)
+    return f"Observers, above all {largest.name}{at} with {share} of the time in {calls}, take"

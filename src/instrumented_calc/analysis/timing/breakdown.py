@@ -78,7 +78,11 @@ def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:
 
 
 def break_down(
-    selection: Selection, phases: list[Phase], groups: dict[str, str] | None = None
+    selection: Selection,
+    phases: list[Phase],
+    groups: dict[str, str] | None = None,
+    *,
+    observers_known: bool = False,
 ) -> Breakdown | None:
     """Split the wall time of a run or a phase.
 
@@ -89,6 +93,7 @@ def break_down(
         selection: The calls of the run or phase.
         phases: The drivers that requested the calls.
         groups: Groups of the components, by name.
+        observers_known: Whether absent times of observers mean that there was none to call.
 
     Returns:
         The breakdown, or None if there are no calls.
@@ -99,7 +104,7 @@ def break_down(
     wall, calculator, spent, estimated = measured
     groups = groups or {}
     inside = _calculator_parts(selection, calculator, spent, groups)
-    outside = _outside_parts(selection, wall - calculator, phases)
+    outside = _outside_parts(selection, wall - calculator, phases, observers_known=observers_known)
     concurrency = max(spent / calculator, 1.0) if calculator else 1.0
     apart = {"energy", "forces", FORCES_AND_STRESS}
     one_pass = bool(groups) and not apart & set(groups.values())
@@ -163,13 +168,15 @@ def _unsplit_time(selection: Selection) -> int:
     return int(calls.wall_ns[alone].sum(dtype=np.int64)) + thinned
 
 
-def _outside_parts(selection: Selection, outside: int, phases: list[Phase]) -> list[Share]:
+def _outside_parts(
+    selection: Selection, outside: int, phases: list[Phase], *, observers_known: bool
+) -> list[Share]:
     own = selection.growth("self_ns")
     observers = _observer_time(selection)
     profiler = min(own or 0, outside)
     watching = min(observers or 0, outside - profiler)
     name = _driver_name(phases)
-    if observers is None and phases:
+    if observers is None and phases and not observers_known:
         name += " and observers"
     parts = [] if observers is None else [Share("observers", "observers", watching)]
     parts.append(Share(name, "outside", outside - profiler - watching))

@@ -25,9 +25,12 @@ class Phases:
     Args:
         on_new: Receives the record of each driver that was not known yet.
         on_repeated_step: Called when a step takes another call.
+
+    Attributes:
+        on_driver: Called with each driver that was not known yet.
     """
 
-    __slots__ = ("_given", "_lock", "_numbers", "_on_new", "_on_repeated_step", "_seen")
+    __slots__ = ("_given", "_lock", "_numbers", "_on_new", "_on_repeated_step", "_seen", "on_driver")
 
     def __init__(self, on_new: Callable[[Phase], None], *, on_repeated_step: Callable[[], None]) -> None:
         self._on_new = on_new
@@ -36,6 +39,7 @@ class Phases:
         self._seen: list[tuple[weakref.ref[Any], int]] = []
         self._numbers = itertools.count(1)
         self._given: weakref.ref[Any] | None = None
+        self.on_driver: Callable[[Any], object] = _ignore
 
     def follow(self, driver: Any) -> None:
         """Set the driver that the user named, if none is found on the stack."""
@@ -68,5 +72,10 @@ class Phases:
                 self._seen.append((weakref.ref(found), number))
                 if number <= DESCRIBED_LIMIT:
                     self._on_new(Phase(phase=number, index=index, **describe(found)))
+                self.on_driver(found)
             watch.follow(found, number)
         return found
+
+
+def _ignore(_: Any) -> None:
+    pass

@@ -13,6 +13,7 @@ from instrumented_calc.journal.records import (
     Contractions,
     Conversions,
     Fields,
+    Observers,
     Places,
     ProductTimes,
     RunEnd,
@@ -30,6 +31,7 @@ NEVER_LEFT_OUT = (
     ProductTimes,
     Places,
     StepProfiles,
+    Observers,
 )
 LEAST_ROOM = 2_000  # bytes
 MARK, NOT_FINITE = "mark", "not-finite"  # kinds with a share of their own

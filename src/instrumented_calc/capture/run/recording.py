@@ -17,6 +17,7 @@ from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 from instrumented_calc.capture.environment.debugging_aids import debugging_aids
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.parts.libraries import TimedLibraries
+from instrumented_calc.capture.places.observer_times import ObserverTimes
 from instrumented_calc.capture.places.stack_samples import StackSamples
 from instrumented_calc.capture.places.step_profiling import StepProfiling
 from instrumented_calc.capture.probes.garbage import GarbageProbe
@@ -86,6 +87,7 @@ class Recording:
         writer: Writes the journal.
         windows: The trace windows.
         step_profiling: The step profiles.
+        observers: Times the drivers' observers.
         notices: The run's notices.
 
     Raises:
@@ -137,6 +139,9 @@ class Recording:
                 budget=settings.overhead_budget,
                 direct=writer.direct,
             )
+            self.observers = ObserverTimes(self.maker, clock, self._origin)
+            self._listeners.append(self.observers)
+            self.maker.phases.on_driver = self.observers.follow
             if driver is not None:
                 self.maker.phases.follow(driver)
             self.windows = Windows(
@@ -263,7 +268,7 @@ class Recording:
         self._append_places(now)
 
     def _append_places(self, now: int, *, last: bool = False) -> None:
-        for source in (self._stack_samples, self.step_profiling):
+        for source in (self._stack_samples, self.step_profiling, self.observers):
             record = source.record(now, last=last)
             if record is not None:
                 self._append(record)

@@ -34,6 +34,8 @@ from instrumented_calc.journal.records.operations import ProductTimes as Product
 from instrumented_calc.journal.records.operations import TracedOperation as TracedOperation
 from instrumented_calc.journal.records.operations import TraceWindow as TraceWindow
 from instrumented_calc.journal.records.places import CodeLine as CodeLine
+from instrumented_calc.journal.records.places import Observers as Observers
+from instrumented_calc.journal.records.places import ObserverTime as ObserverTime
 from instrumented_calc.journal.records.places import Places as Places
 from instrumented_calc.journal.records.places import ProfiledFunction as ProfiledFunction
 from instrumented_calc.journal.records.places import SampledStack as SampledStack

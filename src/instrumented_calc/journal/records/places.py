@@ -62,6 +62,30 @@ class Places(Struct, tag="places", tag_field="event"):
     stacks: Annotated[list[SampledStack], meta("Their stacks, those with the most time first")]
 
 
+class ObserverTime(Struct, omit_defaults=True):
+    """One observer of a driver, such as an attached function, a logger or a trajectory writer."""
+
+    observer: Annotated[str, meta("Its name; `*other*`: summed beyond the limit")]
+    calls: Annotated[Natural, meta("Calls", "1", "cumulative")]
+    ns: Annotated[Natural, meta("Time in it, without calculations and other observers", "ns", "cumulative")]
+    package: Annotated[str, meta("Library it belongs to; empty: the user's own code")] = ""
+    file: Annotated[str, meta("Source file of user code")] = ""
+    line: Annotated[Natural, meta("First line of the function")] = 0
+
+
+class Observers(Struct, tag="observers", tag_field="event"):
+    """The observers of the run's drivers so far, measured in the loop in which ASE calls them.
+
+    Cumulative: the last record has all. Exact, from the step on at which the driver was found.
+    """
+
+    time_ns: Annotated[Natural, meta("When", "ns")]
+    drivers: Annotated[
+        Natural, meta("Drivers whose observers are all measured; others call theirs in another way", "1")
+    ]
+    observers: Annotated[list[ObserverTime], meta("Those with the most time first")]
+
+
 class ProfiledFunction(Struct, omit_defaults=True):
     """One function in one part of the profiled steps."""
 

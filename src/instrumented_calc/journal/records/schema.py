@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, Slice
 from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, TraceWindow
-from instrumented_calc.journal.records.places import Places, StepProfiles
+from instrumented_calc.journal.records.places import Observers, Places, StepProfiles
 from instrumented_calc.journal.records.readings import Machine, State
 from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
 from instrumented_calc.journal.records.values import meta
@@ -47,6 +47,7 @@ Record: TypeAlias = (
     | TraceWindow
     | Places
     | StepProfiles
+    | Observers
     | State
     | Machine
     | Finding
@@ -73,6 +74,7 @@ RECORDS: tuple[type[Struct], ...] = (
     TraceWindow,
     Places,
     StepProfiles,
+    Observers,
     State,
     Machine,
     Finding,

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.run import identity, summary_rows
+from instrumented_calc.reporting.run.observers import observers_words
 from instrumented_calc.reporting.run.places import largest_place
 from instrumented_calc.reporting.run.programs import program_words
 from instrumented_calc.reporting.run.summary_layout import fitting, labelled
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MOST_LINES = 18
 SOUND_LINES = 8
 # Rows that a summary can do without, the least important first.
-SPARE = ("where", "slowest", "start", "memory", "physics", "program")
+SPARE = ("where", "slowest", "start", "observer", "memory", "physics", "program")
 
 
 def closing_summary(path: Path) -> str:
@@ -79,6 +80,8 @@ def _rows(
     if drawn is not None:
         yield "time", drawn.bar
         yield "", drawn.legend
+    if observers := observers_words(summary.observers):
+        yield "observer", fitting(observers)
     yield from summary_rows.waiting(findings)
     if place := largest_place(summary):
         yield "where", fitting((place,))

@@ -87,6 +87,7 @@ def _journal(summary: Summary) -> dict[str, Any]:
         "counts": summary.counts,
         "traces": journal.traces,
         "places": summary.places,
+        "observers": summary.observers,
         "step_functions": summary.step_functions,
         "contractions": _contractions(summary.contractions),
         "gemms": summary.gemms,

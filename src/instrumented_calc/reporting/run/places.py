@@ -27,6 +27,7 @@ LEAST_DETAIL = 0.2  # of the share of its place
 LARGE_SHARE = 0.1
 ENOUGH_SAMPLES = 50
 REST = "calculator, rest"
+SUMMED = "summed small shares"
 NAMES = {OBSERVERS: "observers", BETWEEN: "between calls, not seen where", RECORDER: "profiler"}
 
 
@@ -85,7 +86,7 @@ def part_name(part: str, component: str, journal: Journal) -> str:
 def place_name(place: SampledPlace) -> str:
     """Return the name of a function, with its library and the user's function that calls it."""
     if not place.function:
-        return "summed small shares"
+        return SUMMED
     name = _with_package(place.function, place.package)
     return identity.one_line(f"{name}, called in {place.caller}" if place.caller else name)
 

@@ -27,6 +27,7 @@ from instrumented_calc.reporting.run.conversions import conversions_section
 from instrumented_calc.reporting.run.damage import damage_lines
 from instrumented_calc.reporting.run.ending import ending_words, stalls_section
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
+from instrumented_calc.reporting.run.observers import observers_section
 from instrumented_calc.reporting.run.places import places_section
 from instrumented_calc.reporting.run.programs import program_facts
 from instrumented_calc.reporting.run.speed_cells import ns_per_day_cell, steps_cell
@@ -60,6 +61,7 @@ def sections_of(summary: Summary) -> list[Section]:
         _lanes(summary.lanes),
         _systems(summary),
         _breakdown(summary.breakdown, summary.phases, summary.spread, summary.lanes),
+        observers_section(summary),
         places_section(summary),
         contractions_section(summary.contractions, summary.gemms),
         conversions_section(summary.conversions),

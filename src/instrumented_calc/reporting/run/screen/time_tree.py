@@ -8,6 +8,7 @@ from instrumented_calc.journal.vocabulary import CALCULATOR, OBSERVERS, RECORDER
 from instrumented_calc.plain_text import plain
 from instrumented_calc.quantities import figures, percents, plural, time_unit
 from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.observers import located_name
 from instrumented_calc.reporting.run.places import place_name
 from instrumented_calc.reporting.run.source_location import location
 from instrumented_calc.reporting.run.time_bar import INSIDE, NAMES
@@ -24,6 +25,7 @@ LEAST_SHARE = 0.01
 # A function is a row if its share is surely larger than this.
 LEAST_PLACE = 0.05
 PLACES_SHOWN = 2  # of each part
+OBSERVERS_SHOWN = 6
 SHORTEST_BAR = 14
 
 
@@ -74,7 +76,18 @@ def _rows(summary: Summary, breakdown: Breakdown, calculator: str) -> Iterator[_
     for part in parts:
         if part.kind not in INSIDE and (part.wall_ns or part.kind == "outside"):
             yield _row(0, NAMES.get(part.name, part.name), part, breakdown, shown)
-            yield from _places(summary, part, 1)
+            if part.kind == OBSERVERS and summary.observers:
+                yield from _observers(summary, breakdown)
+            else:
+                yield from _places(summary, part, 1)
+
+
+def _observers(summary: Summary, breakdown: Breakdown) -> Iterator[_Branch]:
+    """Yield the observers that take much of the wall time."""
+    large = [each for each in summary.observers or () if each.share >= LEAST_SHARE]
+    for each in large[:OBSERVERS_SHOWN]:
+        time, percent = round(each.share * breakdown.wall_ns), f"{100 * each.share:.1f}"
+        yield _Branch(1, located_name(each, summary.journal), each.share, time, percent)
 
 
 def _inside(
