@@ -17,6 +17,7 @@ from instrumented_calc.analysis.soundness import (
     non_finite,
     stale,
     temperature,
+    time_step,
     training_mode,
     volume,
 )
@@ -77,6 +78,12 @@ RULES = (
         training_mode.check_training,
         "Call eval() on the model before the first calculation.",
         "Calculate one geometry twice: the energies must be equal.",
+    ),
+    _rule(
+        time_step.NAME,
+        time_step.check_time_step,
+        "If femtoseconds were meant, multiply the time step by ase.units.fs.",
+        "The report's first lines state the time step in fs.",
     ),
     _rule(
         force_work.NAME,

@@ -17,6 +17,7 @@ from instrumented_calc.analysis.soundness.momentum import check_momentum
 from instrumented_calc.analysis.soundness.non_finite import check_finite
 from instrumented_calc.analysis.soundness.stale import check_stale
 from instrumented_calc.analysis.soundness.temperature import check_temperature
+from instrumented_calc.analysis.soundness.time_step import check_time_step
 from instrumented_calc.analysis.soundness.training_mode import check_training
 from instrumented_calc.analysis.soundness.volume import check_volume
 
@@ -29,6 +30,7 @@ CHECKS = (
     check_frozen,
     check_stale,
     check_training,
+    check_time_step,
     check_force_work,
     check_drift,
     check_temperature,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ FLUCTUATIONS = 3.0  # times the scatter around the line
 # A jump is a step that changes the energy by more than the kinetic energy and by many fluctuations. An
 # integrator does not fluctuate that much: velocity Verlet at its stability limit does by a quarter of it.
 STRAYED, STRAYED_FLUCTUATIONS = 1.0, 10.0
+FEWEST_BESIDE = 3  # samples on each side of a step that stays
 
 
 def check_drift(evidence: PhysicsEvidence) -> Check:
@@ -84,6 +85,14 @@ def _judged(track: Track) -> Check | None:
         "kinetic_mev_per_atom": start,
         "ps": float(times[-1] - times[0]),
     }
+    step = _step(values)
+    if step is not None and abs(step.height) > max(RUINED * start, STRAYED_FLUCTUATIONS * step.scatter):
+        since = track.since(int(places[step.place]))
+        text = (
+            f"The energy is not conserved: it jumped by {figures(step.height, signed=True)} meV per atom,"
+            f" {figures(abs(step.height) / start)} times the kinetic energy at the start, at {since.words}"
+        )
+        return Check(NAME, "flagged", text, numbers | {"step_mev_per_atom": step.height}, len(values), since)
     significant = drift.low * drift.high > 0 and abs(change) > FLUCTUATIONS * scatter
     ruins = abs(change) > RUINED * start or (abs(drift.value) > RATE and abs(change) > MATTERS * start)
     jumped = abs(strayed[worst]) > max(STRAYED * start, STRAYED_FLUCTUATIONS * scatter)
@@ -102,12 +111,36 @@ def _judged(track: Track) -> Check | None:
         " (the model predicts forces directly, not as the gradient of its energy)" if track.direct else ""
     )
     most = max(abs(total), abs(strayed[worst])) / start
-    how = rate if significant else f"{figures(total, signed=True)} meV per atom in all"
+    how = rate if significant and ruins else f"{figures(total, signed=True)} meV per atom in all"
     text = (
         f"The energy is not conserved: {how}, up to {figures(most)} times the kinetic energy at the start;"
         f" beyond a quarter of it since {since.words}{direct}"
     )
     return Check(NAME, "flagged", text, numbers, len(values), since)
+
+
+class _Step(NamedTuple):
+    """The largest change between two successive samples.
+
+    Attributes:
+        place: The first sample after it.
+        height: Median after it minus median before it.
+        scatter: Standard deviation within both sides, robust.
+    """
+
+    place: int
+    height: float
+    scatter: float
+
+
+def _step(values: np.ndarray) -> _Step | None:
+    place = int(abs(np.diff(values)).argmax()) + 1
+    before, after = values[:place], values[place:]
+    if min(len(before), len(after)) < FEWEST_BESIDE:
+        return None
+    middle = float(np.median(before)), float(np.median(after))
+    rest = np.concatenate([before - middle[0], after - middle[1]])
+    return _Step(place, middle[1] - middle[0], 1.4826 * float(np.median(abs(rest))))
 
 
 def _at_start(kinetic: np.ndarray) -> float:

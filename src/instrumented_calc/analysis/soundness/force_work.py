@@ -81,7 +81,8 @@ def _judged(track: Track) -> Check | None:
     if share < VISIBLE and not unbalanced:
         text = f"forces are the gradient of the energy within {100 * share:.1g} %, in {pairs}"
         return Check(NAME, "clear", text, numbers, len(work))
-    if share > VISIBLE and _typical(abs(work + ratio * change), work) < VISIBLE:
+    another = share > VISIBLE and abs(ratio - 1) > VISIBLE  # unit
+    if another and _typical(abs(work + ratio * change), work) < VISIBLE:
         reason = next(
             (f" ({each}?)" for unit, each in UNITS.items() if abs(ratio / unit - 1) < SAME_UNIT), ""
         )
