@@ -27,7 +27,11 @@ LINES = [
 ]
 
 
-def sampled(stacks, *, time_ns=5, unseen=0):
+NAMES = ["calculate", "strain", "energy", "only_wraps", "wrapped", "dumps", "get_forces", "main"]
+LIBRARY, OWN = {"dumps": ("json",), "get_forces": ("ase",)}, ("", "/home/me/my_calc.py", 7)
+
+
+def sampled(stacks, *, time_ns=5, unseen=0, lines=LINES):
     """Return a record of samples, each of 100 ms."""
     made = [
         SampledStack(part, number, number * 100 * MS, component, places, inside)
@@ -36,7 +40,7 @@ def sampled(stacks, *, time_ns=5, unseen=0):
     if unseen:
         made.append(SampledStack("calculator", unseen, unseen * 100 * MS, "*not seen*"))
     samples = sum(each.samples for each in made)
-    return Places(time_ns, samples, samples * 100 * MS, samples * (100.0 * MS) ** 2, LINES, made)
+    return Places(time_ns, samples, samples * 100 * MS, samples * (100.0 * MS) ** 2, lines, made)
 
 
 @pytest.fixture
@@ -124,6 +128,31 @@ def test_a_component_has_the_line_of_the_calculator_that_calls_it(write):
         "/home/me/my_calc.py",
         43,
     )
+
+
+def test_functions_of_the_users_are_summed_with_all_that_they_call(write):
+    def stack(component, names, inside, number):
+        return "calculator", component, [NAMES.index(each) for each in names], inside, number
+
+    stacks = [
+        stack("", ["strain", "calculate", "get_forces", "main"], 2, 10),
+        stack("", ["dumps", "strain", "calculate", "get_forces", "main"], 3, 20),
+        stack("graph", ["dumps", "strain", "calculate", "get_forces", "main"], 1, 50),
+        stack("graph", ["dumps", "energy", "strain", "calculate", "get_forces", "main"], 1, 10),
+        stack("graph", ["dumps", "energy", "calculate", "get_forces", "main"], 1, 40),
+        stack("", ["wrapped", "only_wraps", "calculate", "get_forces", "main"], 3, 20),
+        stack("", ["dumps", "wrapped", "wrapped", "only_wraps", "calculate", "get_forces", "main"], 5, 10),
+        stack("", ["calculate", "get_forces", "main"], 1, 40),
+    ]
+    found = places_of(
+        write(sampled(stacks, lines=[CodeLine(each, *LIBRARY.get(each, OWN)) for each in NAMES]))
+    )
+    shares = {each.function: each.estimate.share * 998 for each in found.own}  # ms of 1 s
+    assert shares == pytest.approx(
+        {"strain": 500 * 0.3 + 300 * 0.6, "wrapped": 500 * 0.3, "energy": 300 * 0.5}, rel=0.01
+    )
+    assert [*shares] == ["strain", *sorted(["wrapped", "energy"], key=shares.get, reverse=True)]
+    assert all(each.estimate.low < each.estimate.share < each.estimate.high for each in found.own)
 
 
 def test_samples_that_saw_no_place_are_counted_apart(write):

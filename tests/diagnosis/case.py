@@ -51,6 +51,7 @@ class Case:
         also: Other rules that are right answers as well.
         places: Words of a function, part or ending that are right answers where a report names it.
         twin: Whether the script also runs without its fault.
+        true_costs: Rules whose findings on the healthy run are right: it is sound, but not quick.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Case:
     also: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     twin: bool = True
+    true_costs: tuple[str, ...] = ()
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tests.diagnosis.bench import Outcome
 
+    from instrumented_calc.analysis.rules.finding import RuleFinding
+
 SOUNDNESS = {rule.name for rule in soundness.RULES}
 SAVING_ERROR = 0.25
 
@@ -45,7 +47,14 @@ class Scored:
     @property
     def accused(self) -> str:
         """The false findings on the healthy run."""
-        return ", ".join(each.rule for each in self.healthy.alarms) if self.healthy else ""
+        return ", ".join(each.rule for each in self.false_alarms)
+
+    @property
+    def false_alarms(self) -> list[RuleFinding]:
+        """The findings on the healthy run that are none of its true costs."""
+        if self.healthy is None:
+            return []
+        return [each for each in self.healthy.alarms if each.rule not in self.healthy.case.true_costs]
 
     @property
     def saving(self) -> tuple[float, float] | None:
@@ -70,8 +79,7 @@ def line(scored: Scored) -> str:
         notes.append(f"wanted {', '.join([*scored.planted.case.answers, *scored.planted.case.places])}")
         notes.append(f"got {', '.join(each.rule for each in scored.planted.flagged) or 'nothing'}")
         notes.append(f"places {', '.join(scored.planted.large_places[:3]) or 'none'}")
-    if scored.healthy is not None:
-        notes += [f"false: {each.rule}: {each.headline}" for each in scored.healthy.alarms]
+    notes += [f"false: {each.rule}: {each.headline}" for each in scored.false_alarms]
     return f"{scored.name:48} {scored.verdict:7} {words:>9}  {'; '.join(notes)}".rstrip()
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NORMAL_95 = 1.96  # quantile of the normal distribution: 95 % lie within
 REST = "*rest*"  # of the calculator
+ONLY_CALLS = 0.95  # part of a function's time in one other function of the user's: it does nothing itself
 # Strata of the parts of a breakdown by their kind; each component is one of its own.
 _BREAKDOWN_STRATA = {"calculator": REST, "observers": OBSERVERS, "outside": OUTSIDE, "profiler": RECORDER}
 
@@ -111,6 +112,23 @@ class PartPlaces:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFunction:
+    """A function of the user's, with everything that it calls.
+
+    Attributes:
+        function: Its name.
+        file: File of the user's code.
+        line: The line there that was seen most often.
+        estimate: Its share.
+    """
+
+    function: str
+    file: str
+    line: int
+    estimate: ShareEstimate
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceTotals:
     """All sampled stacks of a run.
 
@@ -118,11 +136,14 @@ class PlaceTotals:
         samples: Number of samples.
         unseen: How many of them show no place: it had ended before the stack could be read.
         parts: Parts of the run, largest first.
+        own: The user's functions that call several things, with all of these, largest first. Neither those
+            that are called first, such as `calculate`, nor those that only call another one.
     """
 
     samples: int
     unseen: int
     parts: tuple[PartPlaces, ...]
+    own: tuple[OwnFunction, ...] = ()
 
 
 def newest_places(journal: Journal) -> Places | None:
@@ -155,9 +176,37 @@ def measure_places(journal: Journal, breakdown: Breakdown | None) -> PlaceTotals
         for (part, component), stacks in by_part.items()
     ]
     unseen = found.samples - sum(stack.samples for stack in seen)
-    return PlaceTotals(
-        found.samples, max(unseen, 0), tuple(sorted(parts, key=lambda each: -each.estimate.share))
-    )
+    ranked = tuple(sorted(parts, key=lambda each: -each.estimate.share))
+    return PlaceTotals(found.samples, max(unseen, 0), ranked, _own_functions(seen, found.lines, strata))
+
+
+def _own_functions(
+    stacks: list[SampledStack], lines: list[CodeLine], strata: Strata
+) -> tuple[OwnFunction, ...]:
+    """Return the user's functions inside the calculator and the observers, each with all that it calls."""
+    within: dict[tuple[str, str], list[SampledStack]] = defaultdict(list)
+    seen_at: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    only_call: dict[tuple[str, str], Counter[tuple[str, str] | None]] = defaultdict(Counter)
+    for stack in stacks:
+        if stack.part not in {CALCULATOR, OBSERVERS}:
+            continue
+        inside, around = _inside_and_around(stack, lines)
+        called = None
+        own = [line for line in (*inside, *around) if not line.package]
+        for line in own[:-1]:  # the last one is called first: all of it is the part itself
+            name = line.function, line.file
+            if within[name] and within[name][-1] is stack:
+                continue  # recursive
+            within[name].append(stack)
+            seen_at[name][line.line] += stack.ns
+            only_call[name][called] += stack.ns
+            called = name
+    found = [
+        OwnFunction(*name, seen_at[name].most_common(1)[0][0], strata.estimate_of_several(within[name]))
+        for name, calls in only_call.items()
+        if max((ns for callee, ns in calls.items() if callee), default=0) < ONLY_CALLS * sum(calls.values())
+    ]
+    return tuple(sorted(found, key=lambda each: -each.estimate.share))
 
 
 class Strata:
@@ -201,6 +250,19 @@ class Strata:
         known = self._times[stratum] / self._wall
         low, high = wilson_interval(min(inside, 1.0), self._equal_samples * max(self._samples[stratum], 1))
         return ShareEstimate(samples, known * inside, known * low, known * high)
+
+    def estimate_of_several(self, stacks: list[SampledStack]) -> ShareEstimate:
+        """Return the share of stacks of several strata: the sum of those of each, and of their limits."""
+        by_stratum: dict[str, list[SampledStack]] = defaultdict(list)
+        for stack in stacks:
+            by_stratum[self._of(stack)].append(stack)
+        found = [self.estimate(some) for some in by_stratum.values()]
+        return ShareEstimate(
+            sum(each.samples for each in found),
+            sum(each.share for each in found),
+            sum(each.low for each in found),
+            sum(each.high for each in found),
+        )
 
     def estimate_of_part(self, stacks: list[SampledStack]) -> ShareEstimate:
         """Return the share of all stacks of a part: exact if it is a stratum of its own."""

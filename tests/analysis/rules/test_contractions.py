@@ -120,6 +120,14 @@ def test_a_storm_is_one_on_a_busy_machine_and_in_torch_too(make, found):
         assert (finding.verdict, finding.severity) == ("flagged", "cost")
 
 
+def test_a_batch_also_saves_the_code_around_each_contraction_in_proportion_to_its_time(make, found):
+    batched = 1 - 1 / 5.2
+    for library, around in (("numpy", 0.77), ("torch", 0.22)):
+        storm = contracted(SMALL, 100 * 400, 100 * 400 * US, library=library)
+        finding = found(make(100).also(recorded(storm)), "tiny-contraction-storm")
+        assert finding.saving_share == pytest.approx(40 * batched * (1 + around) / 212.5, rel=0.01)
+
+
 def test_some_hundred_small_contractions_are_worth_knowing(make, found):
     some = contracted(SMALL, 100 * 200, 100 * 200 * 5 * US)
     finding = found(make(100).also(recorded(some)), "tiny-contraction-storm")

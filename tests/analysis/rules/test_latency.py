@@ -139,6 +139,15 @@ def test_a_neighbour_list_that_is_rebuilt_at_intervals_explains_them(make, found
     assert found(run, "periodic-calls").follows_from == "neighbour-list"
 
 
+def test_a_neighbour_list_with_a_skin_is_rebuilt_by_design(make, found):
+    rows = range(7, 600, 10)
+    run = make(600, groups={"list": "neighbours"}).every("wall_ns", lambda _: 5 * MS, rows)
+    run.every("components", lambda each: {"list": (3 if each in rows else 0) * MS})
+    finding = found(run, "periodic-calls")
+    assert (finding.verdict, finding.severity, finding.saving_share) == ("flagged", "info", None)
+    assert "skin" in finding.remedy
+
+
 def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
     run = make(300).every("wall_ns", lambda _: 4000 * MS, [150])
     finding = found(run, "long-calls")

@@ -27,6 +27,15 @@ def test_a_leak_is_reported_with_its_rate_and_the_way_to_the_limit(make, found):
     assert found(make(2000), "host-growth").verdict == STARVED
 
 
+def test_memory_that_a_relaxation_keeps_ends_no_run(make, found):
+    relaxed = held(
+        make(2000, kind="optimizer"), lambda each: 200_000 * each
+    )  # the limit is 77,000 steps away
+    assert found(relaxed, "host-growth").severity == "info"
+    soon = held(make(2000, Environment(memory_bytes=10**9), kind="optimizer"), lambda each: 200_000 * each)
+    assert found(soon, "host-growth").severity == "wrong"
+
+
 def test_the_limit_of_the_cgroup_counts(make, found):
     environment = Environment(memory_bytes=10**12, cgroup_memory_bytes=10**9)
     finding = found(held(make(2000, environment), lambda each: 4000 * each), "host-growth")

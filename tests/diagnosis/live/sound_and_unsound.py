@@ -27,8 +27,9 @@ def _script(simulate: Callable[[], None]) -> Callable[[random.Random, bool], Non
 for _name, (_simulate, _rules) in RUINED.items():
     _answers = {"also": _rules[1:], "twin": False, **LIVE}
     case(_name.replace("_", "-"), _rules[0], **_answers)(_script(_simulate))
+TWICE = dict.fromkeys(("a_band", "an_expanding_crystal"), ("evaluations-per-step",))  # sound, but not quick
 for _name, _simulate in HEALTHY.items():
-    case(_name.replace("_", "-"), **LIVE)(_script(_simulate))
+    case(_name.replace("_", "-"), true_costs=TWICE.get(_name, ()), **LIVE)(_script(_simulate))
 
 
 class StaleNeighbours(Pairs):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.contractions.gemms import measure_gemms
-from instrumented_calc.analysis.contractions.rewritings import AROUND_NUMPY_NS
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.einsum_rewriting import batched
@@ -37,8 +36,10 @@ SMALL_MACS, TINY_NS = 21_504, 20_000.0
 # Measured with numpy 2.4 on one thread of one machine.
 BATCHED_MACS = (256, 4_320, 21_504, 134_784)
 BATCHED_GAIN = (17.5, 5.2, 1.3, 1.0)
-# Time of the library's own Python code around each einsum, which is not in its time. torch: 1 to 2 us.
-AROUND_NS = {"numpy": AROUND_NUMPY_NS, "torch": 1_500.0}
+# The library's own Python code around each einsum, which is not in its time, as a share of the time of the
+# smallest contractions: both are longer on a slow machine. Measured on one: 1.08 to 1.41 us with numpy 2.4,
+# 2.6 to 12.0 us with torch 2.15 (thread CPU time, the best of 150 rounds).
+AROUND = {"numpy": 0.77, "torch": 0.22}
 UNMEASURED = (
     "`instrumented-calc report --measure` on the machine of the run shows whether other code is faster."
 )
@@ -146,8 +147,9 @@ def _storm(evidence: Evidence, small: Sequence[ContractionUse]) -> Observation:
     calls = evidence.summary.evaluations.calls
     number = sum(row.calls for row in small)
     spent = sum(row.ns or 0.0 for row in small)
-    saving = sum(_batching_saves(each) for row in small for each in row.signatures)
-    around = sum(AROUND_NS[row.library] * row.calls for row in small)
+    saved = [(row, sum(_batching_saves(each) for each in row.signatures)) for row in small]
+    saving = sum(ns for _, ns in saved)
+    around = sum(AROUND[row.library] * ns for row, ns in saved)
     longest = max(small, key=lambda row: row.ns or 0.0)
     operands = ", ".join(longest.signatures[0].operands) if longest.signatures else ""
     numbers = {

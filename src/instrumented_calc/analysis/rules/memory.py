@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
@@ -27,6 +27,8 @@ ARRIVED, FEWEST_ARRIVALS = 0.9, 5
 WORTH_GROWTH = 10e6
 # Reserved over allocated memory; ignored below 512 MB. Uncalibrated.
 FRAGMENTED, WORTH_BYTES = 2.0, 512e6
+# A relaxation takes at most some thousand steps: growth that reaches the limit later ends none.
+LONGEST_RELAXATION = 10_000
 LONGER = Need("calls", "calls in at least 10 s", 2000)
 
 HOST_GROWTH = "host-growth"
@@ -59,7 +61,13 @@ def host_growth_of(findings: Iterable[RuleFinding], per: str) -> HostGrowth | No
 
 def host_growth(evidence: Evidence) -> Observation:
     """The process's memory grows without levelling off."""
-    return _growing(evidence.host, "host memory")
+    found, memory = _growing(evidence.host, "host memory"), evidence.host
+    phases = evidence.summary.phases
+    relaxes = len(phases) == 1 and phases[0].phase.kind == "optimizer"
+    if found.flagged and relaxes and memory is not None and (memory.left or 0.0) > LONGEST_RELAXATION:
+        remedy = "Nothing to fix: a relaxation ends long before. Some optimizers (GPMin) keep all steps."
+        return replace(found, severity="info", remedy=remedy)
+    return found
 
 
 def device_growth(evidence: Evidence) -> Observation:

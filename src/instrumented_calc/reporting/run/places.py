@@ -15,11 +15,17 @@ from instrumented_calc.reporting.run.step_functions import function_blocks, why_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from instrumented_calc.analysis.places import PartPlaces, PlaceDetail, SampledPlace, ShareEstimate
+    from instrumented_calc.analysis.places import (
+        OwnFunction,
+        PartPlaces,
+        PlaceDetail,
+        SampledPlace,
+        ShareEstimate,
+    )
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.journal.reader import Journal
 
-LEAST_SHARE = 0.01
+LEAST_SHARE, LEAST_OWN = 0.01, 0.05
 PLACES_SHOWN = 8  # of each part
 DETAILS_SHOWN = 3  # of each place
 LEAST_DETAIL = 0.2  # of the share of its place
@@ -49,7 +55,15 @@ def places_section(summary: Summary) -> Section | None:
         remarks.append(f"In {plural(found.unseen, 'sample')} the place was too short to be seen.")
     remarks += why_none(summary.step_functions)
     table = Table(headings, tuple(rows))
-    return Section("Where in the code", (table, Paragraph(tuple(remarks)), *functions))
+    own = tuple(_own_row(each, summary) for each in found.own if each.estimate.share >= LEAST_OWN)
+    whole = Table(("your functions with all they call", *headings[1:]), own[:PLACES_SHOWN])
+    tables = (table, whole) if own else (table,)
+    return Section("Where in the code", (*tables, Paragraph(tuple(remarks)), *functions))
+
+
+def _own_row(own: OwnFunction, summary: Summary) -> tuple[str, ...]:
+    at = location(own.file, own.line, summary.journal)
+    return _row(identity.one_line(own.function), at, own.estimate)
 
 
 def _part_rows(part: PartPlaces, summary: Summary) -> Iterator[tuple[str, ...]]:
