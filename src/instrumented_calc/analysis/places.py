@@ -25,7 +25,7 @@ from instrumented_calc.journal.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from instrumented_calc.analysis.timing.breakdown import Breakdown
+    from instrumented_calc.analysis.timing.time_shares import Breakdown
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import CodeLine, Places, SampledStack
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+from instrumented_calc.journal.records import Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from instrumented_calc.journal.reader import Journal
-    from instrumented_calc.journal.records import Machine, OpenCall
+    from instrumented_calc.journal.records import Machine, OpenCall, RunEnd
 
 How = Literal["ended", "failed", "running", "killed", "pool", "unknown"]
 Kind = Literal["memory", "oom kill", "descriptors", "disk", "time limit", "clock"]
@@ -72,74 +74,116 @@ class Ending:
     causes: tuple[Cause, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class LastSigns:
+    """The last evidence of a run.
+
+    Attributes:
+        end: Its `run_end`, if it was written.
+        running: Whether its process is running; None if unknown.
+        started: UTC time of the start, ISO 8601; empty if unknown.
+        parent_run_id: Run of the process that forked or pickled this one, if there is one.
+        environment: Its machine.
+        machines: Readings of the machine, oldest first.
+        last_call: The newest call that had ended.
+        step: Last known step of the driver.
+        failure: Exception that left the newest call.
+        open_call: Last report of a call that has not ended.
+        time_ns: Time of the newest record, on the run's clock.
+        rss_bytes: Resident memory at the newest sample of a call.
+    """
+
+    end: RunEnd | None
+    running: bool | None
+    started: str = ""
+    parent_run_id: str | None = None
+    environment: Environment = field(default_factory=Environment)
+    machines: Sequence[Machine] = ()
+    last_call: int | None = None
+    step: int | None = None
+    failure: str | None = None
+    open_call: OpenCall | None = None
+    time_ns: int | None = None
+    rss_bytes: int | None = None
+
+
 def how_it_ended(journal: Journal) -> Ending:
     """Return how a run ended.
 
     Args:
         journal: The run's journal, complete or truncated.
     """
-    last_call, step = _newest(journal)
-    end = journal.end
+    return ending_after(_last_signs(journal))
+
+
+def ending_after(signs: LastSigns) -> Ending:
+    """Return how a run ended, according to its last evidence."""
+    end = signs.end
     if end is not None:
-        failure = end.failure or (_exit_in_last_call(journal) if end.reason == "exit" else None)
+        failure = end.failure or (_exit_in_last_call(signs) if end.reason == "exit" else None)
         failed = bool(failure)
         return Ending(
             how="failed" if failed else "ended",
             reason=end.reason,
             failure=failure or None,
             message=end.failure_message or None,
-            last_call=last_call,
-            step=step,
-            causes=_sorted(_exhausted(journal)) if failed else (),
+            last_call=signs.last_call,
+            step=signs.step,
+            causes=_sorted(_exhausted(signs)) if failed else (),
         )
     how: How = "killed"
-    if journal.running:
+    if signs.running:
         how = "running"
-    elif journal.parent_run_id:
+    elif signs.parent_run_id:
         how = "pool"
-    elif journal.running is None:
+    elif signs.running is None:
         how = "unknown"
-    open_call = _open_call(journal)
-    causes = [*_exhausted(journal), *_time_limit(journal), *_clock(journal)]
+    causes = [*_exhausted(signs), *_time_limit(signs), *_clock(signs)]
     return Ending(
         how=how,
-        call=open_call.index if open_call else None,
-        open_ns=open_call.open_ns if open_call else None,
-        last_call=last_call,
-        step=step,
+        call=signs.open_call.index if signs.open_call else None,
+        open_ns=signs.open_call.open_ns if signs.open_call else None,
+        last_call=signs.last_call,
+        step=signs.step,
         causes=_sorted(causes) if how in {"killed", "unknown"} else (),
     )
 
 
-def _exit_in_last_call(journal: Journal) -> str | None:
+def _last_signs(journal: Journal) -> LastSigns:
+    calls, start = journal.calls, journal.start
+    newest = int((calls.start_ns + calls.wall_ns.astype("int64")).argmax()) if len(calls) else None
+    steps = [each.last_step for each in journal.slices[-1:] if isinstance(each.last_step, int)]
+    if newest is not None and calls.step[newest] >= 0:
+        steps.append(int(calls.step[newest]))
+    failed = (calls.failures.rows == newest).nonzero()[0].tolist()
+    resident = calls.sparse.get("rss_bytes")
+    return LastSigns(
+        end=journal.end,
+        running=journal.running,
+        started="" if start is None else start.started,
+        parent_run_id=journal.parent_run_id,
+        environment=journal.environment,
+        machines=journal.machines,
+        last_call=None if newest is None else int(calls.index[newest]),
+        step=steps[-1] if steps else None,
+        failure=str(calls.failures.values[failed[0]]) if failed else None,
+        open_call=_open_call(journal),
+        time_ns=_last_sign_ns(journal),
+        rss_bytes=int(resident.values[-1]) if resident is not None and len(resident) else None,
+    )
+
+
+def _exit_in_last_call(signs: LastSigns) -> str | None:
     """Return the exception that left the newest call and can only have ended the program.
 
     Python forgets a `SystemExit`, such as `sys.exit()` in a handler of SIGTERM, before it calls its exit
     functions, so that the end of a run cannot name it. An interpreter that continues would make other calls.
     """
-    calls = journal.calls
-    if not len(calls.failures.rows):
-        return None
-    newest = int(np.argmax(calls.start_ns + calls.wall_ns.astype(np.int64)))
-    failures = dict(zip(calls.failures.rows.tolist(), calls.failures.values, strict=True))
-    found = failures.get(newest)
-    return found if found in ENDS_PROGRAM else None
+    return signs.failure if signs.failure in ENDS_PROGRAM else None
 
 
 def _sorted(causes: list[Cause]) -> tuple[Cause, ...]:
     return tuple(sorted(causes, key=lambda cause: not cause.likely))
-
-
-def _newest(journal: Journal) -> tuple[int | None, int | None]:
-    """Return the newest call and the largest step of the last phase."""
-    calls = journal.calls
-    steps = [each.last_step for each in journal.slices[-1:] if isinstance(each.last_step, int)]
-    if not len(calls):
-        return None, max(steps, default=None)
-    newest = int(np.argmax(calls.start_ns + calls.wall_ns.astype(np.int64)))
-    if calls.step[newest] >= 0:
-        steps.append(int(calls.step[newest]))
-    return int(calls.index[newest]), steps[-1] if steps else None
 
 
 def _open_call(journal: Journal) -> OpenCall | None:
@@ -156,14 +200,14 @@ def _last_sign_ns(journal: Journal) -> int | None:
     times += [each.time_ns for each in journal.machines[-1:]]
     times += [each.end_ns for each in journal.slices[-1:]]
     if len(calls):
-        times.append(int((calls.start_ns + calls.wall_ns.astype(np.int64)).max()))
+        times.append(int((calls.start_ns + calls.wall_ns.astype("int64")).max()))
     return max(times, default=None)
 
 
-def _exhausted(journal: Journal) -> list[Cause]:
+def _exhausted(signs: LastSigns) -> list[Cause]:
     """Return the resources that were used up at the last reading."""
-    causes = _memory(journal)
-    machines = journal.machines
+    causes = _memory(signs)
+    machines = signs.machines
     if not machines:
         return causes
     last = machines[-1]
@@ -179,23 +223,28 @@ def _exhausted(journal: Journal) -> list[Cause]:
     return causes
 
 
-def _memory(journal: Journal) -> list[Cause]:
+def _memory(signs: LastSigns) -> list[Cause]:
     """Return the memory that was nearest to its limit, if it was near."""
     readings: list[tuple[float, float]] = []
-    environment = journal.environment
-    if journal.machines:
-        readings += _readings(journal.machines[-1], environment.memory_bytes or 0)
+    environment = signs.environment
+    if signs.machines:
+        readings += memory_readings(signs.machines[-1], environment.memory_bytes or 0)
     # Samples of calls are newer than the last machine record.
-    resident = journal.calls.sparse.get("rss_bytes")
-    if environment.cgroup_memory_bytes and resident is not None and len(resident):
-        readings.append((float(resident.values[-1]), environment.cgroup_memory_bytes))
+    if environment.cgroup_memory_bytes and signs.rss_bytes is not None:
+        readings.append((float(signs.rss_bytes), environment.cgroup_memory_bytes))
     used, limit = max(readings, key=lambda pair: pair[0] / pair[1], default=(0.0, 1.0))
     if used < POSSIBLE_MEMORY * limit:
         return []
     return [Cause("memory", likely=used >= LIKELY_MEMORY * limit, amount=used, limit=limit)]
 
 
-def _readings(machine: Machine, physical: int) -> list[tuple[float, float]]:
+def memory_readings(machine: Machine, physical: int) -> list[tuple[float, float]]:
+    """Return the memory in use and its limit: of the cgroup, and of the machine.
+
+    Args:
+        machine: A reading of the machine.
+        physical: Its memory, bytes; 0 if unknown.
+    """
     readings = []
     used, limit = machine.cgroup_memory_bytes, machine.cgroup_memory_limit_bytes
     if isinstance(used, int) and isinstance(limit, int) and limit > 0:
@@ -205,18 +254,18 @@ def _readings(machine: Machine, physical: int) -> list[tuple[float, float]]:
     return readings
 
 
-def _time_limit(journal: Journal) -> list[Cause]:
-    last, start = _last_sign_ns(journal), journal.start
-    if last is None or start is None or not start.environment.job_ends:
+def _time_limit(signs: LastSigns) -> list[Cause]:
+    last, ends = signs.time_ns, signs.environment.job_ends
+    if last is None or not signs.started or not ends:
         return []
     try:
-        ends = datetime.fromisoformat(start.environment.job_ends).timestamp()
-        left = ends - datetime.fromisoformat(start.started).timestamp() - last / 1e9
+        end = datetime.fromisoformat(ends).timestamp()
+        left = end - datetime.fromisoformat(signs.started).timestamp() - last / 1e9
     except (ValueError, OverflowError, TypeError):
         return []
     return [Cause("time limit", likely=True, amount=left)] if left <= NEAR_LIMIT_S else []
 
 
-def _clock(journal: Journal) -> list[Cause]:
-    steps = [each.clock_step_ns for each in journal.machines if isinstance(each.clock_step_ns, int)]
+def _clock(signs: LastSigns) -> list[Cause]:
+    steps = [each.clock_step_ns for each in signs.machines if isinstance(each.clock_step_ns, int)]
     return [Cause("clock", likely=False, amount=steps[-1] / 1e9)] if steps else []

@@ -20,7 +20,7 @@ from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
 from instrumented_calc.analysis.soundness.assess import assess_soundness
 from instrumented_calc.analysis.step_functions import StepFunctions, measure_step_functions
-from instrumented_calc.analysis.timing.breakdown import Breakdown, break_down, component_groups
+from instrumented_calc.analysis.timing.breakdown import break_down, component_groups
 from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.timing.counts import Count, measure_counts
 from instrumented_calc.analysis.timing.device import DeviceUse, measure_device
@@ -40,6 +40,7 @@ from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.check import Soundness
+    from instrumented_calc.analysis.timing.time_shares import Breakdown
     from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Lane, Phase

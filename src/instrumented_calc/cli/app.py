@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Run a script and profile its calculators.",
     "compare": "Compare runs before and after a change.",
     "report": "Report on journals: speed, time, memory, findings.",
+    "watch": "Watch a run in progress.",
     "profile": "Profile a calculator in live MD or on saved frames.",
     "compare-all": "Profile every installed model on the same system.",
     "scale": "Measure how time and memory grow with the number of atoms.",

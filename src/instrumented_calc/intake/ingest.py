@@ -22,7 +22,8 @@ from instrumented_calc.intake.reading.journal_table import journal_row
 from instrumented_calc.intake.reading.reader import read_all
 from instrumented_calc.intake.reading.study_data import StudyData
 from instrumented_calc.intake.reading.summary_table import sum_up
-from instrumented_calc.journal.newest_calls import numbered_box, run_id_of
+from instrumented_calc.journal.black_box_files import run_id_of
+from instrumented_calc.journal.newest_calls import numbered_box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

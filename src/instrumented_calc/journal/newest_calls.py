@@ -6,7 +6,6 @@ slice; all others are, and are marked `sliced` so that nothing counts them twice
 
 from __future__ import annotations
 
-import re
 from array import array
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ import msgspec
 import numpy as np
 
 from instrumented_calc.errors import JournalReadError
+from instrumented_calc.journal.black_box_files import files_beside, run_id_of
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import open_lines
 from instrumented_calc.journal.new_file import numbered
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 SLICED = b'"sliced":true'
 MOST_FILES = 16  # of one run: it writes two
-LARGEST_FILE = 150_000_000  # bytes: a run writes 64 MB and one batch to each; larger files are not its own
-LONGEST_START = 1024 * 1024
 
 
 _Number = Annotated[int, msgspec.Meta(ge=-1, le=LARGEST)]
@@ -131,17 +129,6 @@ class NewestCalls:
             yield b"\n".join([*block, b""])
 
 
-def files_beside(journal: Path) -> list[Path]:
-    """Return the black boxes left by this journal and by earlier ones of the same name."""
-    wanted = black_box_path(journal)
-    name = re.compile(rf"{re.escape(wanted.stem)}(?:-\d{{1,9}})?{re.escape(wanted.suffix)}")
-    try:
-        found = sorted(each for each in wanted.parent.iterdir() if name.fullmatch(each.name))
-        return [each for each in found if each.is_file() and each.stat().st_size <= LARGEST_FILE]
-    except OSError:
-        return []
-
-
 def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
     """Yield the intact lines of a file and the known fields of each."""
     with ExitStack() as opened:
@@ -162,12 +149,3 @@ def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
 def numbered_box(journal: Path, number: int) -> Path:
     """Return a name under which a file of a journal's black box is found: the first has number 1."""
     return numbered(black_box_path(journal), number)
-
-
-def run_id_of(path: Path) -> str:
-    """Return the run id from the first line of a journal or its black box, or nothing if that is damaged."""
-    try:
-        with path.open("rb") as file:
-            return _decode(file.readline(LONGEST_START)).run_id
-    except (OSError, *UNDECODABLE):
-        return ""

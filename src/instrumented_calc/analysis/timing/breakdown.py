@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
 if TYPE_CHECKING:
@@ -17,55 +17,6 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Lane, Phase
 
 DRIVER_NAMES = {"md": "integrator", "optimizer": "optimizer", "dynamics": "driver"}
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One row of a breakdown.
-
-    Attributes:
-        name: Name of the part.
-        kind: `component`, `calculator` (the rest of it), `observers`, `outside` or `profiler`.
-        wall_ns: Time, ns.
-        group: Group that a component belongs to (`energy`, `neighbours`, ...), or None if unknown.
-    """
-
-    name: str
-    kind: str
-    wall_ns: int
-    group: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Breakdown:
-    """The wall time of a run or a phase, from the start of its first call to the end of its last.
-
-    Attributes:
-        wall_ns: The wall time; exactly the sum of the parts.
-        parts: Components by time, the rest of the calculator, then the parts outside it.
-        concurrency: Mean number of concurrent calls while any ran; 1 if they never overlapped.
-        estimated: Whether overlapping calls were thinned, so that the time in which any ran is estimated.
-        one_pass: Whether components have groups, but none belongs only to the energy or the forces.
-    """
-
-    wall_ns: int
-    parts: tuple[Share, ...]
-    concurrency: float
-    estimated: bool
-    one_pass: bool = False
-
-    @property
-    def groups(self) -> dict[str, int]:
-        """Time of the components of each group in ns, longest first."""
-        sums: dict[str, int] = {}
-        for part in self.parts:
-            if part.group:
-                sums[part.group] = sums.get(part.group, 0) + part.wall_ns
-        return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-    def of_kind(self, kind: str) -> int:
-        """Return the time of all parts of a kind, ns."""
-        return sum(part.wall_ns for part in self.parts if part.kind == kind)
 
 
 def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:

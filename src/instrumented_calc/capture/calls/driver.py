@@ -27,6 +27,7 @@ RAREST_SEARCH = 16
 RAREST_CHECK = 8
 SLOW_NS = 2_000_000
 NEVER = 1 << 62  # steps
+UNLIMITED = 100_000_000  # ASE's own number of steps for a driver that was given none
 
 # Defines the base class of every ASE dynamics: until it is loaded, no thread runs one.
 DYNAMICS = "ase.optimize.optimize"
@@ -159,8 +160,17 @@ def describe(driver: Any) -> dict[str, Any]:
 
     Returns:
         `driver` (class name) and `kind`; for MD also `ensemble`, if the class determines it, and
-        `timestep_fs` and `thermostat_fs`, if it has a thermostat.
+        `timestep_fs` and `thermostat_fs`, if it has a thermostat; `until_step`, if its run has a last step.
     """
+    described = _kind_of(driver)
+    with own_faults_dropped():  # attributes of a user's subclass may be anything
+        last = _last_step_of(driver)
+        if last < UNLIMITED:
+            described["until_step"] = last
+    return described
+
+
+def _kind_of(driver: Any) -> dict[str, Any]:
     name = type(driver).__name__
     md = getattr(sys.modules.get("ase.md.md"), "MolecularDynamics", ())
     optimizer = getattr(sys.modules.get("ase.optimize.optimize"), "Optimizer", ())
@@ -170,7 +180,7 @@ def describe(driver: Any) -> dict[str, Any]:
         return {"driver": name, "kind": "dynamics"}
     from ase import units
 
-    described = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
+    described: dict[str, Any] = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
     ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")
     if ensemble:
         described["ensemble"] = ensemble

@@ -13,7 +13,7 @@ from instrumented_calc.intake.archives.memory_limit import Room, bounded_lines, 
 from instrumented_calc.intake.reading import tables
 from instrumented_calc.intake.reading.cprofile_files import hotspots
 from instrumented_calc.intake.reading.study_data import StudyData
-from instrumented_calc.journal.newest_calls import files_beside
+from instrumented_calc.journal.black_box_files import files_beside
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:

@@ -103,6 +103,16 @@ class Phase(Struct, tag="phase", tag_field="event"):
     ensemble: Annotated[str, meta("NVE, NVT or NPT")] | UnsetType = UNSET
     timestep_fs: Annotated[Physical, meta("MD time step", "fs")] | UnsetType = UNSET
     thermostat_fs: Annotated[Physical, meta("Relaxation time of the thermostat", "fs")] | UnsetType = UNSET
+    until_step: (
+        Annotated[
+            Whole,
+            meta(
+                "Steps after which the driver's run ends, as it was started; of an optimizer: at the latest",
+                "1",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Finding(Struct, tag="finding", tag_field="event"):

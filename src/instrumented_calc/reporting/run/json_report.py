@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.read_run import ReadRun
     from instrumented_calc.analysis.summary import Speed, Summary
     from instrumented_calc.analysis.targets import Outcome
-    from instrumented_calc.analysis.timing.breakdown import Breakdown
     from instrumented_calc.analysis.timing.latency import Latency
+    from instrumented_calc.analysis.timing.time_shares import Breakdown
 
 SCHEMA = "instrumented-calc-report/1"
 

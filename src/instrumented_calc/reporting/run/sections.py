@@ -37,9 +37,9 @@ from instrumented_calc.reporting.run.traces import traces_section
 if TYPE_CHECKING:
     from instrumented_calc.analysis.memory.reading import Memory
     from instrumented_calc.analysis.summary import LaneSummary, PhaseSummary, Speed, Summary
-    from instrumented_calc.analysis.timing.breakdown import Breakdown
     from instrumented_calc.analysis.timing.latency import Latency
     from instrumented_calc.analysis.timing.part_spread import PartSpread
+    from instrumented_calc.analysis.timing.time_shares import Breakdown
 
 REASONS_SHOWN = 5
 LANES_SHOWN = 20

@@ -11,7 +11,7 @@ from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.timing.breakdown import Breakdown, Share
+    from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 
 INSIDE = ("component", "calculator")
 MARKS = "#=+-o:"

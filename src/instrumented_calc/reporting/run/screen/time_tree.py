@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.places import SampledPlace
     from instrumented_calc.analysis.summary import Summary
-    from instrumented_calc.analysis.timing.breakdown import Breakdown, Share
+    from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 
 PARTS_SHOWN = 6  # of the calculator
 LEAST_SHARE = 0.01

@@ -1,0 +1,1 @@
+"""A run in progress on a terminal, as text and as JSON."""
