@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD_BYTES = 256 * 1024  # the header, the meaning of the fields, the first calculators and drivers
-TAIL_BYTES = 1024 * 1024  # a few thousand calls
+TAIL_BYTES = 512 * 1024  # a few thousand calls
 SPOTS, SPOT_BYTES = 48, 8 * 1024  # samples of what lies between
 MOST_NEWS = 8 * 1024 * 1024  # of a reader that was suspended: more is sampled like the middle of the file
 PIECE_BYTES = 4 * 1024 * 1024

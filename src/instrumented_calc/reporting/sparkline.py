@@ -44,5 +44,5 @@ def _combined(values: Sequence[float | None], width: int) -> list[float | None]:
 def _mark(value: float, low: float, high: float, marks: str) -> str:
     if not math.isfinite(value):
         return "!"
-    share = (value - low) / (high - low) if high > low else 0.0
+    share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0  # halves do not overflow
     return marks[min(int(share * len(marks)), len(marks) - 1)]

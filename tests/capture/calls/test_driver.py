@@ -313,3 +313,21 @@ def test_an_integrator_that_is_outside_of_ase_is_named_by_attaching_it(atoms):
     (phase,) = records.of("phase")
     assert (phase["driver"], phase["kind"]) == ("Own", "dynamics")
     assert [row["step"] for row in records.calls] == [0, 1, 2, 3, 4]
+
+
+def test_a_phase_records_where_its_run_ends(atoms):
+    dyn = verlet(atoms)
+    dyn.run(7)
+    dyn.run(3)
+    BFGS(atoms, logfile=None).run(fmax=1e-9, steps=4)
+    atoms.rattle(0.1, seed=3)
+    FIRE(atoms, logfile=None).run(fmax=0.1)  # as many steps as it takes
+    assert [phase.get("until_step") for phase in records_of(atoms).of("phase")] == [7, 4, None]
+
+
+def test_a_driver_that_is_stepped_by_hand_has_no_last_step(atoms):
+    dyn = verlet(atoms)
+    for _ in range(20):
+        dyn.step()
+        dyn.nsteps += 1
+    assert all("until_step" not in phase for phase in records_of(atoms).of("phase"))

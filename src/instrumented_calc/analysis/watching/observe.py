@@ -12,7 +12,7 @@ from instrumented_calc.analysis.watching.observed_run import end_of
 from instrumented_calc.analysis.watching.pace import forecast, newest_stretch, ns_per_day, pace_of
 from instrumented_calc.analysis.watching.recent import binned, recent_latency, recent_time
 from instrumented_calc.analysis.watching.room import memory_room
-from instrumented_calc.analysis.watching.series import Point
+from instrumented_calc.analysis.watching.series import TimePoint
 from instrumented_calc.analysis.watching.watch_state import Life, WatchState
 from instrumented_calc.journal.records import Environment
 
@@ -54,6 +54,8 @@ def observe(
     over = life == "over"
     until = phase.until_step if phase is not None and isinstance(phase.until_step, int) else None
     until = None if until is None or step is None or until < step else until
+    if ending.how == "ended" and step is not None and step + 1 == until:
+        step = until  # its last call was within the last step
     timestep = phase.timestep_fs if phase is not None and isinstance(phase.timestep_fs, float) else None
     predicted = None
     if pace is not None and step is not None and until is not None and life == "running" and _is_md(phase):
@@ -64,7 +66,7 @@ def observe(
         at=datetime.fromtimestamp(now, timezone.utc).isoformat(timespec="seconds"),
         ending=ending,
         start=run.start,
-        elapsed_s=(last or 0) / 1e9 if over or clock is None else clock,
+        elapsed_s=(last or 0) / 1e9 if life in {"over", "silent"} or clock is None else clock,
         silent_s=None if over else silent,
         calls=_number_of_calls(run),
         failed=None if run.counters is None else run.counters.failed,
@@ -132,9 +134,9 @@ def _life(
     return "waiting" if silent is not None and silent > late else "running"
 
 
-def _calls(rows: Sequence[Call]) -> list[Point]:
+def _calls(rows: Sequence[Call]) -> list[TimePoint]:
     """Return the number of calls over time, where no driver counts steps."""
-    return [Point(end_of(row), row.index) for row in rows]
+    return [TimePoint(end_of(row), row.index) for row in rows]
 
 
 def _is_md(phase: Phase | None) -> bool:

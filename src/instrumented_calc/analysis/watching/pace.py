@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.watching.series import Point
+    from instrumented_calc.analysis.watching.series import TimePoint
 
 NOW_NS = 30e9  # the speed "now" is that of the last half minute, or of the last points if they are older
 FEWEST_POINTS = 3
@@ -54,7 +54,7 @@ class Forecast:
     step_at_limit: int | None = None
 
 
-def newest_stretch(points: Sequence[Point]) -> list[Point]:
+def newest_stretch(points: Sequence[TimePoint]) -> list[TimePoint]:
     """Return the newest points of one driver: its counter starts again where another takes over."""
     first = len(points) - 1
     while first > 0 and points[first - 1].value <= points[first].value:
@@ -62,7 +62,7 @@ def newest_stretch(points: Sequence[Point]) -> list[Point]:
     return list(points[max(first, 0) :])
 
 
-def pace_of(points: Sequence[Point]) -> Pace | None:
+def pace_of(points: Sequence[TimePoint]) -> Pace | None:
     """Return the speed of a driver.
 
     Args:
@@ -82,11 +82,11 @@ def pace_of(points: Sequence[Point]) -> Pace | None:
     return Pace(now, mean, min(rates), max(rates))
 
 
-def _rate(first: Point, last: Point) -> float:
+def _rate(first: TimePoint, last: TimePoint) -> float:
     return (last.value - first.value) / (last.at - first.at) * 1e9 if last.at > first.at else 0.0
 
 
-def _stretches(points: Sequence[Point]) -> list[float]:
+def _stretches(points: Sequence[TimePoint]) -> list[float]:
     """Return the speeds of the stretches in the newer half of the time."""
     first, last = points[0].at, points[-1].at
     length = (last - first) / STRETCHES
@@ -95,7 +95,7 @@ def _stretches(points: Sequence[Point]) -> list[float]:
     return [(steps[n + 1] - steps[n]) / length * 1e9 for n in range(len(steps) - 1)]
 
 
-def _step_at(points: Sequence[Point], at: float) -> float:
+def _step_at(points: Sequence[TimePoint], at: float) -> float:
     later = next((number for number, each in enumerate(points) if each.at >= at), len(points) - 1)
     before, after = points[max(later - 1, 0)], points[later]
     if after.at <= before.at:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.watching.observed_run import ObservedRun
-    from instrumented_calc.analysis.watching.series import Point
+    from instrumented_calc.analysis.watching.series import TimePoint
     from instrumented_calc.journal.records import Call, Phase
 
 RECENT_NS = 60_000_000_000  # of the parts and the latencies
 FEWEST_RECENT = 20  # calls: slow ones may last longer than a minute
-BINS, FEWEST_IN_BIN = 64, 3  # of the lines over the run
+# Of the lines over the run: fewer bins than the places at which a large file is sampled.
+BINS, FEWEST_IN_BIN = 40, 3
 
 
 def _recent_rows(run: ObservedRun) -> list[Call]:
@@ -67,8 +68,8 @@ def recent_time(run: ObservedRun, phase: Phase | None) -> Breakdown | None:
     return Breakdown(sum(part.wall_ns for part in parts), tuple(parts), 1.0, estimated=False)
 
 
-def binned(points: Sequence[Point]) -> tuple[float | None, ...]:
-    """Return the medians of the points in equal times, at most 64."""
+def binned(points: Sequence[TimePoint]) -> tuple[float | None, ...]:
+    """Return the medians of the points in equal times, at most 40."""
     if not points:
         return ()
     first, last = points[0].at, points[-1].at

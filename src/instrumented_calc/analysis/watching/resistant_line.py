@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.analysis.watching.series import Point
+    from instrumented_calc.analysis.watching.series import TimePoint
 
 FEWEST_POINTS = 9
 STRAIGHT = 3.0  # ratio of the slopes of both halves: a saturating or an exploding curve bends more
@@ -37,7 +37,7 @@ class ResistantLine:
     straight: bool
 
 
-def resistant_line(points: Sequence[Point]) -> ResistantLine | None:
+def resistant_line(points: Sequence[TimePoint]) -> ResistantLine | None:
     """Return the line through points in order; None if there are fewer than 9, or all at one place."""
     if len(points) < FEWEST_POINTS:
         return None

@@ -10,7 +10,7 @@ from instrumented_calc.analysis.watching.resistant_line import resistant_line
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.watching.observed_run import ObservedRun
-    from instrumented_calc.analysis.watching.series import Point
+    from instrumented_calc.analysis.watching.series import TimePoint
 
 # Growth is worth a warning if it is beyond the scatter and would fill the memory within a month.
 FLUCTUATIONS = 3.0
@@ -74,7 +74,7 @@ def memory_room(run: ObservedRun) -> MemoryRoom:
     )
 
 
-def _growth(points: list[Point]) -> float | None:
+def _growth(points: list[TimePoint]) -> float | None:
     """Return the steady growth in bytes per second: over the second half, as start-up grows in any run."""
     later = points[len(points) // 2 :]
     line = resistant_line(later)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 MOST = 512
 
 
-class Point(NamedTuple):
+class TimePoint(NamedTuple):
     """One value.
 
     Attributes:
@@ -28,17 +28,17 @@ class Series:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._points: list[Point] = []
+        self._points: list[TimePoint] = []
         self._sorted = True
 
     def add(self, at: float, value: float) -> None:
         """Add a point."""
         self._sorted = self._sorted and (not self._points or at >= self._points[-1].at)
-        self._points.append(Point(at, value))
+        self._points.append(TimePoint(at, value))
         if len(self._points) >= 2 * self._most:
             self._points = _thinned(self.points(), self._most)
 
-    def points(self) -> list[Point]:
+    def points(self) -> list[TimePoint]:
         """Return all points in order."""
         if not self._sorted:
             self._points.sort()
@@ -46,11 +46,11 @@ class Series:
         return self._points
 
 
-def _thinned(points: list[Point], most: int) -> list[Point]:
+def _thinned(points: list[TimePoint], most: int) -> list[TimePoint]:
     """Return the middle value of each of many equal intervals, and always the first and the newest point."""
     first, last = points[0], points[-1]
     width = (last.at - first.at) / most or 1.0
-    groups: dict[int, list[Point]] = {}
+    groups: dict[int, list[TimePoint]] = {}
     for point in points[1:-1]:
         groups.setdefault(int((point.at - first.at) / width), []).append(point)
     kept = [sorted(group, key=lambda each: each.value)[len(group) // 2] for group in groups.values()]

@@ -76,8 +76,8 @@ def progress(state: WatchState) -> str:
         words.append(plural(state.calls, "call"))
     if state.failed:
         words.append(f"{count(state.failed)} failed")
-    if state.phases > 1 and state.phase is not None:
-        words.append(f"driver {count(state.phase.phase)} of {count(state.phases)} so far")
+    if state.phase is not None and state.phases > 1:
+        words.append(f"driver {count(state.phase.phase)}")
     if state.elapsed_s is not None:
         words.append(elapsed(state.elapsed_s * 1e9))
     return ", ".join(words)
