@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.journal.vocabulary import OBSERVERS, OTHER
 
 if TYPE_CHECKING:
-    from instrumented_calc.analysis.timing.breakdown import Breakdown
+    from instrumented_calc.analysis.timing.time_shares import Breakdown
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Observers
 
