@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import CodeLine, Machine, Phase, Places, SampledStack
+from instrumented_calc.journal.records import CodeLine, Machine, Observers, Phase, Places, SampledStack
 
 MS = 1_000_000
+RULE = "time-outside"
 STARVED = "not enough evidence"
 CODE = {
     "expm": CodeLine("expm", "scipy"),
@@ -70,6 +71,22 @@ def test_observers_that_the_recorder_timed_are_a_cost_without_any_sample(make, f
     finding = found(watched, "time-outside")
     assert finding.severity == "cost"
     assert finding.saving_share >= 0.7 / 3.3
+
+
+def test_where_all_observers_were_timed_the_rest_is_the_drivers_unless_samples_show_own_code(make, found):
+    def run(*more):
+        return found(slow_between(make, 4).also(Observers(time_ns=9, drivers=1, observers=[]), *more), RULE)
+
+    assert run().severity == "info"
+    assert "run.attach" not in run().remedy
+    assert run(sampled(driver=("project", 20))).severity == "cost"
+    assert run(sampled(observers=("write", 20))).severity == "info"
+
+
+def test_an_observer_that_took_long_once_is_no_lasting_cost(make, found):
+    once = make(500).every("gap_ns", lambda _: MS).every("gap_ns", lambda _: 400 * MS, [1])
+    once.every("observers_ns", lambda each: 399 * MS if each == 1 else 0)
+    assert found(once, RULE).severity == "info"
 
 
 def test_samples_between_calls_that_saw_no_place_are_not_the_users(make, found):

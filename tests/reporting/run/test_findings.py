@@ -95,7 +95,9 @@ def test_all_shows_each_rule_with_its_reason(healthy, capsys):
 def test_a_saving_is_reported_with_its_ceiling(healthy):
     _, findings = judged(healthy)
     outside = next(each for each in findings if each.rule == "time-outside")
-    assert outside.saving_share == pytest.approx(1.9 / 6, rel=0.01)  # all but what an integrator needs at least
+    assert outside.saving_share == pytest.approx(
+        1.9 / 6, rel=0.01
+    )  # all but what an integrator needs at least
     (_, facts, _) = (*findings_section([outside]).blocks, None)
     text = dict(facts.pairs)["could save"]
     assert "at most 31.6 % of the wall time, 1.90 ms per step: up to 1.46 times as fast" in text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from instrumented_calc.analysis.observers import all_measured
 from instrumented_calc.analysis.places import newest_places
 from instrumented_calc.analysis.rules.driver_advice import ATTACH, dense_optimizer, outside_advice
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
@@ -125,7 +126,7 @@ def time_outside(evidence: Evidence) -> Observation:
     saving = Avoidable(periodic, periodic) if named else _avoidable(evidence, outside)
     worth = WORTH_NAMING * outside.wall_ns
     if outside.wall_ns < SHORTEST_RUN_NS or saving.sure < worth:
-        may_be = saving.most >= worth and evidence.is_md
+        may_be = saving.most >= worth and evidence.is_md and not all_measured(evidence.summary.journal)
         text += "" if may_be else ", in what the driver or the program must do"
         return flagged(text, numbers=numbers, n=n, severity="info", remedy=MAYBE if may_be else NOTHING)
     remedy, trial = outside_advice(evidence, periodic=named)
@@ -157,7 +158,8 @@ def _measure(evidence: Evidence) -> Outside:
 def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:
     """Return the time outside that a user can avoid.
 
-    Observers that the recorder timed, what samples show, and otherwise what is beyond a driver's usual need.
+    Observers that the recorder timed, what samples show, and if it could not time all observers, what is
+    beyond an integrator's usual need.
     """
     number, had = len(outside.gaps_ns), evidence.had_processor
     steady = outside.steady_ns
@@ -167,17 +169,20 @@ def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:
         solving = number * OPTIMIZER_NS
         return Avoidable(max(surely - solving, 0.0), max(steady - solving, 0.0))
     least, usual = _driver_needs(evidence, number)
+    observers = float(_observers_ns(evidence))
+    # What comes once may be theirs.
+    timed = max(observers - (outside.spent_ns + outside.paused_ns - steady), 0.0)
     sampled = _sampled(evidence)
-    if sampled is None and not evidence.is_md:
+    if sampled is None and (all_measured(evidence.summary.journal) or not evidence.is_md):
         sampled = Avoidable(0.0, 0.0)
     if sampled is None:
         quick = float(np.quantile(outside.gaps_ns, UNDISTURBED)) if number else 0.0
         beyond = outside.gaps_ns - outside.usual_ns
         long = _steady_sum(np.where(beyond > LONG_NS, beyond, 0.0))
-        sampled = Avoidable(max(number * quick - _recording_ns(evidence) - usual, 0.0) + long, steady)
-    timed = _observers_ns(evidence)
-    sure = max(min(sampled.sure, surely - usual), min(timed, surely), 0.0)
-    return Avoidable(sure, max(min(sampled.most, steady - least), min(timed, steady), sure))
+        every = number * quick - _recording_ns(evidence) - usual - timed
+        sampled = Avoidable(max(every, 0.0) + max(long - timed, 0.0), max(steady - timed, 0.0))
+    sure = min(timed, surely) + max(min(sampled.sure, surely - timed - usual), 0.0)
+    return Avoidable(sure, max(min(observers, steady) + min(sampled.most, steady - observers - least), sure))
 
 
 def _driver_needs(evidence: Evidence, number: int) -> tuple[float, float]:
@@ -204,13 +209,15 @@ def _recording_ns(evidence: Evidence) -> int:
 
 
 def _observers_ns(evidence: Evidence) -> int:
-    """Return the time of the observers if it was measured, else 0."""
+    """Return the measured time of the observers, else 0."""
     breakdown = evidence.summary.breakdown
     return 0 if breakdown is None else breakdown.of_kind("observers")
 
 
 def _sampled(evidence: Evidence) -> Avoidable | None:
-    """Return the time of observers and of the user's code in the driver; None with too few samples.
+    """Return the time of observers that were not timed, and of the user's code in the driver, if known.
+
+    None with too few samples.
 
     Samples between calls whose place was not seen surely are no such time: places that let other threads run,
     such as writers, are seen more often than those that do not.
@@ -219,7 +226,9 @@ def _sampled(evidence: Evidence) -> Avoidable | None:
     newest = newest_places(summary.journal)
     if summary.breakdown is None or summary.places is None or newest is None:
         return None
-    parts = [each for each in summary.places.parts if each.part not in {CALCULATOR, RECORDER}]
+    timed = bool(_observers_ns(evidence)) or all_measured(summary.journal)
+    known = {CALCULATOR, RECORDER, *([OBSERVERS] if timed else [])}
+    parts = [each for each in summary.places.parts if each.part not in known]
     if sum(each.estimate.samples for each in parts) < ENOUGH_SAMPLES:
         return None
     share = sum(
@@ -228,7 +237,7 @@ def _sampled(evidence: Evidence) -> Avoidable | None:
         for place in part.places
         if _is_avoidable(evidence, part, place)
     )
-    between = [stack for stack in newest.stacks if stack.part not in {CALCULATOR, RECORDER}]
+    between = [stack for stack in newest.stacks if stack.part not in known]
     seen = sum(stack.ns for stack in between if stack.part != BETWEEN)
     seen_share = seen / max(sum(stack.ns for stack in between), 1)
     most = share * summary.breakdown.wall_ns
