@@ -185,6 +185,15 @@ def test_a_process_that_becomes_slower_altogether_has_no_growing_data(make, foun
     assert found(drift, "latency-drift").severity == "cost"
 
 
+@pytest.mark.parametrize(("growth", "severity"), [(0.4, "info"), (1.2, "cost")])
+def test_beside_other_programs_a_small_growth_may_be_theirs(make, found, growth, severity):
+    run = make(1000).every("wall_ns", lambda each: int(2 * MS * (1 + growth * each / 1000)))
+    assert found(run, "latency-drift").severity == "cost"
+    run.also(*[Machine(time_ns=each * MS * 1000, processor_wait_ns=each * MS * 400) for each in range(5)])
+    finding = found(run, "latency-drift")
+    assert (finding.verdict, finding.severity) == ("flagged", severity)
+
+
 def test_more_neighbours_explain_longer_calls(make, found):
     run = make(1000).every("wall_ns", lambda each: 2 * MS + 1000 * each)
     finding = found(run.every("counts", lambda each: {"edges": 1000 + each}), "latency-drift")

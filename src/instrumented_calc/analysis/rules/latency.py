@@ -33,6 +33,9 @@ ONLY_WAITING = 0.7
 # If the time between calls grows at least this much as fast, everything became slower: 0.88 was seen where
 # other programs began to use the machine.
 ALL_SLOWER = 0.5
+# Growth that other programs can cause by themselves: on two threads of one core, each runs at some 0.6 of its
+# speed, and 21 to 31 % more CPU time per call was seen in healthy runs beside others.
+SHARED_CORES = 0.5
 FEWEST_STRETCHES = 10
 DRIFT_POINTS = 500
 EXPLAINING = 0.8
@@ -134,6 +137,9 @@ def _drifting(evidence: Evidence, wall: NDArray[np.float64], numbers: dict[str, 
     if all_slower:
         severity = "info"
         remedy = "The whole process became slower: look for other programs, or a processor that is hot."
+    elif evidence.had_processor < 1 and growth < SHARED_CORES:
+        severity = "info"
+        remedy = "Other programs used the processors, and slow down what shares caches and cores with them."
     text += cause
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy, severity=severity)
 
