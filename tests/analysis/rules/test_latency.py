@@ -159,6 +159,14 @@ def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
     assert found(collected, "long-calls").verdict == "clear"
 
 
+def test_few_calls_show_a_collection_in_each_of_them(make, found):
+    run = make(60).every("wall_ns", lambda _: 100 * MS).every("gc_ns", lambda _: 90 * MS)
+    finding = found(run.every("gc_generation", lambda _: 2), "gc-pauses")
+    assert finding.verdict == "flagged"
+    assert "which only gc.collect() does" in finding.headline
+    assert "Remove gc.collect()" in finding.remedy
+
+
 def test_one_collection_is_no_evidence_of_a_cost(make, found):
     run = make(300).every("gc_ns", lambda _: 100 * MS, [150]).every("gc_generation", lambda _: 2, [150])
     assert found(run, "gc-pauses").verdict == "clear"

@@ -26,6 +26,7 @@ from instrumented_calc.analysis.rules import (
     overhead,
     processors,
     profiler,
+    services,
     soundness,
     usage,
 )
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
     *conversions.RULES,
     *processors.RULES,
     *child_processes.RULES,
+    *services.RULES,
     *device.RULES,
     *numerics.RULES,
     *usage.RULES,

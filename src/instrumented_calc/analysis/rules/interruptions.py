@@ -35,6 +35,9 @@ INFERRED_FACTOR = 5.0
 # given enough spikes. With this definition of a spike all periodic ones and no lognormal tail were found in
 # 300 draws each. Fewer collections do not show what more calls would cost.
 COLLECTED_SHARE, SPIKES_COLLECTED, FEWEST_SPIKES, FEWEST_COLLECTIONS = 0.01, 0.6, 5, 3
+# Share that few calls show as well; and of the calls in which a program itself must have asked for a complete
+# collection, because Python starts one when its objects have grown by a quarter.
+COLLECTED_MUCH, DELIBERATE = 0.1, 0.5
 SPIKE_DEVIATIONS, SPIKE_MEDIANS = 5.0, 0.5
 OLDEST_GENERATION = 2
 # 99th percentile over median. Uncalibrated.
@@ -121,7 +124,7 @@ def gc_pauses(evidence: Evidence) -> Observation:
     calls, wall, rows = evidence.calls, evidence.summary.wall_ns, evidence.steady
     if evidence.was_not_measured(GARBAGE_COLLECTION):
         return unknown("garbage collection was not observed")
-    if not wall or len(rows) < FEWEST_FOR_TAIL:
+    if not wall or len(rows) < FEWEST_FOR_MEDIAN:
         return too_few(FEWEST_FOR_TAIL, n=len(rows))
     spent, generations = calls.sparse.get("gc_ns"), calls.sparse.get("gc_generation")
     # Imports and compilation in the first calls also create garbage, once.
@@ -144,8 +147,14 @@ def gc_pauses(evidence: Evidence) -> Observation:
     if len(spikes) >= FEWEST_SPIKES:
         text += f", and explains {caused} of {len(spikes)} slow calls"
     often = len(spikes) >= FEWEST_SPIKES and caused >= SPIKES_COLLECTED * len(spikes)
+    if total <= COLLECTED_MUCH * wall and len(rows) < FEWEST_FOR_TAIL:
+        return too_few(FEWEST_FOR_TAIL, n=len(rows))
     if len(pauses) < FEWEST_COLLECTIONS or (total <= COLLECTED_SHARE * wall and not often):
         return clear(f"{text}, in {len(pauses):,} collections", evidence.steady_calls, numbers, len(rows))
+    if len(old) > DELIBERATE * len(rows):
+        text += ": all objects are inspected in nearly every call, which only gc.collect() does"
+        remedy = "Remove gc.collect() from what runs in each call, or call it rarely."
+        return flagged(text, numbers=numbers, n=len(rows), saving_ns=total, remedy=remedy)
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=total)
 
 

@@ -1,0 +1,103 @@
+"""The rule on calls that log, copy or serialise for a good part of their time instead of computing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from instrumented_calc.analysis.places import newest_places
+from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
+from instrumented_calc.journal.vocabulary import CALCULATOR
+from instrumented_calc.quantities import percentage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instrumented_calc.analysis.rules.evidence import Evidence
+    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.journal.records import Places, SampledStack
+
+# Modules that compute nothing of a potential, with what they do.
+SERVICES = {
+    "logging": "logging",
+    "loguru": "logging",
+    "structlog": "logging",
+    "warnings": "warnings",
+    "traceback": "tracebacks",
+    "inspect": "inspection of code",
+    "copy": "copies of objects",
+    "copyreg": "copies of objects",
+    "json": "JSON",
+    "pickle": "pickling",
+    "yaml": "YAML",
+    "csv": "CSV files",
+    "pprint": "printing",
+    "gzip": "compression",
+    "bz2": "compression",
+    "lzma": "compression",
+    "zipfile": "compression",
+    "tarfile": "archives",
+    "shutil": "copies of files",
+    "tempfile": "temporary files",
+    "glob": "searches for files",
+}
+SHARE, FEWEST_SAMPLES = 0.1, 8  # of the wall time, as everything that the report names
+
+
+class _Service(NamedTuple):
+    """A part of the calculator's time: what is done, and where the user's code calls it, if it does."""
+
+    work: str
+    function: str
+    caller: str
+
+
+def services_in_calls(evidence: Evidence) -> Observation:
+    """Calls spend their time on logging, copies, serialisation and the like."""
+    record, wall = newest_places(evidence.summary.journal), evidence.summary.wall_ns
+    if record is None or not record.ns or not wall:
+        return unknown("no stacks were sampled")
+    spent: Counter[_Service] = Counter()
+    samples: Counter[_Service] = Counter()
+    for service, stack in _services(record):
+        spent[service] += stack.ns
+        samples[service] += stack.samples
+    coverage = f"{record.samples:,} samples of the stack"
+    if not spent:
+        return clear("calls neither log, copy nor serialise noticeably", coverage, n=record.samples)
+    service, most = spent.most_common(1)[0]
+    share = most / record.ns
+    numbers = {"share_of_wall": share, "work": service.work, "function": service.function}
+    text = f"{percentage(share)} of the wall time is {service.work} inside calls"
+    if share < SHARE or samples[service] < FEWEST_SAMPLES:
+        return clear(text, coverage, numbers, record.samples)
+    text += f", in {service.function}"
+    if not service.caller:
+        return flagged(text, numbers=numbers, n=record.samples, severity="info")
+    text += f", called in {service.caller}"
+    return flagged(text, numbers=numbers, n=record.samples, saving_ns=share * wall)
+
+
+def _services(record: Places) -> Iterator[tuple[_Service, SampledStack]]:
+    """Yield the sampled stacks in the calculator with a service, the outermost one of each."""
+    for stack in record.stacks:
+        if stack.part != CALCULATOR:
+            continue
+        caller = ""
+        for line in map(record.lines.__getitem__, reversed(stack.stack)):
+            if line.package in SERVICES:
+                yield _Service(SERVICES[line.package], f"{line.package}.{line.function}", caller), stack
+                break
+            caller = "" if line.package else f"{line.function} ({Path(line.file).name}:{line.line})"
+
+
+RULES = (
+    Rule(
+        "services-in-calls",
+        "cost",
+        "Leave it out of calculate(), or do it once or rarely: no force depends on it.",
+        "The share of these functions in the report's section on the code.",
+        services_in_calls,
+    ),
+)

@@ -1,0 +1,48 @@
+"""Calls that log, copy or serialise instead of computing."""
+
+import pytest
+
+from instrumented_calc.journal.records import CodeLine, Places, SampledStack
+
+MS = 10**6
+RULE = "services-in-calls"
+LINES = [
+    CodeLine("StreamHandler.flush", "logging"),
+    CodeLine("debug", "logging"),
+    CodeLine("Mine.calculate", "", "/home/me/my.py", 8),
+    CodeLine("EMT.calculate", "ase"),
+    CodeLine("<module>", "", "/home/me/run.py", 3),
+    CodeLine("deepcopy", "copy"),
+]
+
+
+def sampled(make, part, stack, samples=40):
+    stacks = [
+        SampledStack(part, samples, samples * MS, "", stack, 1),
+        SampledStack("calculator", 100 - samples, (100 - samples) * MS, "", [3, 2, 4], 1),
+    ]
+    return make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LINES, stacks))
+
+
+def test_a_log_in_each_call_is_named_with_its_caller(make, found):
+    finding = found(sampled(make, "calculator", [0, 1, 2, 3, 4]), RULE)
+    assert (finding.verdict, finding.severity) == ("flagged", "cost")
+    assert finding.headline == (
+        "40 % of the wall time is logging inside calls, in logging.debug, called in Mine.calculate (my.py:8)"
+    )
+    assert finding.saving_share == pytest.approx(0.4)
+
+
+def test_copies_in_a_library_are_only_mentioned(make, found):
+    finding = found(sampled(make, "calculator", [5, 3, 4]), RULE)
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    assert "copies of objects inside calls, in copy.deepcopy" in finding.headline
+
+
+@pytest.mark.parametrize(("part", "samples"), [("observers", 40), ("driver", 40), ("calculator", 5)])
+def test_outside_calls_or_rarely_it_is_clear(make, found, part, samples):
+    assert found(sampled(make, part, [0, 1, 2, 3, 4], samples), RULE).verdict == "clear"
+
+
+def test_without_samples_nothing_is_known(make, found):
+    assert found(make(300), RULE).verdict == "not enough evidence"
