@@ -129,6 +129,7 @@ def beside(index: int) -> list[msgspec.Struct]:
             pressure_gpa=0.1,
             target_gpa=0.0,
             force_norm_ev_a=2.0,
+            force_weighted_ev_a=0.5,
             largest_force_ev_a=1.0,
             largest_force_atom=index % 4,
             shortest_distance_a=2.4,

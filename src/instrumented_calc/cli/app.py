@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "Profile a short run of copper and print its summary.",
     "run": "Run a script and profile its calculators.",
     "compare": "Compare runs before and after a change.",
+    "gate": "Run two commands in turn until it is sure whether one is slower.",
     "report": "Report on journals: speed, time, memory, findings.",
     "watch": "Watch a run in progress.",
     "profile": "Profile a calculator in live MD or on saved frames.",

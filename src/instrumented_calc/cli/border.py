@@ -5,6 +5,8 @@
 | 0 | done |
 | 1 | a target or a gate is missed |
 | 2 | wrong usage |
+| 3 | not sure whether a limit is exceeded |
+| 4 | the runs are not comparable |
 | 5 | the input could not be used |
 | 70 | a fault of instrumented-calc |
 | 130 | interrupted by Ctrl-C |

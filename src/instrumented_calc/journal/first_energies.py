@@ -1,4 +1,4 @@
-"""Energies of a run's first geometries, which the timing analysis does not need.
+"""Energies and forces of a run's first geometries, which the timing analysis does not need.
 
 They show whether two runs computed the same before their speeds are compared. Only the beginning of a
 journal is read.
@@ -6,7 +6,7 @@ journal is read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -14,6 +14,7 @@ from msgspec import UNSET
 from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.lines import CALL, RECORD, open_lines
+from instrumented_calc.journal.records import State
 from instrumented_calc.journal.row_types import row_type
 from instrumented_calc.journal.run_start import BEGINNING, UNDECODABLE
 
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 FRAMES = 200
 FIRST = (-1, -1, -1, 0)
 UNKNOWN = -2  # lane and phase after lines were lost
+STATE = RECORD + b'state",'
+
+
+@dataclass(frozen=True, slots=True)
+class Forces:
+    """What a journal holds of the forces of one call.
+
+    Attributes:
+        norm_ev_a: Root of the sum of the squared forces, eV/A.
+        largest_ev_a: Largest force on an atom, eV/A.
+        weighted_ev_a: Sum of the components with fixed weights, eV/A; None in journals of older versions.
+    """
+
+    norm_ev_a: float
+    largest_ev_a: float
+    weighted_ev_a: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +52,16 @@ class Frame:
         step: Steps completed by the driver; None if no driver counts them.
         n_atoms: Atoms; None if not recorded.
         energy_ev: Potential energy, eV; None if it was not finite.
+        index: Number of the call.
+        forces: Its forces; None if the journal does not describe them.
     """
 
     place: tuple[int, int, int, int]
     step: int | None
     n_atoms: int | None
     energy_ev: float | None
+    index: int = 0
+    forces: Forces | None = None
 
 
 _Row = row_type(
@@ -50,7 +71,7 @@ _Row = row_type(
 
 
 def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Frame, ...]:
-    """Read the energies of a run's first geometries.
+    """Read the energies of a run's first geometries, and what is known of their forces.
 
     Nested calls, failed ones, those without changes and those without a recorded energy give no frame.
 
@@ -66,6 +87,8 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
         for number, line in lines.lines():
             if line.startswith(CALL):
                 reading.add(line)
+            elif line.startswith(STATE):
+                reading.add_state(line)
             elif line.startswith(BEGINNING) and reading.frames:
                 break  # another run's lines
             elif not line.startswith(RECORD) and line.strip():
@@ -74,7 +97,7 @@ def read_energies(path: str | os.PathLike[str], most: int = FRAMES) -> tuple[Fra
                 reading.forget()
             if len(reading.frames) >= most:
                 break
-    return tuple(reading.frames)
+    return tuple(replace(each, forces=reading.forces.get(each.index)) for each in reading.frames)
 
 
 class _FrameReader:
@@ -82,6 +105,8 @@ class _FrameReader:
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
+        self.forces: dict[int, Forces] = {}
+        self._decode_state: Any = decoder(State).decode
         self._decode: Any = decoder(_Row).decode
         self._from_the_start = True
         self._lane = 0
@@ -106,7 +131,21 @@ class _FrameReader:
         where = (self._lane, self._phase, ABSENT if step is None else step)
         self._seen[where] = number = self._seen.get(where, -1) + 1
         place = (*where, number) if self.frames or not self._from_the_start else FIRST
-        self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev))
+        self.frames.append(Frame(place, step, self._n_atoms, row.energy_ev, row.index))
+
+    def add_state(self, line: bytes) -> None:
+        try:
+            state = self._decode_state(line)
+        except UNDECODABLE:  # as above
+            return
+        known = isinstance(state.force_norm_ev_a, float) and isinstance(state.largest_force_ev_a, float)
+        if known:
+            weighted = state.force_weighted_ev_a
+            self.forces[state.index] = Forces(
+                state.force_norm_ev_a,
+                state.largest_force_ev_a,
+                weighted if isinstance(weighted, float) else None,
+            )
 
     def forget(self) -> None:
         """Note that lines are missing: carried fields are unknown until a row has them again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Environment variable that names the folder in which a process creates all its journals.
+JOURNALS_VARIABLE = "INSTRUMENTED_CALC_JOURNALS"
 # Kind of the notices on probes that could not be opened; their texts begin with the name of the probe.
 NOT_MEASURED = "not-measured"
 GARBAGE_COLLECTION = "garbage collection"

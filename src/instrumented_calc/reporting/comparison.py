@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.analysis.comparison.comparison import NOT_SURE
+from instrumented_calc.analysis.comparison.decision import one_side_first
+from instrumented_calc.analysis.comparison.noise import noise_of
 from instrumented_calc.plain_text import plain_json
-from instrumented_calc.quantities import NOT_MEASURED, bytes_of, count, figures, plural, time_unit
+from instrumented_calc.quantities import NOT_MEASURED, bytes_of, count, figures, percentage, plural, time_unit
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.run.identity import one_line
 
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.comparison.changes import ContractionChange, FindingChange, MemoryChange
     from instrumented_calc.analysis.comparison.comparison import Comparison
+    from instrumented_calc.analysis.comparison.forces import ForceCheck
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
+    from instrumented_calc.analysis.comparison.noise import Noise
     from instrumented_calc.analysis.comparison.speed_limits import SpeedLimit
     from instrumented_calc.analysis.statistics.ratio import Ratio
     from instrumented_calc.analysis.statistics.student_t import Estimate
@@ -23,6 +28,10 @@ if TYPE_CHECKING:
 SCHEMA = "instrumented-calc-comparison/1"
 CONTRACTIONS_SHOWN = 10
 COMPONENTS_SHOWN = 20
+ONE_SIDE_FIRST = (
+    "caution: all runs of one side were made before all runs of the other, so a change of the machine would"
+    " look like a change of the code; alternate them, as `gate` does"
+)
 
 
 def build_comparison(
@@ -66,6 +75,8 @@ def verdict_lines(comparison: Comparison) -> list[str]:
         lines = ["not comparable: no verdict on speed"]
         return lines + [f"{each.rule}: {one_line(each.text)}" for each in comparison.obstacles]
     lines = [_spoken(comparison), comparison.why]
+    if one_side_first(comparison.before, comparison.after):
+        lines.append(ONE_SIDE_FIRST)
     under_test = sorted({each.key for each in comparison.unequal})
     if under_test:
         lines.append(f"under test: {', '.join(under_test)}")
@@ -78,6 +89,8 @@ def _spoken(comparison: Comparison) -> str:
     if interval is None or comparison.verdict is None:
         return str(comparison.verdict)
     times = f"time per call x {_estimate(interval)}"
+    if comparison.verdict == NOT_SURE:
+        return f"not sure: {times} on these two runs only"
     if comparison.verdict == "not distinguishable":
         return f"not distinguishable: {times} contains 1"
     return f"{comparison.verdict}: {times}, that is {_as_speed(comparison.verdict, interval)}"
@@ -105,16 +118,34 @@ def limit_line(comparison: Comparison, limit: SpeedLimit) -> str:
     """Return the outcome of a user's limit."""
     if not comparison.comparable:
         return f"{limit.text}: not checked, the runs are not comparable"
-    interval = comparison.median.interval if comparison.median else None
+    interval = comparison.deciding
     state = limit.check(interval)
     if interval is None:
-        return f"{limit.text}: not sure: no interval; more calls or replicates are needed"
+        return f"{limit.text}: not sure: {comparison.why}"
     words = {
         "met": "met: the whole interval is within the limit",
         "broken": "BROKEN: the whole interval is outside the limit",
-        "not sure": "not sure: the interval contains the limit; replicates would narrow it. Not a failure",
+        "not sure": f"not sure: the interval contains the limit; {_wanted(comparison, limit)}",
     }
     return f"{limit.text}: {words[state]} (time per call x {_estimate(interval)}, allowed {limit.most:.4g})"
+
+
+def _wanted(comparison: Comparison, limit: SpeedLimit) -> str:
+    """Return what would decide a limit: more runs, if the scatter of these allows to estimate how many."""
+    noise = noise_of(comparison.before) or noise_of(comparison.after)
+    if noise is None or limit.most <= 1:
+        return "replicates would narrow it"
+    fewest = min(len(comparison.before), len(comparison.after))
+    if noise.floor(max(fewest, 2)) <= limit.most - 1:
+        return "more replicates would narrow it"
+    scatter = percentage(noise.scatter)
+    return f"untestable with these runs, which scatter by {scatter}: {runs_wanted(noise, limit)}"
+
+
+def runs_wanted(noise: Noise, limit: SpeedLimit) -> str:
+    """Return how many runs a limit needs."""
+    needed = noise.runs_needed(abs(limit.most - 1))
+    return f"{'over 1,000' if needed is None else needed} on each side are needed"
 
 
 def _gates(comparison: Comparison) -> Section:
@@ -130,7 +161,7 @@ def _gates(comparison: Comparison) -> Section:
     else:
         energies = "not checked"
     pairs = [("energies", f"{energies}; {values.why}" if values.why else energies)]
-    pairs.append(("forces", "not checked: journals contain no forces"))
+    pairs.append(("forces", _forces(comparison.forces)))
     known = all(run.summary is not None for run in (*comparison.before, *comparison.after))
     if not known:
         pairs.append(("machine", "not checked: a result file states only its device"))
@@ -141,6 +172,15 @@ def _gates(comparison: Comparison) -> Section:
         state = "under test" if each.allowed else "UNEQUAL"
         pairs.append((each.key, one_line(f"{each.name}: {sides[0]} -> {sides[1]}, {state}")))
     return Section("Equal except for the keys under test", (Facts(tuple(pairs)),))
+
+
+def _forces(forces: ForceCheck) -> str:
+    if forces.verdict == "not checked":
+        return "not checked: no common frame at which the journals describe them"
+    size = f"largest difference {forces.largest_ev_a or 0.0:.2g} eV/A, {forces.tolerance_ev_a:g} accepted"
+    if forces.verdict == "differ":
+        return f"DIFFER ({size})"
+    return f"equal in {plural(forces.frames, 'described frame')} ({size})"
 
 
 def _times(comparison: Comparison) -> Section:
@@ -232,7 +272,6 @@ def render_comparison_json(
     limits: Sequence[SpeedLimit] = (),
 ) -> str:
     """Return the comparison as one JSON object, indented, ending with a newline."""
-    interval = comparison.median.interval if comparison.median else None
     document: dict[str, Any] = {
         "schema": SCHEMA,
         "before": [_run(each) for each in comparison.before],
@@ -242,7 +281,9 @@ def render_comparison_json(
         "unit": "run" if comparison.replicated else "call",
         "obstacles": [{"rule": each.rule, "text": each.text} for each in comparison.obstacles],
         "unequal": comparison.unequal,
-        "values": asdict(comparison.values),
+        "values": _values(comparison),
+        "forces": asdict(comparison.forces),
+        "one_side_first": one_side_first(comparison.before, comparison.after),
         "median": comparison.median,
         "tails": comparison.tails,
         "components": comparison.components,
@@ -252,12 +293,18 @@ def render_comparison_json(
         "limits": [
             {
                 "limit": each.text,
-                "verdict": each.check(interval) if comparison.comparable else "not checked",
+                "verdict": each.check(comparison.deciding) if comparison.comparable else "not checked",
             }
             for each in limits
         ],
     }
     return plain_json(document) + "\n"
+
+
+def _values(comparison: Comparison) -> dict[str, Any]:
+    found = asdict(comparison.values)
+    del found["places"]  # of no use without the journals
+    return found
 
 
 def _run(run: MeasuredRun) -> dict[str, Any]:

@@ -71,22 +71,26 @@ def test_a_speed_up_of_ten_percent_is_found():
 def test_intervals_of_two_single_runs_hold_the_truth_although_calls_are_correlated(calls, memory):
     rng = np.random.default_rng(1)
     pairs = zip(correlated(rng, calls, memory), correlated(rng, calls, memory), strict=True)
-    intervals = [compare([run_of_times(a)], [run_of_times(b)]).median.interval for a, b in pairs]
+    intervals = [compare([run_of_times(a)], [run_of_times(b)], single=True).median.interval for a, b in pairs]
     assert sum(each.low <= 1 <= each.high for each in intervals) >= 90
 
 
 def test_the_verdict_on_two_single_runs_says_that_it_is_on_these():
     rng = np.random.default_rng(2)
     series = MS * np.exp(0.05 * rng.normal(size=(2, 300)))
-    found = compare([run_of_times(series[0])], [run_of_times(1.1 * series[1])])
+    runs = [run_of_times(series[0])], [run_of_times(1.1 * series[1])]
+    found = compare(*runs, single=True)
     assert found.verdict == "slower"
     assert found.why.startswith("on these two runs only")
     assert not found.replicated
+    unasked = compare(*runs)
+    assert (unasked.verdict, unasked.deciding) == ("not sure", None)
+    assert "--single" in unasked.why
 
 
 def test_few_calls_without_replicates_give_no_interval():
-    found = compare([run_of_times([MS] * 29)], [run_of_times([2 * MS] * 400)])
-    assert found.verdict == "not distinguishable"
+    found = compare([run_of_times([MS] * 29)], [run_of_times([2 * MS] * 400)], single=True)
+    assert found.verdict == "not sure"
     assert "29 steady calls" in found.why
 
 
@@ -281,7 +285,7 @@ def test_other_systems_are_not_comparable(measured):
 
 def test_a_result_file_is_compared_by_its_latencies(measured):
     result = {"latencies_ms": [2.0, 2.1] * 20, "device": "cpu", "n_atoms": 4}
-    found = compare([measured(energies=[1.0] * 40)], [run_of_result("result.json", result)])
+    found = compare([measured(energies=[1.0] * 40)], [run_of_result("result.json", result)], single=True)
     assert found.verdict == "slower"
     assert found.values.verdict == "not checked"
     assert run_of_result("other.json", {"a": 1}) is None
@@ -359,6 +363,6 @@ def test_a_thinned_run_is_compared_by_its_histograms(measured):
             for n in range(60)
         ]
 
-    found = compare([measured(*slices(10**6))], [measured(*slices(2 * 10**6))])
+    found = compare([measured(*slices(10**6))], [measured(*slices(2 * 10**6))], single=True)
     assert found.verdict == "slower"
     assert found.median.value == pytest.approx(2, rel=0.05)

@@ -48,7 +48,11 @@ def write(tmp_path):
 def test_two_runs_get_a_verdict_on_these_two(write, capsys):
     write("a.jsonl")
     write("b.jsonl", 0.5, seed=1)
-    assert main(["compare", "a.jsonl", "b.jsonl"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl"]) == 3
+    text = capsys.readouterr().out
+    assert "not sure: time per call x 0.5" in text
+    assert "--single" in text
+    assert main(["compare", "a.jsonl", "b.jsonl", "--single"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Comparison of a.jsonl with b.jsonl")
     assert "faster: time per call x 0.5" in text
@@ -86,41 +90,46 @@ def test_replicates_as_a_shell_s_pattern_a_quoted_one_and_a_comma_list(write, ca
 def test_a_limit_fails_only_if_it_is_exceeded_significantly(write, capsys, level, limit, state):
     write("a.jsonl")
     write("b.jsonl", level)
-    assert main(["compare", "a.jsonl", "b.jsonl", *limit]) == (state == "BROKEN")
+    code = {"met": 0, "BROKEN": 1, "not sure": 3}[state]
+    assert main(["compare", "a.jsonl", "b.jsonl", "--single", *limit]) == code
     assert state in capsys.readouterr().out
+    assert main(["compare", "a.jsonl", "b.jsonl", *limit]) == 3
+    assert main(["compare", "a.jsonl", "b.jsonl", *limit, "--unsure", "fail"]) == 1
+    assert main(["compare", "a.jsonl", "b.jsonl", *limit, "--unsure", "ignore"]) == 0
 
 
-def test_other_energies_block_the_verdict_and_exit_with_1(write, capsys):
+def test_other_energies_block_the_verdict_and_exit_with_4(write, capsys):
     write("a.jsonl")
     write("b.jsonl", 0.5, energy=2.0)
-    assert main(["compare", "a.jsonl", "b.jsonl", "--max-slowdown", "5%"]) == 1
+    assert main(["compare", "a.jsonl", "b.jsonl", "--max-slowdown", "5%"]) == 4
     text = capsys.readouterr().out
     assert "not comparable" in text
     assert "values-differ: energies differ at the first geometry: 0.25 eV per atom" in text
     assert "not checked, the runs are not comparable" in text
-    assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "values"]) == 0
-    assert main(["compare", "a.jsonl", "b.jsonl", "--energy-tolerance", "0.5"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl", "--single", "--allow", "values"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl", "--single", "--energy-tolerance", "0.5"]) == 0
 
 
 def test_other_machines_are_named_and_can_be_allowed(write, capsys):
     write("a.jsonl", cpu="EPYC")
     write("b.jsonl", cpu="Xeon")
-    assert main(["compare", "a.jsonl", "b.jsonl"]) == 1
+    assert main(["compare", "a.jsonl", "b.jsonl"]) == 4
     assert "cpu: before EPYC, after Xeon; if this is under test: --allow cpu" in capsys.readouterr().out
-    assert main(["compare", "a.jsonl", "b.jsonl", "--allow", "cpu,threads"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl", "--single", "--allow", "cpu,threads"]) == 0
     assert "under test: cpu" in capsys.readouterr().out
 
 
 def test_json_and_markdown(write, capsys):
     write("a.jsonl")
     write("b.jsonl", 2)
-    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json", "--max-slowdown", "5%"]) == 1
+    single = ["compare", "a.jsonl", "b.jsonl", "--single"]
+    assert main([*single, "--format", "json", "--max-slowdown", "5%"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["verdict"] == "slower"
     assert found["unit"] == "call"
     assert found["median"]["interval"]["value"] == pytest.approx(2, rel=1e-3)
     assert found["limits"] == [{"limit": "--max-slowdown 5%", "verdict": "broken"}]
-    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "markdown"]) == 0
+    assert main([*single, "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("# Comparison of a.jsonl with b.jsonl")
 
 
@@ -128,7 +137,7 @@ def test_a_result_file_of_the_older_profiler_is_compared(write, tmp_path, capsys
     write("a.jsonl")
     result = {"latencies_ms": [20.0, 20.1] * 50, "device": "cuda", "n_atoms": 4}
     (tmp_path / "b.json").write_text(json.dumps(result))
-    assert main(["compare", "a.jsonl", "b.json"]) == 0
+    assert main(["compare", "a.jsonl", "b.json", "--single"]) == 0
     text = capsys.readouterr().out
     assert "slower" in text
     assert "a result file states only its device" in text
@@ -161,8 +170,46 @@ def test_two_runs_of_the_same_dynamics_are_the_same(capsys):
     for name in ("a.jsonl", "b.jsonl"):
         assert main(["demo", "--steps", "40", "--output", name]) == 0
     capsys.readouterr()
-    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json"]) == 0
+    assert main(["compare", "a.jsonl", "b.jsonl", "--format", "json"]) == 3  # single runs
     found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "not sure"
+    assert found["forces"]["verdict"] == "equal"
+    assert found["forces"]["frames"] >= 7  # calls 0, 1, 2, 4, 8, 16, 32
+    assert found["forces"]["largest_ev_a"] == 0
     assert found["values"]["verdict"] == "equal"
     assert found["values"]["largest_ev"] == 0
     assert found["obstacles"] == []
+
+
+def test_replicates_of_one_side_show_the_noise_floor_and_which_limits_it_forbids(write, capsys):
+    for seed in range(5):
+        write(f"a-{seed}.jsonl", 1 + 0.02 * seed, seed=seed)
+    assert main(["compare", "--noise", "a-*.jsonl"]) == 0
+    text = capsys.readouterr().out
+    assert "the medians of 5 runs scatter by 3.2 %" in text
+    assert main(["compare", "--noise", "a-*.jsonl", "--max-slowdown", "10%"]) == 0
+    assert "testable with 5 runs" in capsys.readouterr().out
+    assert main(["compare", "--noise", "a-*.jsonl", "--max-slowdown", "2%", "--format", "markdown"]) == 3
+    assert "UNTESTABLE" in capsys.readouterr().out
+    assert main(["compare", "--noise", "a-*.jsonl", "--max-slowdown", "2%", "--format", "json"]) == 3
+    assert json.loads(capsys.readouterr().out)["limits"] == [
+        {"limit": "--max-slowdown 2%", "testable": False}
+    ]
+
+
+def test_the_noise_floor_is_that_of_replicates(write, capsys):
+    write("a.jsonl", cpu="EPYC")
+    write("b.jsonl", cpu="Xeon")
+    assert main(["compare", "--noise", "a.jsonl", "b.jsonl"]) == 4
+    assert "cpu: EPYC and Xeon" in capsys.readouterr().out
+    assert main(["compare", "--noise", "a.jsonl"]) == 2
+
+
+def test_a_limit_that_replicates_cannot_test_says_how_many_are_needed(write, capsys):
+    for seed in range(3):
+        write(f"a-{seed}.jsonl", 1 + 0.05 * seed, seed=seed)
+        write(f"b-{seed}.jsonl", 1 + 0.05 * seed, seed=10 + seed)
+    assert main(["compare", "a-*.jsonl", "b-*.jsonl", "--max-slowdown", "5%"]) == 3
+    text = capsys.readouterr().out
+    assert "untestable with these runs, which scatter by " in text
+    assert " on each side are needed" in text

@@ -31,7 +31,18 @@ def test_no_help_shows_the_former_name(name, capsys):
 
 
 def test_every_command_that_writes_a_file_or_folder_has_the_option():
-    writers = {"bundle", "compare-all", "demo", "ingest", "profile", "report", "run", "scale", "study"}
+    writers = {
+        "bundle",
+        "compare-all",
+        "demo",
+        "gate",
+        "ingest",
+        "profile",
+        "report",
+        "run",
+        "scale",
+        "study",
+    }
     has = {name for name in COMMANDS if any("--output" in each.opts for each in load_command(name).params)}
     assert has == writers
 

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.comparison.energies import (
-    OTHER_PRECISION_EV,
-    SAME_PRECISION_EV,
-    Values,
-    compare_values,
-)
+from instrumented_calc.analysis.comparison.energies import Values, compare_values
+from instrumented_calc.analysis.comparison.forces import ForceCheck, compare_forces
 from instrumented_calc.analysis.comparison.hardware import VALUES, unequal
+from instrumented_calc.analysis.comparison.tolerances import Tolerance, tolerance_of
 from instrumented_calc.analysis.experiment_checks import HARDWARE_UNEQUAL, THREADS_UNEQUAL, VALUES_DIFFER
 from instrumented_calc.analysis.observation import Observation
 from instrumented_calc.analysis.statistics.ratio import Ratio, compare_groups
@@ -24,10 +21,16 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.comparison.hardware import Unequal
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
+    from instrumented_calc.analysis.statistics.student_t import Estimate
+    from instrumented_calc.journal.first_energies import Frame
 
-FASTER, SLOWER, SAME = "faster", "slower", "not distinguishable"
+FASTER, SLOWER, SAME, NOT_SURE = "faster", "slower", "not distinguishable", "not sure"
 # Keys under test that affect the precision of energies.
 PRECISION_KEYS = frozenset({"dtype", "device", "compiled", "gpu"})
+ONE_RUN_EACH = (
+    "one run on each side does not show how runs of the same code differ, by up to 15 %: give replicates, let"
+    " `gate` run them, or accept a verdict on these two runs with --single"
+)
 # With fewer calls, a run without replicates has no reliable median, or no reliable tail.
 FEWEST_CALLS = 30
 FEWEST_FOR_P95 = 200
@@ -41,24 +44,28 @@ class Comparison:
     Attributes:
         before: The runs of one side.
         after: The runs of the other side.
-        replicated: Whether the scatter between runs is used; otherwise the scatter within two single runs is
-            used, and the verdict applies only to these runs.
+        replicated: Whether there are replicates. Otherwise intervals are from the scatter within two single
+            runs and apply only to these runs.
+        single: Whether the user accepts a verdict on two single runs.
         obstacles: Reasons against a verdict; empty if a verdict is given.
         unequal: Differences in machine and software, including allowed ones.
         values: Result of the comparison of energies.
+        forces: Result of the comparison of forces.
         median: Ratio of the medians of the steady calls, after to before; None without steady calls.
         tails: Ratios of p95 and p99, by name.
         components: Ratios of the components' medians, longest first.
-        verdict: `faster`, `slower` or `not distinguishable`; None if there are obstacles.
+        verdict: `faster`, `slower`, `not distinguishable` or `not sure`; None if there are obstacles.
         why: Basis of the verdict, or missing evidence.
     """
 
     before: tuple[MeasuredRun, ...]
     after: tuple[MeasuredRun, ...]
     replicated: bool
+    single: bool
     obstacles: tuple[Observation, ...]
     unequal: tuple[Unequal, ...]
     values: Values
+    forces: ForceCheck
     median: Ratio | None
     tails: dict[str, Ratio]
     components: dict[str, Ratio]
@@ -70,13 +77,22 @@ class Comparison:
         """Whether there is a verdict on speed at all."""
         return not self.obstacles
 
+    @property
+    def deciding(self) -> Estimate | None:
+        """The interval of after over before that decides; None if no decision is possible."""
+        if self.median is None or not (self.replicated or self.single):
+            return None
+        return self.median.interval
 
-def compare(
+
+def compare(  # noqa: PLR0913 - keyword-only options
     before: Sequence[MeasuredRun],
     after: Sequence[MeasuredRun],
     *,
     allowed: Sequence[str] = (),
     tolerance_ev: float | None = None,
+    force_tolerance_ev_a: float | None = None,
+    single: bool = False,
 ) -> Comparison:
     """Compare two groups of runs.
 
@@ -84,36 +100,63 @@ def compare(
         before: At least one run.
         after: At least one run.
         allowed: Keys under test, or `values`.
-        tolerance_ev: Largest accepted energy difference, eV per atom; default 1e-5, or 1e-3 if precision or
-            device is under test.
+        tolerance_ev: Largest accepted energy difference, eV per atom; default: by the runs' dtype.
+        force_tolerance_ev_a: Largest accepted difference of a force, eV/A; default: by the runs' dtype.
+        single: Whether two single runs get a verdict, which then applies only to these runs.
     """
     differing = unequal([run.evidence for run in before], [run.evidence for run in after], allowed)
-    if tolerance_ev is None:
-        under_test = any(each.key in PRECISION_KEYS for each in differing)
-        tolerance_ev = OTHER_PRECISION_EV if under_test else SAME_PRECISION_EV
-    values = _values(before, after, tolerance_ev)
+    usual = tolerance_of(
+        [run.evidence for run in (*before, *after)],
+        precision_under_test=any(each.key in PRECISION_KEYS for each in differing),
+    )
+    tolerance = Tolerance(
+        usual.energy_ev if tolerance_ev is None else tolerance_ev,
+        usual.force_ev_a if force_tolerance_ev_a is None else force_tolerance_ev_a,
+    )
+    values = _values(before, after, tolerance.energy_ev)
+    forces = compare_forces(
+        [run.frames for run in before],
+        [run.frames for run in after],
+        values.places,
+        tolerance.force_ev_a,
+    )
     obstacles = (
         *_other_system(before, after),
         *_other_values(values, allowed),
+        *_other_forces(forces, allowed),
         *_other_hardware(differing),
         *_unsound(before, after),
     )
     replicated = max(len(before), len(after)) > 1
     median, tails = _latencies(before, after)
-    verdict, why = _verdict(median, before, after)
+    verdict, why = _verdict(median, before, after, single=single)
     return Comparison(
         before=tuple(before),
         after=tuple(after),
         replicated=replicated,
+        single=single,
         obstacles=obstacles,
         unequal=tuple(differing),
         values=values,
+        forces=forces,
         median=median,
         tails=tails,
         components=_components(before, after),
         verdict=None if obstacles else verdict,
         why=why,
     )
+
+
+def differences_of_replicates(runs: Sequence[MeasuredRun]) -> list[str]:
+    """Return why these runs are not replicates of each other, one line each."""
+    found = [
+        f"{each.name}: {' and '.join(each.before)}"
+        for each in unequal([run.evidence for run in runs], [], ())
+    ]
+    systems = {run.systems for run in runs if run.systems}
+    if len(systems) > 1:
+        found.append(f"systems: {' and '.join(sorted(_listed(each) for each in systems))}")
+    return found
 
 
 def _values(before: Sequence[MeasuredRun], after: Sequence[MeasuredRun], tolerance_ev: float) -> Values:
@@ -168,8 +211,7 @@ def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Observation, 
     if values.verdict != "differ" or VALUES in allowed or values.apart is None:
         return ()
     place = "the first geometry" if not values.frames else f"frame {values.frames + 1}"
-    if values.apart.step is not None:
-        place += f" (step {values.apart.step:,})"
+    place += _step(values.apart)
     size = (
         "one side is not finite"
         if values.difference_ev is None
@@ -180,6 +222,21 @@ def _other_values(values: Values, allowed: Sequence[str]) -> tuple[Observation, 
         " velocities differ on purpose: --allow values"
     )
     return (Observation("flagged", text, rule=VALUES_DIFFER),)
+
+
+def _other_forces(forces: ForceCheck, allowed: Sequence[str]) -> tuple[Observation, ...]:
+    if forces.apart is None or forces.largest_ev_a is None or VALUES in allowed:
+        return ()
+    text = (
+        f"forces differ at call {forces.apart.index}{_step(forces.apart)}: {forces.largest_ev_a:.2g} eV/A,"
+        f" {forces.tolerance_ev_a:g} is accepted, although the energies agree; if models differ on purpose:"
+        " --allow values"
+    )
+    return (Observation("flagged", text, rule=VALUES_DIFFER),)
+
+
+def _step(frame: Frame) -> str:
+    return "" if frame.step is None else f" (step {frame.step:,})"
 
 
 def _other_hardware(differing: Sequence[Unequal]) -> tuple[Observation, ...]:
@@ -215,16 +272,22 @@ def _latencies(
 
 
 def _verdict(
-    median: Ratio | None, before: Sequence[MeasuredRun], after: Sequence[MeasuredRun]
+    median: Ratio | None,
+    before: Sequence[MeasuredRun],
+    after: Sequence[MeasuredRun],
+    *,
+    single: bool,
 ) -> tuple[str, str]:
     if median is None:
-        return SAME, "no steady calls on one side"
+        return NOT_SURE, "no steady calls on one side"
+    if len(before) == len(after) == 1 and not single:
+        return NOT_SURE, ONE_RUN_EACH
     interval = median.interval
     if interval is None:
         fewest = min(run.calls for run in (*before, *after))
         if fewest < FEWEST_CALLS:
-            return SAME, f"{fewest} steady calls; without replicates {FEWEST_CALLS} are needed"
-        return SAME, "too correlated calls, or too short runs, for an interval"
+            return NOT_SURE, f"{fewest} steady calls; without replicates {FEWEST_CALLS} are needed"
+        return NOT_SURE, "too correlated calls, or too short runs, for an interval"
     counts = f"{len(before)} and {len(after)} runs"
     why = f"95 % interval from the scatter between {counts}"
     if len(before) == len(after) == 1:

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     Frames = dict[tuple[int, int, int, int], Frame]
 
-# Reordered sums differ by less: 1e-7 of some eV per atom in single precision.
-SAME_PRECISION_EV = 1e-5
-# About the accuracy of the models themselves, for precision under test.
-OTHER_PRECISION_EV = 1e-3
 # Trajectories with equal starts are compared this far; later they diverge by growing rounding errors.
 FRAMES_FOLLOWED = 50
 
@@ -37,6 +33,7 @@ class Values:
         apart: The first frame that differs, or None.
         difference_ev: The difference of that frame, eV per atom; None if one side is not finite.
         why: Why nothing was compared, or why the comparison stopped.
+        places: Places of the frames that agree.
     """
 
     verdict: str
@@ -46,6 +43,7 @@ class Values:
     apart: Frame | None = None
     difference_ev: float | None = None
     why: str = ""
+    places: tuple[tuple[int, int, int, int], ...] = ()
 
 
 def compare_values(
@@ -71,20 +69,22 @@ def compare_values(
         return Values("not checked", 0, tolerance_ev, why="the runs have no energy for a common frame")
     agreed, largest = 0, 0.0
     for place in everywhere[:FRAMES_FOLLOWED]:
+        known = largest if agreed else None
+        places = tuple(everywhere[:agreed])
         within = [_widest(side, [side[0]], place) for side in sides]
         if any(each is None or each > tolerance_ev for each in within):
             why = "the runs of one side differ from each other from there on: other positions or velocities"
             verdict = "equal" if agreed else "not checked"
-            return Values(verdict, agreed, tolerance_ev, largest if agreed else None, why=why)
+            return Values(verdict, agreed, tolerance_ev, known, why=why, places=places)
         between = _widest(sides[1], sides[0], place)
         if between is None or between > tolerance_ev:
             if agreed and not repeatable:
                 why = "the trajectories diverge there, as expected of different drivers or random forces"
-                return Values("equal", agreed, tolerance_ev, largest, why=why)
-            known = largest if agreed else None
-            return Values("differ", agreed, tolerance_ev, known, sides[1][0][place], between)
+                return Values("equal", agreed, tolerance_ev, known, why=why, places=places)
+            apart = sides[1][0][place]
+            return Values("differ", agreed, tolerance_ev, known, apart, between, places=places)
         agreed, largest = agreed + 1, max(largest, between)
-    return Values("equal", agreed, tolerance_ev, largest)
+    return Values("equal", agreed, tolerance_ev, largest, places=tuple(everywhere[:agreed]))
 
 
 def _widest(

@@ -6,15 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import UNSET
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of
 from instrumented_calc.analysis.statistics.bootstrap import QuantileErrors, histogram_spread, quantile_spread
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.timing.latency import steady_calls
+from instrumented_calc.journal.first_energies import read_energies
+from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.records import bucket_bounds
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -44,7 +49,9 @@ class MeasuredRun:
         drivers: The drivers: class, ensemble, timestep.
         repeatable: Whether no driver has random forces.
         evidence: Machine and software.
-        frames: Energies of the first geometries.
+        frames: Energies and forces of the first geometries.
+        started: UTC time of its start, ISO 8601; empty if unknown.
+        is_worker: Whether another recorded process started its process.
         summary: All other figures; None for a result file.
     """
 
@@ -58,6 +65,8 @@ class MeasuredRun:
     repeatable: bool = True
     evidence: Evidence = field(default_factory=dict)
     frames: tuple[Frame, ...] = ()
+    started: str = ""
+    is_worker: bool = False
     summary: Summary | None = None
 
     def spread(self) -> QuantileErrors | None:
@@ -72,7 +81,7 @@ def run_of_summary(summary: Summary, frames: Sequence[Frame] = ()) -> MeasuredRu
 
     Args:
         summary: The journal's figures.
-        frames: Energies of its first geometries, see `journal.energies`.
+        frames: Energies and forces of its first geometries, see `journal.first_energies`.
     """
     journal, latency = summary.journal, summary.latency
     calls = journal.calls
@@ -90,8 +99,19 @@ def run_of_summary(summary: Summary, frames: Sequence[Frame] = ()) -> MeasuredRu
         repeatable=all(each.kind == "optimizer" or each.ensemble == "NVE" for each in phases),
         evidence=evidence_of(journal),
         frames=tuple(frames),
+        started="" if journal.start is None else journal.start.started,
+        is_worker=journal.start is not None and journal.start.parent_run_id is not UNSET,
         summary=summary,
     )
+
+
+def run_of_journal(path: Path) -> MeasuredRun:
+    """Read the run of a journal.
+
+    Raises:
+        JournalReadError: The file cannot be read as a journal.
+    """
+    return run_of_summary(summarize(read_journal(path)), read_energies(path))
 
 
 def run_of_result(name: str, result: Mapping[str, Any]) -> MeasuredRun | None:

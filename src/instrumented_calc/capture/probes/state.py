@@ -173,6 +173,8 @@ def _read_forces(state: State, forces: Any) -> None:
     squares = (forces**2).sum(axis=1)
     state.net_force_ev_a = float((forces.sum(axis=0) ** 2).sum() ** 0.5)
     state.force_norm_ev_a = float(squares.sum() ** 0.5)
+    # Fixed weights that repeat for no two components. Not a product of vectors, which may start threads.
+    state.force_weighted_ev_a = float((np.sin(np.arange(1.0, forces.size + 1.0)) * forces.ravel()).sum())
     atom = int(squares.argmax())
     state.largest_force_ev_a, state.largest_force_atom = float(squares[atom] ** 0.5), atom
 

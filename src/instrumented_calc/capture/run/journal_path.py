@@ -10,6 +10,7 @@ from typing import Any
 from instrumented_calc.capture.bounded_wait import PATIENCE_S, StillWaitingError, within
 from instrumented_calc.capture.value_text import shown
 from instrumented_calc.errors import JournalPathError, SettingsError
+from instrumented_calc.journal.vocabulary import JOURNALS_VARIABLE
 from instrumented_calc.journal.writer import check_directory
 
 DEFAULT_JOURNAL = "run.jsonl"
@@ -23,6 +24,8 @@ NAME_MAX = 255  # bytes of a name, on all usual file systems
 def wanted_journal(journal: Any) -> str:
     """Return the absolute path of the requested journal.
 
+    `INSTRUMENTED_CALC_JOURNALS` replaces its folder, so that another program finds the journals of a script.
+
     Args:
         journal: A path as text, bytes or `os.PathLike`; a folder means `run.jsonl` in it, a leading `~` the
             home folder, and None `run.jsonl` in the working directory.
@@ -32,6 +35,9 @@ def wanted_journal(journal: Any) -> str:
         JournalPathError: No journal can be written there, or the working directory was deleted.
     """
     text = _absolute(DEFAULT_JOURNAL if journal is None else _text(journal))
+    folder = os.environ.get(JOURNALS_VARIABLE)
+    if folder:
+        text = os.path.join(_absolute(folder), os.path.basename(text) or DEFAULT_JOURNAL)  # noqa: PTH118, PTH119 - text
     try:
         path = within(PATIENCE_S, lambda: _checked(text), undo=lambda _: None)
     except StillWaitingError:  # the first call tries it again, and reports it

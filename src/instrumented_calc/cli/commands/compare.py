@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from instrumented_calc.analysis.comparison.decision import Unsure
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.errors import JournalReadError, TargetError
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
+    from instrumented_calc.analysis.comparison.speed_limits import SpeedLimit
 
-EXAMPLE = "compare before.jsonl after.jsonl, or compare --before a-*.jsonl --after b-*.jsonl"
+EXAMPLE = "compare --before a-*.jsonl --after b-*.jsonl, or compare before.jsonl after.jsonl --single"
 LARGEST_RESULT = 200_000_000  # bytes; a result of a million latencies has 20 MB
 MANY = ("--before", "--after")
 
@@ -39,6 +41,10 @@ class TakesMany(TyperCommand):
         return super().parse_args(ctx, repeated)
 
 
+UnsureOption = Annotated[
+    Unsure,
+    typer.Option(help="What `not sure` means: tell: exit 3; fail: exit 1; ignore: exit 0."),
+]
 COMMAND_OPTIONS = {"cls": TakesMany}
 
 
@@ -75,28 +81,47 @@ def compare(
         float | None,
         typer.Option(min=0, metavar="EV", help="Largest accepted energy difference, eV per atom."),
     ] = None,
+    force_tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="EV/A", help="Largest accepted difference of a force, eV/A."),
+    ] = None,
+    single: Annotated[
+        bool, typer.Option("--single", help="Accept a verdict on two single runs, about these runs only.")
+    ] = False,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Show the smallest change that these runs of one side can show.")
+    ] = False,
+    unsure: UnsureOption = Unsure.tell,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
-    """Compare runs before and after a change: faster, slower, or not distinguishable."""
-    from instrumented_calc.analysis.comparison import speed_limits
+    """Compare runs before and after a change: faster, slower, not distinguishable, or not sure.
+
+    Exit codes: 0 within the limits, 1 a limit is surely exceeded, 3 not sure, 4 not comparable.
+    """
     from instrumented_calc.analysis.comparison.changes import (
         contraction_changes,
         finding_changes,
         memory_changes,
     )
     from instrumented_calc.analysis.comparison.comparison import compare as compare_runs
-    from instrumented_calc.analysis.comparison.hardware import is_known_key
+    from instrumented_calc.analysis.comparison.decision import exit_code, outcome_of
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import comparison as reporting
 
-    limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
-    limits += [speed_limits.least_speedup(require_speedup)] if require_speedup else []
-    sides = [[_read(path) for path in side] for side in _sides(runs, before, after)]
-    allowed = [word for text in allow or () for word in text.split(",")]
-    for word in allowed:
-        if not is_known_key(word, [run.evidence for side in sides for run in side]):
-            raise TargetError(_unknown_key(word))
-    found = compare_runs(sides[0], sides[1], allowed=allowed, tolerance_ev=energy_tolerance)
+    limits = limits_of(max_slowdown, require_speedup)
+    if noise:
+        _show_noise([*(runs or ()), *(before or ()), *(after or ())], limits, form)
+        return
+    sides = [[read_run(path) for path in side] for side in _sides(runs, before, after)]
+    allowed = allowed_keys(allow, [run for side in sides for run in side])
+    found = compare_runs(
+        sides[0],
+        sides[1],
+        allowed=allowed,
+        tolerance_ev=energy_tolerance,
+        force_tolerance_ev_a=force_tolerance,
+        single=single,
+    )
     parts = (
         found,
         contraction_changes(*sides),
@@ -108,15 +133,56 @@ def compare(
         typer.echo(reporting.render_comparison_json(*parts), nl=False)
     else:
         typer.echo(DOCUMENTS[form](reporting.build_comparison(*parts)), nl=False)
-    interval = found.median.interval if found.median else None
-    if not found.comparable or any(each.check(interval) == speed_limits.BROKEN for each in limits):
-        raise typer.Exit(1)
+    raise typer.Exit(exit_code(outcome_of(found, limits), unsure))
 
 
-def _unknown_key(word: str) -> str:
-    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES
+def limits_of(max_slowdown: str | None, require_speedup: str | None) -> list[SpeedLimit]:
+    """Return the limits that the user gave."""
+    from instrumented_calc.analysis.comparison import speed_limits
 
-    return f"--allow {word}: unknown key; known keys: {', '.join((*KEYS, VALUES))}, or a library name"
+    limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
+    return limits + ([speed_limits.least_speedup(require_speedup)] if require_speedup else [])
+
+
+def allowed_keys(allow: Sequence[str] | None, runs: Sequence[MeasuredRun]) -> list[str]:
+    """Return the words of `--allow`.
+
+    Raises:
+        TargetError: One is neither a key nor a name in a run's evidence.
+    """
+    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
+
+    allowed = [word for text in allow or () for word in text.split(",")]
+    for word in allowed:
+        if not is_known_key(word, [run.evidence for run in runs]):
+            keys = ", ".join((*KEYS, VALUES))
+            message = f"--allow {word}: unknown key; known keys: {keys}, or a library name"
+            raise TargetError(message)
+    return allowed
+
+
+def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form) -> None:
+    from instrumented_calc.analysis.comparison.comparison import differences_of_replicates
+    from instrumented_calc.analysis.comparison.decision import ComparisonOutcome
+    from instrumented_calc.analysis.comparison.noise import noise_of
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.reporting import noise as reporting
+
+    runs = [read_run(path) for path in given_files(texts)]
+    floor = noise_of(runs)
+    if floor is None:
+        message = "--noise needs two or more runs of the same code: compare --noise a-*.jsonl"
+        raise TargetError(message)
+    obstacles = differences_of_replicates(runs)
+    if obstacles:
+        typer.echo("\n".join(["not comparable: these runs are not replicates", *obstacles]))
+        raise typer.Exit(ComparisonOutcome.not_comparable.value)
+    if form is Form.json:
+        typer.echo(reporting.render_noise_json(floor, limits), nl=False)
+    else:
+        typer.echo(DOCUMENTS[form](reporting.build_noise(floor, limits)), nl=False)
+    if not all(reporting.is_testable(floor, each) for each in limits):
+        raise typer.Exit(ComparisonOutcome.not_sure.value)
 
 
 def _sides(
@@ -137,11 +203,9 @@ def _sides(
     return given_files(before), given_files(after)
 
 
-def _read(path: Path) -> MeasuredRun:
-    from instrumented_calc.analysis.comparison.measured_run import run_of_result, run_of_summary
-    from instrumented_calc.analysis.summary import summarize
-    from instrumented_calc.journal.first_energies import read_energies
-    from instrumented_calc.journal.reader import read_journal
+def read_run(path: Path) -> MeasuredRun:
+    """Read a journal or a result file."""
+    from instrumented_calc.analysis.comparison.measured_run import run_of_journal, run_of_result
 
     result = _result(path)
     if result is not None:
@@ -152,7 +216,7 @@ def _read(path: Path) -> MeasuredRun:
             )
             raise JournalReadError(message)
         return run
-    return run_of_summary(summarize(read_journal(path)), read_energies(path))
+    return run_of_journal(path)
 
 
 def _result(path: Path) -> dict[str, object] | None:

@@ -49,6 +49,17 @@ class State(Struct, tag="state", tag_field="event"):
     force_norm_ev_a: (
         Annotated[Physical, meta("Root of the sum of the squared forces", "eV/A")] | UnsetType
     ) = UNSET
+    force_weighted_ev_a: (
+        Annotated[
+            Physical,
+            meta(
+                "Sum of all force components, each times the sine of its place (x, y, z of the first atom: 1,"
+                " 2, 3): tells whether two runs have the same forces",
+                "eV/A",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     largest_force_ev_a: Annotated[Physical, meta("Largest force on an atom", "eV/A")] | UnsetType = UNSET
     largest_force_atom: Annotated[Natural, meta("The atom that it acts on, from 0")] | UnsetType = UNSET
     shortest_distance_a: (
