@@ -14,6 +14,7 @@ from instrumented_calc.journal import records
 
 if TYPE_CHECKING:
     from pathlib import Path
+from typing import Any
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def journal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
 
-    def write(*made: records.Record, name: str = "run.jsonl", own: bool = False) -> Path:
-        """Write a journal of another machine, or of this process."""
+    def write(*made: records.Record, name: str = "run.jsonl", own: bool = False, **more: Any) -> Path:
+        """Write a journal of another machine, or of this process, with more fields of its first record."""
         start = records.RunStart(
             schema=records.SCHEMA,
             run_id="r",
@@ -32,6 +33,7 @@ def journal(tmp_path, monkeypatch):
             environment=records.Environment(
                 host=socket.gethostname() if own else "node07", memory_bytes=10**9
             ),
+            **more,
         )
         path = tmp_path / name
         path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, *made)))

@@ -95,6 +95,15 @@ def test_a_sound_run_takes_eight_lines_and_begins_with_a_sentence(journal):
     ]
 
 
+@pytest.mark.parametrize(("before_s", "told"), [(30, True), (4, False), (0, False)])
+def test_the_time_before_the_first_calculation_is_stated_if_it_is_long(journal, before_s, told):
+    text = closing_summary(journal(*run_of(neighbours=MS), ended(), before_ns=before_s * 1000 * MS))
+    if told:
+        assert rows(text)["before"] == "30.0 s before the first calculation, 75 % of the program's time"
+    else:
+        assert "before" not in rows(text)
+
+
 def test_a_sound_run_that_waited_for_processors_states_how_long(journal):
     readings = [records.Machine(time_ns=n * 1000 * MS, processor_wait_ns=n * 370 * MS) for n in range(11)]
     text = closing_summary(journal(*run_of(), *readings, ended({"unchecked": 0})))

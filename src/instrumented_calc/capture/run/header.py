@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import uuid
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import psutil
 
 from instrumented_calc._version import __version__
 from instrumented_calc.capture.environment.environment import environment, mpi_rank, series
-from instrumented_calc.foreign import is_foreign
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.decoding import decoder
 from instrumented_calc.journal.encoding import shortened
 from instrumented_calc.journal.masking import mask_arguments
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 LONGEST_START = 50_000  # bytes of the first record
 
 _decode_start = decoder(RunStart).decode
+_runs = itertools.count()
 
 
 def new_run_id() -> str:
@@ -65,8 +68,13 @@ def opening_records(
         settings=msgspec.to_builtins(settings),
         environment=environment(),
     )
+    first = next(_runs) == 0
     if parent_run_id is not None:
         start.parent_run_id = parent_run_id
+    elif first and "ipykernel" not in sys.modules and not hasattr(sys, "ps1"):  # nobody was thinking
+        with own_faults_dropped():
+            age = started.timestamp() - psutil.Process().create_time()
+            start.before_ns = max(int(1e9 * age), 0)
     rank, linked = mpi_rank(), series()
     if rank is not None:
         start.rank = rank

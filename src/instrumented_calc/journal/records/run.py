@@ -19,6 +19,10 @@ class RunStart(Struct, tag="run_start", tag_field="event"):
     started: Annotated[str, meta("UTC time at which the run's clock was zero, ISO 8601")]
     pid: Annotated[Natural, meta("Process id")]
     version: Annotated[str, meta("Version of instrumented-calc")]
+    before_ns: (
+        Annotated[Natural, meta("Time from the start of the program to that of its first run", "ns")]
+        | UnsetType
+    ) = UNSET
     command: Annotated[list[str], meta("Command line of the process")] | UnsetType = UNSET
     directory: Annotated[str, meta("Working directory at the first call")] | UnsetType = UNSET
     settings: Annotated[dict[str, Any], meta("Settings of the recorder")] | UnsetType = UNSET

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Row = tuple[str, str]
 
 PHASES_SHOWN = 3
+LONG_BEFORE_NS, LONG_BEFORE = 5_000_000_000, 0.2  # importing torch and loading a model takes 5 s
 FEW_CALLS = 2  # of which none is called the slowest
 FEWEST_TEMPERATURES = 5  # for a mean and its spread
 # The formula of an element states the number of atoms.
@@ -40,9 +41,19 @@ def run_and_speed(summary: Summary) -> Iterator[Row]:
     if run:
         yield "run", fitting((both, *details)) if fits else run
     yield from _speed(summary, "" if fits else amount)
+    yield from _before(summary)
     if summary.compilation is not None:
         found = summary.compilation
         yield "start", f"compiling took {duration(found.compile_ns)} in {plural(len(found.calls), 'call')}"
+
+
+def _before(summary: Summary) -> Iterator[Row]:
+    """Yield the time before the first calculation, if it is a good part of the program's."""
+    start, wall = summary.journal.start, summary.wall_ns
+    before = None if start is None else start.before_ns
+    if isinstance(before, int) and wall and before > max(LONG_BEFORE_NS, LONG_BEFORE * (before + wall)):
+        share = percentage(before / (before + wall))
+        yield "before", f"{duration(before)} before the first calculation, {share} of the program's time"
 
 
 def waiting(findings: Sequence[RuleFinding]) -> Iterator[Row]:
