@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CARRIED = ("lane", "phase", "n_atoms", "properties", "changes")
+CARRIED = ("lane", "phase", "n_atoms", "properties", "changes", "system")
 JOURNAL_THREAD = "instrumented-calc journal"
 
 

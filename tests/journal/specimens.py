@@ -67,6 +67,7 @@ def opening() -> list[msgspec.Struct]:
         start(),
         r.describe_fields(),
         lane,
+        r.ComputedSystem(0, "Si32"),
         r.Phase(phase=0, driver="Verlet", kind="md", index=0, ensemble="NVE", timestep_fs=1.0),
     ]
 
@@ -91,7 +92,7 @@ def full_row(index: int) -> r.Call:
     )
     if index % 50 == 0:
         row.lane, row.phase, row.n_atoms = 0, 0, 32
-        row.properties, row.changes = ["energy", "forces"], ["positions"]
+        row.properties, row.changes, row.system = ["energy", "forces"], ["positions"], 0
     if index % 13 == 0:
         row.gc_ns, row.gc_generation, row.compile_ns = 200_000, 2, {"forward": 300_000}
     if index == 40:

@@ -63,4 +63,4 @@ def test_a_row_without_an_essential_field_is_invalid(name):
 
 
 def test_carried_fields_are_those_that_the_schema_says():
-    assert CARRIED == ("lane", "phase", "n_atoms", "properties", "changes")
+    assert CARRIED == ("lane", "phase", "n_atoms", "properties", "changes", "system")

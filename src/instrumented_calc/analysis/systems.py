@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from instrumented_calc.journal.columns import Integers, Mask
     from instrumented_calc.journal.reader import Journal
@@ -22,8 +22,8 @@ class SystemUse:
 
     Attributes:
         n_atoms: Number of atoms.
-        formula: Chemical formula; None where the structures changed under one calculator, whose formula is
-            known of its first call alone.
+        formula: Chemical formula; `*other*` for those beyond the limit of a journal. None where structures
+            changed under one calculator in a journal without their formulas, as those of 0.1.0.
         calls: Number of calls.
         wall_ns: Their time, ns.
         median_ns: Median of their times, ns.
@@ -61,24 +61,39 @@ def measure_systems(journals: Sequence[Journal]) -> list[SystemUse]:
     return sorted(found, key=lambda each: (each.n_atoms, each.formula or ""))
 
 
-def _times(journal: Journal) -> list[tuple[tuple[int, str | None], Integers]]:
+def _times(journal: Journal) -> Iterator[tuple[tuple[int, str | None], Integers]]:
+    """Yield each size and formula with the times of its calls."""
     calls = journal.calls
     counted = (calls.n_atoms > 0) & ~(calls.nested | calls.raised | calls.sliced)
-    if not counted.any():
-        return []
+    formulas = {each.system: each.formula for each in journal.systems}
+    known = counted & np.isin(calls.system, list(formulas))
+    yield from _known_times(journal, known, formulas)
+    unknown = counted & ~known
     changed = _structure_changes(journal)
-    found = []
-    for lane in np.unique(calls.lane[counted]).tolist():
-        ours: Mask = counted & (calls.lane == lane)
-        known = journal.lanes.get(lane)
+    for lane in np.unique(calls.lane[unknown]).tolist():
+        ours: Mask = unknown & (calls.lane == lane)
+        described = journal.lanes.get(lane)
         # The first call of a calculator changes everything.
         single = int((changed & (calls.lane == lane)).sum()) <= 1
-        formula = known.formula if known is not None and single and isinstance(known.formula, str) else None
-        found += [
-            ((n_atoms, formula), calls.wall_ns[ours & (calls.n_atoms == n_atoms)])
-            for n_atoms in np.unique(calls.n_atoms[ours]).tolist()
-        ]
-    return found
+        formula = described.formula if described is not None and single else None
+        for n_atoms in np.unique(calls.n_atoms[ours]).tolist():
+            text = formula if isinstance(formula, str) else None
+            yield (n_atoms, text), calls.wall_ns[ours & (calls.n_atoms == n_atoms)]
+
+
+def _known_times(
+    journal: Journal, known: Mask, formulas: dict[int, str]
+) -> Iterator[tuple[tuple[int, str | None], Integers]]:
+    """Yield the same for calls whose composition was recorded."""
+    calls, rows = journal.calls, np.flatnonzero(known)
+    if not len(rows):
+        return
+    pairs = np.stack([calls.n_atoms[rows], calls.system[rows]]).astype(np.int64)
+    found, places = np.unique(pairs, axis=1, return_inverse=True)
+    order = np.argsort(places.ravel(), kind="stable")
+    ends = np.cumsum(np.bincount(places.ravel(), minlength=found.shape[1]))[:-1]
+    for (n_atoms, system), ours in zip(found.T.tolist(), np.split(rows[order], ends), strict=True):
+        yield (n_atoms, formulas[system]), calls.wall_ns[ours]
 
 
 def _structure_changes(journal: Journal) -> Mask:

@@ -21,8 +21,10 @@ from instrumented_calc.cli.renderers import REPORTS
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
+from instrumented_calc.journal.relatives import with_relatives
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import plain, shown_path
+from instrumented_calc.quantities import plural
 from instrumented_calc.reporting.run.report import measured_words
 from instrumented_calc.reporting.run.summary_colours import coloured
 
@@ -42,6 +44,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     fail_on: Iterable[str],
     output: Path | None,
     everything: bool,
+    alone: bool = False,
     measure: bool = False,
 ) -> None:
     """Report on journals.
@@ -54,6 +57,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         fail_on: Rules that must not flag, as in `ignore`.
         output: File to write; None: stdout.
         everything: Whether to show all sections and each rule, instead of one screen.
+        alone: Whether to leave out the journals that belong with these: of workers, ranks, requeued parts.
         measure: Whether to time the longest contractions as matrix products on this machine.
 
     Raises:
@@ -61,11 +65,14 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     """
     targets = [parse_target(text) for text in require]
     ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
-    paths = given_files(journals) or [_newest_here()]
+    given = given_files(journals) or [_newest_here()]
+    paths = given if alone else with_relatives(given)
+    if len(paths) > len(given):
+        _mention_relatives(given, len(paths) - len(given))
     if output is not None:
         _check_output(output, paths)
-    if len(paths) == 1:
-        _mention_newer(paths[0])
+    if len(given) == 1:
+        _mention_newer(given[0], paths)
     runs = [
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
         for summary in _summarize(paths, measure=measure)
@@ -126,9 +133,17 @@ def _newest_here() -> Path:
     return path
 
 
-def _mention_newer(path: Path) -> None:
+def _mention_relatives(given: Sequence[Path], number: int) -> None:
+    what = shown_path(given[0]) if len(given) == 1 else "these"
+    more = plural(number, "journal")
+    typer.echo(
+        f"with {more} of workers, ranks or parts that belong with {what}; --alone leaves them out", err=True
+    )
+
+
+def _mention_newer(path: Path, reported: Sequence[Path]) -> None:
     newer = newer_journal(path) if has_records(path) else None
-    if newer is not None:
+    if newer is not None and not any(_is_same(newer, each) for each in reported):
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
 
 

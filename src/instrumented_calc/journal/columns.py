@@ -63,6 +63,7 @@ class Calls:
         n_atoms: Atoms.
         properties: Entry of `property_sets`.
         changes: Entry of `change_sets`.
+        system: Composition, see `Journal.systems`.
         property_sets: The combinations of requested properties.
         change_sets: The combinations of changes; `()` means no changes.
         components: Exclusive time per component, ns; 0 if a call spent nothing there.
@@ -84,6 +85,7 @@ class Calls:
     n_atoms: Integers
     properties: Integers
     changes: Integers
+    system: Integers
     property_sets: tuple[tuple[str, ...], ...]
     change_sets: tuple[tuple[str, ...], ...]
     components: dict[str, Integers]

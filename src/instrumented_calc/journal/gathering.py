@@ -46,6 +46,7 @@ KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind 
 # Records kept unchanged, in file order.
 LISTED: dict[str, type[msgspec.Struct]] = {
     "slices": records.Slice,
+    "systems": records.ComputedSystem,
     "contractions": records.Contractions,
     "conversions": records.Conversions,
     "product_times": records.ProductTimes,

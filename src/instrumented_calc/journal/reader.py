@@ -39,6 +39,7 @@ class Journal:
         lanes: Wrapped calculators by number.
         phases: Drivers by number.
         slices: Exact sums of thinned intervals.
+        systems: The compositions of the calculated structures.
         contractions: Contractions inside calls, a record about every second.
         conversions: Conversions and copies inside calls, a record about every second.
         product_times: Times of the longest contractions as matrix products, measured at the end of the run.
@@ -69,6 +70,7 @@ class Journal:
     lanes: dict[int, records.Lane] = field(default_factory=dict)
     phases: dict[int, records.Phase] = field(default_factory=dict)
     slices: tuple[records.Slice, ...] = ()
+    systems: tuple[records.ComputedSystem, ...] = ()
     contractions: tuple[records.Contractions, ...] = ()
     conversions: tuple[records.Conversions, ...] = ()
     product_times: tuple[records.ProductTimes, ...] = ()

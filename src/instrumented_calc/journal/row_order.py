@@ -81,7 +81,7 @@ def kept(calls: Calls, keep: Mask) -> Calls:
     def named(columns: dict[str, Integers]) -> dict[str, Integers]:
         return {name: column[keep] for name, column in columns.items()}
 
-    plain = ("index", "start_ns", "wall_ns", "gap_ns", "step", "lane", "phase", "n_atoms")
+    plain = ("index", "start_ns", "wall_ns", "gap_ns", "step", "lane", "phase", "n_atoms", "system")
     return replace(
         calls,
         **{name: getattr(calls, name)[keep] for name in (*plain, "properties", "changes", "split")},

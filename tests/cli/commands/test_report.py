@@ -277,3 +277,74 @@ def test_a_closed_pipe_is_not_an_error(run):
         reported = process.stderr.read()
     assert reported == b""
     assert process.returncode == 141
+
+
+POOL = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from instrumented_calc import ProfiledCalculator
+
+def relax(atoms):
+    return atoms.get_potential_energy()
+
+if __name__ == "__main__":
+    structures = []
+    for symbol in ("Cu", "Pt", "Au"):
+        atoms = bulk(symbol)
+        atoms.calc = ProfiledCalculator(EMT())
+        structures.append(atoms)
+    structures[0].get_potential_energy()
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        print(sum(pool.map(relax, structures[1:])))
+"""
+RANK = """
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from instrumented_calc import ProfiledCalculator
+atoms = bulk("Cu")
+atoms.calc = ProfiledCalculator(EMT())
+atoms.get_potential_energy()
+"""
+
+
+def script(text, **variables):
+    """Run a script that leaves its journals here."""
+    Path("script.py").write_text(text, encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "script.py"], check=True, env={**SOURCE, **variables}, capture_output=True
+    )
+
+
+@pytest.mark.slow
+def test_a_pool_is_reported_from_its_parent_and_from_each_worker(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    script(POOL)
+    journals = sorted(each.name for each in Path().glob("*.jsonl"))
+    workers = len(journals) - 1
+    assert workers in {1, 2}  # one may be quick enough for all
+    for name in journals:
+        assert main(["report", name]) == 0
+        shown = capsys.readouterr()
+        assert f"{workers + 1} journals, {workers} of workers" in shown.out
+        assert all(each in shown.out for each in journals)
+        assert f"with {workers} journal" in shown.err
+        assert "is newer" not in shown.err
+    assert main(["report", "run.jsonl", "--alone"]) == 0
+    assert capsys.readouterr().out.startswith("Report on run.jsonl\n")
+
+
+@pytest.mark.slow
+def test_ranks_and_requeued_parts_are_reported_from_any_of_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for rank in ("0", "1"):
+        script(RANK, OMPI_COMM_WORLD_RANK=rank, OMPI_COMM_WORLD_SIZE="2")
+    assert main(["report", "run.rank1.jsonl"]) == 0
+    assert "2 journals, 2 MPI ranks" in capsys.readouterr().out
+    for each in Path().glob("*.jsonl"):
+        each.unlink()
+    for _ in range(2):
+        script(RANK, INSTRUMENTED_CALC_SERIES="copper")
+    assert main(["report", "run.jsonl"]) == 0
+    assert "series copper, 2 journals" in capsys.readouterr().out

@@ -15,3 +15,4 @@ class Context(Struct, frozen=True):
     n_atoms: int | None
     properties: Any
     changes: Any
+    system: int | None = None

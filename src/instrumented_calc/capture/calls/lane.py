@@ -46,6 +46,7 @@ class LiveLane:
         not_implemented: Requests answered with PropertyNotImplementedError.
         components: Parts timed in each call; None if there are none.
         context: The current carried fields of the lane's calls.
+        system: Number of the last structure's composition; None if unknown.
         watch: Follows the driver that requests forces.
         described_in: The run's token, once the lane's record is written.
         cache_hits_known: Whether cached answers can be distinguished from calculations.
@@ -106,6 +107,7 @@ class LiveLane:
         "same_energy",
         "seen_by",
         "state_at",
+        "system",
         "unchecked",
         "unseen",
         "velocity_changes",
@@ -131,6 +133,7 @@ class LiveLane:
         self.calls = self.failed = 0
         self.asked = self.cache_hits = self.not_implemented = 0
         self.context: Context | None = None
+        self.system: int | None = None
         self.watch = DriverWatch()
         self.components: Components | FirstCalls | None = FirstCalls(self)
         self._evidence: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.calls.context import Context
+from instrumented_calc.capture.rows.compositions import Compositions
 from instrumented_calc.capture.rows.phases import DESCRIBED_LIMIT
 from instrumented_calc.capture.rows.request_text import plain_names
 
@@ -27,7 +28,7 @@ class Descriptions:
         written: The `lane` and `phase` records so far.
     """
 
-    __slots__ = ("_append", "_lanes", "_notices", "_on_new_lane", "written")
+    __slots__ = ("_append", "_compositions", "_lanes", "_notices", "_on_new_lane", "written")
 
     def __init__(
         self, append: Callable[[Any], object], notices: Notices, on_new_lane: Callable[[], None]
@@ -37,6 +38,7 @@ class Descriptions:
         self._notices = notices
         self._on_new_lane = on_new_lane
         self._lanes: set[int] = set()
+        self._compositions = Compositions(self.write)
 
     def new_context(
         self, lane: LiveLane, atoms: Any, n_atoms: int | None, properties: Any, changes: Any
@@ -52,13 +54,18 @@ class Descriptions:
         """
         if lane.described_in is not self._lanes:
             self._describe_lane(lane, atoms)
-        lane.context = context = Context(
-            lane.number, lane.watch.phase, n_atoms, plain_names(properties), plain_names(changes)
-        )
+        names = plain_names(changes)
+        renewed = type(names) is list and "numbers" in names
+        if renewed or (lane.system is None and names is not None):
+            lane.system = self._compositions.number_of(atoms)
+        context = Context(lane.number, lane.watch.phase, n_atoms, plain_names(properties), names, lane.system)
+        # The next call may be for yet another composition with the same list of changes.
+        lane.context = None if renewed else context
         return context
 
     def _describe_lane(self, lane: LiveLane, atoms: Any) -> None:
         lane.described_in = self._lanes
+        lane.system = None
         if lane.number in self._lanes or len(self._lanes) >= DESCRIBED_LIMIT:
             return
         self._lanes.add(lane.number)

@@ -251,7 +251,7 @@ class Outbox:
                 if is_foreign(error):
                     raise
                 continue
-            row.lane, row.phase, row.n_atoms, row.properties, row.changes = carried
+            row.lane, row.phase, row.n_atoms, row.properties, row.changes, row.system = carried
             last.append(row)
             if wanted:
                 self._out.append(row)
@@ -381,12 +381,14 @@ def _fill(row: Call, context: Context, last: Context | None) -> None:
         row.properties = _names(context.properties)
     if last is None or context.changes != last.changes:
         row.changes = _names(context.changes)
+    if last is None or context.system != last.system:
+        row.system = context.system
     row.lane = context.lane if last is None or context.lane != last.lane else UNSET
 
 
 def _carried(context: Context) -> tuple[Any, ...]:
     properties, changes = _names(context.properties), _names(context.changes)
-    return context.lane, context.phase, context.n_atoms, properties, changes
+    return context.lane, context.phase, context.n_atoms, properties, changes, context.system
 
 
 def _names(names: Any) -> list[str] | None:

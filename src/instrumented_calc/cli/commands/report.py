@@ -35,6 +35,10 @@ def report(
         bool,
         typer.Option("--measure", help="Time contractions as matrix products on this machine."),
     ] = False,
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="Leave out the journals of workers, ranks and requeued parts."),
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
 ) -> None:
     """Report on journals on one screen: what is wrong, what to change, where the time went."""
@@ -46,6 +50,7 @@ def report(
         require=require or (),
         ignore=ignore or (),
         fail_on=fail_on or (),
+        alone=alone,
         output=output,
         everything=everything,
         measure=measure,

@@ -43,6 +43,7 @@ from instrumented_calc.journal.records.places import StepProfiles as StepProfile
 from instrumented_calc.journal.records.readings import Gpu as Gpu
 from instrumented_calc.journal.records.readings import Machine as Machine
 from instrumented_calc.journal.records.readings import State as State
+from instrumented_calc.journal.records.run import ComputedSystem as ComputedSystem
 from instrumented_calc.journal.records.run import Counters as Counters
 from instrumented_calc.journal.records.run import Finding as Finding
 from instrumented_calc.journal.records.run import Lane as Lane

@@ -64,6 +64,7 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     energy_ev: Annotated[Physical, meta("Potential energy, if it was a host number", "eV")] | UnsetType = (
         UNSET
     )
+    system: Annotated[Natural, meta("Composition, see `system`", kind="carried")] | UnsetType | None = UNSET
     failure: (
         Annotated[
             str,

@@ -97,6 +97,13 @@ class Lane(Struct, tag="lane", tag_field="event"):
     parts_absent: Annotated[list[str], meta("Why parts of the calculator are not timed")] | UnsetType = UNSET
 
 
+class ComputedSystem(Struct, tag="system", tag_field="event"):
+    """A composition of atoms, written at its first call."""
+
+    system: Annotated[Natural, meta("Number of the composition")]
+    formula: Annotated[str, meta("Chemical formula; `*other*`: all beyond the limit of 200")]
+
+
 class Phase(Struct, tag="phase", tag_field="event"):
     """A driver (integrator or optimizer) started to request forces."""
 

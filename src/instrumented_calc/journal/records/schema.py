@@ -13,7 +13,16 @@ from instrumented_calc.journal.records.calls import Call, LastCalls, OpenCall, S
 from instrumented_calc.journal.records.operations import Contractions, Conversions, ProductTimes, TraceWindow
 from instrumented_calc.journal.records.places import Observers, Places, StepProfiles
 from instrumented_calc.journal.records.readings import Machine, State
-from instrumented_calc.journal.records.run import Finding, Lane, Notice, Phase, RunEnd, RunStart, Tally
+from instrumented_calc.journal.records.run import (
+    ComputedSystem,
+    Finding,
+    Lane,
+    Notice,
+    Phase,
+    RunEnd,
+    RunStart,
+    Tally,
+)
 from instrumented_calc.journal.records.values import meta
 
 SCHEMA = "instrumented-calc/1"
@@ -55,6 +64,7 @@ Record: TypeAlias = (
     | Fields
     | Lane
     | Phase
+    | ComputedSystem
     | Notice
     | Tally
     | RunEnd
@@ -64,6 +74,7 @@ RECORDS: tuple[type[Struct], ...] = (
     Fields,
     Lane,
     Phase,
+    ComputedSystem,
     Call,
     Slice,
     LastCalls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.journal.vocabulary import OTHER
 from instrumented_calc.quantities import count, duration, elapsed, figures
 from instrumented_calc.reporting.document import Table
 from instrumented_calc.reporting.run import identity
@@ -25,7 +26,7 @@ def systems_table(systems: Sequence[SystemUse], shown: int) -> Table:
     large = most if len(most) <= shown else most[: shown - 1]
     rows = [
         (
-            (each.formula and identity.one_line(each.formula)) or "various",
+            _formula(each),
             count(each.n_atoms),
             count(each.calls),
             elapsed(each.wall_ns),
@@ -40,3 +41,9 @@ def systems_table(systems: Sequence[SystemUse], shown: int) -> Table:
         sized = f"{count(min(sizes))} to {count(max(sizes))}"
         rows.append((f"{count(len(rest))} others", sized, count(calls), elapsed(wall), "-", "-"))
     return Table(("Systems", "atoms", "calculations", "time", "median", "us/atom"), tuple(rows))
+
+
+def _formula(system: SystemUse) -> str:
+    if system.formula is None:
+        return "various"
+    return "other" if system.formula == OTHER else identity.one_line(system.formula)

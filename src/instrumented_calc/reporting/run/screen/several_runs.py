@@ -54,7 +54,11 @@ def _opening(runs: Sequence[ReadRun], width: int) -> list[str]:
     calls = sum(each.evaluations.calls for each in summaries)
     failed = sum(each.evaluations.failed for each in summaries)
     workers = sum(1 for each in summaries if each.journal.parent_run_id)
+    ranks = len(
+        {start.rank for each in summaries if (start := each.journal.start) and start.rank is not None}
+    )
     words = [plural(len(runs), "journal") + (f", {workers} of workers" if workers else "")]
+    words[0] += f", {ranks} MPI ranks" if ranks > 1 else ""
     words.append(f"{plural(calls, 'calculation')}{f', {count(failed)} failed' if failed else ''}")
     words.append(f"{elapsed(sum(each.wall_ns or 0 for each in summaries))} in sum")
     wrong = sum(1 for run in runs if problems_of(run.findings))
