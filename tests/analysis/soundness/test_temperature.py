@@ -49,3 +49,10 @@ def test_a_part_of_a_slow_quench_is_left_to_the_user():
 )
 def test_a_run_that_goes_on_or_is_near_or_cools_or_warms_up_is_not_judged(temperatures, ended):
     assert judged(temperatures, fs_per_state=10, ended=ended).verdict == "not enough evidence"
+
+
+def test_an_optimizer_has_no_temperature():
+    phase = Phase(phase=0, driver="ase.optimize.bfgs.BFGS", kind="optimizer", index=0)
+    states = tuple(State(index=i, temperature_k=278.0) for i in range(20))
+    check = check_temperature(PhysicsEvidence(None, 20, {}, (Track(phase, 32, states, np.arange(20)),)))
+    assert (check.verdict, check.text) == ("clear", "no dynamics, which would have a temperature")

@@ -39,9 +39,13 @@ def check_temperature(evidence: PhysicsEvidence) -> Check:
     targets = [track for track in evidence.tracks if np.isfinite(track.values("target_k")).any()]
     if targets:
         return Check(NAME, "not enough evidence", "too short for the thermostat to reach its target")
-    known = [track.values("temperature_k") for track in evidence.tracks]
+    # Under an optimizer atoms keep the velocities that they have.
+    moving = [each for each in evidence.tracks if each.phase is None or each.phase.kind != "optimizer"]
+    known = [track.values("temperature_k") for track in moving]
     known = [each[np.isfinite(each)] for each in known if np.isfinite(each).any()]
     if not known:
+        if evidence.tracks and not moving:
+            return Check(NAME, "clear", "no dynamics, which would have a temperature", n=evidence.calls)
         return Check(NAME, "not enough evidence", "no temperature was recorded")
     late = known[-1][len(known[-1]) // 3 :]
     text = f"temperature {late.mean():,.0f} +- {late.std():,.0f} K, no target"

@@ -73,7 +73,8 @@ def physics(summary: Summary) -> Iterator[Row]:
     if drift is not None and drift.verdict == "clear" and "mev_per_atom_per_ps" in drift.numbers:
         pieces.append(f"energy drift {_drift(drift.numbers)} meV per atom per ps")
     heat = summary.soundness.of("temperature-off")
-    if heat is not None and heat.verdict == "clear" and (heat.n or 0) >= FEWEST_TEMPERATURES:
+    known = heat is not None and heat.verdict == "clear" and "mean_k" in heat.numbers
+    if heat is not None and known and (heat.n or 0) >= FEWEST_TEMPERATURES:
         pieces.append(identity.one_line(heat.text.removesuffix(", no target")))
     if pieces:
         yield "physics", fitting(pieces)
