@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 from instrumented_calc.analysis.soundness.force_work import check_force_work
@@ -78,3 +80,16 @@ def test_a_field_from_outside_is_no_fault():
 
 def test_work_below_the_digits_of_the_energy_is_not_judged():
     assert judged(-2 * WORK, energy=-1e5).verdict == "not enough evidence"
+
+
+def test_a_few_small_last_differences_are_dated_somewhere():
+    changes = -WORK.copy()
+    changes[-4:] = -1.6 * WORK[-4:]
+    check = judged(changes)
+    assert check.ruins
+    assert check.since.call >= 4
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=8, max_size=8), st.booleans(), st.floats(0, 2))
+def test_any_figures_are_judged(changes, direct, net):
+    assert judged(changes, direct=direct, net=net).verdict in {"clear", "flagged", "not enough evidence"}

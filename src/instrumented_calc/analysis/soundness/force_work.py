@@ -88,16 +88,18 @@ def _judged(track: Track) -> Check | None:
         )
         text = f"The forces are {figures(ratio)} times the gradient of the energy{reason}"
     else:
+        much = f"{figures(share)} times" if share > 1 else f"{figures(100 * share)} % of"
         text = (
-            f"The forces are not the gradient of the energy: its change differs by {figures(100 * share)} %"
-            f" from their work, {figures(typical)} eV (medians of {pairs})"
+            f"The forces are not the gradient of the energy: its change and their work, {figures(typical)}"
+            f" eV, differ by {much} the work (medians of {pairs})"
         )
     if unbalanced:
         text += f", and they sum to {figures(100 * net)} % of their norm instead of 0"
     if track.direct:
         text += " (the model predicts them directly)"
     severity: Severity = "wrong" if (share > RUINED or unbalanced) and not track.direct else "info"
-    since = track.since(int(places[rest > min(share, VISIBLE) * typical][0]))
+    differs = rest > min(share, VISIBLE) * typical
+    since = track.since(int(places[int(differs.argmax())]))
     return Check(NAME, "flagged", f"{text}, since {since.words}", numbers, len(work), since, severity)
 
 
