@@ -87,7 +87,7 @@ def _hooks() -> dict[str, object]:
         "einsum's code": np.einsum.__wrapped__.__code__,
         **_torch_hooks(),
         "Atoms.calc": vars(Atoms)["calc"],
-        "timed parts": frozenset(stand_ins._placed),
+        "timed parts": frozenset(stand_ins.in_use),
         "timed observers": (frozenset(observed_loop._loops), _loops_of_ase()),
         "timed libraries": [
             part

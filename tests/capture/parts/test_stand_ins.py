@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from ase import Atoms
@@ -18,7 +18,7 @@ from instrumented_calc import ProfiledCalculator, recording, span
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.parts.components import Components
-from instrumented_calc.capture.parts.stand_ins import StandIn
+from instrumented_calc.capture.parts.stand_ins import StandIn, StandInGroup, remove_now
 from instrumented_calc.capture.wrapping.twin import lane_of, twin
 from instrumented_calc.integration import Part
 from instrumented_calc.journal.reader import read_journal
@@ -198,6 +198,93 @@ def test_concurrent_calls_share_the_stand_ins(exact_clock):
     assert isinstance(vars(network)["inner"], StandIn)
     second.take_back()
     assert "inner" not in vars(network)
+
+
+def test_who_comes_back_while_another_shares_the_stand_ins_leaves_nothing_at_the_end(exact_clock):
+    network = Network(Ticking(exact_clock))
+    first, second = Components(parts_of(network)), Components(parts_of(network))
+    first.put()
+    second.put()
+    shared = vars(network)["inner"]
+    first.take_back()
+    first.put()
+    assert vars(network)["inner"] is shared
+    second.take_back()
+    assert vars(network)["inner"] is shared
+    first.take_back()
+    assert set(vars(network)) == {"clock", "weight"}
+    second.put()
+    second.take_back()
+    assert set(vars(network)) == {"clock", "weight"}
+
+
+def test_stand_ins_that_were_removed_while_shared_are_placed_and_restored_as_ever():
+    network = Network(lambda _: None)
+    first, second = (StandInGroup([StandIn(part) for part in parts_of(network)]) for _ in range(2))
+    first.put(1)
+    second.put(2)
+    remove_now(second.stand_ins)
+    assert set(vars(network)) == {"clock", "weight"}
+    first.take_back(1)
+    second.take_back(2)
+    for group in (first, second):
+        group.put(3)
+        assert vars(network)["outer"] is group.stand_ins[0]
+        group.take_back(3)
+        assert set(vars(network)) == {"clock", "weight"}
+
+
+def test_what_the_user_stores_in_the_place_of_a_part_during_a_call_stays():
+    network = Network(lambda _: None)
+    group = StandInGroup([StandIn(part) for part in parts_of(network)])
+    group.put(1)
+    network.inner = mine = lambda x: 3.0 * x
+    group.take_back(1)
+    assert set(vars(network)) == {"clock", "weight", "inner"}
+    group.put(1)
+    assert network.outer(2.0) == 7.0
+    group.take_back(1)
+    assert vars(network)["inner"] is mine
+
+
+def test_a_part_that_was_patched_between_calls_runs_as_patched(model, monkeypatch):
+    def energy():
+        model.reset()
+        return model.get_potential_energy(ARGON)
+
+    assert energy() == 3.0
+    monkeypatch.setattr(Network, "inner", lambda self, x: 10.0 * self.weight * x)
+    assert energy() == 21.0
+    monkeypatch.setattr(model.network, "inner", lambda x: 100.0 * x)
+    assert energy() == 201.0
+    monkeypatch.undo()
+    assert energy() == 3.0
+
+
+def test_an_inherited_method_of_a_class_is_inherited_again():
+    class Deeper(Network):
+        pass
+
+    group = StandInGroup([StandIn(Part("layer", Deeper, "outer"))])
+    group.put(1)
+    assert isinstance(vars(Deeper)["outer"], StandIn)
+    assert Deeper(lambda _: None).outer(2.0) == 3.0
+    group.take_back(1)
+    assert "outer" not in vars(Deeper)
+
+
+def test_attributes_of_the_function_are_those_of_the_stand_in_too():
+    def real(x):
+        return x + 1
+
+    real.note, real.name, real.label = "kept", "theirs", "theirs"
+    owner = SimpleNamespace(real=real)
+    group = StandInGroup([StandIn(Part("part", owner, "real"))])
+    group.put(1)
+    assert (owner.real.__name__, owner.real.note, owner.real(1)) == ("real", "kept", 2)
+    assert (owner.real.name, owner.real.label) == ("part", "part")
+    group.take_back(1)
+    assert owner.real is real
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])  # noqa: S301 - our own

@@ -14,6 +14,7 @@ import importlib
 import sys
 import threading
 from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.counting.conversions import (
@@ -272,9 +273,8 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
         clock = entry.maker.clock
         start = clock()
         result = own(tensor, *args, **kwargs)
-        elapsed = clock() - start
-        if result is not tensor:
-            note(entry, tensor, result, elapsed)
+        if result is not tensor:  # mostly, nothing is converted
+            note(entry, tensor, result, clock() - start)
         return result
 
     def overridden(entry: Entry, tensor: Any, args: Any, kwargs: Any) -> Any:
@@ -294,8 +294,10 @@ def _method(torch: Any, own: Any, note: Callable[..., None]) -> Any:
 
 def _function(torch: Any, own: Any) -> Any:
     tensor = torch.Tensor
+    has_override = torch._C._has_torch_function_unary  # noqa: SLF001 - as torch's own Python does
     unseen = torch._C.DisableTorchFunction  # modes must not see that we inspect tensors
     is_compiling = torch.compiler.is_compiling
+    arrays = _numpy_types()
 
     def function(*args: Any, **kwargs: Any) -> Any:
         if is_compiling():  # a constant for torch.compile, which may trace it where it was imported
@@ -303,23 +305,34 @@ def _function(torch: Any, own: Any) -> Any:
         stack = active.stack
         if not stack:
             return own(*args, **kwargs)
+        given = args[0] if args else kwargs.get("data")
+        if type(given) in arrays:
+            note = note_from_numpy
+        elif isinstance(given, tensor):
+            note = note_copy
+        else:
+            return own(*args, **kwargs)
         entry = stack[-1]
         clock = entry.maker.clock
         start = clock()
         result = own(*args, **kwargs)
-        elapsed = clock() - start
-        given = args[0] if args else kwargs.get("data")
-        if result is given:
-            return result
-        if isinstance(given, tensor):
-            with unseen():
-                note_copy(entry, given, result, elapsed)
-        elif type(given).__module__ == "numpy":
-            with unseen():
-                note_from_numpy(entry, given, result, elapsed)
+        if result is not given:
+            elapsed = clock() - start
+            if has_override(result):
+                with unseen():
+                    note(entry, given, result, elapsed)
+            else:
+                note(entry, given, result, elapsed)
         return result
 
     return _disguised(torch, function, own, own.__name__)
+
+
+def _numpy_types() -> frozenset[type]:
+    """Return NumPy's own types: arrays and numbers."""
+    numpy = sys.modules.get("numpy")
+    found = vars(numpy).values() if isinstance(numpy, ModuleType) else ()
+    return frozenset(each for each in found if isinstance(each, type) and each.__module__ == "numpy")
 
 
 def _disguised(torch: Any, replacement: Any, own: Any, name: str) -> Any:

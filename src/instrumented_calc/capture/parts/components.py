@@ -18,16 +18,15 @@ from instrumented_calc.capture.parts.programs import (
 )
 from instrumented_calc.capture.parts.stand_ins import (
     StandIn,
+    StandInGroup,
     note_counts,
-    put_all,
     remove_now,
-    take_all_back,
 )
 from instrumented_calc.capture.parts.terms import Term, TermStandIn
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from instrumented_calc.capture.open_calls import Entry
     from instrumented_calc.capture.parts.call_tree import CallTree
@@ -64,11 +63,12 @@ class Components:
         on_absent: Callable[[str], None] | None = None,
     ) -> None:
         parts = [*parts]
-        self._stand_ins = [_stand_in(part, label) for part in parts]
-        self._clients = [each for each in self._stand_ins if isinstance(each, ClientWaitStandIn)]
+        stand_ins = [_stand_in(part, label) for part in parts]
+        self._group = StandInGroup(stand_ins)
+        self._clients = [each for each in stand_ins if isinstance(each, ClientWaitStandIn)]
         self._exposed = [
             stand_in
-            for stand_in, part in zip(self._stand_ins, parts, strict=True)
+            for stand_in, part in zip(stand_ins, parts, strict=True)
             if compiled_code.is_exposed(part)
         ]
         self._gives_way = False
@@ -95,12 +95,12 @@ class Components:
         try:
             if self._exposed:
                 self._look_out_for_compilation()
-            put_all(self._stand_ins, id(self if entry is None else entry))
+            self._group.put(id(self if entry is None else entry))
         except BaseException as fault:
             self._watch.end()
             if is_foreign(fault):
                 raise
-            self._stand_ins = self._exposed = []
+            self._drop(self._group.stand_ins)
             if self._on_fault is not None:
                 self._on_fault("timing of parts", fault)
             return None
@@ -111,11 +111,14 @@ class Components:
     def _look_out_for_compilation(self) -> None:
         if not (self._gives_way or has_compiled()) and self._watch.begin():
             return
-        exposed = {id(each) for each in self._exposed}
-        self._stand_ins = [each for each in self._stand_ins if id(each) not in exposed]
-        self._exposed = []
+        self._drop(self._exposed)
         if self._on_absent is not None:
             self._on_absent(compiled_code.REASON)
+
+    def _drop(self, stand_ins: Sequence[StandIn]) -> None:
+        """Do not time these any more, nor any that Dynamo could see."""
+        self._group.drop(stand_ins)
+        self._exposed = []
 
     def _give_way(self) -> None:
         self._gives_way = True
@@ -132,7 +135,7 @@ class Components:
         Args:
             labels: The new names, by the parts' own.
         """
-        for stand_in in self._stand_ins:
+        for stand_in in self._group.stand_ins:
             stand_in.label = labels.get(stand_in.name, stand_in.label)
 
     def collect(self, entry: Entry, calculator: Any) -> None:
@@ -167,7 +170,7 @@ class Components:
         Args:
             entry: The argument of `put`.
         """
-        take_all_back(self._stand_ins, id(self if entry is None else entry))
+        self._group.take_back(id(self if entry is None else entry))
         if self._exposed:
             self._watch.end()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from instrumented_calc.capture.counting.torch_einsum import leave_alone
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.parts.call_tree import CallTree
-from instrumented_calc.capture.parts.stand_ins import StandIn, put_all, take_all_back
+from instrumented_calc.capture.parts.stand_ins import StandIn, StandInGroup
 from instrumented_calc.capture.probes.torch_device import DeviceTimes
 from instrumented_calc.integration import Part
 from instrumented_calc.journal.vocabulary import LIST_BUILDS
@@ -74,11 +74,13 @@ LIBRARY_CALLS = (
 class Backward(StandIn):
     """The backward pass of torch, unless a part of an integration already times it."""
 
+    __slots__ = ()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the backward pass, timed inside recorded calls."""
         for entry in active.stack:
             if entry.name == BACKWARD or entry.name.startswith(f"{BACKWARD} ("):
-                return self._real(*args, **kwargs)
+                return self.real(*args, **kwargs)
         return super().__call__(*args, **kwargs)
 
 
@@ -87,7 +89,7 @@ class TimedLibraries:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._stand_ins: dict[tuple[int, str], StandIn] = {}
+        self._placed: dict[tuple[int, str], StandInGroup] = {}
         self._originals: dict[LibraryCall, Any] = {}
         self._modules_seen = 0
         self._closed = False
@@ -117,17 +119,19 @@ class TimedLibraries:
                 self._place(replace(part, owner=module))
 
     def _place(self, part: Part) -> None:
-        if (id(part.owner), part.attribute) not in self._stand_ins:
-            stand_in = (Backward if part.name == BACKWARD else StandIn)(part)
-            put_all([stand_in], id(self))
-            self._stand_ins[stand_in.key] = stand_in
+        key = id(part.owner), part.attribute
+        if key not in self._placed:
+            group = StandInGroup([(Backward if part.name == BACKWARD else StandIn)(part)])
+            group.put(id(self))
+            self._placed[key] = group
 
     def close(self) -> None:
         """Restore the libraries."""
         with self._lock:
             self._closed = True
-            take_all_back(self._stand_ins.values(), id(self))
-            self._stand_ins, self._originals = {}, {}
+            for group in self._placed.values():
+                group.take_back(id(self))
+            self._placed, self._originals = {}, {}
 
 
 def _importers(name: str, function: Any) -> list[ModuleType]:

@@ -101,11 +101,13 @@ def _parts(owners: Sequence[Any], methods: Sequence[str]) -> Sequence[Part] | No
 class ExecutionStandIn(StandIn):
     """Run an external program, and add what its processes used to the call."""
 
+    __slots__ = ()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it, timed inside recorded calls."""
         stack = active.stack
         if not stack:
-            return self._real(*args, **kwargs)
+            return self.real(*args, **kwargs)
         call = call_of(stack[-1])
         ended = executions()
         ended.begin()
@@ -124,6 +126,8 @@ class ExecutionStandIn(StandIn):
 
 class ClientWaitStandIn(StandIn):
     """Wait for a program that keeps running."""
+
+    __slots__ = ("_calculator",)
 
     def __init__(self, part: ClientWait, label: str | None = None) -> None:
         super().__init__(part, label)

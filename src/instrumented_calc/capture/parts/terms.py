@@ -37,10 +37,16 @@ class Term(Part):
 class TermStandIn(StandIn):
     """Run a term's `calculate`; the names of the parts inside it begin with the term's."""
 
+    __slots__ = ()
+
     def place(self) -> None:
-        """Replace `calculate`."""
+        """Replace `calculate`, never in one step: what is timed is not what was found."""
         super().place()
-        self._real = _within(self.name, self._real)
+        self.is_plain = False
+
+    def _timed(self, real: Any) -> Any:
+        """Return the term's `calculate`, which also names the parts inside it."""
+        return _within(self.name, real)
 
 
 def _within(term: str, calculate: Callable[..., Any]) -> Callable[..., Any]:
