@@ -190,3 +190,20 @@ def test_the_api_page_has_every_public_name():
     shown = re.findall(r"^::: (\S+)$", page, re.MULTILINE)
     assert {f"instrumented_calc.{name}" for name in instrumented_calc.__all__} <= {*shown}
     assert [name for name in shown if pkgutil.resolve_name(name) is None] == []
+
+
+def test_extras_are_installed_in_one_way():
+    """Of the installed package: from a clone now, and from an index once it is published there."""
+    extras = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = [*PAGES, *(ROOT / "src").rglob("*.py"), *(ROOT / "integrations").rglob("*.py")]
+    installs = [
+        (path.name, line.strip())
+        for path in sources
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "pip install" in line and re.search(r"\[\w+\]", line) and " -e " not in line
+    ]
+    assert len(installs) > 10
+    for name, line in installs:
+        found = re.search(r"pip install 'instrumented-calc\[(\w+)\]'", line)
+        assert found, (name, line)
+        assert found[1] in extras, (name, line)

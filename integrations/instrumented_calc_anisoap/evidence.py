@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SPEC = "anisoap"
 SPECS = (SPEC,)
+FORMS = (SPEC, f"{SPEC}:FILE")
 STUDIES = ("anisoap:ellipsoids", "anisoap:benzene", "anisoap:species")
 
 

@@ -13,6 +13,7 @@ from instrumented_calc_fennol.evidence import remember
 PREFIX = "fennol:"
 MODELS_DIRECTORY = "FENNOL_MODELS"
 NAMED_FILES = {"ani-2x": "ani2x.fnx"}  # FeNNol needs the path of the model
+FORMS = (f"{PREFIX}FILE", *NAMED_FILES)
 
 
 def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:  # noqa: N802 - acts as a class

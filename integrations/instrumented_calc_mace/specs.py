@@ -11,6 +11,9 @@ from instrumented_calc.errors import ModelError
 from instrumented_calc_mace.evidence import loaded_from
 from instrumented_calc_mace.weights import mace_calculator, random_model
 
+NAME, FILE, RANDOM = "mace", "FILE", "random"
+FORMS = (f"{NAME}:{FILE}", f"{NAME}:{RANDOM}")
+
 
 def build(spec: str) -> Any | None:
     """Return the MACE calculator of a spec, or None if the spec belongs to another library.
@@ -24,9 +27,9 @@ def build(spec: str) -> Any | None:
         ModelError: mace-torch is not installed, the file does not exist, or it does not contain a MACE model.
     """
     name, _, source = spec.partition(":")
-    if name != "mace":
+    if name != NAME:
         return None
-    if source == "random":
+    if source == RANDOM:
         with tempfile.TemporaryDirectory() as folder:
             return _loaded([str(random_model(Path(folder) / "random.model"))])
     path = Path(source).expanduser()

@@ -14,9 +14,11 @@ from types import SimpleNamespace
 from instrumented_calc_orb.evidence import describe, knows
 from instrumented_calc_orb.loading import OrbCalculator
 from instrumented_calc_orb.parts import parts
-from instrumented_calc_orb.specs import build
+from instrumented_calc_orb.specs import DEFAULT, FORMS, build
 from instrumented_calc_orb.weights import random_weights
 
-integration = SimpleNamespace(knows=knows, describe=describe, parts=parts, build=build, SPECS=("orb-v2",))
+integration = SimpleNamespace(
+    knows=knows, describe=describe, parts=parts, build=build, FORMS=FORMS, SPECS=(DEFAULT,)
+)
 
 __all__ = ["OrbCalculator", "integration", "random_weights"]

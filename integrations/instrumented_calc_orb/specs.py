@@ -15,6 +15,8 @@ SHORT = {
     "orb-v3-conservative": "orb-v3-conservative-inf-omat",
     "orb-v3-direct": "orb-v3-direct-inf-omat",
 }
+DEFAULT, RANDOM = "orb-v2", "random"
+FORMS = (DEFAULT, f"{DEFAULT}:FILE", f"{DEFAULT}:{RANDOM}", *SHORT)
 
 
 def build(spec: str) -> Any | None:
@@ -33,7 +35,7 @@ def build(spec: str) -> Any | None:
     model = SHORT.get(name, name)
     if not source:
         return OrbCalculator(model)
-    if source != "random":
+    if source != RANDOM:
         return OrbCalculator(model, weights_path=source, compile=False)
     with tempfile.TemporaryDirectory() as folder:
         weights = _random(model, Path(folder) / "random.ckpt")

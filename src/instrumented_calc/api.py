@@ -406,7 +406,7 @@ class Assigned:
     """
 
     def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
-        self._run = _recorder(Settings(path=wanted_journal(journal)))
+        self._run = _recorder(Settings(path=wanted_journal(journal), path_option="--output"))
         self._run.may_stay_unused = True  # `why_nothing_is_recorded` reports that
         self._wrapped = 0
         self.undo = wrap_assigned(self._wrap, lambda calc: _lane_of(calc) is not None)

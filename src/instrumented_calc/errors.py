@@ -41,6 +41,10 @@ class NotADriverError(InstrumentedCalcError, TypeError):
 class JournalPathError(InstrumentedCalcError, OSError):
     """Raised while wrapping, when the requested journal cannot be written."""
 
+    def with_option(self, option: str) -> str:
+        """Return the message for someone who gives the path by another option than `journal=`."""
+        return str(self).replace("pass journal=", f"pass {option}")
+
 
 class JournalReadError(InstrumentedCalcError, ValueError):
     """Raised when a file cannot be read as a journal."""

@@ -131,9 +131,10 @@ class Workload:
 class Integration(Protocol):
     """Interface of an integration for one model library.
 
-    `knows` and `describe` are required; `parts`, `counts` and `build` are optional, as are `SPECS`, the
-    specs of `build` that `instrumented-calc compare-all` tries by default, and `study(spec)`, which returns a
-    `Workload` or None, with `STUDIES`, the specs that it adds to `instrumented-calc study`.
+    `knows` and `describe` are required; `parts`, `counts` and `build` are optional. `FORMS` lists what
+    `build` accepts, such as `mace:FILE`, for error messages; `SPECS` the specs that `instrumented-calc
+    compare-all` tries by default. `study(spec)` returns a `Workload` or None, and `STUDIES` lists the specs
+    that it adds to `instrumented-calc study`.
     """
 
     def knows(self, calc: Any) -> bool:

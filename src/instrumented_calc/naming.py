@@ -18,11 +18,12 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str
 
     Args:
         name: The name as the user gave it.
-        known: All valid names.
+        known: All valid names; capitals do not count.
         cutoff: The least similarity, from 0 to 1, as difflib measures it.
     """
-    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"did you mean {near[0]}?" if near else ""
+    by_small = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), [*by_small], n=1, cutoff=cutoff)
+    return f"did you mean {by_small[near[0]]}?" if near else ""
 
 
 def is_module(spec: str) -> bool:
@@ -30,9 +31,15 @@ def is_module(spec: str) -> bool:
 
     A single word is a module only in the working directory: any word may be a library somewhere.
     """
-    place = spec.rpartition(":")[0] or spec
-    if ":" in spec or place.endswith(".py") or "." in place:
-        return True
+    place, colon, name = spec.rpartition(":")
+    if not colon:
+        place, name = spec, "any"
+    if place.endswith(".py"):
+        return bool(name)
+    if not all(part.isidentifier() for part in place.split(".")):
+        return False
+    if colon or "." in place:
+        return bool(name)
     here = Path(place)
     try:
         return place.isidentifier() and (

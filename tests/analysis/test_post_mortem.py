@@ -10,6 +10,7 @@ import pytest
 
 from instrumented_calc.analysis.post_mortem import how_it_ended
 from instrumented_calc.analysis.read_run import ReadRun
+from instrumented_calc.analysis.step_numbers import number_steps
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import process_alive, reader
 from instrumented_calc.journal.reader import Journal, read_journal
@@ -52,7 +53,8 @@ def made(*records: Any, calls: int = 3, **environment: Any) -> Journal:
 
 
 def words(*records: Any, **options: Any) -> str:
-    return ending_words(how_it_ended(made(*records, **options)))
+    journal = made(*records, **options)
+    return ending_words(how_it_ended(journal, number_steps(journal)))
 
 
 def end(**fields: Any) -> RunEnd:
@@ -61,7 +63,8 @@ def end(**fields: Any) -> RunEnd:
 
 def test_an_ordinary_end_is_reported_as_it_was() -> None:
     assert words(end()) == "exit of the program"
-    assert how_it_ended(made(end())).how == "ended"
+    journal = made(end())
+    assert how_it_ended(journal, number_steps(journal)).how == "ended"
     assert "ENDED" not in closing_text(summarize(made(end())))
 
 

@@ -101,6 +101,11 @@ def test_all_options_of_profiled_are_visible():
         assert (ours[name].kind, ours[name].default) == (parameter.kind, parameter.default)
 
 
+def test_what_is_wrapped_keeps_its_type_for_an_editor():
+    parameters = inspect.signature(ProfiledCalculator.__new__)
+    assert parameters.return_annotation == parameters.parameters["calc"].annotation == "AnyCalculator"
+
+
 def test_the_journal_is_the_second_argument(tmp_path):
     atoms = bulk("Cu", cubic=True)
     atoms.calc = ProfiledCalculator(EMT(), tmp_path / "a.jsonl")

@@ -38,7 +38,94 @@ FILES = (
 READERS = (["report"], ["validate"], ["compare", "run.jsonl"])
 TAKERS = (["bundle", "--output", "b.tgz"], ["ingest"])  # they take folders and any file
 NUMBERS = ("0", "-1", "1e20", "nan", "inf", "", "x", "1.5", LONG)
+# By command and option: values of the wrong type, out of range, or unknown. No value appears twice in a row.
+VALUES = {
+    "profile": {
+        "--timestep": ("x", "nan", "0", "-1", "1e9"),
+        "--temperature": ("", "nan", "inf", "-1"),
+        "--seed": ("x", "1.5", "99999999999"),
+        "--equilibrate": ("-1", "x", "1e20"),
+        "--trace": ("-1", "1.5", "", "\u0663"),
+        "--ensemble": ("", "NVE", "nvt"),
+        "--system": ("", "coper", "."),
+        "--calc": ("", ":", "::", "a:b:c", "EMT", "..", "/", "binary", "script.py:x", "json:dumps", "emt:"),
+        "--frames": ("", "empty", "run.jsonl", "loop"),
+        "--output": ("/proc/x", "no/run.jsonl", "loop", "script.py/x"),
+    },
+    "demo": {
+        "--steps": ("0", "x", "", "1e20"),
+        "--calc": ("mace:none", "fennol:none", "anisoap:none"),
+        "--output": ("/proc/x", "loop", " "),
+    },
+    "scale": {
+        "--replicates": ("0", "x"),
+        "--steps": ("0", "1.5"),
+        "--threads": ("0", "99999"),
+        "--seed": ("-1", "x"),
+        "--time-limit": ("-1", "nan", "x"),
+        "--sizes": ("", "4,", "x,4"),
+        "--system": ("coper",),
+        "--format": ("xml",),
+    },
+    "study": {
+        "--reps": ("x", "99999999"),
+        "--threads": ("0", "99999"),
+        "--warmups": ("-1", "x"),
+        "--seconds": ("-1", "nan", "inf"),
+        "--time-limit": ("0", "nan"),
+        "--tolerance": ("-1", "x", "nan"),
+        "--seed": ("x",),
+        "--devices": ("gpu", ""),
+        "--engines": ("lazy",),
+        "--dtypes": ("float8",),
+    },
+    "compare-all": {
+        "--temperature": ("-1", "x"),
+        "--steps": ("0",),
+        "--ensemble": ("nvt",),
+        "--n-atoms": ("0",),
+        "--seed": ("-1",),
+    },
+    "report": {
+        "--format": ("xml", ""),
+        "--require": ("p95", "p95<", "<2", "p95<x", "p95<nan"),
+        "--fail-on": ("nan",),
+        "--ignore": ("x,y",),
+        "--output": ("/proc/x", "loop/x"),
+    },
+    "compare": {
+        "--max-slowdown": ("x", "nan%"),
+        "--require-speedup": ("x", "0x"),
+        "--energy-tolerance": ("-1",),
+    },
+    "bundle": {"--output": ("/proc/x.tgz", "run.jsonl", "name.rar")},
+    "ingest": {"--output": ("/proc/x", "script.py"), "--chtc": ("none.tgz",), "--format": ("xml",)},
+    "env": {"--import": ("numpyy", "os")},
+    "run": {"--output": ("/proc/x", "loop", " ")},
+}
+GIVEN = {
+    "bundle": ["run.jsonl"],
+    "compare": ["run.jsonl", "run.jsonl"],
+    "ingest": ["run.jsonl"],
+    "report": ["run.jsonl"],
+    "run": ["script.py"],
+}
 ODD = [
+    *(
+        [command, option, value, *GIVEN.get(command, ())]
+        for command, options in VALUES.items()
+        for option, values in options.items()
+        for value in values
+    ),
+    *([command, option] for command, options in VALUES.items() for option in options),  # without its value
+    ["report", "--all=3", "run.jsonl"],
+    ["report", "--requir", "p95<2"],
+    ["schema", "x"],
+    ["env", "x"],
+    ["validate"],
+    ["bundle"],
+    ["bundle", "run.jsonl"],
+    ["ingest"],
     *([*reader, name] for reader in READERS for name in FILES),
     *([*taker, name] for taker in TAKERS for name in FILES if name not in {".", "", "empty", "binary"}),
     *(["profile", "--n-atoms", each] for each in NUMBERS),
@@ -136,13 +223,37 @@ def folder(tmp_path):
 def test_an_odd_command_line_is_one_short_line(words, folder, capsys):
     before = Path("run.jsonl").read_bytes()
     code = main(words)
-    errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("note: ", "["))]
+    said = capsys.readouterr()
+    errors = [line for line in said.err.splitlines() if not line.startswith("[")]  # progress of `scale`
     assert code in (USAGE, UNUSABLE)
     assert len(errors) == 1
+    assert "Traceback" not in said.out
     assert errors[0].startswith("error: ")
     assert errors[0].isprintable()
     assert len(errors[0]) < 200
     assert Path("run.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["run", "run.jsonl"], "run.jsonl: a journal, not a script; try: instrumented-calc report run.jsonl"),
+        (["run.jsonl"], "Did you mean: instrumented-calc report run.jsonl?"),
+        (
+            ["report", "run.jsonl", "--fail-on", "hostgrowth"],
+            "unknown rule 'hostgrowth'; did you mean host-growth?",
+        ),
+        (["report", "run.jsonl", "--require", "ns/dy>5"], "did you mean ns/day?"),
+        (["report", "run.jsonl", "--output", "run.jsonl"], "is not overwritten; give another --output"),
+        (
+            ["demo", "--n-atoms", "1000000000"],
+            "--n-atoms must be an integer from 1 to 1,000,000, not 1000000000",
+        ),
+    ],
+)
+def test_the_line_says_what_to_type_instead(words, expected, folder, capsys):
+    assert main(words) in (USAGE, UNUSABLE)
+    assert expected in capsys.readouterr().err
 
 
 def _command(*words):

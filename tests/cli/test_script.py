@@ -172,6 +172,24 @@ def test_it_is_said_in_one_line_that_nothing_was_recorded(reason, tmp_path):
     assert not Path("run.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "def f(:\n",
+        pytest.param("import no_such_module\n", marks=pytest.mark.slow),
+        pytest.param("raise KeyboardInterrupt\n", marks=pytest.mark.slow),
+    ],
+)
+def test_after_a_traceback_it_is_not_said_that_nothing_was_recorded(lines, tmp_path):
+    Path("script.py").write_text(lines)
+    command = [sys.executable, "-m", "instrumented_calc", "run", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=SOURCE)
+    assert "instrumented-calc: " not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(
+        ("SyntaxError", "ModuleNotFoundError", "KeyboardInterrupt")
+    )
+
+
 @pytest.mark.parametrize("lines", [RECORDS, pytest.param(WRAPS, marks=pytest.mark.slow)])
 def test_nothing_is_said_where_something_was_recorded(lines, tmp_path):
     Path("script.py").write_text(lines)

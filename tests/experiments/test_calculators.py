@@ -1,15 +1,22 @@
 """Calculators as users name them: by name, file, module, factory or instance."""
 
+import re
 import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from ase.calculators.emt import EMT
 
+from instrumented_calc import integration
+from instrumented_calc.cli.app import load_command
 from instrumented_calc.errors import ExperimentError, ModelError
-from instrumented_calc.experiments.calculators import build_calculator
+from instrumented_calc.experiments.calculators import KNOWN, build_calculator
 from instrumented_calc.experiments.study.workloads import find_workload
 from instrumented_calc.experiments.systems import build_system
 
+ROOT = Path(__file__).parents[2]
 SOURCE = """
 from ase.calculators.emt import EMT
 def good(): return EMT()
@@ -92,6 +99,42 @@ def test_what_names_no_calculator_is_one_short_line(spec, expected, own_files):
     assert "\n" not in message
     assert len(message) < 190
     assert ("did you mean" in message) + ("known: " in message) < 2
+
+
+def test_every_form_that_is_offered_is_accepted_and_shown():
+    """A form that no integration accepts is an unknown calculator; the help and the guide name all."""
+    shown = [
+        " ".join(parameter.help for parameter in load_command("profile").params if parameter.name == "calc"),
+        (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8"),
+    ]
+    for name in ("anisoap", "fennol", "mace", "orb"):
+        package = import_module(f"instrumented_calc_{name}")
+        assert {*getattr(package.integration, "SPECS", ())} <= {*package.integration.FORMS}
+        for form in package.integration.FORMS:
+            assert all(re.search(rf"(?<![\w:-]){form}(?![\w:-])", text) for text in shown), form
+            with suppress(ModelError):  # without the library, or the file
+                assert package.integration.build(form.replace("FILE", "none")) is not None, form
+    for form in KNOWN:
+        assert all(re.search(rf"(?<![\w:-]){form}(?![\w:-])", text) for text in shown), form
+
+
+def test_an_unknown_name_lists_one_form_of_each_kind(monkeypatch):
+    class Entry:
+        def __init__(self, name):
+            self.name = name
+
+        def load(self):
+            return import_module(f"instrumented_calc_{self.name}").integration
+
+    entries = tuple(map(Entry, ("anisoap", "fennol", "mace", "orb")))
+    monkeypatch.setattr(integration, "installed", lambda: entries)
+    with pytest.raises(
+        ModelError, match="known: emt, lj, morse, anisoap, fennol:FILE, ani-2x, mace:FILE, orb-v2, or"
+    ):
+        build_calculator("nosuch")
+    for wrong, right in (("Orb-v3-direct", "orb-v3-direct"), ("mace-random", "mace:random"), ("EMT", "emt")):
+        with pytest.raises(ModelError, match=rf"did you mean {right}\?$"):
+            build_calculator(wrong)
 
 
 def test_near_names_are_alone(own_files):

@@ -138,7 +138,7 @@ def test_a_calculator_without_stress_cannot_do_npt(run):
     ("changes", "expected"),
     [
         ({"ensemble": "nvt"}, "unknown ensemble 'nvt'; known: nve, langevin, npt"),
-        ({"timestep_fs": 0.0}, "use a number from 0.001 to 1,000"),
+        ({"timestep_fs": 0.0}, "timestep_fs must be a number from 0.001 to 1,000, not 0"),
         ({"ensemble": "langevin", "temperature_k": 0.0}, "positive temperature"),
     ],
 )

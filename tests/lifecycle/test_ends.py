@@ -14,7 +14,7 @@ from tests.lifecycle.children import read_cut, run_script
 from tests.support import Records, read_records
 
 from instrumented_calc import ProfiledCalculator, profiled, recording
-from instrumented_calc.analysis.post_mortem import how_it_ended
+from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ for calls in range(30):
     step(atoms)
 """)
     assert child.returncode == 3
-    ending = how_it_ended(read_journal("run.jsonl"))
+    ending = summarize(read_journal("run.jsonl")).ending
     assert (ending.how, ending.failure, ending.last_call) == ("failed", "SystemExit", 20)
 
 

@@ -15,8 +15,9 @@ from instrumented_calc.journal.records import Environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.journal.columns import Integers
     from instrumented_calc.journal.reader import Journal
-    from instrumented_calc.journal.records import Machine, OpenCall, RunEnd
+    from instrumented_calc.journal.records import Machine, OpenCall, RunEnd, Slice
 
 How = Literal["ended", "failed", "running", "killed", "pool", "unknown"]
 Kind = Literal["memory", "oom kill", "descriptors", "disk", "time limit", "clock"]
@@ -59,7 +60,7 @@ class Ending:
         call: Call that was open at the last record; None if unknown.
         open_ns: Its duration up to then, ns.
         last_call: The newest call that had ended.
-        step: Last known step of the driver.
+        step: The step that the newest call belongs to, counted from 1; 0 is the start.
         causes: Possible causes, likely ones first.
     """
 
@@ -107,13 +108,14 @@ class LastSigns:
     rss_bytes: int | None = None
 
 
-def how_it_ended(journal: Journal) -> Ending:
+def how_it_ended(journal: Journal, steps: Integers) -> Ending:
     """Return how a run ended.
 
     Args:
         journal: The run's journal, complete or truncated.
+        steps: The step that each call belongs to, see `number_steps`.
     """
-    return ending_after(_last_signs(journal))
+    return ending_after(_last_signs(journal, steps))
 
 
 def ending_after(signs: LastSigns) -> Ending:
@@ -149,12 +151,12 @@ def ending_after(signs: LastSigns) -> Ending:
     )
 
 
-def _last_signs(journal: Journal) -> LastSigns:
+def _last_signs(journal: Journal, numbers: Integers) -> LastSigns:
     calls, start = journal.calls, journal.start
     newest = int((calls.start_ns + calls.wall_ns.astype("int64")).argmax()) if len(calls) else None
-    steps = [each.last_step for each in journal.slices[-1:] if isinstance(each.last_step, int)]
-    if newest is not None and calls.step[newest] >= 0:
-        steps.append(int(calls.step[newest]))
+    steps = [_last_step(journal, each) for each in journal.slices[-1:] if isinstance(each.last_step, int)]
+    if newest is not None and numbers[newest] >= 0:
+        steps.append(int(numbers[newest]))
     failed = (calls.failures.rows == newest).nonzero()[0].tolist()
     resident = calls.sparse.get("rss_bytes")
     return LastSigns(
@@ -184,6 +186,12 @@ def _exit_in_last_call(signs: LastSigns) -> str | None:
 
 def _sorted(causes: list[Cause]) -> tuple[Cause, ...]:
     return tuple(sorted(causes, key=lambda cause: not cause.likely))
+
+
+def _last_step(journal: Journal, part: Slice) -> int:
+    phase = journal.phases.get(part.phase) if isinstance(part.phase, int) else None
+    completed = part.last_step if isinstance(part.last_step, int) else 0
+    return completed + (phase is not None and phase.kind == "md")
 
 
 def _open_call(journal: Journal) -> OpenCall | None:

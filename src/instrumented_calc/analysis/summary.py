@@ -20,6 +20,7 @@ from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
 from instrumented_calc.analysis.programs import ProgramUse, measure_programs
 from instrumented_calc.analysis.soundness.assess import assess_soundness
 from instrumented_calc.analysis.step_functions import StepFunctions, measure_step_functions
+from instrumented_calc.analysis.step_numbers import number_steps
 from instrumented_calc.analysis.timing.breakdown import break_down, component_groups
 from instrumented_calc.analysis.timing.compilation import Compilation, measure_compilation
 from instrumented_calc.analysis.timing.counts import Count, measure_counts
@@ -36,7 +37,6 @@ from instrumented_calc.analysis.timing.latency import (
 from instrumented_calc.analysis.timing.part_spread import PartSpread, measure_spread
 from instrumented_calc.analysis.timing.processor_wait import processor_wait
 from instrumented_calc.analysis.timing.selection import Selection, select
-from instrumented_calc.journal.columns import ABSENT
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.check import Soundness
@@ -112,6 +112,7 @@ class Evaluations:
 
     Attributes:
         calls: Outermost calls, including failed ones.
+        returned: Outermost calls that returned results.
         nested: Calls inside other recorded calls.
         failed: Outermost calls that raised, other than PropertyNotImplementedError.
         per_step: Calls per completed step.
@@ -122,6 +123,7 @@ class Evaluations:
     """
 
     calls: int
+    returned: int
     nested: int
     failed: int
     per_step: float | None
@@ -133,10 +135,14 @@ class Evaluations:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One journal in numbers; None for values that were not measured."""
+    """One journal in numbers; None for values that were not measured.
+
+    `steps` has the step that each call belongs to, see `number_steps`.
+    """
 
     journal: Journal
     soundness: Soundness
+    steps: Integers
     ending: Ending
     wall_ns: int | None
     evaluations: Evaluations
@@ -186,28 +192,32 @@ def summarize(journal: Journal) -> Summary:
     groups = component_groups(journal.lanes.values())
     latency = measure_latency(calls, steady, journal.slices)
     edges = whole.edges_ns
-    phases = _phases(journal, whole, steady, latency, groups)
+    steps = number_steps(journal)
+    phases = _phases(journal, whole, steady, latency, groups, steps)
     speed = _total_speed([phase.speed for phase in phases])
     traces = measure_traces(journal, latency.median_ns if latency else None)
     known = all_measured(journal)
     breakdown = break_down(whole, list(journal.phases.values()), groups, observers_known=known)
     evaluations = _evaluations(journal, whole, phases, speed)
     failures = dict(Counter(_outermost_failures(journal)).most_common())
-    soundness = assess_soundness(journal, evaluations.calls, failures)
+    soundness = assess_soundness(journal, evaluations.calls, evaluations.returned, failures, steps)
     if soundness.ruined:  # time that was not simulated
         speed = _without_simulated_time(speed)
         phases = [replace(phase, speed=_without_simulated_time(phase.speed)) for phase in phases]
     return Summary(
         journal=journal,
         soundness=soundness,
-        ending=how_it_ended(journal),
+        steps=steps,
+        ending=how_it_ended(journal, steps),
         wall_ns=edges[1] - edges[0] if edges else None,
         evaluations=evaluations,
         speed=speed,
         us_per_atom=_us_per_atom(whole, steady),
         latency=latency,
         warmup=warmup,
-        slowest=slowest_calls(calls, _explicable(calls, steady), latency.median_ns if latency else 0.0),
+        slowest=slowest_calls(
+            calls, _explicable(calls, steady), steps, latency.median_ns if latency else 0.0
+        ),
         breakdown=breakdown,
         spread=measure_spread(whole),
         phases=phases,
@@ -243,8 +253,13 @@ def _explicable(calls: Calls, steady: Integers) -> Integers:
     return np.concatenate([steady, compiling]) if len(compiling) else steady
 
 
-def _phases(
-    journal: Journal, whole: Selection, steady: Integers, latency: Latency | None, groups: dict[str, str]
+def _phases(  # noqa: PLR0913, PLR0917 - what was computed for the whole run
+    journal: Journal,
+    whole: Selection,
+    steady: Integers,
+    latency: Latency | None,
+    groups: dict[str, str],
+    numbers: Integers,
 ) -> list[PhaseSummary]:
     found = []
     for number, phase in sorted(journal.phases.items()):
@@ -261,7 +276,7 @@ def _phases(
                 phase=phase,
                 calls=_count(selection),
                 wall_ns=edges[1] - edges[0],
-                speed=_speed(selection, phase, edges[1] - edges[0]),
+                speed=_speed(selection, phase, edges[1] - edges[0], numbers),
                 latency=latency,
                 breakdown=break_down(selection, [phase], groups, observers_known=all_measured(journal)),
             )
@@ -276,33 +291,41 @@ def _count(selection: Selection) -> int:
     return unsliced + sum(each.calls for each in selection.slices)
 
 
-def _speed(selection: Selection, phase: Phase, wall_ns: int) -> Speed | None:
-    """Count the steps of a phase.
+def _raised(selection: Selection) -> int:
+    """Return the number of outermost calls that raised any exception, including thinned ones."""
+    rows = selection.rows
+    unsliced = selection.calls.raised[rows] & ~selection.calls.sliced[rows]
+    return int(unsliced.sum()) + sum(each.failed for each in selection.slices)
 
-    In MD a call after k completed steps belongs to the step from k to k + 1, and the first call of a new
-    run, which gives the initial forces, shares k = 0 with the first step. An optimizer's call after k steps
-    gives the forces of the geometry after step k. A step whose last call raised was not completed.
+
+def _speed(selection: Selection, phase: Phase, wall_ns: int, numbers: Integers) -> Speed | None:
+    """Count the steps of a phase, from those completed before its first call to that of its last call.
+
+    A step whose last call raised was not completed.
     """
-    steps = selection.calls.step[selection.rows]
-    last = int(steps.max(initial=ABSENT))
-    edges = [] if last < 0 else [int(steps.min(where=steps >= 0, initial=last)), last]
+    completed, own = selection.calls.step[selection.rows], numbers[selection.rows]
+    is_md = phase.kind == "md"
+    known = completed[completed >= 0]
+    firsts, lasts = ([int(known.min())], [int(own.max())]) if len(known) else ([], [])
     for each in selection.slices:
-        edges += [step for step in (each.first_step, each.last_step) if isinstance(step, int)]
-    if not edges or wall_ns <= 0:
+        if isinstance(each.first_step, int) and isinstance(each.last_step, int):
+            firsts.append(each.first_step)
+            lasts.append(each.last_step + is_md)
+    if not firsts or wall_ns <= 0:
         return None
-    done = max(edges) - min(edges)
-    if phase.kind == "md" and _count(selection) > 1 and not _broken_off(selection, max(edges)):
-        done += 1
-    if not done:
+    done = max(lasts) - min(firsts)
+    if is_md and _broken_off(selection, own, max(lasts)):
+        done -= 1
+    if done <= 0:
         return None
     if phase.kind == "md" and isinstance(phase.timestep_fs, (int, float)):
         return Speed(done, wall_ns, done * phase.timestep_fs)
     return Speed(done, wall_ns)
 
 
-def _broken_off(selection: Selection, last: int) -> bool:
+def _broken_off(selection: Selection, numbers: Integers, last: int) -> bool:
     """Return whether the last call of the last step raised."""
-    of_last = selection.rows[selection.calls.step[selection.rows] == last]
+    of_last = selection.rows[numbers == last]
     return bool(len(of_last)) and bool(selection.calls.raised[of_last[-1]])
 
 
@@ -330,6 +353,7 @@ def _evaluations(
     failed = int((calls.failed & ~calls.nested & ~calls.sliced).sum())
     return Evaluations(
         calls=_count(whole),
+        returned=_count(whole) - _raised(whole),
         nested=int(nested.sum()) + sum(each.nested for each in journal.slices),
         failed=failed + sum(max(each.failed - each.not_implemented, 0) for each in journal.slices),
         per_step=sum(phase.calls for phase in stepping) / speed.steps if speed else None,

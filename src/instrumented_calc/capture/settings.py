@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         path: Journal; created at the first call, with a number added if the name is taken.
+        path_option: The option by which the user gives the path, for messages.
         own_run: Whether the path was given: the run then belongs to one calculator and its copies.
         overhead_budget: Share of the wall time that the recorder may use before it samples less.
         max_journal: Size in bytes above which rows are thinned.
@@ -40,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     summary: bool | None = None
     trace: str | Trace = AUTO
     places: bool = True
+    path_option: str = "journal="
 
 
 def checked_settings(  # noqa: PLR0913 - one per setting

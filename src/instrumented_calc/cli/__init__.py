@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.cli.border import INTERRUPTED, PROGRAM, WRONG_USAGE, guarded, print_error
+from instrumented_calc.cli.plain_errors import usage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,19 +57,23 @@ def _run(argv: list[str], scripts: list[Script]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except usage_error as error:
-        return _wrong_usage(error)
+        return _wrong_usage(error, argv)
     if isinstance(result, Script):
         scripts.append(result)
     return result if isinstance(result, int) else 0
 
 
-def _wrong_usage(error: Any) -> int:
-    text = error.format_message() if hasattr(error, "format_message") else str(error)
+def _wrong_usage(error: Any, argv: list[str]) -> int:
+    from instrumented_calc.cli.app import COMMANDS
+
+    text = usage_words(error)
     if type(error).__name__ == "NoArgsIsHelpError":  # its text is the help
         print(text, file=sys.stderr)  # noqa: T201 - help, not an error
     else:
         context = getattr(error, "ctx", None)
         asked = PROGRAM if context is None else context.command_path
+        if asked == PROGRAM and argv[:1] and argv[0] in COMMANDS:  # click does not always know it
+            asked = f"{PROGRAM} {argv[0]}"
         stop = "" if text.endswith((".", "?")) else "."
         print_error(f"{text}{stop} Try: {asked} --help")
     return WRONG_USAGE

@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.cli.plain_errors import in_options
 from instrumented_calc.errors import InstrumentedCalcError, JournalPathError, SettingsError, TargetError
 from instrumented_calc.plain_text import printable
 
@@ -69,11 +70,11 @@ def guarded(command: Callable[[], int]) -> int:
 def _explain(error: Exception) -> tuple[str, int]:
     """Return the message for an error, and the exit code."""
     if isinstance(error, JournalPathError):
-        return str(error).replace("pass journal= with", "pass --output with"), UNUSABLE_INPUT
+        return error.with_option("--output"), UNUSABLE_INPUT
     if isinstance(error, (TargetError, SettingsError)):
-        return str(error), WRONG_USAGE
+        return in_options(str(error)), WRONG_USAGE
     if isinstance(error, InstrumentedCalcError):
-        return str(error), UNUSABLE_INPUT
+        return in_options(str(error)), UNUSABLE_INPUT
     if isinstance(error, MemoryError):
         return "out of memory; ask for fewer atoms, steps or journals", UNUSABLE_INPUT
     if isinstance(error, OSError):

@@ -31,6 +31,9 @@ class Script:
         words: Path of the program and its arguments; with `is_module`, a module name instead of the path.
         is_module: Whether a module is run, as `python -m` does.
 
+    Attributes:
+        failed: Whether it ended with an exception, whose traceback was shown.
+
     Raises:
         InstrumentedCalcError: The file is missing, unreadable or not a Python program.
     """
@@ -38,6 +41,7 @@ class Script:
     def __init__(self, words: Sequence[str], *, is_module: bool) -> None:
         self._words = [*words]
         self._is_module = is_module
+        self.failed = False
         if not is_module:
             check_program(words[0])
 
@@ -55,6 +59,7 @@ class Script:
         except SystemExit:
             raise
         except BaseException as error:
+            self.failed = True
             _show(error, own_file)
             raise
 

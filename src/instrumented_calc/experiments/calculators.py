@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc import integration
@@ -43,7 +44,7 @@ def build_calculator(spec: str) -> Any:
     """Build a calculator from its name.
 
     Args:
-        spec: One of `KNOWN`; a spec of an integration (`orb-v2`, `fennol:FILE.fnx`, `anisoap`); or
+        spec: One of `known_forms()`: `emt`, `orb-v2`, `fennol:FILE`, ...; or
             `package.module:name` or `path/file.py:name`, a calculator or a factory that is called without
             arguments. A module with a single object needs no name. The working directory is searched.
 
@@ -56,16 +57,29 @@ def build_calculator(spec: str) -> Any:
     if built is not None:
         return built
     if not is_module(spec):
-        known = [*KNOWN, *offered_specs()]
-        hint = did_you_mean(spec, known) or f"known: {', '.join(known)}, or {EXAMPLE}"
+        hint = did_you_mean(spec, known_forms()) or f"known: {', '.join(_one_of_each())}, or {EXAMPLE}"
         message = f"unknown calculator {spec[:LONGEST_SHOWN]!r}; {hint}"
         raise ModelError(message)
     return _from_module(spec)
 
 
+def known_forms() -> list[str]:
+    """Return all that `build_calculator` knows by name: `emt`, `mace:FILE`, ..."""
+    return [*KNOWN, *_offered("FORMS")]
+
+
 def offered_specs() -> list[str]:
-    """Return the calculators that the installed integrations can build."""
-    return [spec for each in integration.installed() for spec in getattr(each.load(), "SPECS", ())]
+    """Return the calculators of the installed integrations that need no file."""
+    return _offered("SPECS")
+
+
+def _offered(what: str) -> list[str]:
+    return [spec for each in integration.installed() for spec in getattr(each.load(), what, ())]
+
+
+def _one_of_each() -> list[str]:
+    """Return one form of each kind, for a short line: `orb-v2`, and not the other models of Orb."""
+    return [*{re.split("[-:]", form)[0]: form for form in reversed(known_forms())}.values()][::-1]
 
 
 def _from_module(spec: str) -> Any:

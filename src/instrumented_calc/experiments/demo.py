@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.api import profiled, recording
 from instrumented_calc.experiments.calculators import build_calculator
 from instrumented_calc.experiments.ranges import MOST_STEPS, check_whole
-from instrumented_calc.experiments.systems import copper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,14 +15,12 @@ if TYPE_CHECKING:
 TIMESTEP_FS = 5.0  # heavy atoms: a twentieth of copper's shortest period, 135 fs
 
 
-def run_demo(
-    spec: str, *, n_atoms: int, steps: int, journal: Path, on_step: Callable[[int], None]
-) -> tuple[Path, int]:
+def run_demo(spec: str, atoms: Any, *, steps: int, journal: Path, on_step: Callable[[int], None]) -> Path:
     """Run NVE dynamics of copper at 300 K with a profiled calculator.
 
     Args:
         spec: Calculator, see `build_calculator`.
-        n_atoms: Requested number of atoms; rounded to the nearest number of whole cells.
+        atoms: Copper with thermal velocities; modified in place.
         steps: Number of steps of 5 fs.
         journal: Journal to create; a number is added if the name is taken.
         on_step: Called after each step with the steps done.
@@ -33,13 +30,12 @@ def run_demo(
         ModelError: The calculator cannot be built.
 
     Returns:
-        The journal, and the true number of atoms.
+        The journal.
     """
     from ase import units
     from ase.md.verlet import VelocityVerlet
 
     check_whole("steps", steps, 1, MOST_STEPS)
-    atoms = copper(n_atoms)
     with profiled(build_calculator(spec), journal) as atoms.calc:
         run = recording(atoms.calc).run
         dynamics = VelocityVerlet(atoms, TIMESTEP_FS * units.fs)
@@ -47,4 +43,4 @@ def run_demo(
         run.attach(dynamics)
         dynamics.run(steps)
         path = run.path
-    return Path(path or journal), len(atoms)
+    return Path(path or journal)

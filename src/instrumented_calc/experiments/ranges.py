@@ -34,7 +34,7 @@ def check_whole(name: str, value: Any, least: int, most: int) -> None:
         ExperimentError: It is not such a number.
     """
     if not _is_within(value, Integral, least, most):
-        message = f"{name}={_shown(value)}: use an integer from {least:,} to {most:,}"
+        message = f"{name} must be an integer from {least:,} to {most:,}, not {_shown(value)}"
         raise ExperimentError(message)
 
 
@@ -45,7 +45,7 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
         ExperimentError: It is not such a number.
     """
     if not _is_within(value, Real, least, most):
-        message = f"{name}={_shown(value)}: use a number from {least:,g} to {most:,g}"
+        message = f"{name} must be a number from {least:,g} to {most:,g}, not {_shown(value)}"
         raise ExperimentError(message)
 
 

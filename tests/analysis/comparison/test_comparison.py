@@ -193,7 +193,7 @@ def test_other_energies_forbid_a_verdict_and_are_named_by_step_and_size(measured
     found = compare([measured()], [measured(energies=(1.0, 1.5, 2.4))])
     assert found.verdict is None
     assert [each.rule for each in found.obstacles] == ["values-differ"]
-    assert "frame 3 (step 2): 0.1 eV per atom" in found.obstacles[0].text
+    assert "frame 3 (after 2 steps): 0.1 eV per atom" in found.obstacles[0].text
     assert compare([measured()], [measured(energies=(1.1, 1.5, 2.0))], allowed=["values"]).comparable
 
 

@@ -152,7 +152,7 @@ def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
     run = make(300).every("wall_ns", lambda _: 4000 * MS, [150])
     finding = found(run, "long-calls")
     assert finding.verdict == "flagged"
-    assert "call 150 (step 149) took 4.00 s" in finding.headline
+    assert "call 150 (step 150) took 4.00 s" in finding.headline
     assert finding.saving_share == pytest.approx(4 / 4.63, rel=0.02)
     assert found(make(300), "long-calls").verdict == "clear"
     collected = run.every("gc_ns", lambda _: 3900 * MS, [150])

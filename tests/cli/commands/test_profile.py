@@ -1,13 +1,16 @@
 """`instrumented-calc profile` and `compare-all`: typical command lines and their output."""
 
+import io
 import json
+import re
+import sys
 
 import pytest
 from ase.io import write
 from tests.support import read_records
 
 from instrumented_calc.cli import main
-from instrumented_calc.cli.progress import _plain
+from instrumented_calc.cli.progress import _plain, show_progress
 from instrumented_calc.experiments.compare_all import known_specs
 from instrumented_calc.experiments.systems import build_system
 
@@ -19,6 +22,8 @@ def test_it_profiles_dynamics_and_ends_with_the_next_command(capsys):
     assert said.err.startswith("energy    total energy conserved")
     assert said.err.splitlines()[-1].startswith("next     instrumented-calc report")
     calls = read_records().calls
+    dynamics = next(line for line in said.err.splitlines() if line.startswith("dynamics  "))
+    assert re.search(r" ns/day, \S+ \S+/step, 12 steps in .*, without the equilibration$", dynamics)
     assert len(calls) == 25
     assert calls[0]["n_atoms"] == 13
 
@@ -78,9 +83,12 @@ def test_a_factory_of_the_users_own(working_directory):
         (["--frames", "empty.extxyz"], "empty.extxyz"),
         (["--frames", "garbage.xyz"], "garbage.xyz: ASE cannot read it"),
         (["--system", "silicon", "--steps", "2"], "EMT failed for Si64: NotImplementedError"),
-        (["--trace", "sometimes"], "trace='sometimes'"),
+        (
+            ["--trace", "sometimes"],
+            "--trace must be auto, off or a number of calls of at least 1, not 'sometimes'",
+        ),
         (["--output", "no/such/run.jsonl", "--steps", "1"], "no/such"),
-        (["--timestep", "-1"], "timestep_fs=-1: use a number from 0.001 to 1,000"),
+        (["--timestep", "-1"], "--timestep must be a number from 0.001 to 1,000, not -1"),
     ],
 )
 def test_bad_input_is_one_line(words, expected, capsys, working_directory):
@@ -101,6 +109,26 @@ def test_progress_in_a_file_is_a_plain_line_periodically(capsys):
         "NVE: 2 of 10, about 160 s left",
         "NVE: 4 of 10, about 150 s left",
     ]
+
+
+def test_a_bar_on_a_terminal_leaves_nothing_below_the_summary(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with show_progress() as update:
+        update("NVE", 1, 2)
+        sys.stderr.write("the summary\n")
+        update("NVE", 2, 2)
+    text = shown.getvalue()
+    assert "the summary" in text
+    assert "NVE" in text
+    # The last bar is erased: the cursor goes up to its line, and that line is cleared.
+    assert "NVE" not in text.rpartition("\x1b[2K")[2]
+    assert text.rstrip().endswith("\x1b[2K")
 
 
 class TestCompareAll:
@@ -126,6 +154,16 @@ class TestCompareAll:
 
     def test_by_default_it_takes_what_the_integrations_offer(self):
         assert {"emt", "orb-v2", "ani-2x", "anisoap"} == set(known_specs())
+
+    @pytest.mark.slow
+    def test_without_options_a_model_that_cannot_be_built_is_skipped_in_one_line(self, capsys):
+        """As in the README: ASE's potential runs, and no model that is not installed is a failure."""
+        assert main(["compare-all", "--n-atoms", "4", "--steps", "2"]) == 0
+        _, _, *rows = capsys.readouterr().out.splitlines()
+        found = {row.split()[0]: row for row in rows}
+        assert {*found} == {*known_specs()}
+        assert len(found["emt"].split()) == 8
+        assert all(len(row.split()) == 8 or " skipped: " in row for row in rows)
 
     def test_nothing_but_failures_is_exit_code_1(self, capsys):
         assert main(["compare-all", "--calc", "nosuch", "--steps", "1"]) == 1

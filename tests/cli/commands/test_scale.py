@@ -153,7 +153,7 @@ def test_cells_of_other_settings_are_not_mixed(capsys):
     ("arguments", "code", "words"),
     [
         (["--sizes", "4,many"], 2, "--sizes"),
-        (["--sizes", "0"], 2, "one atom"),
+        (["--sizes", "0"], 2, "of at least 1"),
         (["--system", "cooper"], 5, "copper"),
         (["--calc", "emmt", "--sizes", "4"], 5, "did you mean emt?"),
     ],

@@ -136,5 +136,5 @@ def test_aluminium_is_aluminum():
 
 
 def test_zero_atoms_are_not_a_system():
-    with pytest.raises(ExperimentError, match="use an integer from 1 to 1,000,000"):
+    with pytest.raises(ExperimentError, match="n_atoms must be an integer from 1 to 1,000,000, not 0"):
         build_system("copper", 0)

@@ -87,7 +87,7 @@ def test_a_sound_run_takes_eight_lines_and_begins_with_a_sentence(journal):
     assert lines == [
         "The potential takes 80 % of the time; nothing is wrong.",
         "run      EMT on Cu32, VelocityVerlet NVE 5 fs, 2,000 steps in 10.0 s",
-        "speed    86.4 ns/day, 5.00 ms/step, slowest 5.00 ms at step 998",
+        "speed    86.4 ns/day, 5.00 ms/step, slowest 5.00 ms at step 999",
         f"time     {'#' * 14}{'=' * 43}{'+' * 14}",
         "         # neighbours 20 %  = rest of EMT 60 %  + integrator and observers 20 %",
         "memory   100 MB at most, steady",
@@ -143,11 +143,11 @@ def test_phases_are_a_chain(journal):
     [
         (
             {"failure": "RuntimeError", "failure_message": "disk full."},
-            "crashed with RuntimeError: disk full, at step 29",
+            "crashed with RuntimeError: disk full, at step 30",
         ),
-        ({"failure": "MemoryError"}, "crashed with MemoryError, at step 29"),
-        ({"failure": "SystemExit", "failure_message": "3"}, "ended by SystemExit: 3, at step 29"),
-        ({"failure": "KeyboardInterrupt"}, "stopped by Ctrl-C (KeyboardInterrupt), at step 29"),
+        ({"failure": "MemoryError"}, "crashed with MemoryError, at step 30"),
+        ({"failure": "SystemExit", "failure_message": "3"}, "ended by SystemExit: 3, at step 30"),
+        ({"failure": "KeyboardInterrupt"}, "stopped by Ctrl-C (KeyboardInterrupt), at step 30"),
     ],
 )
 def test_how_a_run_was_ended_comes_first(journal, end, words):
@@ -158,11 +158,11 @@ def test_how_a_run_was_ended_comes_first(journal, end, words):
 
 def test_a_killed_run_and_one_that_a_signal_has_ended(journal):
     assert rows(closing_summary(journal(*run_of(30))))["ENDED"].endswith(
-        "after call 29, step 29; by a signal (SIGTERM, kill -9), os._exit or a crash in C code"
+        "after call 29, step 30; by a signal (SIGTERM, kill -9), os._exit or a crash in C code"
     )
     end = ended()
     end.reason = "SIGTERM"  # by version 0.1.0
-    assert rows(closing_summary(journal(*run_of(30), end)))["ENDED"] == "ended by SIGTERM, at step 29"
+    assert rows(closing_summary(journal(*run_of(30), end)))["ENDED"] == "ended by SIGTERM, at step 30"
 
 
 def test_a_run_that_is_open_says_so_and_is_not_called_partial(journal):
@@ -182,7 +182,7 @@ def test_an_exit_out_of_the_last_call_ended_the_run(journal):
     made = run_of(30)
     made[-1].failure = "SystemExit"
     found = rows(closing_summary(journal(*made, ended())))
-    assert found["ENDED"] == "ended by SystemExit, at step 29"
+    assert found["ENDED"] == "ended by SystemExit, at step 30"
     assert "failed" not in found
     made[-1].failure = "ValueError"  # which the program may have caught
     assert "ENDED" not in rows(closing_summary(journal(*made, ended())))

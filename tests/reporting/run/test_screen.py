@@ -52,7 +52,7 @@ def test_a_sound_run_is_a_sentence_figures_bars_and_the_next_command(journal):
         "The potential takes 80 % of the time; nothing is wrong.",
         "",
         "run      EMT on Cu32, VelocityVerlet NVE 5 fs, 2,000 steps in 10.0 s",
-        "speed    86.4 ns/day, 5.00 ms/step, slowest 4.00 ms at step 0",
+        "speed    86.4 ns/day, 5.00 ms/step, slowest 4.00 ms at step 1",
         "sound    no sign of NaN, failing calls; not judged: an explosion, standing",
         "         still, stale results, forces that contradict the energy, energy drift,",
         "         a wrong temperature, a volume change, momentum drift",
@@ -122,7 +122,7 @@ def test_a_ruined_run_is_broken_and_since_when(tmp_path):
 def test_the_message_of_the_exception_that_ended_a_run_is_shown(journal):
     end = ended(failure="RuntimeError", failure_message="SCF not converged")
     text = screen(journal(*run_of(30), end))
-    assert "ENDED    crashed with RuntimeError: SCF not converged, at step 29" in text.splitlines()
+    assert "ENDED    crashed with RuntimeError: SCF not converged, at step 30" in text.splitlines()
     assert "nothing is wrong" not in text
 
 

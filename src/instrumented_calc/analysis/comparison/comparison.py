@@ -15,6 +15,7 @@ from instrumented_calc.analysis.comparison.tolerances import Tolerance, toleranc
 from instrumented_calc.analysis.experiment_checks import HARDWARE_UNEQUAL, THREADS_UNEQUAL, VALUES_DIFFER
 from instrumented_calc.analysis.observation import Observation
 from instrumented_calc.analysis.statistics.ratio import Ratio, compare_groups
+from instrumented_calc.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,7 +237,7 @@ def _other_forces(forces: ForceCheck, allowed: Sequence[str]) -> tuple[Observati
 
 
 def _step(frame: Frame) -> str:
-    return "" if frame.step is None else f" (step {frame.step:,})"
+    return "" if frame.step is None else f" (after {plural(frame.step, 'step')})"
 
 
 def _other_hardware(differing: Sequence[Unequal]) -> tuple[Observation, ...]:

@@ -111,7 +111,7 @@ def _waiting(found: Stretches, quiet: Mask) -> Floats:
 
 
 def _span(evidence: Evidence, first: int, last: int) -> str:
-    steps = evidence.calls.step
+    steps = evidence.summary.steps
     if steps[first] >= 0 and steps[last] >= 0:
         return f"from step {steps[first]:,} to {steps[last]:,}"
     return f"from call {evidence.calls.index[first]:,} to {evidence.calls.index[last]:,}"

@@ -68,8 +68,11 @@ class Evidence:
 
     @property
     def all_calls(self) -> str:
-        """All outermost calls, as the coverage of a verdict."""
-        return f"all {self.summary.evaluations.calls:,} calls"
+        """All outermost calls that returned results, as the coverage of a verdict."""
+        made = self.summary.evaluations
+        if made.returned >= made.calls:
+            return f"all {made.calls:,} calls"
+        return f"{made.returned:,} of {made.calls:,} calls, the others failed"
 
     @property
     def steady_calls(self) -> str:
@@ -82,8 +85,8 @@ class Evidence:
         Args:
             number: How many.
         """
-        total = self.summary.evaluations.calls
-        return self.all_calls if number >= total else f"{number:,} of {total:,} calls"
+        made = self.summary.evaluations
+        return self.all_calls if number >= made.returned else f"{number:,} of {made.calls:,} calls"
 
     @property
     def had_processor(self) -> float:

@@ -297,7 +297,8 @@ def long_calls(evidence: Evidence) -> Observation:
         return clear(f"{text} of the wall time", evidence.steady_calls, numbers, len(rows))
     first = int(long[0])
     text = f"call {calls.index[first]:,}"
-    text += f" (step {calls.step[first]:,})" if calls.step[first] >= 0 else ""
+    step = evidence.summary.steps[first]
+    text += f" (step {step:,})" if step >= 0 else ""
     took = float(calls.wall_ns[first])
     text += f" took {figures(took / 1e9)} s, {figures(took / usual)} times the median"
     if len(long) > 1:

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence
 
 
+def _coverage(inspected: int | None, evidence: Evidence) -> str:
+    made = evidence.summary.evaluations
+    if inspected is None or made.returned <= inspected < made.calls:
+        return evidence.all_calls
+    return f"all {made.calls:,} calls" if inspected >= made.calls else f"{inspected:,} samples"
+
+
 def _rule(name: str, check: Callable[[PhysicsEvidence], Check], remedy: str, confirm: str) -> Rule:
     def look(evidence: Evidence) -> Observation:
         found = evidence.summary.soundness.of(name)
@@ -37,8 +44,7 @@ def _rule(name: str, check: Callable[[PhysicsEvidence], Check], remedy: str, con
             return unknown("not checked")
         coverage = ""
         if found.verdict == "clear":
-            every = found.n is None or found.n >= evidence.summary.evaluations.calls
-            coverage = evidence.all_calls if every else f"{found.n:,} samples"
+            coverage = _coverage(found.n, evidence)
         return Observation(
             found.verdict, found.text, found.numbers, found.n, severity=found.severity, coverage=coverage
         )

@@ -22,6 +22,7 @@ from instrumented_calc.analysis.soundness.training_mode import check_training
 from instrumented_calc.analysis.soundness.volume import check_volume
 
 if TYPE_CHECKING:
+    from instrumented_calc.journal.columns import Integers
     from instrumented_calc.journal.reader import Journal
 
 CHECKS = (
@@ -40,14 +41,18 @@ CHECKS = (
 )
 
 
-def assess_soundness(journal: Journal, calls: int, failures: dict[str, int]) -> Soundness:
+def assess_soundness(
+    journal: Journal, calls: int, returned: int, failures: dict[str, int], steps: Integers
+) -> Soundness:
     """Return the results of all checks.
 
     Args:
         journal: The run.
         calls: Outermost calls.
+        returned: Those that returned results.
         failures: Outermost calls that failed, by class of the exception.
+        steps: The step that each call belongs to, -1 if unknown.
     """
     with np.errstate(all="ignore"):  # an exploded run has numbers whose squares are infinite
-        evidence = gather_physics(journal, calls, failures)
+        evidence = gather_physics(journal, calls, returned, failures, steps)
         return Soundness(tuple(check(evidence) for check in CHECKS))

@@ -19,7 +19,7 @@ class Since:
 
     Attributes:
         call: Number of the call, from 0, as everywhere in a report.
-        step: Steps that the driver had completed; None if unknown.
+        step: Step that the call belongs to, counted from 1; 0 is the start; None if unknown.
         exact: Whether the call before was inspected, too.
     """
 

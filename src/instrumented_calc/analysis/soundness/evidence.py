@@ -13,6 +13,7 @@ from instrumented_calc.analysis.soundness.check import Since
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from instrumented_calc.journal.columns import Calls, Integers
     from instrumented_calc.journal.reader import Journal
     from instrumented_calc.journal.records import Phase, State
 
@@ -27,7 +28,7 @@ class Track:
         phase: The driver; None if there is none.
         n_atoms: Atoms; 0 if unknown.
         states: The states.
-        steps: Steps completed by the driver at each state, -1 if unknown.
+        steps: The step of the driver that each state belongs to, -1 if unknown.
         direct: Whether the model is known to predict forces that are not the gradient of its energy.
     """
 
@@ -70,13 +71,17 @@ class PhysicsEvidence:
     Attributes:
         journal: The run.
         calls: Outermost calls.
+        returned: Those that returned results.
         failures: Outermost calls that failed, by class of the exception.
+        steps: The step that each call belongs to, -1 if unknown.
         tracks: The states by driver and calculator.
     """
 
     journal: Journal
     calls: int
+    returned: int
     failures: dict[str, int]
+    steps: Integers
     tracks: tuple[Track, ...]
 
     def counted(self, name: str) -> int | None:
@@ -84,26 +89,37 @@ class PhysicsEvidence:
         value: Any = getattr(self.journal.counters, name, UNSET)
         return value if isinstance(value, int) else None
 
+    @property
+    def returned_calls(self) -> str:
+        """The calls that returned results, in words; what was found in results holds for these alone."""
+        if self.returned >= self.calls:
+            return f"all {self.calls:,} calls"
+        return f"the {self.returned:,} of {self.calls:,} calls that returned results"
+
     def since(self, call: int) -> Since:
         """Return when a call was made."""
         calls = self.journal.calls
         rows = np.flatnonzero(calls.index == call)
-        step = int(calls.step[rows[0]]) if len(rows) else -1
+        step = int(self.steps[rows[0]]) if len(rows) else -1
         return Since(call, step if step >= 0 else None)
 
 
-def gather_physics(journal: Journal, calls: int, failures: dict[str, int]) -> PhysicsEvidence:
+def gather_physics(
+    journal: Journal, calls: int, returned: int, failures: dict[str, int], steps: Integers
+) -> PhysicsEvidence:
     """Sort the states of a run.
 
     Args:
         journal: The run.
         calls: Outermost calls.
+        returned: Those that returned results.
         failures: Outermost calls that failed, by class of the exception.
+        steps: The step that each call belongs to, -1 if unknown.
     """
-    return PhysicsEvidence(journal, calls, failures, _tracks(journal))
+    return PhysicsEvidence(journal, calls, returned, failures, steps, _tracks(journal, steps))
 
 
-def _tracks(journal: Journal) -> tuple[Track, ...]:
+def _tracks(journal: Journal, numbers: Integers) -> tuple[Track, ...]:
     calls, states = journal.calls, journal.states
     if not states or not len(calls):
         return ()
@@ -117,15 +133,25 @@ def _tracks(journal: Journal) -> tuple[Track, ...]:
             group = (int(calls.phase[row]), int(calls.lane[row]), int(calls.n_atoms[row]))
             grouped.setdefault(group, []).append(number)
     found = []
-    for (phase, lane, n_atoms), numbers in sorted(grouped.items()):
-        steps = [
-            step if isinstance(step := states[each].step, int) else int(calls.step[rows[each]])
-            for each in numbers
-        ]
+    for (phase, lane, n_atoms), members in sorted(grouped.items()):
+        driver = journal.phases.get(phase)
+        is_md = driver is not None and driver.kind == "md"
+        steps = [_step(states[each], calls, int(rows[each]), numbers, is_md=is_md) for each in members]
         model = journal.lanes[lane].model if lane in journal.lanes else None
         direct = isinstance(model, dict) and model.get("conservative") is False
-        ours = tuple(states[each] for each in numbers)
-        driver = journal.phases.get(phase)
-        completed = np.array(steps, dtype=np.int64)
-        found.append(Track(driver, max(n_atoms, 0), ours, completed, direct, not journal.partial))
+        ours = tuple(states[each] for each in members)
+        numbered = np.array(steps, dtype=np.int64)
+        found.append(Track(driver, max(n_atoms, 0), ours, numbered, direct, not journal.partial))
     return tuple(found)
+
+
+def _step(state: State, calls: Calls, row: int, numbers: Integers, *, is_md: bool) -> int:
+    """Return the step that a state belongs to.
+
+    A state that was read after its call, when the run ended, has the number of completed steps. The call of
+    another state may have no row, as rows are thinned.
+    """
+    number, completed = int(numbers[row]), int(calls.step[row])
+    if int(calls.index[row]) != state.index:
+        return state.step + is_md if isinstance(state.step, int) else number
+    return state.step if isinstance(state.step, int) and state.step != completed else number

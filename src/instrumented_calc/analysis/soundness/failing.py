@@ -28,7 +28,9 @@ def check_failing(evidence: PhysicsEvidence) -> Check:
         return Check(NAME, "not enough evidence", "no calls")
     numbers: dict[str, Any] = {"failed": failed, "calls": calls}
     classes = ", ".join(failures)
-    if failed < FEWEST or failed / calls <= SOME:
+    if failed / calls > SOME and failed < FEWEST:
+        return Check(NAME, "not enough evidence", f"{failed:,} of {calls:,} calls failed", numbers, calls)
+    if failed / calls <= SOME:
         return Check(NAME, "clear", f"{failed:,} of {calls:,} calls failed", numbers, calls)
     numbers["exceptions"] = classes
     since, later, after = _begun(evidence)

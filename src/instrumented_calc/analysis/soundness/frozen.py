@@ -31,9 +31,10 @@ def check_frozen(evidence: PhysicsEvidence) -> Check:
         return still
     if evidence.counted("zero_forces") is None:
         return Check(NAME, "not enough evidence", "it was not recorded whether atoms moved and forces acted")
-    return Check(
-        NAME, "clear", f"atoms moved and forces acted on them, in {evidence.calls:,} calls", n=evidence.calls
-    )
+    if not evidence.returned:
+        return Check(NAME, "not enough evidence", "no call returned results")
+    text = f"atoms moved and forces acted on them, in {evidence.returned_calls}"
+    return Check(NAME, "clear", text, n=evidence.returned)
 
 
 def _without_calculations(evidence: PhysicsEvidence) -> Check | None:
@@ -66,7 +67,7 @@ def _last_calculation(evidence: PhysicsEvidence) -> Since | None:
     if len(phases) != 1 or not len(calls):
         return None
     place = int(calls.index.argmax())
-    step = int(calls.step[place])
+    step = int(evidence.steps[place])
     return Since(int(calls.index[place]), step if step >= 0 else None)
 
 
@@ -75,7 +76,7 @@ def _steps(evidence: PhysicsEvidence) -> int:
     calls, found = evidence.journal.calls, {}
     for number, phase in evidence.journal.phases.items():
         if phase.kind == "md":
-            found[number] = int(calls.step[calls.phase == number].max(initial=0))
+            found[number] = int(evidence.steps[calls.phase == number].max(initial=0))
     for track in evidence.tracks:
         for number, phase in evidence.journal.phases.items():
             if phase is track.phase and number in found:

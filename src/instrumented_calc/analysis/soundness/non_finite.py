@@ -49,13 +49,15 @@ def check_finite(evidence: PhysicsEvidence) -> Check:
             return Check(NAME, "not enough evidence", "results were not inspected")
         text = f"all results on the host were finite in {len(journal.states):,} samples"
         return Check(NAME, "clear", text, n=len(journal.states))
-    calls = evidence.calls
-    text = f"energy, forces and positions are finite in all {calls:,} calls"
-    if unchecked >= calls > 0:
-        return Check(NAME, "not enough evidence", "no forces were on the host, where they can be checked")
+    returned = evidence.returned
+    text = f"energy, forces and positions are finite in {evidence.returned_calls}"
+    if unchecked >= returned:
+        missing = "no forces were on the host, where they can be checked"
+        return Check(NAME, "not enough evidence", missing if returned else "no call returned results")
     if unchecked:
-        text = f"energies are finite in all {calls:,} calls, forces in the {calls - unchecked:,} checked ones"
-    return Check(NAME, "clear", text, {"unchecked_calls": unchecked}, calls)
+        text = f"energies are finite in {evidence.returned_calls}"
+        text += f", forces in the {returned - unchecked:,} checked ones"
+    return Check(NAME, "clear", text, {"unchecked_calls": unchecked}, returned)
 
 
 def _broken(evidence: PhysicsEvidence, found: list[tuple[int, str]]) -> Check:

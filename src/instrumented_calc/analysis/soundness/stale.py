@@ -34,10 +34,12 @@ def check_stale(evidence: PhysicsEvidence) -> Check:
     repeated = _often(evidence, same)
     if repeated is not None:
         return repeated
-    text = f"the energy follows the atoms in {evidence.calls:,} calls"
+    if not evidence.returned:
+        return Check(NAME, "not enough evidence", "no call returned results")
+    text = f"the energy follows the atoms in {evidence.returned_calls}"
     if same >= FEWEST_CALLS:
         text = f"{same:,} calls repeat the energy of the previous one, but it had no reason to change"
-    return Check(NAME, "clear", text, {"same_energy": same}, evidence.calls)
+    return Check(NAME, "clear", text, {"same_energy": same}, evidence.returned)
 
 
 def _one_energy(track: Track) -> Check | None:
@@ -84,7 +86,7 @@ def _forces(track: Track) -> Check | None:
 
 def _often(evidence: PhysicsEvidence, same: int) -> Check | None:
     """Many calls of MD repeat the energy of the call before, each time only a few in a row."""
-    if same < FEWEST_CALLS or same < SOME * evidence.calls:
+    if same < FEWEST_CALLS or same < SOME * evidence.returned:
         return None
     for track in evidence.tracks:
         if not track.is_md:

@@ -27,10 +27,11 @@ def without_forces(evidence: PhysicsEvidence) -> Check | None:
     zero, unchecked = evidence.counted("zero_forces"), evidence.counted("unchecked") or 0
     if zero is None or zero < FEWEST_CALLS or int(evidence.journal.calls.n_atoms.max(initial=0)) < PAIR:
         return None
-    checked = evidence.calls - unchecked
+    checked = evidence.returned - unchecked
     numbers = {"calls": checked, "zero_forces": zero}
     if zero >= checked:
-        text = f"Nothing acts on the atoms: all forces were exactly 0 in all {checked:,} calls"
+        which = "" if checked == evidence.calls else " checked"
+        text = f"Nothing acts on the atoms: all forces were exactly 0 in all {checked:,}{which} calls"
         return Check(NAME, "flagged", text, numbers, checked)
     for track in evidence.tracks:
         place = _vanished(track)

@@ -249,13 +249,14 @@ def _weighted_percentiles(wall: Integers, slices: Sequence[Slice]) -> NDArray[np
 
 
 def slowest_calls(
-    calls: Calls, rows: Integers, median_ns: float, listed: int = SLOWEST_LISTED
+    calls: Calls, rows: Integers, steps: Integers, median_ns: float, listed: int = SLOWEST_LISTED
 ) -> list[SlowCall]:
     """Return the slowest of some calls, slowest first, with the cause if the journal has it.
 
     Args:
         calls: The columns.
         rows: The row numbers to search.
+        steps: The step that each call belongs to, -1 if unknown.
         median_ns: The usual duration; a cause must explain the time beyond it.
         listed: How many to return.
     """
@@ -272,7 +273,7 @@ def slowest_calls(
     return [
         SlowCall(
             index=int(calls.index[row]),
-            step=int(calls.step[row]) if calls.step[row] >= 0 else None,
+            step=int(steps[row]) if steps[row] >= 0 else None,
             wall_ns=int(calls.wall_ns[row]),
             cause=_cause(calls, int(row), median_ns, usual_gc_ns),
         )

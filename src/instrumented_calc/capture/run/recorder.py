@@ -234,7 +234,10 @@ class Recorder:
     def _postpone(self, error: BaseException, spent_s: float) -> None:
         """Try again later, if the journal could not be created; anything else ends the run."""
         if not self._retry_at:  # the first time
-            warn(f"nothing is recorded: {error}", kind="no-journal", run_id=self.run_id)
+            words = str(error)
+            if isinstance(error, JournalPathError):
+                words = error.with_option(self.settings.path_option)
+            warn(f"nothing is recorded: {words}", kind="no-journal", run_id=self.run_id)
         if isinstance(error, JournalPathError):
             self.lose_row()
             self._retry_at = time.monotonic() + max(RETRY_S, RETRY_SHARE * spent_s)

@@ -37,9 +37,11 @@ def compare_all(
     """Profile every installed model on the same system; exit code 1 if all fail."""
     from instrumented_calc.cli.progress import show_progress
     from instrumented_calc.experiments.compare_all import known_specs, profile_one
+    from instrumented_calc.experiments.dynamics import Protocol
     from instrumented_calc.experiments.systems import build_system
 
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
+    Protocol(ensemble, steps, built.timestep_fs, temperature, equilibration=0, seed=seed)  # it checks them
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

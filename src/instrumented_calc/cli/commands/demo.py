@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption
+from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption, check_journal
 from instrumented_calc.cli.progress import show_progress
 
 COMMAND_OPTIONS = {"context_settings": WRITES_JOURNAL}
@@ -21,19 +21,20 @@ def demo(
     output: JournalOption = Path("run.jsonl"),
 ) -> None:
     """Run profiled NVE dynamics of copper; print the summary and the next command."""
-    from instrumented_calc.capture.run.journal_path import wanted_journal
     from instrumented_calc.experiments.demo import run_demo
+    from instrumented_calc.experiments.systems import copper
 
-    wanted_journal(output)  # before anything is built
+    check_journal(output)
+    atoms = copper(n_atoms)
+    if len(atoms) != n_atoms:
+        typer.echo(f"note: {n_atoms} atoms requested; whole copper cells give {len(atoms)}", err=True)
     with show_progress() as show:
-        path, size = run_demo(
+        path = run_demo(
             calc,
-            n_atoms=n_atoms,
+            atoms,
             steps=steps,
             journal=output,
             on_step=lambda done: show("copper, NVE, 300 K", done, steps),
         )
-    if size != n_atoms:
-        typer.echo(f"{n_atoms} atoms requested; whole copper cells give {size}", err=True)
     if not sys.stdout.isatty():  # on a terminal, the summary has just named it
         typer.echo(path)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption
+from instrumented_calc.cli.options import WRITES_JOURNAL, CalculatorOption, JournalOption, check_journal
+from instrumented_calc.errors import TargetError
 
 if TYPE_CHECKING:
     from instrumented_calc.experiments.profile import Profile
 
 MOST_EQUILIBRATION = 100
 DEFAULT_STEPS = 100
+LONGEST_NUMBER = 18  # digits
 
 COMMAND_OPTIONS = {"context_settings": WRITES_JOURNAL}
 
@@ -53,7 +55,6 @@ def profile(
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
 ) -> None:
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
-    from instrumented_calc.capture.run.journal_path import wanted_journal
     from instrumented_calc.cli.progress import show_progress
     from instrumented_calc.experiments.calculators import build_calculator
     from instrumented_calc.experiments.dynamics import Protocol
@@ -61,7 +62,7 @@ def profile(
     from instrumented_calc.experiments.replay import read_frames
     from instrumented_calc.experiments.systems import build_system
 
-    wanted_journal(output)  # before anything is built
+    check_journal(output)
     options: dict[str, Any] = {"journal": output, "summary": False, "trace": _trace(trace)}
     if frames is not None:
         trajectory = read_frames(frames, steps)
@@ -90,20 +91,30 @@ def profile(
 def _trace(text: str) -> Any:
     from instrumented_calc.api import Trace
 
-    if not text.isdecimal():
+    if text in {"auto", "off"}:
         return text
-
+    if not text.isascii() or not text.isdecimal() or not 0 < len(text.lstrip("0")) <= LONGEST_NUMBER:
+        message = f"--trace must be auto, off or a number of calls of at least 1, not {text!r}"
+        raise TargetError(message)
     return Trace(every_calls=int(text))
 
 
 def _print_result(found: Profile) -> None:
     """Show the summary and the next command on stderr, and the journal's path on stdout."""
-    from instrumented_calc.reporting.run.final_summary import closing_summary
+    from instrumented_calc.analysis.rules.catalogue import judge
+    from instrumented_calc.analysis.summary import summarize
+    from instrumented_calc.journal.reader import read_journal
+    from instrumented_calc.reporting.run.final_summary import closing_text
+    from instrumented_calc.reporting.run.speed_cells import amount_words, rate_words
     from instrumented_calc.reporting.run.summary_colours import coloured
 
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
+    summary = summarize(read_journal(found.path))
     if found.conservation:
         typer.echo(f"energy    {found.conservation}", err=True)
-    typer.echo(coloured(closing_summary(found.path), sys.stderr), err=True)
+    if len(summary.phases) > 1 and (speed := summary.phases[-1].speed) is not None:
+        words = ", ".join([*rate_words(speed), amount_words(speed)])
+        typer.echo(f"dynamics  {words}, without the equilibration", err=True)
+    typer.echo(coloured(closing_text(summary, judge(summary)), sys.stderr), err=True)
     typer.echo(found.path)

@@ -13,7 +13,8 @@ import typer
 from instrumented_calc.api import Assigned, is_switched_off
 from instrumented_calc.capture.environment.environment import mpi_rank
 from instrumented_calc.capture.notices import warn
-from instrumented_calc.cli.options import WRITES_JOURNAL
+from instrumented_calc.capture.run.journal_path import DEFAULT_JOURNAL
+from instrumented_calc.cli.options import WRITES_JOURNAL, check_journal
 from instrumented_calc.cli.script import Script
 
 # Everything after the script name belongs to the script.
@@ -35,14 +36,18 @@ def run(
     """Run a script and profile every calculator that it assigns to an Atoms object."""
     prepared = Script(script, is_module=is_module)
     if not is_switched_off():
+        check_journal(Path(DEFAULT_JOURNAL) if output is None else output)
         assigned = Assigned(output)
-        atexit.register(_say_if_nothing_is_recorded, assigned, os.getpid())
+        atexit.register(_say_if_nothing_is_recorded, assigned, prepared, os.getpid())
     return prepared
 
 
-def _say_if_nothing_is_recorded(assigned: Assigned, own_process: int) -> None:
-    """Explain why the requested journal is missing; forked children and other MPI ranks stay silent."""
-    if os.getpid() != own_process or mpi_rank():
+def _say_if_nothing_is_recorded(assigned: Assigned, script: Script, own_process: int) -> None:
+    """Explain why the requested journal is missing.
+
+    Forked children and other MPI ranks stay silent; after a traceback, that is the reason.
+    """
+    if os.getpid() != own_process or mpi_rank() or script.failed:
         return
     reason = assigned.why_nothing_is_recorded()
     if reason is not None:

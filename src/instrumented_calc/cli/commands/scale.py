@@ -44,9 +44,9 @@ def scale(
 
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
-    run = _run(settings, found, replicates, output, time_limit)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+    run = _run(settings, found, replicates, output, time_limit)
     for failure in run.failures:
         typer.echo(f"failed: {failure}", err=True)
     if not run.journals:
@@ -63,10 +63,10 @@ def _numbers(text: str) -> list[int]:
     try:
         found = [int(each) for each in text.split(",")]
     except ValueError as error:
-        message = f"cannot read --sizes {text!r}; give numbers of atoms: 32,108,256,500"
+        message = f"--sizes must be numbers of atoms such as 32,108,256,500, not {text!r}"
         raise TargetError(message) from error
     if min(found) < 1:
-        message = f"--sizes {text!r}: a system needs at least one atom"
+        message = f"--sizes must be numbers of at least 1, not {text!r}"
         raise TargetError(message)
     return found
 

@@ -60,7 +60,8 @@ def soundness_words(soundness: Soundness) -> str:
         soundness: The checks of a run that is not ruined.
     """
     known = [each for each in soundness.checks if each.name in FAULTS]
-    seen = [FAULTS[each.name] for each in known if each.verdict == "clear"]
+    clear = [each for each in known if each.verdict == "clear" and not each.numbers.get("failed")]
+    seen = [FAULTS[each.name] for each in clear]
     missing = [FAULTS[each.name] for each in known if each.verdict == "not enough evidence"]
     words = [f"no sign of {', '.join(seen)}"] if seen else []
     if missing:

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.rules.memory import host_growth_of
 from instrumented_calc.analysis.soundness.drift import FLUCTUATIONS
 from instrumented_calc.quantities import bytes_of, count, duration, elapsed, figures, percentage, plural
 from instrumented_calc.reporting.run import identity
+from instrumented_calc.reporting.run.speed_cells import amount_words, rate_words
 from instrumented_calc.reporting.run.summary_layout import TEXT_WIDTH, fitting
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _phases(summary: Summary) -> str:
 def _amount(summary: Summary) -> str:
     """Return how much was computed in how much time."""
     if summary.speed is not None:
-        return f"{plural(summary.speed.steps, 'step')} in {elapsed(summary.speed.wall_ns)}"
+        return amount_words(summary.speed)
     calls = summary.evaluations.calls
     if not calls or summary.wall_ns is None:
         return ""
@@ -180,8 +181,7 @@ def _rates(summary: Summary) -> list[str]:
     speed = summary.speed
     if speed is None:
         return [] if summary.latency is None else [f"{duration(summary.latency.median_ns)} per calculation"]
-    simulated = [] if speed.ns_per_day is None else [f"{figures(speed.ns_per_day)} ns/day"]
-    return [*simulated, f"{duration(speed.wall_ns / speed.steps)}/step"]
+    return rate_words(speed)
 
 
 def _overlap(summary: Summary) -> str:
