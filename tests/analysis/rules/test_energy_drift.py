@@ -29,7 +29,7 @@ def test_a_jump_is_dated_and_measured(judged):
     assert finding.verdict == "flagged"
     assert finding.severity == "wrong"
     assert "it jumped by +93.7 meV per atom" in finding.headline
-    assert "at step 249 (call 250) at the latest" in finding.headline
+    assert "at step 250 (call 250) at the latest" in finding.headline
 
 
 @pytest.mark.parametrize(

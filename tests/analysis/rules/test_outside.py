@@ -44,12 +44,6 @@ def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
     assert found(make(10), "time-outside").verdict == STARVED
 
 
-def test_a_run_that_is_attached_is_not_advised_to_attach(make, found):
-    assert "run.attach(dyn)" in found(slow_between(make), "time-outside").remedy
-    attached = slow_between(make).every("observers_ns", lambda _: 1000)
-    assert "run.attach" not in found(attached, "time-outside").remedy
-
-
 def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
     quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
     finding = found(quick, "time-outside")

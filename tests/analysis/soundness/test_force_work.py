@@ -27,7 +27,7 @@ def judged(changes, *, direct=False, net=0.0, energy=-10.0):
         for index, (work, change) in enumerate(zip(WORK.tolist(), changes, strict=True))
     )
     track = Track(None, 8, states, np.arange(len(states)), direct)
-    return check_force_work(PhysicsEvidence(None, len(states), {}, (track,)))
+    return check_force_work(PhysicsEvidence(None, len(states), len(states), {}, track.steps, (track,)))
 
 
 def test_a_gradient_is_clear():

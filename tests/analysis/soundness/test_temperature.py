@@ -21,7 +21,7 @@ def judged(temperatures, *, fs_per_state, ended=True):
     )
     states = tuple(State(index=i, temperature_k=float(t), target_k=300.0) for i, t in enumerate(temperatures))
     track = Track(phase, 32, states, fs_per_state * np.arange(len(states)), ended=ended)
-    return check_temperature(PhysicsEvidence(None, len(states), {}, (track,)))
+    return check_temperature(PhysicsEvidence(None, len(states), len(states), {}, track.steps, (track,)))
 
 
 HOT = 2500 + 100 * np.sin(np.arange(20))

@@ -52,8 +52,7 @@ def outside_advice(evidence: Evidence, *, periodic: bool) -> tuple[str, Trial | 
     if "md" in kinds:
         what = "Call the observer or writer with this interval less often"
         what = what if periodic else "Look at observers, loggers, thermostats and constraints"
-        attached = breakdown is not None and any(each.kind == "observers" for each in breakdown.parts)
-        return f"{what}." if attached else f"{what}. {ATTACH}.", "without-observers"
+        return f"{what}. {ATTACH}.", "without-observers"
     if periodic:
         return "Find what the program does at this interval, and do it less often or more cheaply.", None
     if dense:
