@@ -41,7 +41,9 @@ def test_there_are_options_of_numbers():
 @pytest.mark.parametrize(("command", "option"), NUMBERS)
 def test_every_option_that_takes_a_number_says_so(command, option, capsys):
     error = said([command, option, "x"], capsys)
-    assert re.match(rf"{option} must be (an integer|a number)( of at least [\d.]+)?, not 'x'$", error)
+    assert re.match(
+        rf"{option} must be (an integer|a number)( of at least [\d.]+| from \d+ to \d+)?, not 'x'$", error
+    )
     assert not OF_CLICK.search(error)
 
 

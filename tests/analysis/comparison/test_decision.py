@@ -109,7 +109,7 @@ def test_other_forces_with_equal_energies_forbid_a_verdict():
     runs = [run_of(1, frames=frames_of(first, each)) for each in (first, second)]
     found = compare(runs[:1], runs[1:], single=True)
     assert [each.rule for each in found.obstacles] == ["values-differ"]
-    assert "forces differ at call 1 (step 1): 0.3 eV/A" in found.obstacles[0].text
+    assert "forces differ at call 1 (after 1 step): 0.3 eV/A" in found.obstacles[0].text
     assert "DIFFER" in render_text(build_comparison(found))
     assert compare(runs[:1], runs[1:], allowed=["values"]).comparable
     assert compare(runs[:1], runs[1:], force_tolerance_ev_a=0.4).comparable
