@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
+import logging
 import math
 import os
 import threading
@@ -57,7 +59,7 @@ def dump_everything(atoms: Atoms) -> None:
     Path("debug.json").write_text(json.dumps([atoms.positions.tolist() for _ in range(25)], indent=1))
 
 
-@case("python-patched-calculator", places=("dump_everything",), saving=True, **LIVE)
+@case("python-patched-calculator", "services-in-calls", places=("dump_everything",), saving=True, **LIVE)
 def python_patched_calculator(draw: random.Random, planted: bool) -> None:
     """A user replaced `calculate` by a function that also writes what it was given."""
     calculator = Pairs()
@@ -70,6 +72,29 @@ def python_patched_calculator(draw: random.Random, planted: bool) -> None:
 
     calculator.calculate = patched  # type: ignore[method-assign]
     move(copper(), calculator, 300)
+
+
+@case("python-logs-each-atom", "services-in-calls", places=("log_forces",), saving=True, **LIVE)
+def python_logs_each_atom(draw: random.Random, planted: bool) -> None:
+    """Debug messages of each call go to a file."""
+    logger = logging.getLogger("forces")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(logging.FileHandler("debug.log"))
+
+    def log_forces(atoms: Atoms) -> None:
+        for number, position in enumerate(atoms.positions):
+            logger.debug("atom %d is at %s", number, position)
+
+    move(copper(), working(log_forces if planted else (lambda _: None)), 300)
+
+
+@case("python-collects-in-each-call", "gc-pauses", places=("collect",), saving=True, **LIVE)
+def python_collects_in_each_call(draw: random.Random, planted: bool) -> None:
+    """gc.collect() was put into the calculator against a leak, beside many objects."""
+    kept = [{number: [number]} for number in range(20_000)]
+    move(copper(), working((lambda _: gc.collect()) if planted else (lambda _: None)), 120)
+    kept.clear()
 
 
 def write_to_disk(atoms: Atoms) -> None:

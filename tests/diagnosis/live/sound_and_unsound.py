@@ -96,3 +96,29 @@ def water_with_half_of_its_forces(draw: random.Random, planted: bool) -> None:
     calculator = Pairs(scale)
     calculator.bond, calculator.depth, calculator.stiffness = 1.0, 3.0, 2.0
     move(atoms, calculator, 1200, step=0.25)
+
+
+@case("energy-of-another-model", "forces-not-gradient", also=("energy-drift",), **LIVE)
+def energy_of_another_model(draw: random.Random, planted: bool) -> None:
+    """Forces come from one potential and the energy from another, under a thermostat that hides it."""
+    other = Pairs()
+    other.depth, other.stiffness = 0.9, 1.2
+
+    def replace(_: int, atoms: Any, results: dict[str, Any]) -> None:
+        if planted:
+            other.calculate(atoms.copy(), ["energy"])
+            results["energy"] = other.results["energy"]
+
+    options = {"temperature_K": 300, "friction": 0.01 / FS, "rng": np.random.RandomState(0)}
+    move(copper(), Pairs(replace), 400, Langevin, **options)
+
+
+@case("energy-that-jumps-once", "energy-drift", also=("exploded",), **LIVE)
+def energy_that_jumps_once(draw: random.Random, planted: bool) -> None:
+    """The reference energy of the atoms changes when a model is loaded again half-way."""
+
+    def jump(number: int, _: Any, results: dict[str, Any]) -> None:
+        if planted and number > 300:
+            results["energy"] += 4.0
+
+    move(copper(), Pairs(jump), 600)
