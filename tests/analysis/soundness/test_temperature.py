@@ -54,5 +54,6 @@ def test_a_run_that_goes_on_or_is_near_or_cools_or_warms_up_is_not_judged(temper
 def test_an_optimizer_has_no_temperature():
     phase = Phase(phase=0, driver="ase.optimize.bfgs.BFGS", kind="optimizer", index=0)
     states = tuple(State(index=i, temperature_k=278.0) for i in range(20))
-    check = check_temperature(PhysicsEvidence(None, 20, {}, (Track(phase, 32, states, np.arange(20)),)))
+    track = Track(phase, 32, states, np.arange(20))
+    check = check_temperature(PhysicsEvidence(None, 20, 20, {}, track.steps, (track,)))
     assert (check.verdict, check.text) == ("clear", "no dynamics, which would have a temperature")
