@@ -14,8 +14,10 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.plain_text import LONGEST_PATH, plain, shown_path
 from instrumented_calc.reporting.document import LONGEST_CELL, Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.forms.call_table import render_csv
 from instrumented_calc.reporting.forms.chrome import render_chrome
 from instrumented_calc.reporting.forms.markdown import render_markdown
+from instrumented_calc.reporting.forms.openmetrics import render_openmetrics
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.final_summary import closing_text
 from instrumented_calc.reporting.run.json_report import render_json
@@ -50,6 +52,8 @@ def forms(tmp_path):
             "closing": closing_text(summary, findings),
             "json": render_json([ReadRun(summary, findings)]),
             "chrome": render_chrome([summary.journal]),
+            "csv": render_csv([summary.journal]),
+            "openmetrics": render_openmetrics([ReadRun(summary, findings)]),
         }
 
     return of
@@ -60,7 +64,7 @@ def controls(text: str) -> set[str]:
     return {each for each in text if unicodedata.category(each) in kinds and each != "\n"}
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "closing", "json", "chrome"])
+@pytest.mark.parametrize("form", ["text", "markdown", "closing", "json", "chrome", "csv", "openmetrics"])
 def test_no_control_reaches_a_report(forms, form):
     assert controls(forms(NASTY)[form]) == set()
 

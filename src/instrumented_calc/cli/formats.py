@@ -22,3 +22,6 @@ class ReportForm(str, Enum):
     chrome = "chrome"
     speedscope = "speedscope"
     collapsed = "collapsed"
+    csv = "csv"
+    parquet = "parquet"
+    openmetrics = "openmetrics"

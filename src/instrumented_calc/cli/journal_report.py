@@ -69,8 +69,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     paths = given if alone else with_relatives(given)
     if len(paths) > len(given):
         _mention_relatives(given, len(paths) - len(given))
-    if output is not None:
-        _check_output(output, paths)
+    _check_output(output, form, paths)
     if len(given) == 1:
         _mention_newer(given[0], paths)
     runs = [
@@ -79,12 +78,12 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     ]
     columns = _columns() if output is None else None
     text = REPORTS[form](runs, everything, columns)
-    if output is None:
+    if output is not None:
+        _write(output, text)
+    elif isinstance(text, str):
         if columns and form == "text":
             text = folded(text, columns) if everything else coloured(text, sys.stdout)
         typer.echo(text, nl=False)
-    else:
-        _write(output, text)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
     for run, outcome in missed:
         where = f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else ""
@@ -154,8 +153,13 @@ def _columns() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def _check_output(output: Path, journals: Sequence[Path]) -> None:
+def _check_output(output: Path | None, form: ReportForm, journals: Sequence[Path]) -> None:
     """Refuse an output that would replace a journal, or that cannot be written, before any work."""
+    if output is None:
+        if form == "parquet":
+            message = "parquet is a binary format; add --output FILE, such as calls.parquet"
+            raise typer.BadParameter(message, param_hint="--format")
+        return
     if has_records(output) or any(_is_same(output, each) for each in journals):
         message = f"{output}: is a journal and is not overwritten; give another --output"
         raise JournalReadError(message)
@@ -174,9 +178,9 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _write(output: Path, text: str) -> None:
+def _write(output: Path, text: str | bytes) -> None:
     try:
-        output.write_text(text, encoding="utf-8")
+        output.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
     except OSError as error:
         message = f"cannot write {shown_path(output)}: {error.strerror}; give another --output"
         raise JournalReadError(message) from error

@@ -152,11 +152,31 @@ class TestChrome:
         row = records.Call(index=0, lane=0, start_ns=0, wall_ns=1000, rss_bytes=2 * 10**6)
         notice = records.Notice(kind="mark", text="equilibrated", time_ns=7000)
         events = json.loads(render_chrome([read_journal(written(row, notice, traced([])))]))["traceEvents"]
-        (counter,) = [each for each in events if each["ph"] == "C"]
-        assert (counter["name"], counter["ts"], counter["args"]) == ("host memory", 1.0, {"MB": 2.0})
+        counters = {each["name"]: (each["ts"], each["args"]) for each in events if each["ph"] == "C"}
+        assert counters == {"host memory": (1.0, {"MB": 2.0}), "latency": (1.0, {"ms": 0.001})}
         instants = {each["name"]: (each["ts"], each["args"]["text"]) for each in events if each["ph"] == "i"}
         assert instants["mark"] == (7.0, "equilibrated")
         assert instants["trace window 1"] == (400_000.0, "without a file")
+
+    def test_the_state_of_the_simulation_is_a_counter_at_its_call(self, written):
+        rows = [records.Call(index=n, lane=0, start_ns=n * 2000, wall_ns=1000) for n in (4, 0, 2)]
+        states = [
+            records.State(index=2, temperature_k=300.0, conserved_ev=-3.5),
+            records.State(index=3, temperature_k=float("nan")),  # whose row is missing
+            records.State(index=4, volume_a3=90.0),
+        ]
+        events = json.loads(render_chrome([read_journal(written(*rows, *states))]))["traceEvents"]
+        counters = [(each["name"], each["ts"], each["args"]) for each in events if each["ph"] == "C"]
+        assert [each for each in counters if each[0] != "latency"] == [
+            ("temperature", 5.0, {"K": 300.0}),
+            ("conserved energy", 5.0, {"eV": -3.5}),
+            ("volume", 9.0, {"A^3": 90.0}),
+        ]
+
+    def test_a_long_run_has_a_bounded_number_of_latencies(self, written):
+        rows = [records.Call(index=n, lane=0, start_ns=n * 2000, wall_ns=1000) for n in range(5000)]
+        events = json.loads(render_chrome([read_journal(written(*rows))]))["traceEvents"]
+        assert len([each for each in events if each["ph"] == "C"]) == 2000
 
     def test_several_journals_are_lined_up_by_when_they_started(self, written):
         row = records.Call(index=0, lane=0, start_ns=0, wall_ns=1000)

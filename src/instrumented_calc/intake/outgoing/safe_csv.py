@@ -22,11 +22,12 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(list(rows[0]))
-    writer.writerows([[_cell(value) for value in row.values()] for row in rows])
+    writer.writerows([[safe_cell(value) for value in row.values()] for row in rows])
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
+    """Return a value as it may stand in a cell."""
     if value is None:
         return ""
     if not isinstance(value, str):

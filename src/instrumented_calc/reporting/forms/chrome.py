@@ -1,4 +1,4 @@
-"""Journals as one Chrome trace: calls, their components, memory and notices over time.
+"""Journals as one Chrome trace: calls, their components, counters and notices over time.
 
 The journal records how long each component of a call took, but not when it ran. Components are therefore
 laid out one after another from the call's start, and labelled so. Real start times are in the traces of
@@ -7,10 +7,12 @@ trace windows.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from instrumented_calc.journal.columns import BLOCK_ROWS
 from instrumented_calc.plain_text import escaped_json, plain
@@ -31,6 +33,13 @@ MEMORY = {
     "device_allocated_bytes": "device memory, allocated",
     "device_reserved_bytes": "device memory, reserved",
 }
+STATE = {
+    "temperature_k": ("temperature", "K"),
+    "potential_ev": ("potential energy", "eV"),
+    "conserved_ev": ("conserved energy", "eV"),
+    "volume_a3": ("volume", "A^3"),
+}
+MOST_LATENCIES = 2_000  # points of the latency, each the mean of as many calls
 Event = dict[str, Any]
 
 
@@ -77,16 +86,42 @@ def _events(journal: Journal, process: int, shift_us: float) -> Iterator[list[Ev
         if sparse is not None:
             places = zip(sparse.rows.tolist(), sparse.values.tolist(), strict=True)
             yield [
-                {
-                    "ph": "C",
-                    "name": name,
-                    "pid": process,
-                    "ts": _end_us(calls, row) + shift_us,
-                    "args": {"MB": value / 1e6},
-                }
+                _counter(name, process, _end_us(calls, row) + shift_us, MB=value / 1e6)
                 for row, value in places
             ]
+    yield list(_states(journal, process, shift_us))
+    yield list(_latencies(calls, process, shift_us))
     yield list(_instants(journal, process, shift_us))
+
+
+def _counter(name: str, process: int, ts: float, **values: float) -> Event:
+    return {"ph": "C", "name": name, "pid": process, "ts": ts, "args": values}
+
+
+def _states(journal: Journal, process: int, shift_us: float) -> Iterator[Event]:
+    """Yield the state of the simulation at the end of the calls that it was read after."""
+    calls = journal.calls
+    if not len(calls):
+        return
+    order = np.argsort(calls.index, kind="stable")
+    indices = calls.index[order]
+    for state in journal.states:
+        place = int(np.searchsorted(indices, state.index, side="right")) - 1
+        if place < 0:
+            continue
+        ts = _end_us(calls, int(order[place])) + shift_us
+        for field, (name, unit) in STATE.items():
+            value = getattr(state, field)
+            if isinstance(value, float) and math.isfinite(value):
+                yield _counter(name, process, ts, **{unit: value})
+
+
+def _latencies(calls: Calls, process: int, shift_us: float) -> Iterator[Event]:
+    """Yield the mean duration of successive groups of outermost calls."""
+    rows = np.flatnonzero(~calls.nested)
+    for group in np.array_split(rows, min(len(rows), MOST_LATENCIES)) if len(rows) else ():
+        mean = float(calls.wall_ns[group].mean(dtype=np.float64)) / 1e6
+        yield _counter("latency", process, _end_us(calls, int(group[-1])) + shift_us, ms=mean)
 
 
 def _names(journal: Journal, process: int) -> list[Event]:
