@@ -159,7 +159,8 @@ def test_samples_that_saw_no_place_are_counted_apart(write):
     found = places_of(write(sampled(STACKS, unseen=60)))
     assert found.unseen == 60
     (rest,) = (part for part in found.parts if part.part == "calculator" and not part.component)
-    assert rest.places[0].estimate.share == pytest.approx(0.75 * 500 / 998)
+    assert rest.estimate.share == pytest.approx(500 / 998)
+    assert rest.places[0].estimate.share == pytest.approx(0.75 * 500 / 998 * 130 / 190)
 
 
 def test_few_samples_are_told_by_wide_intervals(write):

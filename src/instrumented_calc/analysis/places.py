@@ -2,7 +2,8 @@
 
 How much of the wall time each component, the rest of the calculator and everything outside take is known
 exactly from the rows. The samples tell how this time divides among the places inside: a stratified estimate,
-whose sums are those of the breakdown. Samples whose place was not seen count for none.
+whose sums are those of the breakdown. Samples whose place was not seen belong to none: those that were seen,
+because they let other threads run, would otherwise get the time of those that never are.
 """
 
 from __future__ import annotations
@@ -230,6 +231,7 @@ class Strata:
         self._equal_samples = min(record.ns**2 / record.squares_ns2 / record.samples, 1.0)
         self._ns: Counter[str] = Counter()
         self._samples: Counter[str] = Counter()
+        self._seen = {inside: _seen_share(record, inside=inside) for inside in (True, False)}
         for stack in stacks:
             self._ns[self._of(stack)] += stack.ns
             self._samples[self._of(stack)] += stack.samples
@@ -242,8 +244,13 @@ class Strata:
         return OUTSIDE
 
     def estimate(self, stacks: Iterable[SampledStack]) -> ShareEstimate:
-        """Return the share of some stacks of one stratum."""
+        """Return the share of some places of one stratum."""
         stacks = [*stacks]
+        found, seen = self._estimate(stacks), self._seen[stacks[0].part == CALCULATOR]
+        return ShareEstimate(found.samples, seen * found.share, seen * found.low, seen * found.high)
+
+    def _estimate(self, stacks: list[SampledStack]) -> ShareEstimate:
+        """Return the share of some stacks of one stratum, if the stacks that were not seen are like them."""
         stratum = self._of(stacks[0])
         samples = sum(stack.samples for stack in stacks)
         inside = sum(stack.ns for stack in stacks) / max(self._ns[stratum], 1)
@@ -266,10 +273,18 @@ class Strata:
 
     def estimate_of_part(self, stacks: list[SampledStack]) -> ShareEstimate:
         """Return the share of all stacks of a part: exact if it is a stratum of its own."""
-        found = self.estimate(stacks)
+        found = self._estimate(stacks)
         if found.samples < self._samples[self._of(stacks[0])]:
             return found
         return ShareEstimate(found.samples, found.share, found.share, found.share)
+
+
+def _seen_share(record: Places, *, inside: bool) -> float:
+    """Return the share of the time of the samples inside the calculator, or outside, whose place was seen."""
+    ours = [each for each in record.stacks if (each.part == CALCULATOR) is inside and each.part != RECORDER]
+    unseen = sum(each.ns for each in ours if each.component == UNSEEN or each.part == BETWEEN)
+    total = sum(each.ns for each in ours)
+    return 1 - unseen / total if total else 1.0
 
 
 def _places(stacks: list[SampledStack], lines: list[CodeLine], strata: Strata) -> tuple[SampledPlace, ...]:

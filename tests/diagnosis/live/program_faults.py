@@ -60,7 +60,13 @@ class Program(FileIOCalculator):
         self.table = [float(line.split()[1]) for line in lines]
 
 
-@case("program-with-a-slow-input", places=("write input", "write_basis_set"), saving=True, **LIVE)
+@case(
+    "program-with-a-slow-input",
+    "services-in-calls",
+    places=("write input", "write_basis_set"),
+    saving=True,
+    **LIVE,
+)
 def program_with_a_slow_input(draw: random.Random, planted: bool) -> None:
     """Writing the input takes longer than the program."""
     move(copper(), Program(slow="write" if planted else ""), 40)

@@ -175,7 +175,13 @@ def copy_the_calculator(atoms: Atoms) -> None:
     copy.deepcopy(atoms.info["table"])
 
 
-@case("python-deep-copies", places=("copy_the_calculator", "deepcopy"), saving=True, **LIVE)
+@case(
+    "python-deep-copies",
+    "services-in-calls",
+    places=("copy_the_calculator", "deepcopy"),
+    saving=True,
+    **LIVE,
+)
 def python_deep_copies(draw: random.Random, planted: bool) -> None:
     """Each call copies a table of parameters."""
     table = {f"Cu-{number}": {"cutoff": float(number), "pairs": [number] * 5} for number in range(120)}

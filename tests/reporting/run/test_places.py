@@ -30,12 +30,12 @@ def test_the_section_names_functions_lines_and_uncertainty(write):  # noqa: F811
     assert words == [
         "in at % of wall 95 % interval samples",
         "calculator, rest 50.1 exact 40",
-        "- dumps (json), called in MyCalc.calculate my_calc.py:43 37.6 30.0 to 43.0 30",
-        "- MyCalc.calculate my_calc.py:43 12.5 7.1 to 20.1 10",
-        "- - line 43 7.5 3.5 to 14.6 6",
-        "- - line 50 5.0 2.0 to 11.5 4",
+        "- dumps (json), called in MyCalc.calculate my_calc.py:43 35.7 28.4 to 40.8 30",
+        "- MyCalc.calculate my_calc.py:43 11.9 6.7 to 19.1 10",
+        "- - line 43 7.1 3.4 to 13.8 6",
+        "- - line 50 4.8 1.9 to 11.0 4",
         "graph 30.1 exact 90",
-        "- EMT.calculate (ase) 30.1 28.8 to 30.1 90",
+        "- EMT.calculate (ase) 28.5 27.4 to 28.5 90",
         "integrator 19.8 exact 10",
         "- <module> md.py:7 19.8 14.3 to 19.8 10",
     ]
