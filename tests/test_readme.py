@@ -43,9 +43,10 @@ def test_the_three_lines_of_use_profile_a_run(tmp_path):
         *map(LABEL, ("run", "speed", "time", "", "physics", "memory", "next"))
     }
     assert max(map(len, promised)) <= 80
-    assert {LABEL(name) for name in ("run", "speed", "time", "memory", "next")} <= {
-        line[:9] for line in shown
-    }
+    labels = {line[:9] for line in shown}
+    assert {LABEL(name) for name in ("run", "speed", "time", "next")} <= labels
+    # On a busy machine, that the run waited takes the line of the memory.
+    assert {LABEL("memory"), LABEL("waited")} & labels
     assert max(map(len, shown[:-1])) <= 80  # the last line has the path of the journal
 
 
