@@ -69,7 +69,7 @@ class ObserverTimes:
     def timed(self, driver: Any, entries: Iterable[Any]) -> Iterator[Any]:
         """Yield the entries of a driver's list, and time those that it calls in this step.
 
-        It costs some 0.4 us for each observer: no call is spent on structure.
+        It costs less than a microsecond for each observer: no call is spent on structure.
         """
         clock, maker, known = self._clock, self._maker, self._known.get
         total = 0
