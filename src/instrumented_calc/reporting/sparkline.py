@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 BLOCKS = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 ASCII = "_.,-~=+#"
+# Labels of the rows of a summary that have such a line.
+LATENCY, MEMORY = "latency", "growth"
+_DRAWN = re.compile(rf"^(?:{LATENCY}|{MEMORY}) +([{re.escape(ASCII)}]+)(?= )", re.MULTILINE)
 # The top of the line is at least this much above its bottom, so that noise does not look like a change.
 LEAST_RANGE = 0.5
 
@@ -46,3 +50,13 @@ def _mark(value: float, low: float, high: float, marks: str) -> str:
         return "!"
     share = (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0  # halves do not overflow
     return marks[min(int(share * len(marks)), len(marks) - 1)]
+
+
+def with_blocks(text: str, encoding: str | None) -> str:
+    """Return a text whose lines over time are drawn with blocks, if they can be written."""
+    try:
+        BLOCKS.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return text
+    table = str.maketrans(ASCII, BLOCKS)
+    return _DRAWN.sub(lambda found: found[0].replace(found[1], found[1].translate(table)), text)

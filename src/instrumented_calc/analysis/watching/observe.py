@@ -13,6 +13,7 @@ from instrumented_calc.analysis.watching.pace import forecast, newest_stretch, n
 from instrumented_calc.analysis.watching.recent import binned, recent_latency, recent_time
 from instrumented_calc.analysis.watching.room import memory_room
 from instrumented_calc.analysis.watching.series import TimePoint
+from instrumented_calc.analysis.watching.step_number import step_number
 from instrumented_calc.analysis.watching.watch_state import Life, WatchState
 from instrumented_calc.journal.records import Environment
 
@@ -46,7 +47,8 @@ def observe(
     pace = pace_of(steps or _calls(run.rows))
     clock = run_clock(run, now - clock_s)
     last, ended = last_sign(run), last_end(run)
-    step = int(steps[-1].value) if steps else None
+    newest = run.newest.index if run.newest is not None else 0
+    step = step_number(phase, newest, int(steps[-1].value)) if steps else None
     signs = _signs(run, alive, step, last)
     ending = ending_after(signs)
     silent = None if clock is None else max(clock - (ended or 0) / 1e9, 0.0)
@@ -54,8 +56,6 @@ def observe(
     over = life == "over"
     until = phase.until_step if phase is not None and isinstance(phase.until_step, int) else None
     until = None if until is None or step is None or until < step else until
-    if ending.how == "ended" and step is not None and step + 1 == until:
-        step = until  # its last call was within the last step
     timestep = phase.timestep_fs if phase is not None and isinstance(phase.timestep_fs, float) else None
     predicted = None
     if pace is not None and step is not None and until is not None and life == "running" and _is_md(phase):
@@ -81,7 +81,7 @@ def observe(
         ns_per_day_mean=ns_per_day(pace.mean, timestep) if steps and pace and timestep else None,
         physics=live_physics(run, phase, timestep),
         memory=memory_room(run),
-        latency=recent_latency(run),
+        latency=recent_latency(run, phase),
         recent=recent_time(run, phase),
         latency_line=binned(run.latencies.points()),
         memory_line=binned(run.resident.points()),

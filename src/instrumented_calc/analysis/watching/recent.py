@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.analysis.watching.observed_run import end_of
+from instrumented_calc.analysis.watching.step_number import step_number
 from instrumented_calc.analysis.watching.watch_state import LiveLatency
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ def _recent_rows(run: ObservedRun) -> list[Call]:
     return recent if len(recent) >= FEWEST_RECENT else rows[-FEWEST_RECENT:]
 
 
-def recent_latency(run: ObservedRun) -> LiveLatency | None:
+def recent_latency(run: ObservedRun, phase: Phase | None) -> LiveLatency | None:
     """Return how long recent calls took; in a thinned journal without their rows the mean."""
     rows = _recent_rows(run)
     if rows:
         slow = max(rows, key=lambda row: row.wall_ns)
-        step = slow.step if isinstance(slow.step, int) else None
+        step = step_number(phase, slow.index, slow.step) if isinstance(slow.step, int) else None
         return LiveLatency(len(rows), median(row.wall_ns for row in rows), slow.wall_ns, step)
     timed = [each for each in run.slices if each.calls > each.failed]
     if not timed:

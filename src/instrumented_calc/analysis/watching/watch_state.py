@@ -70,7 +70,7 @@ class WatchState:
         silent_s: Time since the last call ended, while the run is not over.
         calls: Calls that have ended.
         failed: Calls that failed.
-        step: Newest step of the driver.
+        step: The step that the newest call belongs to, counted from 1; 0 is the start.
         until_step: Steps after which its run ends.
         phase: The driver.
         phases: Number of known drivers.

@@ -12,6 +12,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.run import identity, summary_rows
 from instrumented_calc.reporting.run.observers import observers_words
+from instrumented_calc.reporting.run.over_time import over_time
 from instrumented_calc.reporting.run.places import largest_place
 from instrumented_calc.reporting.run.programs import program_words
 from instrumented_calc.reporting.run.summary_layout import fitting, labelled
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MOST_LINES = 18
 SOUND_LINES = 8
 # Rows that a summary can do without, the least important first.
-SPARE = ("where", "slowest", "start", "observer", "memory", "physics", "program")
+SPARE = ("growth", "latency", "where", "slowest", "start", "observer", "memory", "physics", "program")
 
 
 def closing_summary(path: Path) -> str:
@@ -87,5 +88,6 @@ def _rows(
         yield "where", fitting((place,))
     if summary.programs is not None:
         yield "program", fitting((program_words(summary.programs),))
+    yield from over_time(summary, findings)
     yield from summary_rows.physics(summary)
     yield from summary_rows.memory(summary, findings)

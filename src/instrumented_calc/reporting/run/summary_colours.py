@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.reporting.run.time_bar import MARKS
+from instrumented_calc.reporting.sparkline import with_blocks
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -38,6 +39,7 @@ def coloured(text: str, stream: Any) -> str:
     is_terminal = getattr(stream, "isatty", None)
     if is_terminal is None or not is_terminal():
         return text
+    text = with_blocks(text, getattr(stream, "encoding", None))
     from rich.console import Console  # noqa: PLC0415 - a pipe needs no rich
     from rich.text import Text  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ from instrumented_calc.analysis.systems import measure_systems
 from instrumented_calc.quantities import plural
 from instrumented_calc.reporting.run import identity, summary_rows
 from instrumented_calc.reporting.run.ending import end_of_run
+from instrumented_calc.reporting.run.over_time import over_time
 from instrumented_calc.reporting.run.programs import program_words
 from instrumented_calc.reporting.run.screen.finding_lines import FoundIn, finding_lines
 from instrumented_calc.reporting.run.screen.tables import phases_lines, systems_lines
@@ -51,7 +52,7 @@ def run_blocks(run: ReadRun, width: int) -> list[list[str]]:
         tree_lines(summary, calculator, width),
         phases_lines(summary.phases),
         systems_lines(measure_systems([summary.journal])),
-        _rows([*summary_rows.physics(summary), *summary_rows.memory(summary, findings)], width),
+        _rows(_course(summary, findings), width),
     ]
     used = sum(len(block) + 1 for block in [*before, *after] if block)
     ruined = {each.name for each in summary.soundness.ruined}
@@ -104,6 +105,12 @@ def _what_ran(summary: Summary) -> Iterator[summary_rows.Row]:
     for each in summary.soundness.checks:
         if each.verdict == "flagged" and not each.ruins:
             yield "LOOK AT", identity.one_line(each.text)
+
+
+def _course(summary: Summary, findings: Sequence[RuleFinding]) -> Iterator[summary_rows.Row]:
+    yield from summary_rows.physics(summary)
+    yield from summary_rows.memory(summary, findings)
+    yield from over_time(summary, findings)
 
 
 def _rows(rows: Iterator[summary_rows.Row] | list[summary_rows.Row], width: int) -> list[str]:
