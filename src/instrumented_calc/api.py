@@ -255,6 +255,13 @@ class Run:
         return f"<Run {self._words()}>"
 
     def _repr_html_(self) -> str:
+        path = self.flushed()
+        try:
+            if path is not None and path.stat().st_size <= SUMMARY_BYTES:
+                return report(self)._repr_html_()
+        except Exception as error:
+            if is_foreign(error):
+                raise
         return f"<pre>{html.escape(self.summary() or repr(self))}</pre>"
 
     def _words(self) -> str:

@@ -91,11 +91,12 @@ def test_several_journals_make_one_report(journal):
     assert repr(found).startswith(f"<Report on a<b>.jsonl, other.jsonl: {CALLS + 3} calls, ")
 
 
-def test_html_is_the_text_escaped(journal):
+def test_html_is_the_first_screen_of_the_page_escaped(journal):
     shown = report(journal)._repr_html_()
-    assert shown.startswith("<pre>")
+    assert "Where the time goes" in shown
     assert "a&lt;b&gt;.jsonl" in shown
-    assert "<b>" not in shown
+    assert "<b>.jsonl" not in shown
+    assert "<script" not in shown
 
 
 def test_a_run_that_is_open_is_reported_with_all_its_calls(tmp_path):

@@ -19,6 +19,7 @@ from instrumented_calc.reporting.forms.chrome import render_chrome
 from instrumented_calc.reporting.forms.markdown import render_markdown
 from instrumented_calc.reporting.forms.openmetrics import render_openmetrics
 from instrumented_calc.reporting.forms.text import render_text
+from instrumented_calc.reporting.html.page import render_page
 from instrumented_calc.reporting.run.final_summary import closing_text
 from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
@@ -54,6 +55,7 @@ def forms(tmp_path):
             "chrome": render_chrome([summary.journal]),
             "csv": render_csv([summary.journal]),
             "openmetrics": render_openmetrics([ReadRun(summary, findings)]),
+            "html": render_page([ReadRun(summary, findings)]),
         }
 
     return of
@@ -64,7 +66,9 @@ def controls(text: str) -> set[str]:
     return {each for each in text if unicodedata.category(each) in kinds and each != "\n"}
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "closing", "json", "chrome", "csv", "openmetrics"])
+@pytest.mark.parametrize(
+    "form", ["text", "markdown", "closing", "json", "chrome", "csv", "openmetrics", "html"]
+)
 def test_no_control_reaches_a_report(forms, form):
     assert controls(forms(NASTY)[form]) == set()
 

@@ -29,7 +29,7 @@ from instrumented_calc.reporting.run.report import measured_words
 from instrumented_calc.reporting.run.summary_colours import coloured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.cli.formats import ReportForm
@@ -46,6 +46,8 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     everything: bool,
     alone: bool = False,
     measure: bool = False,
+    html: Path | None = None,
+    mask: bool = False,
 ) -> None:
     """Report on journals.
 
@@ -59,31 +61,31 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         everything: Whether to show all sections and each rule, instead of one screen.
         alone: Whether to leave out the journals that belong with these: of workers, ranks, requeued parts.
         measure: Whether to time the longest contractions as matrix products on this machine.
+        html: File to write a page with plots to, instead of printing; None: no page.
+        mask: Whether to hide users, hosts and folders in the page.
 
     Raises:
         Exit: With 1 if a target is missed or a rule of `fail_on` flags.
     """
     targets = [parse_target(text) for text in require]
     ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
+    if mask and html is None:
+        message = "hides names in a page only; add --html r.html"
+        raise typer.BadParameter(message, param_hint="--mask")
     given = given_files(journals) or [_newest_here()]
     paths = given if alone else with_relatives(given)
-    if len(paths) > len(given):
-        _mention_relatives(given, len(paths) - len(given))
-    _check_output(output, form, paths)
-    if len(given) == 1:
-        _mention_newer(given[0], paths)
+    _check_outputs({"--output": output, "--html": html}, form, paths)
+    _mention_others(given, paths)
     runs = [
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
         for summary in _summarize(paths, measure=measure)
     ]
-    columns = _columns() if output is None else None
-    text = REPORTS[form](runs, everything, columns)
-    if output is not None:
-        _write(output, text)
-    elif isinstance(text, str):
-        if columns and form == "text":
-            text = folded(text, columns) if everything else coloured(text, sys.stdout)
-        typer.echo(text, nl=False)
+    if html is not None:
+        from instrumented_calc.reporting.html.page import render_page
+
+        _write(html, render_page(runs, mask=mask), "--html")
+    if html is None or output is not None:
+        _show(runs, form, output, everything=everything)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
     for run, outcome in missed:
         where = f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else ""
@@ -95,6 +97,26 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         typer.echo(f"failed on {each.rule}: {plain(each.headline)}", err=True)
     if missed or wrong:
         raise typer.Exit(1)
+
+
+def _mention_others(given: list[Path], paths: list[Path]) -> None:
+    """Say which journals are reported on that were not given, and whether there is a newer one."""
+    if len(paths) > len(given):
+        _mention_relatives(given, len(paths) - len(given))
+    if len(given) == 1:
+        _mention_newer(given[0], paths)
+
+
+def _show(runs: Sequence[ReadRun], form: ReportForm, output: Path | None, *, everything: bool) -> None:
+    """Print a report, or write it to a file."""
+    columns = _columns() if output is None else None
+    text = REPORTS[form](runs, everything, columns)
+    if output is not None:
+        _write(output, text, "--output")
+    elif isinstance(text, str):
+        if columns and form == "text":
+            text = folded(text, columns) if everything else coloured(text, sys.stdout)
+        typer.echo(text, nl=False)
 
 
 def _rules(given: Iterable[str], option: str) -> set[str]:
@@ -153,21 +175,26 @@ def _columns() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def _check_output(output: Path | None, form: ReportForm, journals: Sequence[Path]) -> None:
+def _check_outputs(outputs: Mapping[str, Path | None], form: ReportForm, journals: Sequence[Path]) -> None:
+    """Refuse outputs, given by option, before any work."""
+    if outputs["--output"] is None and form == "parquet":
+        message = "parquet is a binary format; add --output FILE, such as calls.parquet"
+        raise typer.BadParameter(message, param_hint="--format")
+    for option, file in outputs.items():
+        if file is not None:
+            _check_output(file, journals, option)
+
+
+def _check_output(output: Path, journals: Sequence[Path], option: str) -> None:
     """Refuse an output that would replace a journal, or that cannot be written, before any work."""
-    if output is None:
-        if form == "parquet":
-            message = "parquet is a binary format; add --output FILE, such as calls.parquet"
-            raise typer.BadParameter(message, param_hint="--format")
-        return
     if has_records(output) or any(_is_same(output, each) for each in journals):
-        message = f"{output}: is a journal and is not overwritten; give another --output"
+        message = f"{output}: is a journal and is not overwritten; give another {option}"
         raise JournalReadError(message)
     if not output.parent.is_dir():
-        message = f"cannot write {shown_path(output)}: no such folder; give another --output"
+        message = f"cannot write {shown_path(output)}: no such folder; give another {option}"
         raise JournalReadError(message)
     if output.is_dir():
-        message = f"cannot write {shown_path(output)}: it is a folder; give a file as --output"
+        message = f"cannot write {shown_path(output)}: it is a folder; give a file as {option}"
         raise JournalReadError(message)
 
 
@@ -178,10 +205,10 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _write(output: Path, text: str | bytes) -> None:
+def _write(output: Path, text: str | bytes, option: str) -> None:
     try:
         output.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
     except OSError as error:
-        message = f"cannot write {shown_path(output)}: {error.strerror}; give another --output"
+        message = f"cannot write {shown_path(output)}: {error.strerror}; give another {option}"
         raise JournalReadError(message) from error
     typer.echo(f"wrote {shown_path(output)}", err=True)

@@ -353,3 +353,23 @@ def test_requeued_parts_are_reported_from_any_of_them(tmp_path, monkeypatch, cap
     for name in ("run.jsonl", "run-2.jsonl"):
         assert main(["report", name]) == 0
         assert "series copper, 2 journals" in capsys.readouterr().out
+
+
+def test_a_page_is_written_instead_of_the_screen(run, capsys):
+    assert main(["report", str(run), "--html", "r.html"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.splitlines()[-1]) == ("", "wrote r.html")
+    assert Path("r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_and_a_file_in_another_format_are_written_together(run):
+    assert main(["report", str(run), "--html", "r.html", "--format", "json", "-o", "r.json"]) == 0
+    assert json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert Path("r.html").exists()
+
+
+def test_a_page_does_not_replace_a_journal_and_mask_is_for_pages(run, capsys):
+    assert main(["report", str(run), "--html", str(run)]) == 5
+    assert "give another --html" in capsys.readouterr().err
+    assert main(["report", str(run), "--mask"]) == 2
+    assert "--html" in capsys.readouterr().err

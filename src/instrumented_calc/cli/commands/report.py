@@ -40,6 +40,13 @@ def report(
         typer.Option("--alone", help="Leave out the journals of workers, ranks and requeued parts."),
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="R.HTML", help="Write a page with plots, one file that loads nothing."
+        ),
+    ] = None,
+    mask: Annotated[bool, typer.Option("--mask", help="Hide users, hosts and folders in the page.")] = False,
 ) -> None:
     """Report on journals on one screen: what is wrong, what to change, where the time went."""
     from instrumented_calc.cli.journal_report import report_journals
@@ -54,4 +61,6 @@ def report(
         output=output,
         everything=everything,
         measure=measure,
+        html=html,
+        mask=mask,
     )

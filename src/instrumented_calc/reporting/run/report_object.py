@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +77,9 @@ class Report:
         return f"<{report_title(self._runs)}: {counted}>"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text)}</pre>"
+        from instrumented_calc.reporting.html.page import render_first_screen  # noqa: PLC0415 - for notebooks only
+
+        return render_first_screen(self._runs)
 
 
 def report_on(paths: Sequence[str | os.PathLike[str]]) -> Report:

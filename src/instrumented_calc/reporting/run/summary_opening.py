@@ -45,8 +45,13 @@ def opening_lines(summary: Summary, findings: Sequence[RuleFinding], drawn: Time
     return [*lines, *(line for label, text in flaws for line in wrapped(label, text, most=2))]
 
 
-def _is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
-    """Return whether enough calls were judged, in their results and their time, and nothing is wrong."""
+def is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
+    """Return whether enough calls were judged, in their results and their time, and nothing is wrong.
+
+    Args:
+        findings: Findings of the rules.
+        summary: The run.
+    """
     finite = summary.soundness.of("non-finite")
     judged = any(each.verdict == "clear" and each.severity == "cost" for each in findings)
     judged = judged and summary.evaluations.calls >= ENOUGH_CALLS
@@ -161,7 +166,7 @@ def sentence(
     time = where_the_time_goes(summary, drawn)
     so_far = " so far" if summary.ending.how == "running" else ""
     still_open = " (the run is open)" if so_far else ""
-    if flawed or not _is_sound(findings, summary):
+    if flawed or not is_sound(findings, summary):
         return f"{time}{so_far}{still_open}."
     return f"{time}; nothing is wrong{so_far}{still_open}."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from instrumented_calc.analysis.systems import measure_systems
 from instrumented_calc.quantities import plural
@@ -45,8 +45,12 @@ def run_blocks(run: ReadRun, width: int) -> list[list[str]]:
     summary, findings = run.summary, run.findings
     calculator = summary_rows.calculator_name(summary)
     before = [
-        _opening(summary, findings, calculator, width),
-        _rows(_what_ran(summary), width),
+        [
+            line
+            for row in opening_rows(summary, findings, calculator)
+            for line in wrapped(row.label, row.text, most=row.most, width=width)
+        ],
+        _rows(what_ran(summary), width),
     ]
     after = [
         tree_lines(summary, calculator, width),
@@ -61,29 +65,48 @@ def run_blocks(run: ReadRun, width: int) -> list[list[str]]:
     return [*before, found, *after]
 
 
-def _opening(summary: Summary, findings: Sequence[RuleFinding], calculator: str, width: int) -> list[str]:
+class OpeningRow(NamedTuple):
+    """A line of the opening.
+
+    Attributes:
+        label: What it is about; empty: the sentence on the whole run.
+        text: The text.
+        most: Lines on the screen after which it is cut.
+    """
+
+    label: str
+    text: str
+    most: int = 3
+
+
+def opening_rows(summary: Summary, findings: Sequence[RuleFinding], calculator: str) -> list[OpeningRow]:
+    """Return what is wrong with a run, how it ended, or that nothing is wrong.
+
+    Args:
+        summary: The run.
+        findings: Findings of the rules, in display order.
+        calculator: Name of the calculator.
+    """
     drawn = draw_time(summary.breakdown, calculator)
     problems = problems_of(findings)
     flaws = flaw_rows(summary, findings)
-    lines = []
-    if broken := broken_line(summary.soundness):
+    rows = []
+    broken = broken_line(summary.soundness)
+    if broken:
         ruined = summary.soundness.ruined[0].name
         remedies = [each.remedy for each in problems if each.rule == ruined]
-        lines += wrapped("BROKEN", " ".join([broken, *remedies]), most=5, width=width)
+        rows.append(OpeningRow("BROKEN", " ".join([broken, *remedies]), 5))
     ended = end_of_run(summary.ending)
     if ended:
-        lines += wrapped("ENDED", identity.one_line(ended), width=width)
+        rows.append(OpeningRow("ENDED", identity.one_line(ended)))
     elif words := open_words(summary):
-        lines += wrapped("open", words, width=width)
+        rows.append(OpeningRow("open", words))
     if problems and not broken:
-        text = f"{where_the_time_goes(summary, drawn)}; {_counted(problems)}."
-        lines = [*wrapped("", text, width=width), *lines]
+        rows.insert(0, OpeningRow("", f"{where_the_time_goes(summary, drawn)}; {_counted(problems)}."))
     elif not broken:
         text = sentence(summary, findings, drawn, flawed=bool(flaws or ended))
-        lines = [*wrapped("", text, width=width), *lines]
-    for label, text in flaws:
-        lines += wrapped(label, text, width=width)
-    return lines
+        rows.insert(0, OpeningRow("", text))
+    return [*rows, *(OpeningRow(label, text) for label, text in flaws)]
 
 
 def _counted(problems: Sequence[RuleFinding]) -> str:
@@ -96,7 +119,12 @@ def _counted(problems: Sequence[RuleFinding]) -> str:
     return f"found: {' and '.join(words)}"
 
 
-def _what_ran(summary: Summary) -> Iterator[summary_rows.Row]:
+def what_ran(summary: Summary) -> Iterator[summary_rows.Row]:
+    """Yield what ran, how fast, and what was seen of its soundness.
+
+    Args:
+        summary: The run.
+    """
     yield from summary_rows.run_and_speed(summary)
     if summary.programs is not None:
         yield "program", program_words(summary.programs)

@@ -131,7 +131,7 @@ def _places(summary: Summary, part: Share, depth: int) -> Iterator[_Branch]:
     found = [
         (each.part, place)
         for each in summary.places.parts
-        if _is_of(each.part, each.component, part, summary.breakdown)
+        if is_of(each.part, each.component, part, summary.breakdown)
         for place in each.places
         if place.function and place.estimate.low >= LEAST_PLACE
     ]
@@ -139,11 +139,18 @@ def _places(summary: Summary, part: Share, depth: int) -> Iterator[_Branch]:
     for kind, place in found[:PLACES_SHOWN]:
         observer = "observer " if kind == OBSERVERS and part.kind != "observers" else ""
         share = place.estimate.share
-        yield _Branch(depth, f"{observer}{_words(place, summary)}", share, None, f"~ {100 * share:.0f}")
+        yield _Branch(depth, f"{observer}{place_words(place, summary)}", share, None, f"~ {100 * share:.0f}")
 
 
-def _is_of(sampled: str, component: str, part: Share, breakdown: Breakdown) -> bool:
-    """Return whether sampled stacks of a part of the run belong to a row of the breakdown."""
+def is_of(sampled: str, component: str, part: Share, breakdown: Breakdown) -> bool:
+    """Return whether sampled stacks of a part of the run belong to a row of the breakdown.
+
+    Args:
+        sampled: Part of the run that the stacks are in.
+        component: Timed component that was open.
+        part: The row.
+        breakdown: The breakdown.
+    """
     if sampled == CALCULATOR:
         known = any(each.kind == "component" and each.name == component for each in breakdown.parts)
         return part.name == component if known else part.kind == "calculator"
@@ -153,8 +160,13 @@ def _is_of(sampled: str, component: str, part: Share, breakdown: Breakdown) -> b
     return part.kind == ("observers" if apart else "outside")
 
 
-def _words(place: SampledPlace, summary: Summary) -> str:
-    """Return where a place is and its name; the location comes first, so that it is never cut off."""
+def place_words(place: SampledPlace, summary: Summary) -> str:
+    """Return where a place is and its name; the location comes first, so that it is never cut off.
+
+    Args:
+        place: The place.
+        summary: Its run.
+    """
     at = location(place.file, place.line, summary.journal)
     return plain(" ".join(filter(None, (at, place_name(place)))))
 

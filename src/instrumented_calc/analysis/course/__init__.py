@@ -1,0 +1,1 @@
+"""Runs over their course: latency, parts, state and memory in few bins, and what happened when."""
