@@ -12,12 +12,14 @@ import pytest
 
 from instrumented_calc.analysis.read_run import ReadRun
 from instrumented_calc.analysis.rules.catalogue import judge
+from instrumented_calc.analysis.soundness.check import Check, Since, Soundness
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.forms.text import render_text
 from instrumented_calc.reporting.run.final_summary import closing_summary, closing_text
 from instrumented_calc.reporting.run.report import build_report
+from instrumented_calc.reporting.run.soundness import broken_line
 from instrumented_calc.reporting.run.summary_colours import coloured
 
 MS = 1_000_000
@@ -353,3 +355,12 @@ def test_one_atom_is_singular(journal, atoms, words):
     lane = records.Lane(lane=0, calculator="m.EMT", seen_by="twin", n_atoms=atoms, formula="Cu")
     made = [lane, records.Call(index=0, start_ns=0, wall_ns=4 * MS, lane=0, n_atoms=atoms)]
     assert rows(closing_summary(journal(*made, ended())))["run"].startswith(words)
+
+
+def test_what_else_is_broken_is_named_in_words():
+    found = [
+        Check("stale", "flagged", "The energy no longer follows the atoms", since=Since(4)),
+        Check("non-finite", "flagged", "The forces are not numbers since step 3 (call 3)", since=Since(3)),
+    ]
+    line = broken_line(Soundness(tuple(found)))
+    assert line == "The forces are not numbers since step 3 (call 3). Also: stale results."

@@ -76,7 +76,8 @@ def broken_line(soundness: Soundness) -> str:
         return ""
     text = _sentence(ruined[0].text)
     if len(ruined) > 1:
-        text += f" Also: {', '.join(each.name for each in ruined[1 : 1 + CONSEQUENCES])}."
+        others = [FAULTS.get(each.name, each.name) for each in ruined[1 : 1 + CONSEQUENCES]]
+        text += f" Also: {', '.join(others)}."
     return identity.one_line(text)
 
 
