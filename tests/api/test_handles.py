@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from ase import units
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.md.verlet import VelocityVerlet
 
 from instrumented_calc import Handle, ProfiledCalculator, Run, profiled, read_journal, recording
+from instrumented_calc.notebook import progress_words
 
 NEVER_CALLED = "EMT was wrapped, but the wrapped calculator was never called"
 SET_UP = """
@@ -156,3 +159,18 @@ def test_a_calculator_that_was_wrapped_but_never_used_is_mentioned_once(script, 
 )
 def test_one_that_is_used_here_or_elsewhere_is_not_mentioned(script, tmp_path):
     assert NEVER_CALLED not in stderr_of(tmp_path, script)
+
+
+def test_the_progress_of_a_run_in_words():
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.02, seed=1)
+    atoms.calc = ProfiledCalculator(EMT())
+    run = recording(atoms.calc).run._recorder
+    atoms.get_potential_energy()
+    assert progress_words(run, 4.0) == "1 call, 4.00 calls/s"
+    seen = []
+    driver = VelocityVerlet(atoms, 5 * units.fs)
+    driver.attach(lambda: seen.append(progress_words(run, 4.0)))
+    driver.run(200)
+    assert seen[100].startswith("step 99 of 200, ")
+    assert seen[100].endswith(", 4.00 calls/s, ends in about 25.2 s")

@@ -52,6 +52,9 @@ class Output:
 
     def __init__(self, cell):
         self.out = self.err = self.html = ""
+        self.lines = [
+            each.data.get("text/plain", "") for each in cell.outputs if each.output_type == "display_data"
+        ]
         for each in cell.outputs:
             if each.output_type == "stream":
                 setattr(self, each.name[3:], getattr(self, each.name[3:]) + each.text)
@@ -139,3 +142,19 @@ def test_at_the_prompt_of_ipython_too(tmp_path):
     )
     assert SUMMARY.findall(done.stderr) == ["run", "run"], done.stdout
     assert "still open" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_cell_that_takes_long_shows_its_progress_on_one_line(execute):
+    soon = "import instrumented_calc.notebook as n, time\nn.LONG_CELL_S = n.PROGRESS_EVERY_S = 0.2\n"
+    drive = (
+        "from ase import units\nfrom ase.md.verlet import VelocityVerlet\n"
+        "dyn = VelocityVerlet(atoms, 5 * units.fs)\ndyn.attach(lambda: time.sleep(0.05))\ndyn.run(60)"
+    )
+    wrap, run, short = execute(
+        f"{soon}atoms.calc = ProfiledCalculator(EMT())", drive, "n.LONG_CELL_S = 60\nmove(atoms)"
+    )
+    assert (wrap.lines, short.lines) == ([], [])
+    (line,) = run.lines
+    assert re.fullmatch(r"\d+ calls in [\d.]+ s", line)  # atoms at rest need few
+    assert [each.err for each in (wrap, run, short)] == [""] * 3
