@@ -141,7 +141,8 @@ def _drifting(evidence: Evidence, wall: NDArray[np.float64], numbers: dict[str, 
         severity = "info"
         remedy = "Other programs used the processors, and slow down what shares caches and cores with them."
     text += cause
-    return flagged(text, numbers=numbers, n=len(rows), saving_ns=excess, remedy=remedy, severity=severity)
+    saving = None if severity == "info" else excess  # the script cannot save what others cause
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=saving, remedy=remedy, severity=severity)
 
 
 def _is_preempted_late(evidence: Evidence) -> bool:
