@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.benchmarks.make_journal import write_journal
 from tests.journal.specimens import MS, encoded, opening, start, whole
 
-from instrumented_calc.experiments.demo import run_demo
+from instrumented_calc.cli import main
 from instrumented_calc.journal import records as r
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ DISTILLED = ("graph", "embedding", "message passing x5", "energy head", "backwar
 
 def demo(path: Path) -> None:
     """Real dynamics of copper."""
-    run_demo("emt", n_atoms=32, steps=300, journal=path, on_step=lambda _: None)
+    assert main(["demo", "--steps", "300", "--output", str(path)]) == 0
 
 
 def neural(path: Path) -> None:
