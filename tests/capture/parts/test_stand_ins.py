@@ -247,6 +247,24 @@ def test_what_the_user_stores_in_the_place_of_a_part_during_a_call_stays():
     assert vars(network)["inner"] is mine
 
 
+def test_what_the_program_wraps_during_a_call_runs_as_wrapped_ever_after(model):
+    network = model.network
+
+    class Wrapping(Model):
+        def calculate(self, *args):
+            if "outer" not in self.__dict__:
+                self.outer = self.network.outer
+                self.network.outer = lambda x: 2.0 * self.outer(x)
+            super().calculate(*args)
+
+    calc = Wrapping(network)
+    wrapped = twin(calc, lane_of(model).recorder)
+    for _ in range(5):
+        wrapped.reset()
+        assert wrapped.get_potential_energy(ARGON) == 6.0
+    assert network.outer(2.0) == 6.0
+
+
 def test_a_part_that_was_patched_between_calls_runs_as_patched(model, monkeypatch):
     def energy():
         model.reset()

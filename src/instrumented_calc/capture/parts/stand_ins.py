@@ -127,8 +127,8 @@ class StandIn:
 
     # A slot is read in a fraction of the time: the dictionary is the replaced function's.
     __slots__ = (
-        *("__dict__", "__weakref__", "_counts", "_on_class", "_others", "_shapes", "_wait", "attribute"),
-        *("group", "is_plain", "label", "name", "owner", "real", "replaced"),
+        *("__dict__", "__weakref__", "_counts", "_is_wrapped", "_on_class", "_others", "_shapes", "_wait"),
+        *("attribute", "group", "is_plain", "label", "name", "owner", "real", "replaced"),
     )
 
     def __init__(self, part: Part, label: str | None = None) -> None:
@@ -140,6 +140,7 @@ class StandIn:
         self.real: Any = None
         self.replaced: Any = UNSET
         self.is_plain = False  # not known yet
+        self._is_wrapped = False  # by what the program stored in its place during a call
         self._on_class = isinstance(part.owner, type)
         self._others: frozenset[StandInGroup] = frozenset()  # that share it
         self._counts = part.counts
@@ -210,6 +211,8 @@ class StandIn:
             if found is not self:
                 found.share(self.group)
             return
+        if self._is_wrapped:  # it would run itself
+            return
         if found is UNSET:
             real = getattr(owner, attribute)
         else:
@@ -226,9 +229,12 @@ class StandIn:
 
     def take_back(self) -> None:
         """Restore the callable for the own group, which has no users any more."""
-        placed = vars(self.owner).get(self.attribute)
+        placed = vars(self.owner).get(self.attribute, UNSET)
         if issubclass(type(placed), StandIn):
             placed.leave(self.group)
+        elif placed is not self.replaced:
+            self._is_wrapped = True
+            self.is_plain = False
 
     def share(self, group: StandInGroup) -> None:
         """Stay in place for another group, too."""
