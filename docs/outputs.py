@@ -23,9 +23,8 @@ PAGE = ROOT / "docs" / "guide" / "outputs.md"
 MARKER = "<!-- {}: {} -->"
 HEAD = """# What you will see
 
-Summaries and reports of typical runs. `python docs/outputs.py` makes this page anew. These runs were made on
-a machine with two processors that was busy with other programs, which they report as *contention*; such times
-vary.
+Summaries and reports of typical runs on a machine with two processors. `python docs/outputs.py` makes this page
+anew.
 """
 COPPER = """
 from ase import units
