@@ -23,8 +23,8 @@ PAGE = ROOT / "docs" / "guide" / "outputs.md"
 MARKER = "<!-- {}: {} -->"
 HEAD = """# What you will see
 
-Summaries and reports of typical runs on a machine with two processors. `python docs/outputs.py` makes this page
-anew.
+Summaries and reports of typical runs on a machine with two processors. `python docs/outputs.py` makes this
+page anew.
 """
 COPPER = """
 from ase import units

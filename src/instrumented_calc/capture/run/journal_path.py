@@ -19,6 +19,10 @@ DEFAULT_JOURNAL = "run.jsonl"
 SUFFIX_BYTES = 40
 LONGEST_PATH = 100
 NAME_MAX = 255  # bytes of a name, on all usual file systems
+MOST_KNOWN = 100
+# Journals of the process's run that could be created: a screening loop wraps thousands of calculators for it,
+# and a check costs half a millisecond, in a thread of its own.
+_known: set[str] = set()
 
 
 def wanted_journal(journal: Any) -> str:
@@ -38,10 +42,16 @@ def wanted_journal(journal: Any) -> str:
     folder = os.environ.get(JOURNALS_VARIABLE)
     if folder:
         text = os.path.join(_absolute(folder), os.path.basename(text) or DEFAULT_JOURNAL)  # noqa: PTH118, PTH119 - text
+    if journal is None and text in _known:
+        return text
     try:
         path = within(PATIENCE_S, lambda: _checked(text), undo=lambda _: None)
     except StillWaitingError:  # the first call tries it again, and reports it
         return os.path.join(text, DEFAULT_JOURNAL) if text.endswith(os.sep) else text  # noqa: PTH118
+    if journal is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known.add(str(path))
     return str(path)
 
 
