@@ -17,6 +17,7 @@ from ase.data import chemical_symbols
 from ase.md.langevin import Langevin
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.errors import ModelError
 from instrumented_calc_anisoap import AniSOAPCalculator, Model, default_model, ellipsoids
 
 MASS = 78.0  # of benzene, in u; ASE gives X a mass of 1
@@ -56,4 +57,7 @@ def parse_options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ModelError as error:  # the library is missing, or the file is no model
+        raise SystemExit(str(error)) from None

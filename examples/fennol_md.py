@@ -18,6 +18,7 @@ from ase.build import molecule
 from ase.md.verlet import VelocityVerlet
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.errors import ModelError
 from instrumented_calc_fennol import FeNNolCalculator, random_model
 
 RANDOM_MODEL = Path("ani_random.fnx")
@@ -69,4 +70,7 @@ def seeded_model() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ModelError as error:  # the library is missing, or the file is no model
+        raise SystemExit(str(error)) from None

@@ -12,14 +12,13 @@ import argparse
 import shlex
 from pathlib import Path
 
-import torch
 from ase import units
 from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
-from mace.calculators import MACECalculator
 
 from instrumented_calc import ProfiledCalculator, recording
-from instrumented_calc_mace import random_model
+from instrumented_calc.errors import ModelError
+from instrumented_calc_mace import mace_calculator, random_model
 
 RANDOM_MODEL = Path("mace_random.model")
 
@@ -29,8 +28,8 @@ def main() -> None:
     options = parse_options()
     atoms = bulk("Si", cubic=True).repeat(options.edge)
     atoms.rattle(0.05, seed=0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    mace = MACECalculator(model_paths=options.models or [seeded_model()], device=device)
+    models = options.models or [seeded_model()]
+    mace = mace_calculator()(model_paths=models, device=options.device)
     atoms.calc = ProfiledCalculator(mace)
     VelocityVerlet(atoms, 1 * units.fs).run(options.steps)
 
@@ -44,6 +43,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="model files of mace-torch")
     parser.add_argument("--steps", type=int, default=20, help="MD steps of 1 fs")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--edge", type=int, default=2, help="cells of 8 atoms along an edge")
     return parser.parse_args()
 
@@ -57,4 +57,7 @@ def seeded_model() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ModelError as error:  # the library is missing, or the file is no model
+        raise SystemExit(str(error)) from None

@@ -17,6 +17,7 @@ from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
 
 from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc.errors import ModelError
 from instrumented_calc_orb import OrbCalculator, random_weights
 
 RANDOM_WEIGHTS = Path("orb_v2_random.ckpt")
@@ -71,4 +72,7 @@ def seeded_weights() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ModelError as error:  # the library is missing, or the file is no model
+        raise SystemExit(str(error)) from None

@@ -1,5 +1,6 @@
 """The examples that need the base install alone run, and leave the journals that they name."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -76,3 +77,22 @@ def test_the_notebook_is_stored_without_outputs():
 )
 def test_every_example_compiles(name):
     compile((EXAMPLES / name).read_text(encoding="utf-8"), name, "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "extra"),
+    [
+        ("orb_md.py", "orb_models", "orb"),
+        ("mace_md.py", "mace", "mace"),
+        ("fennol_md.py", "fennol", "fennol"),
+        ("anisoap_md.py", "anisoap", "anisoap"),
+    ],
+)
+def test_an_example_without_its_library_says_what_to_install(tmp_path, name, library, extra):
+    if importlib.util.find_spec(library) is not None:
+        pytest.skip(f"{library} is installed")
+    command = (sys.executable, EXAMPLES / name)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"pip install 'instrumented-calc[{extra}]'" in done.stderr

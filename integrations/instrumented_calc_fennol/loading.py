@@ -34,7 +34,7 @@ def FeNNolCalculator(model_path: str | os.PathLike[str], **options: Any) -> Any:
     if not os.path.isfile(path):  # noqa: PTH113 - `Path.is_file` raises for a name that is too long
         message = f"{path}: no such file: give the path of a FeNNol model (.fnx)"
         raise ModelError(message)
-    calculator_class = _fennol_ase().FENNIXCalculator
+    calculator_class = imported("fennol.ase").FENNIXCalculator
     try:
         calculator = calculator_class(str(path), **options)
     except Exception as error:
@@ -75,9 +75,17 @@ def _find(name: str, file: str) -> Path:
     raise ModelError(message)
 
 
-def _fennol_ase() -> Any:
+def imported(name: str) -> Any:
+    """Return a module of FeNNol.
+
+    Args:
+        name: Its full name.
+
+    Raises:
+        ModelError: It cannot be imported.
+    """
     try:
-        return import_module("fennol.ase")
+        return import_module(name)
     except ModuleNotFoundError as error:
         message = f"FeNNol cannot be imported ({error}): pip install 'instrumented-calc[fennol]'"
         raise ModelError(message) from error

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ModelError
+from instrumented_calc_fennol.loading import imported
 
 if TYPE_CHECKING:
     import os
@@ -37,17 +38,17 @@ def random_model(
         The path.
 
     Raises:
-        ModelError: The kind is not one of the two.
+        ModelError: The kind is not one of the two, or FeNNol cannot be imported.
     """
+    fennix = imported("fennol").FENNIX
     import jax
-    from fennol import FENNIX
 
     if kind not in KINDS:
         message = f"kind={kind!r}: use one of {', '.join(KINDS)}"
         raise ModelError(message)
     modules, preprocessing = KINDS[kind](list(hidden))
     modules["repulsion"] = {"module_name": "REPULSION_ZBL", "trainable": True}
-    model = FENNIX(
+    model = fennix(
         cutoff=CUTOFF,
         modules=OrderedDict(modules),
         preprocessing=OrderedDict(preprocessing),

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from instrumented_calc_mace.evidence import describe, knows
 from instrumented_calc_mace.parts import parts
 from instrumented_calc_mace.specs import FORMS, build
-from instrumented_calc_mace.weights import random_model
+from instrumented_calc_mace.weights import mace_calculator, random_model
 
 integration = SimpleNamespace(knows=knows, describe=describe, parts=parts, build=build, FORMS=FORMS)
 
-__all__ = ["integration", "random_model"]
+__all__ = ["integration", "mace_calculator", "random_model"]

@@ -47,7 +47,7 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
         ModelError: orb-models is not installed, does not know the name, cannot load the weights or lacks the
             device.
     """
-    pretrained = _orb_models()
+    pretrained = orb_models()
     _check_device(device)
     loader_options = {
         "device": device,
@@ -66,7 +66,12 @@ def OrbCalculator(  # noqa: N802 - stands where a calculator's class usually doe
     return calculator(*parts, device=device, **calculator_options)
 
 
-def _orb_models() -> Any:
+def orb_models() -> Any:
+    """Return orb-models' module of pretrained models.
+
+    Raises:
+        ModelError: orb-models cannot be imported.
+    """
     try:
         return import_module("orb_models.forcefield.pretrained")
     except ModuleNotFoundError as error:

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from instrumented_calc.errors import ModelError
 from instrumented_calc_orb.loading import OrbCalculator
 from instrumented_calc_orb.weights import random_weights
 
@@ -38,13 +37,5 @@ def build(spec: str) -> Any | None:
     if source != RANDOM:
         return OrbCalculator(model, weights_path=source, compile=False)
     with tempfile.TemporaryDirectory() as folder:
-        weights = _random(model, Path(folder) / "random.ckpt")
+        weights = random_weights(Path(folder) / "random.ckpt", model=model)
         return OrbCalculator(model, weights_path=weights, compile=False)
-
-
-def _random(model: str, path: Path) -> Path:
-    try:
-        return random_weights(path, model=model)
-    except ModuleNotFoundError as error:
-        message = f"orb-models cannot be imported ({error}): pip install 'instrumented-calc[orb]'"
-        raise ModelError(message) from error

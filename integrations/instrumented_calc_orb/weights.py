@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ModelError
+from instrumented_calc_orb.loading import orb_models
 
 if TYPE_CHECKING:
     import os
@@ -24,9 +25,12 @@ def random_weights(path: str | os.PathLike[str], seed: int = 0, *, model: str = 
 
     Returns:
         The path.
+
+    Raises:
+        ModelError: orb-models cannot be imported, or it has no architecture for this model.
     """
+    pretrained = orb_models()
     import torch
-    from orb_models.forcefield import pretrained
 
     path = Path(path)
     with torch.random.fork_rng(devices=[]):
