@@ -44,6 +44,13 @@ def test_a_writer_every_ten_calls_is_named_by_its_period(make, found):
     assert found(make(10), "time-outside").verdict == STARVED
 
 
+def test_the_gaps_of_a_step_of_two_calls_have_no_period(make, found):
+    run = make(600).every("gap_ns", lambda each: MS // 10 if each % 2 else 3 * MS)
+    assert found(run, "time-outside").numbers["period_calls"] == 2
+    run.every("step", lambda each: each // 2)
+    assert found(run, "time-outside").numbers.get("period_calls") is None
+
+
 def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
     quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
     finding = found(quick, "time-outside")

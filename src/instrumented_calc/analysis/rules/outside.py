@@ -152,6 +152,10 @@ def _measure(evidence: Evidence) -> Outside:
     # Between two drivers the program works: a search relaxes one structure after the other.
     begins = np.diff(calls.phase[rows], prepend=calls.phase[rows[:1]]) != 0
     period = find_period(np.arange(len(rows)), np.where(begins, usual, kept), usual) if alike else None
+    # A step of several calls has long and short gaps by itself.
+    per_step = summary.evaluations.per_step or 1.0
+    if period is not None and period.length == round(per_step):
+        period = None
     return Outside(breakdown.wall_ns - paused, max(spent - paused, 0.0), paused, kept, usual, period)
 
 
