@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instrumented_calc.analysis.soundness.check import Soundness
+from instrumented_calc.analysis.soundness.check import Check, Soundness
 from instrumented_calc.analysis.soundness.drift import check_drift
 from instrumented_calc.analysis.soundness.evidence import gather_physics
 from instrumented_calc.analysis.soundness.explosion import check_explosion
@@ -55,4 +55,10 @@ def assess_soundness(
     """
     with np.errstate(all="ignore"):  # an exploded run has numbers whose squares are infinite
         evidence = gather_physics(journal, calls, returned, failures, steps)
-        return Soundness(tuple(check(evidence) for check in CHECKS))
+        checks = tuple(check(evidence) for check in CHECKS)
+    if not calls:  # nothing is clear that was not looked at
+        unseen = [Check(each.name, "not enough evidence", "no calls") for each in checks]
+        checks = tuple(
+            other if each.verdict == "clear" else each for each, other in zip(checks, unseen, strict=True)
+        )
+    return Soundness(checks)
