@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,22 +152,25 @@ def test_a_run_that_continues_or_may_continue_is_not_called_killed(monkeypatch: 
     assert words().startswith("killed, or still running elsewhere")
 
 
-def test_whether_the_writer_is_alive_is_known_on_its_own_machine_only() -> None:
-    here = RunStart(SCHEMA, "r", "2100-01-01T00:00:00+00:00", pid=alive_pid(), version="0")
+@pytest.mark.parametrize("proc", ["/proc", "/no/such/folder"])
+def test_whether_the_writer_is_alive_is_known_on_its_own_machine_only(monkeypatch, proc) -> None:
+    monkeypatch.setattr(process_alive, "PROC", Path(proc))
+    here = RunStart(SCHEMA, "r", "2100-01-01T00:00:00+00:00", pid=os.getpid(), version="0")
     assert process_alive.writer_is_alive(None) is None
     assert process_alive.writer_is_alive(here) is None
     here.environment = Environment(host=process_alive.socket.gethostname())
     assert process_alive.writer_is_alive(here) is True
     here.started = "2000-01-01T00:00:00+00:00"  # before this process began: the number was given again
     assert process_alive.writer_is_alive(here) is False
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        os.waitid(
+            os.P_PID, child.pid, os.WEXITED | os.WNOWAIT
+        )  # it has ended, but its number is not free yet
+        here.started, here.pid = "2100-01-01T00:00:00+00:00", child.pid
+        assert process_alive.writer_is_alive(here) is False
+    assert process_alive.writer_is_alive(here) is False
     here.environment = Environment(host="another")
     assert process_alive.writer_is_alive(here) is None
-
-
-def alive_pid() -> int:
-    import os  # noqa: PLC0415 - for this alone
-
-    return os.getpid()
 
 
 def test_every_form_of_the_report_says_how_it_ended() -> None:

@@ -58,6 +58,10 @@ def test_the_exponent_of_a_power_law_is_found(ran):
     assert found.overhead_bound is False
     assert [each.n_atoms for each in found.sizes] == list(SIZES)
     assert found.sizes[0].us_per_atom == pytest.approx(32**0.5, rel=1e-3)
+    assert found.sizes[0].interval is None  # of one run
+    first, *_, last = found.fit
+    assert (first.n_atoms, last.n_atoms) == (pytest.approx(32), pytest.approx(500))
+    assert last.time_ns.value == pytest.approx(1000 * 500**1.5, rel=1e-3)
 
 
 def test_a_flat_curve_is_overhead_bound(ran):
@@ -66,6 +70,10 @@ def test_a_flat_curve_is_overhead_bound(ran):
     found = measure_scaling(runs)
     assert found.overhead_bound is True
     assert found.sizes[0].scatter == pytest.approx(0.02, rel=1)
+    interval = found.sizes[0].interval
+    reach = 4.302653 * found.sizes[0].scatter / 3**0.5  # t of two degrees of freedom
+    assert interval.value == pytest.approx(found.sizes[0].median_ns)
+    assert interval.high == pytest.approx(interval.value * np.exp(reach), rel=1e-6)
 
 
 @pytest.mark.parametrize(("sizes", "why"), [((32, 500), "2 sizes"), ((32, 40, 50), "span a factor of 1.6")])
@@ -115,6 +123,7 @@ def test_memory_that_does_not_grow_is_not_extrapolated(ran):
 def test_runs_with_other_threads_have_no_common_exponent(ran):
     found = measure_scaling([ran(n, 1000 * n, threads=1 + (n > 100)) for n in SIZES])
     assert found.exponent is None
+    assert found.fit == ()
     assert found.unequal[0].key == "threads"
 
 

@@ -70,6 +70,10 @@ class Browser:
         if script:
             self.wait("return document.body.dataset.drawn === 'yes'")
 
+    def screenshot(self, path: Path) -> None:
+        """Keep a picture of what is in view."""
+        self.driver.save_screenshot(str(path))
+
     def js(self, code: str, *arguments):
         """Run a script in the page and return its result."""
         return self.driver.execute_script(code, *arguments)

@@ -12,7 +12,7 @@ from instrumented_calc.analysis.comparison.hardware import Unequal, evidence_of,
 from instrumented_calc.analysis.comparison.measured_run import run_of_summary
 from instrumented_calc.analysis.experiment_checks import THREADS_UNEQUAL, not_as_requested
 from instrumented_calc.analysis.rules.overhead import FEWEST_SIZES, FLAT_EXPONENT, LEAST_SPAN
-from instrumented_calc.analysis.statistics.student_t import Estimate, slope
+from instrumented_calc.analysis.statistics.student_t import Estimate, line_with_interval, slope, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FEWEST_CALLS = 30
 # A part below this share of the time at every size gets no exponent.
 LEAST_SHARE = 0.01
+# Points of the fitted curve: on logarithmic axes it is straight, and its interval bends little.
+FIT_POINTS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,15 @@ class SizeTime:
         """Time per atom, us."""
         return self.median_ns / self.n_atoms / 1e3
 
+    @property
+    def interval(self) -> Estimate | None:
+        """The median, ns, with its 95 % t interval from the scatter between runs; None for a single run."""
+        if self.scatter is None:
+            return None
+        reach = t_quantile(self.runs - 1) * self.scatter / math.sqrt(self.runs)
+        middle = math.log(self.median_ns)
+        return Estimate(middle, middle - reach, middle + reach).exponential()
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryFit:
@@ -75,6 +86,19 @@ class MemoryFit:
 
 
 @dataclass(frozen=True, slots=True)
+class FittedTime:
+    """The fitted power law at one size.
+
+    Attributes:
+        n_atoms: The size, between the measured ones.
+        time_ns: Time per call, ns, with the 95 % interval of the fit.
+    """
+
+    n_atoms: float
+    time_ns: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """Runs at several sizes.
 
@@ -88,6 +112,7 @@ class Scaling:
         memory: Fits of host and device memory.
         unequal: Differences in machine, software and threads between the runs; no exponent in that case.
         unmeasured: Names of runs without steady calls.
+        fit: The power law over the measured sizes; empty without an exponent.
     """
 
     sizes: tuple[SizeTime, ...]
@@ -98,6 +123,7 @@ class Scaling:
     memory: tuple[MemoryFit, ...]
     unequal: tuple[Unequal, ...] = ()
     unmeasured: tuple[str, ...] = ()
+    fit: tuple[FittedTime, ...] = ()
 
 
 def measure_scaling(summaries: Sequence[Summary]) -> Scaling:
@@ -123,6 +149,7 @@ def measure_scaling(summaries: Sequence[Summary]) -> Scaling:
         memory=tuple(fit for fit in (_host_memory(known), _device_memory(known)) if fit),
         unequal=tuple(differing),
         unmeasured=tuple(str(each.journal.path) for each in summaries if id(each) not in used),
+        fit=_fit(atoms, times) if exponent is not None else (),
     )
 
 
@@ -145,6 +172,12 @@ def fit_exponent(atoms: Floats, times: Floats) -> Estimate | None:
         return None
     fit = slope(np.log(atoms), np.log(times))
     return fit[0] if fit else None
+
+
+def _fit(atoms: Floats, times: Floats) -> tuple[FittedTime, ...]:
+    sizes = np.geomspace(atoms.min(), atoms.max(), FIT_POINTS)
+    fitted = line_with_interval(np.log(atoms), np.log(times), np.log(sizes))
+    return tuple(FittedTime(n, each.exponential()) for n, each in zip(sizes.tolist(), fitted, strict=True))
 
 
 def _size(n_atoms: int, runs: Sequence[Summary]) -> SizeTime:

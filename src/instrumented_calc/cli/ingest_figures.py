@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instrumented_calc.intake.ingest import Ingested
-    from instrumented_calc.reporting.forms.figures import Figure
+    from instrumented_calc.reporting.figure import Figure
 
 FOLDER = "figures"
 

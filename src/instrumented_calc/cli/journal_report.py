@@ -18,7 +18,7 @@ from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
 from instrumented_calc.cli.product_timing import with_products_timed
 from instrumented_calc.cli.renderers import REPORTS
-from instrumented_calc.errors import JournalReadError
+from instrumented_calc.cli.written_files import check_file, is_same, write_file
 from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.relatives import with_relatives
@@ -83,7 +83,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     if html is not None:
         from instrumented_calc.reporting.html.page import render_page
 
-        _write(html, render_page(runs, mask=mask), "--html")
+        write_file(html, render_page(runs, mask=mask), "--html")
     if html is None or output is not None:
         _show(runs, form, output, everything=everything)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
@@ -112,7 +112,7 @@ def _show(runs: Sequence[ReadRun], form: ReportForm, output: Path | None, *, eve
     columns = _columns() if output is None else None
     text = REPORTS[form](runs, everything, columns)
     if output is not None:
-        _write(output, text, "--output")
+        write_file(output, text, "--output")
     elif isinstance(text, str):
         if columns and form == "text":
             text = folded(text, columns) if everything else coloured(text, sys.stdout)
@@ -164,7 +164,7 @@ def _mention_relatives(given: Sequence[Path], number: int) -> None:
 
 def _mention_newer(path: Path, reported: Sequence[Path]) -> None:
     newer = newer_journal(path) if has_records(path) else None
-    if newer is not None and not any(_is_same(newer, each) for each in reported):
+    if newer is not None and not any(is_same(newer, each) for each in reported):
         typer.echo(f"note: {shown_path(newer)} is newer than {shown_path(path)}", err=True)
 
 
@@ -181,34 +181,4 @@ def _check_outputs(outputs: Mapping[str, Path | None], form: ReportForm, journal
         message = "parquet is a binary format; add --output FILE, such as calls.parquet"
         raise typer.BadParameter(message, param_hint="--format")
     for option, file in outputs.items():
-        if file is not None:
-            _check_output(file, journals, option)
-
-
-def _check_output(output: Path, journals: Sequence[Path], option: str) -> None:
-    """Refuse an output that would replace a journal, or that cannot be written, before any work."""
-    if has_records(output) or any(_is_same(output, each) for each in journals):
-        message = f"{output}: is a journal and is not overwritten; give another {option}"
-        raise JournalReadError(message)
-    if not output.parent.is_dir():
-        message = f"cannot write {shown_path(output)}: no such folder; give another {option}"
-        raise JournalReadError(message)
-    if output.is_dir():
-        message = f"cannot write {shown_path(output)}: it is a folder; give a file as {option}"
-        raise JournalReadError(message)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
-
-
-def _write(output: Path, text: str | bytes, option: str) -> None:
-    try:
-        output.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
-    except OSError as error:
-        message = f"cannot write {shown_path(output)}: {error.strerror}; give another {option}"
-        raise JournalReadError(message) from error
-    typer.echo(f"wrote {shown_path(output)}", err=True)
+        check_file(file, option, journals)

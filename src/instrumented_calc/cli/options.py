@@ -22,6 +22,10 @@ CalculatorOption = Annotated[
 JournalOption = Annotated[
     Path, typer.Option("--output", "-o", help="Journal to write; a number is added if the name is taken.")
 ]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="R.HTML", help="Write a page with plots, one file that loads nothing."),
+]
 
 
 def check_journal(output: Path) -> None:

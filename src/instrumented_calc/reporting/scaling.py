@@ -16,12 +16,13 @@ from instrumented_calc.quantities import (
     time_unit,
 )
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
+from instrumented_calc.reporting.figure import Curve, Figure, Point
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from instrumented_calc.analysis.scaling import MemoryFit, Scaling
+    from instrumented_calc.analysis.scaling import MemoryFit, Scaling, SizeTime
     from instrumented_calc.analysis.statistics.student_t import Estimate
 
 SCHEMA = "instrumented-calc-scaling/1"
@@ -125,6 +126,38 @@ def _memory(fits: Sequence[MemoryFit]) -> Section | None:
 def _rounded(number: int) -> int:
     """Return an estimate to two significant figures; more would overstate its accuracy."""
     return int(float(f"{number:.1e}"))
+
+
+def scaling_figure(scaling: Scaling) -> Figure | None:
+    """Return time per call against size, with the fit; None without times or if runs are not comparable."""
+    if not scaling.sizes or scaling.unequal:
+        return None
+    size, unit = time_unit([each.median_ns for each in scaling.sizes])
+    points = tuple(_point(each, size) for each in scaling.sizes)
+    curve = None
+    if scaling.fit and scaling.exponent is not None:
+        fitted = [(each.n_atoms, each.time_ns) for each in scaling.fit]
+        curve = Curve(
+            f"fit N^{scaling.exponent.value:.2f}, 95 % interval",
+            tuple((n, time.value / size, time.low / size, time.high / size) for n, time in fitted),
+        )
+    return Figure(
+        "time_by_size",
+        "Time per call against size",
+        "atoms",
+        f"median, {unit}",
+        points,
+        lines=True,
+        logarithmic=True,
+        log_along=True,
+        curve=curve,
+    )
+
+
+def _point(time: SizeTime, size: float) -> Point:
+    interval = time.interval
+    ends = (None, None) if interval is None else (interval.low / size, interval.high / size)
+    return Point("median of the runs, 95 % interval", time.n_atoms, time.median_ns / size, *ends)
 
 
 def scaling_title(calc: str, system: str, scaling: Scaling) -> str:

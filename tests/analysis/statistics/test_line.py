@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrumented_calc.analysis.statistics.line import fit_line
-from instrumented_calc.analysis.statistics.student_t import slope
+from instrumented_calc.analysis.statistics.student_t import line_with_interval, slope
 
 
 @pytest.mark.parametrize("size", [2, 3, 50, 2000])
@@ -33,3 +33,16 @@ def test_the_interval_of_a_slope_is_that_of_the_covariance():
     found, intercept = slope(along, values)
     assert (found.value, intercept) == pytest.approx((rise, at_zero), rel=1e-12)
     assert found.high - found.value == pytest.approx(2.228139 * covariance[0, 0] ** 0.5, rel=1e-6)
+
+
+def test_the_interval_of_the_line_is_that_of_the_covariance():
+    along = np.arange(12.0)
+    values = 2 * along + np.cos(along)
+    coefficients, covariance = np.polyfit(along, values, 1, cov=True)
+    at = np.array([-3.0, 5.5, 20.0])
+    rows = np.stack([at, np.ones(3)], axis=1)
+    errors = np.sqrt(np.einsum("ni,ij,nj->n", rows, covariance, rows))
+    found = line_with_interval(along, values, at)
+    assert [each.value for each in found] == pytest.approx(np.polyval(coefficients, at))
+    assert [each.high - each.value for each in found] == pytest.approx(2.228139 * errors, rel=1e-6)
+    assert line_with_interval(along[:2], values[:2], at) == []

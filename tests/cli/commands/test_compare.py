@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from tests.reporting.html.pages import Page
 
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records
@@ -213,3 +215,41 @@ def test_a_limit_that_replicates_cannot_test_says_how_many_are_needed(write, cap
     text = capsys.readouterr().out
     assert "untestable with these runs, which scatter by " in text
     assert " on each side are needed" in text
+
+
+def test_a_page_draws_times_only_of_comparable_runs(write, capsys):
+    for seed in range(3):
+        write(f"a-{seed}.jsonl", 1 + 0.01 * seed, seed=seed)
+        write(f"b-{seed}.jsonl", 0.5 + 0.01 * seed, seed=10 + seed)
+    write("c.jsonl", energy=3.0)
+    assert main(["compare", "--before", "a-*.jsonl", "--after", "b-*.jsonl", "--html", "r.html"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "wrote r.html\n")
+    source = Path("r.html").read_text(encoding="utf-8")
+    page = Page(source)
+    assert "faster: time per call x 0.5" in page.words
+    assert page.values("class").count("bucket") == 6 + 5 + 4 + 6  # times, ratios, parts, runs
+    assert main(["compare", "--before", "a-*.jsonl", "--after", "b-*.jsonl", "--html", "r2.html"]) == 0
+    assert Path("r2.html").read_text(encoding="utf-8") == source
+    assert main(["compare", "a-0.jsonl", "c.jsonl", "--html", "r.html"]) == 4
+    page = Page(Path("r.html").read_text(encoding="utf-8"))
+    assert "energies differ at the first geometry" in page.words
+    assert "Not comparable" in page.words
+    assert page.values("class").count("bucket") == 0
+
+
+def test_a_page_does_not_replace_a_journal(write, capsys):
+    write("a.jsonl")
+    write("b.jsonl")
+    before = Path("b.jsonl").read_bytes()
+    for words in (["a.jsonl", "b.jsonl"], ["--noise", "*.jsonl"]):
+        assert main(["compare", *words, "--html", "b.jsonl"]) == 5
+        assert "give another --html" in capsys.readouterr().err
+    assert Path("b.jsonl").read_bytes() == before
+
+
+def test_the_noise_floor_as_a_page(write):
+    for seed in range(3):
+        write(f"a-{seed}.jsonl", 1 + 0.01 * seed, seed=seed)
+    assert main(["compare", "--noise", "a-*.jsonl", "--html", "r.html"]) == 0
+    assert "the medians of 3 runs scatter" in Page(Path("r.html").read_text(encoding="utf-8")).words

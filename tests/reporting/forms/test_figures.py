@@ -9,7 +9,8 @@ import pytest
 from instrumented_calc.analysis.study.cells import StudyCell
 from instrumented_calc.analysis.study.judgement import judge_study
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.reporting.forms.figures import Figure, Point, render_figure
+from instrumented_calc.reporting.figure import Figure, Point
+from instrumented_calc.reporting.forms.figures import render_figure
 from instrumented_calc.reporting.study.figures import figures_of
 
 

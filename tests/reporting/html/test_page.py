@@ -21,6 +21,7 @@ from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.document import Facts, Paragraph
 from instrumented_calc.reporting.html.evidence import EVIDENCE, evidence_of
 from instrumented_calc.reporting.html.page import MOST_RUNS, render_first_screen, render_page
+from instrumented_calc.reporting.run.json_report import render_json
 from instrumented_calc.reporting.run.report import build_report
 
 MARKUP = "</script><script>alert(1)</script><!-- <b onclick=x> ' \" & \u2028 ]]> {{ 7*7 }}"
@@ -40,6 +41,10 @@ def run(tmp_path):
 @pytest.fixture
 def source(run):
     return render_page([run])
+
+
+def embedded(source: str, name: str):
+    return json.loads(source.partition(f'id="{name}">')[2].partition("</script>")[0])
 
 
 def digest(text: str) -> str:
@@ -80,7 +85,7 @@ def test_each_word_and_number_of_the_text_report_is_there_without_the_script(run
 
 def test_each_number_of_the_plots_is_in_a_table(source):
     page = Page(source)
-    data = json.loads(source.partition('id="data">')[2].partition("</script>")[0])["run1"]
+    data = embedded(source, "plots")["run1"]
     assert len(data["bins"]["calls"]) > 100
     assert sum(data["bins"]["calls"]) == 150 - 1 - 4  # without failed and traced ones
     cells = {" ".join(text.split()) for text in page.texts["td"]}
@@ -89,6 +94,10 @@ def test_each_number_of_the_plots_is_in_a_table(source):
         assert f"{median / 1e6:.2f}" in cells
     for each in data["memory"]:
         assert {f"{value / 1e6:,.1f}" for value in each["middle"]} <= cells
+
+
+def test_all_numbers_can_be_saved(run, source):
+    assert embedded(source, "numbers") == json.loads(render_json([run]))
 
 
 def test_links_arrive_and_no_name_is_there_twice(source):

@@ -97,3 +97,31 @@ def slope(along: Floats, values: Floats) -> tuple[Estimate, float] | None:
     reach = t_quantile(freedom) * error
     at_zero = line.level - line.slope * line.centre
     return Estimate(line.slope, line.slope - reach, line.slope + reach), at_zero
+
+
+def line_with_interval(along: Floats, values: Floats, at: Floats) -> list[Estimate]:
+    """Return the least-squares line at some abscissas, each with the t interval of the line there.
+
+    The interval is that of the mean at one abscissa (Snedecor and Cochran, Statistical Methods, 8th ed.
+    (1989), chapter 9), narrowest at the centre of the points; single values scatter more.
+
+    Args:
+        along: Abscissas.
+        values: Independent values at the abscissas.
+        at: Where the line is wanted.
+
+    Returns:
+        Nothing with fewer than three points or without two different abscissas.
+    """
+    freedom = len(along) - 2
+    line = fit_line(along, values) if freedom >= 1 else None
+    if line is None:
+        return []
+    variance = float(np.square(values - line.at(along)).sum()) / freedom
+    errors = np.sqrt(variance * (1 / len(along) + np.square(at - line.centre) / line.spread))
+    reaches = t_quantile(freedom) * errors
+    middles = line.at(at)
+    return [
+        Estimate(middle, middle - reach, middle + reach)
+        for middle, reach in zip(middles.tolist(), reaches.tolist(), strict=True)
+    ]

@@ -12,6 +12,8 @@ from typer.core import TyperCommand
 from instrumented_calc.analysis.comparison.decision import Unsure
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
+from instrumented_calc.cli.options import HtmlOption
+from instrumented_calc.cli.written_files import check_file, write_file
 from instrumented_calc.errors import JournalReadError, TargetError
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def compare(
     ] = False,
     unsure: UnsureOption = Unsure.tell,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+    html: HtmlOption = None,
 ) -> None:
     """Compare runs before and after a change: faster, slower, not distinguishable, or not sure.
 
@@ -107,12 +110,15 @@ def compare(
     from instrumented_calc.analysis.comparison.decision import exit_code, outcome_of
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import comparison as reporting
+    from instrumented_calc.reporting.html.result_pages import comparison_page
 
     limits = limits_of(max_slowdown, require_speedup)
     if noise:
-        _show_noise([*(runs or ()), *(before or ()), *(after or ())], limits, form)
+        _show_noise([*(runs or ()), *(before or ()), *(after or ())], limits, form, html)
         return
-    sides = [[read_run(path) for path in side] for side in _sides(runs, before, after)]
+    files = _sides(runs, before, after)
+    check_file(html, "--html", [path for side in files for path in side])
+    sides = [[read_run(path) for path in side] for side in files]
     allowed = allowed_keys(allow, [run for side in sides for run in side])
     found = compare_runs(
         sides[0],
@@ -129,7 +135,9 @@ def compare(
         finding_changes(*sides),
         limits,
     )
-    if form is Form.json:
+    if html is not None:
+        write_file(html, comparison_page(*parts), "--html")
+    elif form is Form.json:
         typer.echo(reporting.render_comparison_json(*parts), nl=False)
     else:
         typer.echo(DOCUMENTS[form](reporting.build_comparison(*parts)), nl=False)
@@ -161,14 +169,17 @@ def allowed_keys(allow: Sequence[str] | None, runs: Sequence[MeasuredRun]) -> li
     return allowed
 
 
-def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form) -> None:
+def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, html: Path | None) -> None:
     from instrumented_calc.analysis.comparison.comparison import differences_of_replicates
     from instrumented_calc.analysis.comparison.decision import ComparisonOutcome
     from instrumented_calc.analysis.comparison.noise import noise_of
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import noise as reporting
+    from instrumented_calc.reporting.html.result_pages import noise_page
 
-    runs = [read_run(path) for path in given_files(texts)]
+    files = given_files(texts)
+    check_file(html, "--html", files)
+    runs = [read_run(path) for path in files]
     floor = noise_of(runs)
     if floor is None:
         message = "--noise needs two or more runs of the same code: compare --noise a-*.jsonl"
@@ -177,7 +188,9 @@ def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form) 
     if obstacles:
         typer.echo("\n".join(["not comparable: these runs are not replicates", *obstacles]))
         raise typer.Exit(ComparisonOutcome.not_comparable.value)
-    if form is Form.json:
+    if html is not None:
+        write_file(html, noise_page(floor, limits), "--html")
+    elif form is Form.json:
         typer.echo(reporting.render_noise_json(floor, limits), nl=False)
     else:
         typer.echo(DOCUMENTS[form](reporting.build_noise(floor, limits)), nl=False)

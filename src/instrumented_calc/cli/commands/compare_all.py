@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from instrumented_calc.cli.options import HtmlOption
+from instrumented_calc.cli.written_files import check_file, write_file
 from instrumented_calc.errors import JournalPathError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from instrumented_calc.experiments.compare_all import Compared
 
 
@@ -33,6 +37,7 @@ def compare_all(
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
+    html: HtmlOption = None,
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
     from instrumented_calc.cli.progress import show_progress
@@ -42,6 +47,7 @@ def compare_all(
 
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
     Protocol(ensemble, steps, built.timestep_fs, temperature, equilibration=0, seed=seed)  # it checks them
+    check_file(html, "--html", folder=output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -51,7 +57,7 @@ def compare_all(
         typer.echo(f"note: {built.note}", err=True)
     options = ["--system", system, "--n-atoms", str(n_atoms), "--steps", str(steps), "--ensemble", ensemble]
     options += ["--temperature", str(temperature), "--seed", str(seed)]
-    specs = calc or known_specs()
+    specs = calc or known_specs()  # nobody asked for a model that is not installed: it is skipped
     found = []
     with show_progress() as on_step:
         for done, spec in enumerate(specs, start=1):
@@ -60,23 +66,26 @@ def compare_all(
             found.append(profile_one(spec, options, output / f"{name}.jsonl"))
             on_step("models", done, len(specs))
     title = f"{built.name}, {len(built.atoms)} atoms, {ensemble.upper()}, {steps} steps"
-    rows = [_row(each) for each in found]
-    word = "failed" if calc else "skipped"  # nobody asked for a model that is not installed
-    typer.echo(json.dumps(rows, indent=2) if as_json else f"{title}\n{_table(rows, word)}")
+    _show(found, title, "failed" if calc else "skipped", html, as_json=as_json)
     if all(each.failure for each in found):
         raise typer.Exit(1)
 
 
-# Row key, heading and format; None is shown as a dash.
-COLUMNS = (
-    ("median_ms", "median ms", "{:.3g}"),
-    ("p95_ms", "p95 ms", "{:.3g}"),
-    ("us_per_atom", "us/atom", "{:.3g}"),
-    ("steps_per_s", "steps/s", "{:.3g}"),
-    ("ns_per_day", "ns/day", "{:.3g}"),
-    ("first_call_ms", "first call ms", "{:.4g}"),
-    ("peak_mb", "host peak MB", "{:.0f}"),
-)
+def _show(found: Sequence[Compared], title: str, word: str, html: Path | None, *, as_json: bool) -> None:
+    """Print the table, or write a page; `word` is what a failure is called."""
+    from instrumented_calc.reporting import compare_all as reporting
+    from instrumented_calc.reporting.html.result_page import render_result
+
+    rows = [_row(each) for each in found]
+    if html is None:
+        text = json.dumps(rows, indent=2) if as_json else f"{title}\n{reporting.render_models(rows, word)}"
+        typer.echo(text)
+        return
+    obstacles = reporting.obstacles_of([each.summary for each in found if each.summary is not None])
+    document = reporting.build_models(title, rows, word, obstacles)
+    figures = [] if obstacles else reporting.figures_of_models(rows)
+    page = render_result(document, figures, json.dumps({"models": rows}))
+    write_file(html, page, "--html")
 
 
 def _row(compared: Compared) -> dict[str, Any]:
@@ -99,15 +108,3 @@ def _row(compared: Compared) -> dict[str, Any]:
         "peak_mb": summary.memory and summary.memory.peak_bytes / 1e6,
         "journal": str(summary.journal.path),
     }
-
-
-def _table(rows: list[dict[str, Any]], word: str) -> str:
-    width = max(len("model"), *(len(row["calc"]) for row in rows))
-    lines = [f"{'model':<{width}}" + "".join(f"{heading:>15}" for _, heading, _ in COLUMNS)]
-    for row in rows:
-        if "failure" in row:
-            lines.append(f"{row['calc']:<{width}}   {word}: {row['failure']}")
-            continue
-        cells = ("-" if row[key] is None else form.format(row[key]) for key, _, form in COLUMNS)
-        lines.append(f"{row['calc']:<{width}}" + "".join(f"{cell:>15}" for cell in cells))
-    return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from instrumented_calc.cli.formats import ReportForm
+from instrumented_calc.cli.options import HtmlOption
 
 
 def report(
@@ -40,12 +41,7 @@ def report(
         typer.Option("--alone", help="Leave out the journals of workers, ranks and requeued parts."),
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html", metavar="R.HTML", help="Write a page with plots, one file that loads nothing."
-        ),
-    ] = None,
+    html: HtmlOption = None,
     mask: Annotated[bool, typer.Option("--mask", help="Hide users, hosts and folders in the page.")] = False,
 ) -> None:
     """Report on journals on one screen: what is wrong, what to change, where the time went."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.cli.options import CalculatorOption
+from instrumented_calc.cli.options import CalculatorOption, HtmlOption
+from instrumented_calc.cli.written_files import check_file, write_file
 from instrumented_calc.errors import TargetError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def scale(
         typer.Option("--output", "-o", help="Folder for the journals; finished runs in it are reused."),
     ] = Path("scale"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+    html: HtmlOption = None,
 ) -> None:
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
     from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
@@ -42,6 +44,7 @@ def scale(
     from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes
     from instrumented_calc.journal.reader import read_journal
 
+    check_file(html, "--html", folder=output)
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
     for note in notes:
@@ -54,7 +57,7 @@ def scale(
     summaries = [summarize(read_journal(path)) for path in sorted(run.journals)]
     notes += [*not_as_pinned(summaries, threads), *too_short(summaries)]
     scaling = measure_scaling(summaries)
-    typer.echo(_render(scaling, settings, run, notes, form), nl=False)
+    _show(scaling, settings, run, notes, form, html)
     if run.failures:
         raise typer.Exit(1)
 
@@ -110,14 +113,22 @@ def _print_cell(name: str, done: int, total: int) -> None:
         typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
 
-def _render(
-    scaling: Scaling, settings: ScaleSettings, run: ScaleRun, notes: Sequence[str], form: Form
-) -> str:
+def _show(
+    scaling: Scaling,
+    settings: ScaleSettings,
+    run: ScaleRun,
+    notes: Sequence[str],
+    form: Form,
+    html: Path | None,
+) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import scaling as reporting
+    from instrumented_calc.reporting.html.result_pages import scaling_page
 
-    if form is Form.json:
-        return reporting.render_scaling_json(scaling, asdict(settings), run.failures)
+    numbers = reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)
     document = reporting.build_scaling(title, scaling, asdict(settings), (*run.failures, *notes))
-    return DOCUMENTS[form](document)
+    if html is not None:
+        write_file(html, scaling_page(document, scaling, numbers), "--html")
+    else:
+        typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.options import HtmlOption
+from instrumented_calc.cli.written_files import check_file, write_file
 from instrumented_calc.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def study(
         Path, typer.Option("--output", "-o", help="Folder for tables, journals and figures.")
     ] = Path("study"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+    html: HtmlOption = None,
 ) -> None:
     """Compare NumPy, NumPy with torch's einsum, and torch, and report why one is faster."""
     from instrumented_calc.analysis.study.judgement import judge_study
@@ -66,6 +69,7 @@ def study(
         seed=seed,
         cprofile=cprofile,
     )
+    check_file(html, "--html", folder=output)
     run = _run(plan, output, time_limit, tolerance)
     judged = judge_study(
         run.cells,
@@ -75,7 +79,7 @@ def study(
     )
     settings = asdict(plan) | {"machine": asdict(run.machine)}
     _write(judged, run, settings, output, figures=figures)
-    typer.echo(_render(judged, settings, run, output, form), nl=False)
+    _show(judged, settings, run, output, form, html)
     if judged.refused or judged.lost:
         raise typer.Exit(1)
 
@@ -152,12 +156,18 @@ def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
         return {}
 
 
-def _render(judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form) -> str:
+def _show(
+    judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form, html: Path | None
+) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.reporting.html.result_pages import study_page
     from instrumented_calc.reporting.study import report as reporting
 
-    if form is Form.json:
-        return reporting.render_study_json(judged, settings, run.notes)
+    numbers = reporting.render_study_json(judged, settings, run.notes)
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
     files.append(f"{output / 'cells'}: journals, values and results of all processes")
-    return DOCUMENTS[form](reporting.build_study(judged, settings, run.notes, files, run.hotspots))
+    document = reporting.build_study(judged, settings, run.notes, files, run.hotspots)
+    if html is not None:
+        write_file(html, study_page(document, judged, numbers), "--html")
+    else:
+        typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)

@@ -1,20 +1,22 @@
 """Figures of experiments as PNG and SVG, drawn by matplotlib, which ASE requires.
 
-Figures are generic: groups along the axis, series of different colours, bars or lines with intervals. So
-tables of earlier studies are drawn by the same functions as new ones.
+Figures are generic: groups along the axis, series of different colours, bars, points or lines with intervals.
+So tables of earlier studies are drawn by the same functions as new ones.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.reporting.ticks import log_ticks, tick_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from instrumented_calc.reporting.figure import Figure, Point
 
 FORMATS = ("png", "svg")
 WIDTH, HEIGHT, DPI = 7.0, 4.2, 150
@@ -22,48 +24,7 @@ BARS = 0.8  # fraction of a group's width
 # Okabe and Ito's palette, which is safe for colour-blind readers.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vPX"
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One bar, or one point of a line.
-
-    Attributes:
-        series: Series, shown by the colour.
-        place: Group of the bar, or position along the axis.
-        value: Height.
-        low: Lower end of the interval, or None if unknown.
-        high: Upper end of the interval.
-    """
-
-    series: str
-    place: str | float
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Contents of a figure.
-
-    Attributes:
-        name: File name without suffix.
-        title: Title.
-        along: Label of the horizontal axis.
-        height: Label of the vertical axis, with unit.
-        points: Bars, or points of lines.
-        lines: Whether the points are connected by lines.
-        logarithmic: Whether the vertical axis is logarithmic.
-    """
-
-    name: str
-    title: str
-    along: str
-    height: str
-    points: tuple[Point, ...]
-    lines: bool = False
-    logarithmic: bool = False
+MOST_TICKS = 8
 
 
 def render_figure(figure: Figure) -> dict[str, bytes]:
@@ -75,14 +36,21 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     Raises:
         ExperimentError: matplotlib is not installed.
     """
+    shown = figure.drawable()
     canvas, drawing = _canvas()
     axes = drawing.add_subplot()
-    (_draw_lines if figure.lines else _draw_bars)(axes, figure.points)
-    axes.set(xlabel=figure.along, ylabel=figure.height, title=figure.title)
-    if figure.logarithmic and all(each.value > 0 for each in figure.points):
+    (_draw_lines if shown.lines else _draw_groups)(axes, shown)
+    axes.set(xlabel=shown.along, ylabel=shown.height, title=shown.title)
+    if shown.logarithmic:
         axes.set_yscale("log")
+        _plain_ticks(axes.yaxis, *axes.get_ylim())
     else:
         axes.set_ylim(bottom=0)
+    if shown.log_along:
+        axes.set_xscale("log")
+        _plain_ticks(axes.xaxis, *axes.get_xlim())
+    if shown.reference is not None:
+        axes.axhline(shown.reference, color="#555555", linewidth=0.8, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     drawing.legend(frameon=False, fontsize="small", loc="outside right upper")  # never over a bar
     files = {}
@@ -107,26 +75,33 @@ def _canvas() -> tuple[Any, Any]:
     return backend.FigureCanvasAgg(drawing), drawing
 
 
-def _draw_bars(axes: Any, points: Sequence[Point]) -> None:
+def _plain_ticks(axis: Any, low: float, high: float) -> None:
+    ticks = log_ticks(low, high, MOST_TICKS)
+    axis.set_ticks(ticks, [tick_text(each) for each in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def _draw_groups(axes: Any, figure: Figure) -> None:
+    """Draw bars; on a logarithmic axis, where the length of a bar means nothing, points."""
+    points = figure.points
     groups = [*dict.fromkeys(each.place for each in points)]
     series = [*dict.fromkeys(each.series for each in points)]
     width = BARS / max(len(series), 1)
     for index, name in enumerate(series):
         ours = [each for each in points if each.series == name]
         places = [groups.index(each.place) + (index + 0.5) * width - BARS / 2 for each in ours]
-        axes.bar(
-            places,
-            [each.value for each in ours],
-            width=width,
-            color=COLOURS[index % len(COLOURS)],
-            label=_plain(name),
-            yerr=_reaches(ours),
-            capsize=3,
-        )
+        look = {"color": COLOURS[index % len(COLOURS)], "label": _plain(name)}
+        values, reaches = [each.value for each in ours], _reaches(ours)
+        if figure.logarithmic:
+            marker = MARKERS[index % len(MARKERS)]
+            axes.errorbar(places, values, yerr=reaches, fmt=marker, capsize=3, **look)
+        else:
+            axes.bar(places, values, width=width, yerr=reaches, capsize=3, **look)
     axes.set_xticks(range(len(groups)), [_plain(str(each)) for each in groups], rotation=20, ha="right")
 
 
-def _draw_lines(axes: Any, points: Sequence[Point]) -> None:
+def _draw_lines(axes: Any, figure: Figure) -> None:
+    points = figure.points
     for index, name in enumerate(dict.fromkeys(each.series for each in points)):
         ours = sorted((each for each in points if each.series == name), key=lambda each: float(each.place))
         axes.errorbar(
@@ -135,10 +110,16 @@ def _draw_lines(axes: Any, points: Sequence[Point]) -> None:
             yerr=_reaches(ours),
             marker=MARKERS[index % len(MARKERS)],
             color=COLOURS[index % len(COLOURS)],
+            linestyle="none" if figure.curve else "solid",
             label=_plain(name),
             capsize=3,
         )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    if figure.curve is not None:
+        along, values, low, high = zip(*figure.curve.points, strict=True)
+        axes.plot(along, values, color="#555555", linewidth=1, label=_plain(figure.curve.name))
+        axes.fill_between(along, low, high, color="#555555", alpha=0.2, linewidth=0)
+    if not figure.log_along:
+        axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _reaches(points: Sequence[Point]) -> list[list[float]]:

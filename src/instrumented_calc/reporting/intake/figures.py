@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from instrumented_calc.intake.checks.comparability import (
     cold_groups,
     cold_tables,
 )
-from instrumented_calc.reporting.forms.figures import Figure, Point
+from instrumented_calc.reporting.figure import Figure, Point
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def _named(found: Sequence[tuple[str, Figure]], notes: list[str]) -> tuple[list[
             continue
         name = each.name if tables[each.name] == 1 else f"{each.name}-{drawn[each.name]}-{safe_name(table)}"
         title = f"{each.title}\n{_plain(table)}".replace("$", r"\$")
-        figures.append(
-            Figure(name, title, each.along, each.height, each.points, each.lines, each.logarithmic)
-        )
+        figures.append(replace(each, name=name, title=title))
     return figures, notes
 
 

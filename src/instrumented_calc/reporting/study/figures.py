@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.study.cells import DEFAULT_TAG, FULL, NUMPY
-from instrumented_calc.reporting.forms.figures import Figure, Point
+from instrumented_calc.reporting.figure import Figure, Point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

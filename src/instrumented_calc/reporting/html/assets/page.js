@@ -1,6 +1,6 @@
 (() => {
 "use strict";
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const DATA = JSON.parse(document.getElementById("plots").textContent);
 const SVG = document.createElementNS.bind(document, (document.querySelector("svg") || svgRoot()).namespaceURI);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -687,6 +687,11 @@ function theme(button) {
   });
 }
 
+function allNumbers() { // as text: a script rounds large integers
+  const [numbers, plots] = ["numbers", "plots"].map((id) => document.getElementById(id).textContent.trim());
+  return plots === "{}" ? numbers : `${numbers.slice(0, -1)},"plots":${plots}}`;
+}
+
 function arrive(id) {
   const target = id && document.getElementById(id);
   if (!target) return;
@@ -699,7 +704,7 @@ function arrive(id) {
 
 document.querySelector(".tools").hidden = false;
 theme(document.getElementById("theme"));
-document.getElementById("download").addEventListener("click", () => save("numbers.json", document.getElementById("data").textContent, "application/json"));
+document.getElementById("download").addEventListener("click", () => save("numbers.json", allNumbers(), "application/json"));
 all("figure.flame").forEach(flame);
 all("section.panel").forEach(flameChoices);
 for (const anchor in DATA) if (DATA[anchor].axis) runs[anchor] = new Run(anchor);
