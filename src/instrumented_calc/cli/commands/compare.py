@@ -110,7 +110,6 @@ def compare(
     from instrumented_calc.analysis.comparison.decision import exit_code, outcome_of
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import comparison as reporting
-    from instrumented_calc.reporting.html.result_pages import comparison_page
 
     limits = limits_of(max_slowdown, require_speedup)
     if noise:
@@ -136,6 +135,8 @@ def compare(
         limits,
     )
     if html is not None:
+        from instrumented_calc.reporting.html.result_pages import comparison_page
+
         write_file(html, comparison_page(*parts), "--html")
     elif form is Form.json:
         typer.echo(reporting.render_comparison_json(*parts), nl=False)
@@ -175,7 +176,6 @@ def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, 
     from instrumented_calc.analysis.comparison.noise import noise_of
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import noise as reporting
-    from instrumented_calc.reporting.html.result_pages import noise_page
 
     files = given_files(texts)
     check_file(html, "--html", files)
@@ -189,6 +189,8 @@ def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, 
         typer.echo("\n".join(["not comparable: these runs are not replicates", *obstacles]))
         raise typer.Exit(ComparisonOutcome.not_comparable.value)
     if html is not None:
+        from instrumented_calc.reporting.html.result_pages import noise_page
+
         write_file(html, noise_page(floor, limits), "--html")
     elif form is Form.json:
         typer.echo(reporting.render_noise_json(floor, limits), nl=False)

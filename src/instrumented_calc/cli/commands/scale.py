@@ -123,12 +123,13 @@ def _show(
 ) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import scaling as reporting
-    from instrumented_calc.reporting.html.result_pages import scaling_page
 
     numbers = reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)
     document = reporting.build_scaling(title, scaling, asdict(settings), (*run.failures, *notes))
     if html is not None:
+        from instrumented_calc.reporting.html.result_pages import scaling_page
+
         write_file(html, scaling_page(document, scaling, numbers), "--html")
     else:
         typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)

@@ -160,7 +160,6 @@ def _show(
     judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form, html: Path | None
 ) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
-    from instrumented_calc.reporting.html.result_pages import study_page
     from instrumented_calc.reporting.study import report as reporting
 
     numbers = reporting.render_study_json(judged, settings, run.notes)
@@ -168,6 +167,8 @@ def _show(
     files.append(f"{output / 'cells'}: journals, values and results of all processes")
     document = reporting.build_study(judged, settings, run.notes, files, run.hotspots)
     if html is not None:
+        from instrumented_calc.reporting.html.result_pages import study_page
+
         write_file(html, study_page(document, judged, numbers), "--html")
     else:
         typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)
