@@ -10,6 +10,16 @@ import typer
 from typer.core import TyperCommand
 
 from instrumented_calc.analysis.comparison.decision import Unsure
+from instrumented_calc.cli.comparison_options import (
+    AllowOption,
+    EnergyToleranceOption,
+    ForceToleranceOption,
+    MaxSlowdownOption,
+    RequireSpeedupOption,
+    UnsureOption,
+    allowed_keys,
+    limits_of,
+)
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.options import HtmlOption
@@ -43,10 +53,6 @@ class TakesMany(TyperCommand):
         return super().parse_args(ctx, repeated)
 
 
-UnsureOption = Annotated[
-    Unsure,
-    typer.Option(help="What `not sure` means: tell: exit 3; fail: exit 1; ignore: exit 0."),
-]
 COMMAND_OPTIONS = {"cls": TakesMany}
 
 
@@ -65,28 +71,11 @@ def compare(
         list[str] | None,
         typer.Option(metavar="RUNS", help="Runs after the change; a pattern, or repeat the option."),
     ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY", help="Key under test that may differ: threads, dtype, torch, values, ..."
-        ),
-    ] = None,
-    max_slowdown: Annotated[
-        str | None,
-        typer.Option(metavar="5%", help="Exit 1 if the whole 95 % interval of the slowdown is above this."),
-    ] = None,
-    require_speedup: Annotated[
-        str | None,
-        typer.Option(metavar="5x", help="Exit 1 if the whole 95 % interval of the speedup is below this."),
-    ] = None,
-    energy_tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="EV", help="Largest accepted energy difference, eV per atom."),
-    ] = None,
-    force_tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="EV/A", help="Largest accepted difference of a force, eV/A."),
-    ] = None,
+    allow: AllowOption = None,
+    max_slowdown: MaxSlowdownOption = None,
+    require_speedup: RequireSpeedupOption = None,
+    energy_tolerance: EnergyToleranceOption = None,
+    force_tolerance: ForceToleranceOption = None,
     single: Annotated[
         bool, typer.Option("--single", help="Accept a verdict on two single runs, about these runs only.")
     ] = False,
@@ -143,31 +132,6 @@ def compare(
     else:
         typer.echo(DOCUMENTS[form](reporting.build_comparison(*parts)), nl=False)
     raise typer.Exit(exit_code(outcome_of(found, limits), unsure))
-
-
-def limits_of(max_slowdown: str | None, require_speedup: str | None) -> list[SpeedLimit]:
-    """Return the limits that the user gave."""
-    from instrumented_calc.analysis.comparison import speed_limits
-
-    limits = [speed_limits.max_slowdown(max_slowdown)] if max_slowdown else []
-    return limits + ([speed_limits.least_speedup(require_speedup)] if require_speedup else [])
-
-
-def allowed_keys(allow: Sequence[str] | None, runs: Sequence[MeasuredRun]) -> list[str]:
-    """Return the words of `--allow`.
-
-    Raises:
-        TargetError: One is neither a key nor a name in a run's evidence.
-    """
-    from instrumented_calc.analysis.comparison.hardware import KEYS, VALUES, is_known_key
-
-    allowed = [word for text in allow or () for word in text.split(",")]
-    for word in allowed:
-        if not is_known_key(word, [run.evidence for run in runs]):
-            keys = ", ".join((*KEYS, VALUES))
-            message = f"--allow {word}: unknown key; known keys: {keys}, or a library name"
-            raise TargetError(message)
-    return allowed
 
 
 def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, html: Path | None) -> None:

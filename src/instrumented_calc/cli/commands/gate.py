@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.analysis.comparison.decision import ComparisonOutcome, Unsure, exit_code
-from instrumented_calc.cli.commands.compare import UnsureOption, allowed_keys, limits_of
+from instrumented_calc.cli.comparison_options import (
+    AllowOption,
+    EnergyToleranceOption,
+    ForceToleranceOption,
+    MaxSlowdownOption,
+    RequireSpeedupOption,
+    UnsureOption,
+    allowed_keys,
+    limits_of,
+    words_of,
+)
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.errors import TargetError
 from instrumented_calc.quantities import duration
@@ -29,12 +39,8 @@ MOST_PAIRS = 200
 def gate(
     before: Annotated[str, typer.Option(metavar="CMD", help="Command before the change, as in a shell.")],
     after: Annotated[str, typer.Option(metavar="CMD", help="Command after the change.")],
-    max_slowdown: Annotated[
-        str | None, typer.Option(metavar="5%", help="The limit; 5% if none is given.")
-    ] = None,
-    require_speedup: Annotated[
-        str | None, typer.Option(metavar="2x", help="A speed-up that is required, in place of a limit.")
-    ] = None,
+    max_slowdown: MaxSlowdownOption = None,
+    require_speedup: RequireSpeedupOption = None,
     max_pairs: Annotated[
         int,
         typer.Option(min=3, max=MOST_PAIRS, help="Most pairs of runs; as many again confirm a failure."),
@@ -42,18 +48,9 @@ def gate(
     budget: Annotated[
         str, typer.Option(metavar="10m", help="Time after which no pair of runs is started: 90s, 10m, 2h.")
     ] = "10m",
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY", help="Key under test that may differ: libraries, threads, values, ..."),
-    ] = None,
-    energy_tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="EV", help="Largest accepted energy difference, eV per atom."),
-    ] = None,
-    force_tolerance: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="EV/A", help="Largest accepted difference of a force, eV/A."),
-    ] = None,
+    allow: AllowOption = None,
+    energy_tolerance: EnergyToleranceOption = None,
+    force_tolerance: ForceToleranceOption = None,
     unsure: UnsureOption = Unsure.tell,
     history: Annotated[
         Path | None,
@@ -88,7 +85,7 @@ def gate(
         limit=limits[0],
         max_pairs=max_pairs,
         budget_s=_seconds(budget),
-        allowed=tuple(word for text in allow or () for word in text.split(",")),
+        allowed=tuple(words_of(allow)),
         tolerance_ev=energy_tolerance,
         force_tolerance_ev_a=force_tolerance,
         seed=seed,
