@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from instrumented_calc.capture.attribute_lookup import found_on
 from instrumented_calc.capture.open_calls import active
+from instrumented_calc.capture.places.identity_table import IdentityTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,8 +45,7 @@ class ObservedLoop:
 
     def __init__(self, code: CodeType) -> None:
         self._code = code
-        self._timers: dict[int, tuple[Timer, ...]] = {}  # by the identity of the driver
-        self._drivers: dict[int, weakref.ref[Any]] = {}
+        self._timers: IdentityTable[tuple[Timer, ...]] = IdentityTable()  # of each driver
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the object's own list; in ASE's loop over it, an iterator if the object is timed."""
@@ -60,7 +59,7 @@ class ObservedLoop:
             raise AttributeError(message, name=NAME, obj=instance) from None
         if sys._getframe(1).f_code is not self._code:
             return found
-        timers = self._timers.get(id(instance))
+        timers = self._timers.values.get(id(instance))
         # Inside a recorded call the time belongs to the calculator.
         if timers is None or type(found) is not list or not found or active.stack:
             return found
@@ -82,31 +81,19 @@ class ObservedLoop:
 
     def add(self, driver: Any, timer: Timer) -> None:
         """Have a timer see the observers of a driver, which is held weakly."""
-        key, timers, drivers = id(driver), self._timers, self._drivers
-        if key in timers:
-            if timer not in timers[key]:
-                timers[key] = (*timers[key], timer)
-            return
-
-        def forget_it(reference: weakref.ref[Any]) -> None:
-            """Let go of the identity, which another object may get now."""
-            if drivers.get(key) is reference:
-                timers.pop(key, None)
-                drivers.pop(key, None)
-
-        drivers[key] = weakref.ref(driver, forget_it)
-        timers[key] = (timer,)
+        timers = self._timers.values.get(id(driver), ())
+        if timer not in timers:
+            self._timers.put(driver, (*timers, timer))
 
     def remove(self, timer: Timer) -> bool:
         """Remove a timer from all drivers; return whether none is left."""
-        for key, timers in [*self._timers.items()]:
+        for identity, timers in [*self._timers.values.items()]:
             left = tuple(each for each in timers if each is not timer)
             if left:
-                self._timers[key] = left
+                self._timers.values[identity] = left
             else:
-                self._timers.pop(key, None)
-                self._drivers.pop(key, None)
-        return not self._timers
+                self._timers.remove(identity)
+        return not self._timers.values
 
 
 def loop_owner(driver: Any) -> type | None:

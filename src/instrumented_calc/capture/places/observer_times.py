@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from contextlib import suppress
 from operator import index
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.capture.places.identity_table import IdentityTable
 from instrumented_calc.capture.places.observed_loop import forget, time_observers, uses_loop
 from instrumented_calc.capture.places.observer_names import ObserverName, name_of
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
@@ -53,8 +53,7 @@ class ObserverTimes:
         self._next_record = origin + FIRST_RECORD_NS
         self._drivers = 0
         self._sums: dict[ObserverName, ObserverSums] = {}
-        self._known: dict[int, ObserverSums] = {}  # by the identity of the function
-        self._references: dict[int, weakref.ref[Any]] = {}
+        self._known: IdentityTable[ObserverSums] = IdentityTable()  # of each function
 
     def follow(self, driver: Any) -> None:
         """Time the observers of a driver from now on, if it calls them in ASE's loop.
@@ -71,7 +70,7 @@ class ObserverTimes:
 
         It costs less than a microsecond for each observer: no call is spent on structure.
         """
-        clock, maker, known = self._clock, self._maker, self._known.get
+        clock, maker, known = self._clock, self._maker, self._known.values.get
         total = 0
         try:
             for entry in entries:
@@ -108,7 +107,7 @@ class ObserverTimes:
             return None
         steps = driver.nsteps
         due = not steps % number if number > 0 else steps == -number
-        return (self._known.get(id(function)) or self._new_sums(function)) if due else None
+        return (self._known.values.get(id(function)) or self._new_sums(function)) if due else None
 
     def _new_sums(self, function: Any) -> ObserverSums | None:
         """Return the sums of an observer that is not known; None if its name cannot be determined."""
@@ -123,20 +122,10 @@ class ObserverTimes:
             if len(self._sums) >= MOST_OBSERVERS:
                 name = ObserverName(OTHER)
             sums = self._sums.setdefault(name, ObserverSums())
-        key, known, references = id(function), self._known, self._references
-        if len(known) >= MOST_REMEMBERED:
-            known.clear()
-            references.clear()
-
-        def forget_it(reference: weakref.ref[Any]) -> None:
-            """Let go of the identity, which another object may get now."""
-            if references.get(key) is reference:
-                known.pop(key, None)
-                references.pop(key, None)
-
+        if len(self._known.values) >= MOST_REMEMBERED:
+            self._known.clear()
         with suppress(TypeError):  # an object without weak references is named at each call
-            references[key] = weakref.ref(function, forget_it)
-            known[key] = sums
+            self._known.put(function, sums)
         return sums
 
     def record(self, now: int, *, last: bool = False) -> Observers | None:
