@@ -1,4 +1,4 @@
-"""Show a run as it goes on: the work of the command `watch`."""
+"""Show a run in progress: the work of the command `watch`."""
 
 from __future__ import annotations
 

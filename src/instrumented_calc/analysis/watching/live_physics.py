@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.watching.observed_run import ObservedRun
     from instrumented_calc.journal.records import Phase
 
-FLUCTUATIONS = 3.0  # times the scatter of the energy: less is no drift
+FLUCTUATIONS = 3.0  # times the scatter of the energy; a smaller change does not count as drift
 PS_FS, MEV = 1e3, 1e3
 
 

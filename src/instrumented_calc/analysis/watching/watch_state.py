@@ -62,7 +62,7 @@ class WatchState:
 
     Attributes:
         path: The journal.
-        life: Whether the run goes on.
+        life: Whether the run is still in progress.
         at: Time of this state, UTC.
         ending: How it ended, or the call that is open.
         start: Its first record.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Watcher:
-    """The run of one journal, as it goes on.
+    """The run of one journal, in progress.
 
     Args:
         path: The journal.

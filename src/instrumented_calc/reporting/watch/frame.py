@@ -37,7 +37,7 @@ ALARMS = (r"\bBROKEN\b.*", r"\bFULL IN\b.*", r"\bDOES NOT FIT\b")
 LABEL = r"^[a-z]+ {2,}"
 KEYS = "q quit   p pause   tab next panel   ? help"
 HELP = (
-    "q      quit; the run goes on",
+    "q      quit; the run continues",
     "p      pause and continue the display",
     "tab    the next panel: findings, parts, about",
     "?      this help",
