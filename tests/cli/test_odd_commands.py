@@ -67,6 +67,13 @@ VALUES = {
         "--system": ("coper",),
         "--format": ("xml",),
     },
+    "size": {
+        "--n-atoms": ("0", "x", "1e20"),
+        "--ns": ("0", "-1", "nan", "inf", "x", "1e300"),
+        "--timestep": ("0", "nan"),
+        "--run": ("", "empty", "binary", "loop"),
+        "--format": ("xml",),
+    },
     "study": {
         "--reps": ("x", "99999999"),
         "--threads": ("0", "99999"),
@@ -109,6 +116,7 @@ GIVEN = {
     "ingest": ["run.jsonl"],
     "report": ["run.jsonl"],
     "run": ["script.py"],
+    "size": ["--n-atoms", "8", "--ns", "1"],
 }
 ODD = [
     *(
@@ -133,6 +141,7 @@ ODD = [
     *(["demo", "--n-atoms", each] for each in NUMBERS[:3]),
     *(["scale", "--sizes", each] for each in (*NUMBERS[:4], "1,,2", "8-16")),
     *(["study", "--reps", each] for each in NUMBERS[:3]),
+    *(["size", "--n-atoms", "8", "--ns", "1", name] for name in FILES),
     ["nonsense"],
     ["--nonsense"],
     [LONG],

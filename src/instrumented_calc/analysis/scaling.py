@@ -146,7 +146,7 @@ def measure_scaling(summaries: Sequence[Summary]) -> Scaling:
         components={} if differing else _components(known),
         overhead_bound=flat,
         why=why,
-        memory=tuple(fit for fit in (_host_memory(known), _device_memory(known)) if fit),
+        memory=tuple(fit for fit in _memories(known) if fit),
         unequal=tuple(differing),
         unmeasured=tuple(str(each.journal.path) for each in summaries if id(each) not in used),
         fit=_fit(atoms, times) if exponent is not None else (),
@@ -234,27 +234,37 @@ def _typical_times(summary: Summary) -> dict[str, float]:
     return {name: float(np.median(times)) for name, times in parts.items()}
 
 
-def _host_memory(known: Sequence[tuple[int, Summary]]) -> MemoryFit | None:
-    environments = [each.journal.environment for _, each in known]
+def host_limit(summaries: Sequence[Summary]) -> int | None:
+    """Return the smallest memory that any run's machine or cgroup allows, bytes; None if unknown."""
+    environments = [each.journal.environment for each in summaries]
     limits = [
         limit
         for each in environments
         for limit in (each.cgroup_memory_bytes, each.memory_bytes)
         if isinstance(limit, int)
     ]
-    return _memory("host", [(n, each.memory) for n, each in known], min(limits, default=None))
+    return min(limits, default=None)
 
 
-def _device_memory(known: Sequence[tuple[int, Summary]]) -> MemoryFit | None:
+def device_limit(summaries: Sequence[Summary]) -> int | None:
+    """Return the smallest device memory that any run could use, bytes; None if it was not measured."""
     limits = []
-    for _, each in known:
+    for each in summaries:
         free, reserved = (
             each.journal.calls.sparse.get(name) for name in ("device_free_bytes", "device_reserved_bytes")
         )
         if free is not None and reserved is not None and len(free) and len(reserved):
             limits.append(int(free.values[-1]) + int(reserved.values[-1]))
-    held = [(n, each.device_allocated) for n, each in known]
-    return _memory("device", held, min(limits, default=None))
+    return min(limits, default=None)
+
+
+def _memories(known: Sequence[tuple[int, Summary]]) -> list[MemoryFit | None]:
+    """Return the fits of host and device memory."""
+    used = [each for _, each in known]
+    return [
+        _memory("host", [(n, each.memory) for n, each in known], host_limit(used)),
+        _memory("device", [(n, each.device_allocated) for n, each in known], device_limit(used)),
+    ]
 
 
 def _memory(kind: str, known: Sequence[tuple[int, Memory | None]], limit: float | None) -> MemoryFit | None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "profile": "Profile a calculator in live MD or on saved frames.",
     "compare-all": "Profile every installed model on the same system.",
     "scale": "Measure how time and memory grow with the number of atoms.",
+    "size": "Predict the time and memory of a job, with the lines of its job script.",
     "study": "Compare NumPy, NumPy with torch's einsum, and torch.",
     "ingest": "Read bundles of results and check them.",
     "bundle": "Pack journals, tables and figures into one archive.",
@@ -36,7 +37,7 @@ COMMANDS = {
 }
 # Commands that only read journals, and the settings with which numpy serves them best: without linear algebra
 # its threads only spin (50 ms per processor), and huge pages make every column up to 2 MB larger.
-READERS = ("compare", "report")
+READERS = ("compare", "report", "size")
 NUMPY_SETTINGS = {"OPENBLAS_NUM_THREADS": "1", "NUMPY_MADVISE_HUGEPAGE": "0"}
 
 

@@ -1,0 +1,1 @@
+"""What a job needs, predicted from runs of several sizes."""
