@@ -1,7 +1,8 @@
 # ruff: noqa: T201 - a bench prints its tables
 """The bench: live runs with planted faults, and healthy ones, and what the findings say of each.
 
-python -m tests.diagnosis [-k WORD ...] [--loaded] [--twins] [--pairs 1] [--seed N] [--series DRAWS]
+python -m tests.diagnosis [-k WORD ...] [--loaded] [--twins] [--savings] [--pairs 1] [--page FILE] [--seed N]
+                          [--series DRAWS]
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.diagnosis.bench import run_case
+from tests.diagnosis.calibration import (
+    calibration_error,
+    calibration_table,
+    machine_words,
+    savings_of,
+    write_page,
+)
 from tests.diagnosis.case import all_cases
 from tests.diagnosis.nursery import Nursery
 from tests.diagnosis.score import Scored, line, measured_share, totals
@@ -40,20 +49,29 @@ def main() -> int:
     )
     parser.add_argument("--loaded", action="store_true", help="keep two processors busy meanwhile")
     parser.add_argument("--twins", action="store_true", help="also run twins that measure no saving")
+    parser.add_argument("--savings", action="store_true", help="only cases whose twin shows the saving")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table of savings as a page")
     parser.add_argument("--pairs", type=int, default=1, help="measurements of each saving")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--series", type=int, default=0, metavar="DRAWS", help="also judge synthetic memory")
     asked = parser.parse_args()
     cases = [each for each in all_cases() if not asked.k or any(word in each.name for word in asked.k)]
+    cases = [each for each in cases if each.saving or not asked.savings]
     missing = [each for each in cases if each.library and importlib.util.find_spec(each.library) is None]
     for each in missing:
         print(f"{each.name:48} left out: {each.library} is not installed")
-    table = []
+    table: list[Scored] = []
+    load = os.getloadavg()[0]
     with busy(BUSY_LOOPS if asked.loaded else 0), tempfile.TemporaryDirectory() as directory:
         for scored in run_all([each for each in cases if each not in missing], asked, Path(directory)):
             print(line(scored), flush=True)
             table.append(scored)
         print("", *totals(table), sep="\n")
+        savings = savings_of(table)
+        print("", *calibration_table(savings), "", *calibration_error(savings), sep="\n")
+        if asked.page:
+            machine = machine_words(load, os.getloadavg()[0], loaded=asked.loaded)
+            write_page(asked.page, savings, asked.pairs, machine)
     if asked.series:
         _print_series(asked.seed, asked.series)
     return int(any(each.verdict not in {"", "first", "second"} or each.accused for each in table))
