@@ -68,7 +68,8 @@ class LiveLane:
         zero_forces: Calls whose forces were all 0.
         same_energy: Calls with the energy of the previous one although the atoms had moved.
         verlet: The phase whose driver is plain velocity Verlet: its momenta are known in advance.
-        last_kick: Step, momentum and force of the first atom along x at the last such call.
+        next_step: The step at whose call `next_momentum` is due.
+        next_momentum: Momentum of the first atom along x that follows from the last such call.
         velocity_changes: Steps in which something else changed this momentum.
     """
 
@@ -96,10 +97,11 @@ class LiveLane:
         "held",
         "last_call",
         "last_energy",
-        "last_kick",
         "last_positions",
         "look_after",
         "look_at",
+        "next_momentum",
+        "next_step",
         "not_finite",
         "not_implemented",
         "number",
@@ -152,7 +154,8 @@ class LiveLane:
         self.growths = 0
         self.has_drivers_atoms = False
         self.verlet = -1  # no phase
-        self.last_kick: tuple[int, float, float] = (-2, 0.0, 0.0)  # no step follows -2
+        self.next_step = -1  # none
+        self.next_momentum = 0.0
         self.velocity_changes = 0
         self.unchecked = self.not_finite = 0
         self.zero_forces = Streak()

@@ -26,14 +26,15 @@ def note_momentum(lane: LiveLane, atoms: Any, driver: Any, forces: Any, step: in
         step: The driver's step.
     """
     try:
-        momentum, force = atoms.arrays["momenta"].item(0), forces.item(0)
+        momentum = atoms.arrays["momenta"].item(0)
+        next_momentum = momentum + driver.dt * forces.item(0)
     except Exception as error:  # a tensor, or no momenta
         if is_foreign(error):
             raise
         return
-    before, then, pull = lane.last_kick
-    lane.last_kick = (step, momentum, force)
-    if step == before + 1:
-        kick = driver.dt * pull
-        if abs(momentum - then - kick) > ROUNDING * (abs(momentum) + abs(then) + abs(kick)):
+    if step == lane.next_step:
+        expected = lane.next_momentum
+        if abs(momentum - expected) > ROUNDING * (abs(momentum) + abs(expected)):
             lane.velocity_changes += 1
+    lane.next_step = step + 1
+    lane.next_momentum = next_momentum
