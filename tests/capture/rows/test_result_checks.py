@@ -191,3 +191,18 @@ def test_velocities_that_something_else_changes_are_counted(scaled, working_dire
             if each < scaled:
                 atoms.set_momenta(0.9 * atoms.get_momenta())
     assert read_records().counters["velocity_changes"] == scaled
+
+
+class SinglePrecisionSpring(Spring):
+    """Returns its forces as most models do."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["forces"] = self.results["forces"].astype(np.float32)
+
+
+def test_forces_in_single_precision_do_not_look_like_changed_velocities(working_directory):
+    atoms = Atoms("Ar3", [[0.137, 0, 0], [0, 0, 3], [0, 3, 0]])  # at rest: all of its momentum is kicks
+    with profiled(SinglePrecisionSpring(), "run.jsonl", summary=False) as atoms.calc:
+        VelocityVerlet(atoms, units.fs).run(50)
+    assert read_records().counters["velocity_changes"] == 0

@@ -70,6 +70,7 @@ class LiveLane:
         verlet: The phase whose driver is plain velocity Verlet: its momenta are known in advance.
         next_step: The step at whose call `next_momentum` is due.
         next_momentum: Momentum of the first atom along x that follows from the last such call.
+        momentum_rounding: How far it may be from that.
         velocity_changes: Steps in which something else changed this momentum.
     """
 
@@ -100,6 +101,7 @@ class LiveLane:
         "last_positions",
         "look_after",
         "look_at",
+        "momentum_rounding",
         "next_momentum",
         "next_step",
         "not_finite",
@@ -155,7 +157,7 @@ class LiveLane:
         self.has_drivers_atoms = False
         self.verlet = -1  # no phase
         self.next_step = -1  # none
-        self.next_momentum = 0.0
+        self.next_momentum = self.momentum_rounding = 0.0
         self.velocity_changes = 0
         self.unchecked = self.not_finite = 0
         self.zero_forces = Streak()
