@@ -422,6 +422,10 @@ class Assigned:
         self._wrapped += 1
         return ProfiledCalculator(calc)
 
+    def close(self) -> None:
+        """End the run: later calls pass through without being recorded."""
+        self._run.end("closed")
+
     def why_nothing_is_recorded(self) -> str | None:
         """Return one line if no call has been recorded so far, None otherwise."""
         if self._run.path is not None or self._run.state is ENDED or _has_own_run.is_set():

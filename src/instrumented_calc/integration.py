@@ -7,7 +7,7 @@ must not import its model library.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 GROUP = "instrumented_calc.integrations"
 # A calculator built only from these has no model that an integration could recognise.
@@ -128,11 +128,80 @@ class Workload:
     torch_dtypes: tuple[str, ...] = ("float64", "float32", "float16")
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a program as it is, from which remedies for `instrumented-calc try` are chosen.
+
+    Attributes:
+        modules: Top-level modules that the program has loaded.
+        trials: Changes that its findings suggest, such as `fewer-threads`; see `trial` of a JSON report.
+        aids: Debugging aids that are on: `tracemalloc`, `torch.autograd.set_detect_anomaly`, ...
+        debug_logging: Whether messages of level DEBUG are logged.
+        components: Timed parts of the calculators.
+        contractions: Equations of `numpy.einsum` that take a noticeable part of the wall time, each with the
+            shapes of the operands that took most of it.
+        observers_share: Share of the wall time in observers, 0 to 1; None if it was not measured.
+        list_share: The same in building neighbour lists.
+        tracked_objects: Objects that a full garbage collection visits.
+        threads: Threads of the largest pool; None if there is no pool.
+        processors: Processors that the process may use; None if unknown.
+        physical_cores: Physical cores of the machine; None if unknown.
+        dtype: The model's dtype; empty if unknown.
+        device: The model's device; empty if unknown.
+    """
+
+    modules: frozenset[str] = frozenset()
+    trials: frozenset[str] = frozenset()
+    aids: frozenset[str] = frozenset()
+    debug_logging: bool = False
+    components: frozenset[str] = frozenset()
+    contractions: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...] = ()
+    observers_share: float | None = None
+    list_share: float | None = None
+    tracked_objects: int = 0
+    threads: int | None = None
+    processors: int | None = None
+    physical_cores: int | None = None
+    dtype: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change of a program that `instrumented-calc try` can make in a process of its own, and measure.
+
+    Attributes:
+        name: Unique name, kebab-case.
+        keep: What to change to keep it: the line of code or the variable.
+        family: Remedies of one family exclude each other; by default a remedy is alone in its own.
+        trials: The changes that it makes, as in `RunFacts.trials`: their findings estimate its gain.
+        variables: Environment variables of the process.
+        before_script: Called before the program runs and before it imports anything.
+        at_import: By module, called with it as soon as the program has imported it.
+        at_first_call: Called with the calculator at the start of the first calculation.
+        energy_tolerance_ev: Largest accepted difference of an energy, eV per atom; None: by the dtype.
+        force_tolerance_ev_a: Largest accepted difference of a force, eV/A; None: by the dtype.
+        seek: Regular expression for lines of the program that set what the remedy changes.
+    """
+
+    name: str
+    keep: str
+    family: str = ""
+    trials: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    before_script: Callable[[], None] | None = None
+    at_import: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
+    at_first_call: Callable[[Any], None] | None = None
+    energy_tolerance_ev: float | None = None
+    force_tolerance_ev_a: float | None = None
+    seek: str = ""
+
+
 class Integration(Protocol):
     """Interface of an integration for one model library.
 
-    `knows` and `describe` are required; `parts`, `counts` and `build` are optional. `FORMS` lists what
-    `build` accepts, such as `mace:FILE`, for error messages; `SPECS` the specs that `instrumented-calc
+    `knows` and `describe` are required; `parts`, `counts`, `build` and `remedies` are optional. `FORMS` lists
+    what `build` accepts, such as `mace:FILE`, for error messages; `SPECS` the specs that `instrumented-calc
     compare-all` tries by default. `study(spec)` returns a `Workload` or None, and `STUDIES` lists the specs
     that it adds to `instrumented-calc study`.
     """
@@ -184,6 +253,14 @@ class Integration(Protocol):
 
         Raises:
             ModelError: The spec belongs to this library, but the model cannot be built.
+        """
+        ...
+
+    def remedies(self, facts: RunFacts) -> Iterable[Remedy]:
+        """Return the changes that may make a program faster, for `instrumented-calc try`.
+
+        Args:
+            facts: What is known of the program; yield only what can apply to it.
         """
         ...
 

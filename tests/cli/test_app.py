@@ -16,7 +16,7 @@ from instrumented_calc.cli.app import COMMANDS
 
 def test_each_module_of_a_command_is_listed():
     (folder,) = map(Path, commands.__path__)
-    modules = {path.stem.replace("_", "-") for path in folder.glob("*.py")} - {"--init--"}
+    modules = {path.stem.removesuffix("_").replace("_", "-") for path in folder.glob("*.py")} - {"--init-"}
     assert modules == set(COMMANDS)
 
 

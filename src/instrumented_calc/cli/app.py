@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ COMMANDS = {
     "run": "Run a script and profile its calculators.",
     "compare": "Compare runs before and after a change.",
     "gate": "Run two commands in turn until it is sure whether one is slower.",
+    "try": "Try remedies on a script: what is faster, with equal values.",
     "report": "Report on journals: speed, time, memory, findings.",
     "watch": "Watch a run in progress.",
     "profile": "Profile a calculator in live MD or on saved frames.",
@@ -84,6 +86,8 @@ def load_command(name: str) -> Any:
         for variable, value in NUMPY_SETTINGS.items():
             os.environ.setdefault(variable, value)  # numpy reads them when it is loaded
     function = name.replace("-", "_")
+    if iskeyword(function):  # `try`
+        function += "_"
     module = import_module(f"instrumented_calc.cli.commands.{function}")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(**getattr(module, "COMMAND_OPTIONS", {}))(getattr(module, function))

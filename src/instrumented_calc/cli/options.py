@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from instrumented_calc.errors import TargetError
 from instrumented_calc.plain_text import shown_path
 
 CalculatorOption = Annotated[
@@ -26,6 +28,25 @@ HtmlOption = Annotated[
     Path | None,
     typer.Option("--html", metavar="R.HTML", help="Write a page with plots, one file that loads nothing."),
 ]
+
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(budget: str) -> float:
+    """Return the time of `--budget` in s.
+
+    Args:
+        budget: A number with its unit: 90s, 10m, 2h.
+
+    Raises:
+        TargetError: It is something else.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh])\s*", budget)
+    if found is None:
+        message = f"cannot read --budget {budget!r}; give a time: 90s, 10m or 2h"
+        raise TargetError(message)
+    return float(found[1]) * SECONDS[found[2]]
 
 
 def check_journal(output: Path) -> None:

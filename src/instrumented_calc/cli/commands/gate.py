@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ from instrumented_calc.cli.comparison_options import (
     words_of,
 )
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.options import seconds_of
 from instrumented_calc.errors import TargetError
 from instrumented_calc.quantities import duration
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.comparison.measured_run import MeasuredRun
     from instrumented_calc.reporting.document import Document
 
-SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 MOST_PAIRS = 200
 
 
@@ -84,7 +83,7 @@ def gate(
         after=after,
         limit=limits[0],
         max_pairs=max_pairs,
-        budget_s=_seconds(budget),
+        budget_s=seconds_of(budget),
         allowed=tuple(words_of(allow)),
         tolerance_ev=energy_tolerance,
         force_tolerance_ev_a=force_tolerance,
@@ -106,14 +105,6 @@ def gate(
     if os.environ.get("GITHUB_ACTIONS") == "true":
         typer.echo(annotation(result, failed=code != 0))
     raise typer.Exit(code)
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([smh])\s*", text)
-    if found is None:
-        message = f"cannot read --budget {text!r}; give a time: 90s, 10m or 2h"
-        raise TargetError(message)
-    return float(found[1]) * SECONDS[found[2]]
 
 
 class _Progress:

@@ -1,0 +1,1 @@
+"""The measurements of a trial in numbers: are the values equal, and is it faster?"""
