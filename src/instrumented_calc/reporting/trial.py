@@ -70,10 +70,14 @@ def measured(outcome: RemedyOutcome) -> str:
         parts.append(outcome.verdict)
     if outcome.values is not None and outcome.values.verdict == "equal":
         if outcome.values.energy_ev is not None:
-            parts.append(f"energies equal to {outcome.values.energy_ev:.0e} eV/atom")
+            parts.append(f"energies {_equal(outcome.values.energy_ev, 'eV/atom')}")
         if outcome.values.force_ev_a is not None:
-            parts.append(f"forces to {outcome.values.force_ev_a:.0e} eV/A")
+            parts.append(f"forces {_equal(outcome.values.force_ev_a, 'eV/A')}")
     return ", ".join(parts)
+
+
+def _equal(difference: float, unit: str) -> str:
+    return f"equal to {difference:.0e} {unit}" if difference else "identical"
 
 
 def _setting(result: TrialResult) -> tuple[str, ...]:
