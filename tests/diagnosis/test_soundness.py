@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.diagnosis.protocols import PROTOCOLS
 from tests.diagnosis.simulations import HEALTHY, RUINED
 from tests.diagnosis.turning_points import HEALTHY_CHANGES, RUINED_LATER
 
@@ -65,9 +66,9 @@ def test_a_simulation_that_is_ruined_later_is_called_so_and_dated(name, recorded
     assert first.since.words.removesuffix(" at the latest") in " ".join(text.split())
 
 
-@pytest.mark.parametrize("name", one_in_five([*HEALTHY, *HEALTHY_CHANGES]))
+@pytest.mark.parametrize("name", one_in_five([*HEALTHY, *HEALTHY_CHANGES, *PROTOCOLS]))
 def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
-    summary = recorded((HEALTHY | HEALTHY_CHANGES)[name])
+    summary = recorded((HEALTHY | HEALTHY_CHANGES | PROTOCOLS)[name])
     assert [each.text for each in summary.soundness.ruined] == []
     assert "BROKEN" not in closing_text(summary, judge(summary))
 

@@ -11,6 +11,7 @@ from ase.calculators.lj import LennardJones
 from ase.md.langevin import Langevin
 from tests.diagnosis.case import case
 from tests.diagnosis.live.workloads import FS, Pairs, copper, heated, move
+from tests.diagnosis.protocols import PROTOCOLS
 from tests.diagnosis.simulations import HEALTHY, RUINED
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ for _name, (_simulate, _rules) in RUINED.items():
     _answers = {"also": _rules[1:], "twin": False, **LIVE}
     case(_name.replace("_", "-"), _rules[0], **_answers)(_script(_simulate))
 TWICE = dict.fromkeys(("a_band", "an_expanding_crystal"), ("evaluations-per-step",))  # sound, but not quick
-for _name, _simulate in HEALTHY.items():
+for _name, _simulate in (HEALTHY | PROTOCOLS).items():
     case(_name.replace("_", "-"), true_costs=TWICE.get(_name, ()), **LIVE)(_script(_simulate))
 
 

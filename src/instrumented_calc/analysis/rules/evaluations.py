@@ -30,6 +30,8 @@ TWICE = ("NPTBerendsen", "Inhomogeneous_NPTBerendsen")
 REPEATED = 0.1
 # Repeats for each call after which only the positions had changed.
 RESTORED = 0.7
+# Share of the steps in which a second calculator is called, once, if it is a term of a sum. Uncalibrated.
+IN_EACH_STEP = 0.9
 
 
 class Reason(NamedTuple):
@@ -170,12 +172,15 @@ def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
     drivers = ", ".join(sorted({each.phase.driver.rpartition(".")[2] for each in phases}))
     extra = _extra_calls(evidence, [each.phase.phase for each in phases])
     _tell_repeats(extra, repeats, evidence.summary.evaluations.calls)
+    terms = _without_terms(evidence.calls, extra, steps)
     number = sum(len(rows) for rows in extra.values())
     shares = {f"share_of_{name}": len(rows) / number for name, rows in extra.items() if number}
     numbers = {"per_step": per_step, "calls": calls, "steps": steps, "drivers": drivers, **shares}
     numbers |= _figures(repeats)
     text = f"{per_step:.2f} calculations per MD step ({drivers})"
-    if per_step <= CALLS_PER_STEP:
+    if terms:
+        text += f", {terms / steps:.2g} of them by other calculators, which each step calls once"
+    if per_step - terms / steps <= CALLS_PER_STEP:
         return clear(text, evidence.part_of_calls(calls), numbers, calls)
     if not number:
         return flagged(text, numbers=numbers, n=calls)
@@ -213,6 +218,24 @@ def _extra_calls(evidence: Evidence, phases: list[int]) -> dict[str, Integers]:
             found[name] = rows[ours]
         left &= ~mask
     return found
+
+
+def _without_terms(calls: Calls, extra: dict[str, Integers], steps: int) -> int:
+    """Remove the calls of calculators that each step calls once: terms of a sum, or members of a committee.
+
+    Returns:
+        How many they are.
+    """
+    rows = extra.pop("other_calculators", np.empty(0, np.int64))
+    kept = []
+    for lane in np.unique(calls.lane[rows]):
+        ours = rows[calls.lane[rows] == lane]
+        different = len(np.unique(np.stack([calls.phase[ours], calls.step[ours]]), axis=1).T)
+        if different < len(ours) or different < IN_EACH_STEP * steps:
+            kept.append(ours)
+    if kept:
+        extra["other_calculators"] = np.sort(np.concatenate(kept))
+    return len(rows) - sum(map(len, kept))
 
 
 def _main(extra: dict[str, Integers]) -> str:

@@ -18,8 +18,8 @@ FEWEST_SAMPLES = 8
 MEV = 1e3
 # Kinetic energy per atom below which a run counts as cold: 3/2 kT at 100 K, meV.
 LEAST_KINETIC_MEV = 13.0
-# Changes as shares of the kinetic energy at the start: half of an added energy heats the atoms, so a quarter
-# raises the temperature by an eighth, whatever time that took.
+# Changes as shares of the kinetic energy at the start, and what the potential released since. Half of an
+# added energy heats the atoms, so a quarter raises the temperature by an eighth, whatever time that took.
 RUINED = 0.25
 # A drift of 1 meV per atom and ps heats by 4 K per ps. The usual demand is a hundred times stricter (some
 # 0.01 meV per atom and ps), so this is beyond dispute, if the change itself matters at all.
@@ -70,12 +70,16 @@ def _judged(track: Track) -> Check | None:
     if drift is None:
         return None
     kinetic = MEV * track.values("kinetic_ev")[known] / track.n_atoms
-    start = max(_at_start(kinetic), LEAST_KINETIC_MEV)
+    released = _released(MEV * track.values("potential_ev")[known] / track.n_atoms)
+    start = max(_at_start(kinetic) + released, LEAST_KINETIC_MEV)
     rest = values - np.median(values) - drift.value * (times - np.median(times))
     scatter = 1.4826 * float(np.median(abs(rest - np.median(rest))))
     change = drift.value * float(times[-1] - times[0])
     strayed = values - values[0]
     worst = int(abs(strayed).argmax())
+    kinetics = "the kinetic energy at the start"
+    if released > start / 2:
+        kinetics += " and what the potential has released"
     numbers = {
         "mev_per_atom_per_ps": drift.value,
         "low": drift.low,
@@ -90,7 +94,7 @@ def _judged(track: Track) -> Check | None:
         since = track.since(int(places[step.place]))
         text = (
             f"The energy is not conserved: it jumped by {figures(step.height, signed=True)} meV per atom,"
-            f" {figures(abs(step.height) / start)} times the kinetic energy at the start, at {since.words}"
+            f" {figures(abs(step.height) / start)} times {kinetics}, at {since.words}"
         )
         return Check(NAME, "flagged", text, numbers | {"step_mev_per_atom": step.height}, len(values), since)
     significant = drift.low * drift.high > 0 and abs(change) > FLUCTUATIONS * scatter
@@ -113,7 +117,7 @@ def _judged(track: Track) -> Check | None:
     most = max(abs(total), abs(strayed[worst])) / start
     how = rate if significant and ruins else f"{figures(total, signed=True)} meV per atom in all"
     text = (
-        f"The energy is not conserved: {how}, up to {figures(most)} times the kinetic energy at the start;"
+        f"The energy is not conserved: {how}, up to {figures(most)} times {kinetics};"
         f" beyond a quarter of it since {since.words}{direct}"
     )
     return Check(NAME, "flagged", text, numbers, len(values), since)
@@ -141,6 +145,12 @@ def _step(values: np.ndarray) -> _Step | None:
     middle = float(np.median(before)), float(np.median(after))
     rest = np.concatenate([before - middle[0], after - middle[1]])
     return _Step(place, middle[1] - middle[0], 1.4826 * float(np.median(abs(rest))))
+
+
+def _released(potential: np.ndarray) -> float:
+    """Return the potential energy that has become kinetic energy: of a reaction, or of a bad geometry."""
+    known = potential[np.isfinite(potential)]
+    return max(float(known[0] - np.median(known)), 0.0) if len(known) else 0.0
 
 
 def _at_start(kinetic: np.ndarray) -> float:

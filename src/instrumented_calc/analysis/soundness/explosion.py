@@ -31,6 +31,7 @@ AS_BEFORE = 2.0  # times the largest value so far
 # A. No two nuclei approach more closely in a chemical simulation: the shortest bond, of H2, is 0.74 A.
 OVERLAP, APART = 0.3, 0.5
 FARTHEST_A = 1e6  # 0.1 mm
+AT_THE_END = 3  # states in a row of a script without a driver: it may try overlapping atoms at random
 
 
 def check_explosion(evidence: PhysicsEvidence) -> Check:
@@ -99,8 +100,9 @@ def _force(track: Track) -> tuple[int, str, dict[str, float]] | None:
     values = track.values("largest_force_ev_a")
     limit = max(FORCE, FORCE_GROWN * _first(values))
     beyond = values > limit
-    if not track.is_md and not beyond[-1:].any():
-        return None  # a line search may try a bad geometry
+    last = beyond[-1:] if track.phase is not None else beyond[-AT_THE_END:]
+    if not track.is_md and not last.all():
+        return None  # a line search, or a script's own sampling, may try a bad geometry
     place = _first_place(beyond)
     if place is None:
         return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
-from instrumented_calc.analysis.soundness.limits import VISIBLE_SHARE
+from instrumented_calc.analysis.soundness.limits import VISIBLE_SHARE, rounded_to_ev
 from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def _judged(track: Track) -> Check | None:
     work, change = track.values("work_ev"), track.values("energy_change_ev")
     # An energy that does not change at all is judged as stale.
     known = np.isfinite(work) & np.isfinite(change) & (change != 0) & (work != 0)
-    energies = abs(track.values("potential_ev"))
-    resolution = VISIBLE_SHARE * float(np.nanmax(energies)) if np.isfinite(energies).any() else 0.0
+    energies = track.values("potential_ev")
+    resolution = rounded_to_ev(energies)
+    if np.isfinite(energies).any():
+        resolution = max(resolution, VISIBLE_SHARE * float(np.nanmax(abs(energies))))
     if known.sum() < FEWEST:
         return None
     work, change, places = work[known], change[known], np.flatnonzero(known)

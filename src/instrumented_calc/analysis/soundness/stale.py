@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check, Since
-from instrumented_calc.analysis.soundness.limits import VISIBLE_EV, VISIBLE_SHARE
+from instrumented_calc.analysis.soundness.limits import VISIBLE_EV, VISIBLE_SHARE, rounded_to_ev
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
@@ -18,6 +18,7 @@ FEWEST_CALLS = 8
 # Share of all calls that repeat the energy of the call before, if only few in a row do. Energies of moving
 # atoms that are printed with 4 digits are sometimes equal; the limit on the expected change excludes those.
 SOME = 0.1
+ROUNDINGS = 10.0  # what is seen of energies that were rounded
 # States with exactly the same forces, to the last bit, while energy and positions differ.
 FEWEST_STATES = 3
 
@@ -117,7 +118,8 @@ def _expected(track: Track, place: int, moved_a: float) -> tuple[float, float]:
     """
     force = track.values("force_norm_ev_a")[place]
     expected = float(force * moved_a / max(3 * track.n_atoms, 1) ** 0.5)
-    return expected, max(VISIBLE_EV, VISIBLE_SHARE * abs(_energy(track, place)))
+    rounded = ROUNDINGS * rounded_to_ev(track.values("potential_ev"))
+    return expected, max(VISIBLE_EV, VISIBLE_SHARE * abs(_energy(track, place)), rounded)
 
 
 def _energy(track: Track, place: int) -> float:

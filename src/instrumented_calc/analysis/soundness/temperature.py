@@ -63,6 +63,7 @@ def _judged(track: Track) -> Check | None:
     relaxation = relaxation if isinstance(relaxation, float) and relaxation > 0 else UNKNOWN_FS
     if not len(when) or when[-1] - when[0] < RELAXATIONS * relaxation:
         return _too_slow(track, ratios, when, known, relaxation)
+    ratios = temperatures[known] / _expected(temperatures[known], targets[known], when, relaxation)
     late, early = when >= when[0] + 2 * np.ptp(when) / 3, when <= when[0] + np.ptp(when) / 3
     if late.sum() < FEWEST_SAMPLES // 3:
         late[-FEWEST_SAMPLES // 3 :] = True
@@ -80,6 +81,23 @@ def _judged(track: Track) -> Check | None:
     since = track.since(int(np.flatnonzero(known)[_begun(ratios, late)]))
     text = f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)}, too far since {since.words}"
     return Check(NAME, "flagged", text, numbers, int(late.sum()), since)
+
+
+def _expected(
+    temperatures: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    when: NDArray[np.float64],
+    relaxation: float,
+) -> NDArray[np.float64]:
+    """Return for each temperature the nearest one that a thermostat allows whose target changes.
+
+    It follows its target with its relaxation time, so anything between both is expected of it.
+    """
+    following = np.empty(len(targets))
+    following[0] = targets[0]
+    for place, late in enumerate(np.exp(-np.diff(when) / relaxation), 1):
+        following[place] = targets[place] + (following[place - 1] - targets[place]) * late
+    return np.clip(temperatures, np.minimum(targets, following), np.maximum(targets, following))
 
 
 def _too_slow(

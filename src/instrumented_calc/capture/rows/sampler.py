@@ -25,9 +25,14 @@ SAMPLE_EVERY_NS = 10_000_000
 SAMPLE_SHARE = 1000  # a sample costs 2 us hot and 30 us cold: at most a thousandth of the time
 LONGEST_PAUSE_NS = 100_000_000  # one slow sample predicts little about the next
 RAREST_SAMPLE_NS = 250_000_000  # at a lower rate a leak would be seen too late
+# The first calls load what the later ones use, so the budget of this time may be used in advance: else a run
+# of two seconds is sampled too rarely to see a leak.
+ADVANCE_NS = 2_500_000_000
 # States are 200 bytes: this many in the first minutes of a run of any length, then one a second.
 STATE_EVERY_NS, RAREST_STATE_NS, STATES_AT_FIRST = 50_000_000, 1_000_000_000, 200
 STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
+# States of the first seconds, beside that limit: a short run would have a handful of temperatures.
+STATE_START_NS = 5_000_000
 
 
 class Sampler:
@@ -54,6 +59,7 @@ class Sampler:
         "_origin",
         "_probes",
         "_state_cost",
+        "_states_ns",
         "due",
         "live",
     )
@@ -69,6 +75,7 @@ class Sampler:
         self._every = SAMPLE_EVERY_NS
         self._next_state = 0
         self._state_cost = 0
+        self._states_ns = 0
         self._excused = 0
 
     def begin(self, probes: tuple[Probe, ...]) -> None:
@@ -134,12 +141,14 @@ class Sampler:
         # The first reading loads what the others use.
         usual, self._state_cost = min(cost, self._state_cost or cost), cost
         every = min(max((end - self._origin) // STATES_AT_FIRST, STATE_EVERY_NS), RAREST_STATE_NS)
-        self._next_state = end + max(every, STATE_SHARE * usual)
+        self._states_ns += usual
+        pause = STATE_SHARE * usual if self._states_ns > STATE_START_NS else 0
+        self._next_state = end + max(every, pause)
         return state
 
     def _govern(self, elapsed: int, self_ns: int) -> None:
         """Sample less often while the recorder exceeds its budget."""
-        over = self_ns - self._excused > self._budget * elapsed
+        over = self_ns - self._excused > self._budget * (elapsed + ADVANCE_NS)
         if not over or self._every >= RAREST_SAMPLE_NS or elapsed <= 100 * SAMPLE_EVERY_NS:
             return
         if self._every == SAMPLE_EVERY_NS:
