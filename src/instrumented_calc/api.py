@@ -406,14 +406,16 @@ class Assigned:
 
     Args:
         journal: Journal of the run; `run.jsonl` by default.
+        summary: Whether a summary is printed when the run ends; None: except in tests.
 
     Raises:
         JournalPathError: The journal's directory is missing or not writable.
         SettingsError: `journal` is not a path.
     """
 
-    def __init__(self, journal: str | os.PathLike[str] | None = None) -> None:
-        self._run = _recorder(Settings(path=wanted_journal(journal), path_option="--output"))
+    def __init__(self, journal: str | os.PathLike[str] | None = None, *, summary: bool | None = None) -> None:
+        path = wanted_journal(journal)
+        self._run = _recorder(Settings(path=path, path_option="--output", summary=summary))
         self._run.may_stay_unused = True  # `why_nothing_is_recorded` reports that
         self._wrapped = 0
         self.undo = wrap_assigned(self._wrap, lambda calc: _lane_of(calc) is not None)

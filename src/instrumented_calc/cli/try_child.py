@@ -103,7 +103,7 @@ class _RecordedProgram:
     def record(self) -> None:
         from instrumented_calc.api import Assigned
 
-        self._assigned = Assigned(self._task.journal)
+        self._assigned = Assigned(self._task.journal, summary=False)
 
     def close(self) -> None:
         if self._closed:

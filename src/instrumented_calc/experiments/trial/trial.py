@@ -150,7 +150,6 @@ class _Trial:
         except FailedRunError as error:
             message = f"the program fails as it is: {error}; see {settings.output}"
             raise ExperimentError(message) from error
-        self._recorded_s = clock() - self.began
         self.as_is: list[MeteredRun] = [run]
         self.calls = run.calls
         self._evidence: TrialEvidence = read_evidence(journals, notes)
@@ -228,13 +227,14 @@ class _Trial:
     def _round(self, candidates: Sequence[_Candidate]) -> bool:
         """Run the program as it is and with each candidate; return False if the time is up."""
         names = [AS_IS, *(_name(each) for each in candidates)]
-        needed = sum(self._seconds.get(name, self._recorded_s) for name in names)
-        if self._clock() - self.began + needed > self._settings.budget_s:
-            self.out_of_time = True
+        # Of the first round the time is not known: the recorded run takes longer than others.
+        if self._is_over(sum(self._seconds.get(name, 0.0) for name in names)):
             return False
         runs: dict[int, MeteredRun] = {}
         order: list[_Candidate | None] = [None, *candidates]
         for each in self._order.sample(order, len(order)):
+            if self._is_over(0.0):
+                return False
             if each is None:
                 reference = self._measured(AS_IS, ())
                 self.as_is.append(reference)
@@ -248,6 +248,12 @@ class _Trial:
                 self._judge_values(each, runs[id(each)])
                 each.log_ratios.append(math.log(runs[id(each)].per_call_ns / reference.per_call_ns))
         return True
+
+    def _is_over(self, needed_s: float) -> bool:
+        """Return whether the budget does not suffice, and note it."""
+        over = self._clock() - self.began + needed_s > self._settings.budget_s
+        self.out_of_time = self.out_of_time or over
+        return over
 
     def _measured(self, name: str, remedies: tuple[Remedy, ...]) -> MeteredRun:
         began = self._clock()

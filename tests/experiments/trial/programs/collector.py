@@ -5,7 +5,7 @@ import gc
 from ase.calculators.emt import EMT
 from pair_potential import copper, dynamics
 
-table = [[number, str(number)] for number in range(1_500_000)]
+table = [[number, str(number)] for number in range(400_000)]
 atoms = copper(1)
 run = dynamics(atoms, EMT())
 run.attach(gc.collect)

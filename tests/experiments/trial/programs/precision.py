@@ -12,13 +12,13 @@ class Network(EMT):
         super().__init__()
         torch.manual_seed(0)
         self.dtype = torch.float64
-        layers = [torch.nn.Linear(1024, 1024, dtype=self.dtype) for _ in range(4)]
+        layers = [torch.nn.Linear(512, 512, dtype=self.dtype) for _ in range(4)]
         self.model = torch.nn.Sequential(*layers)
 
     @torch.no_grad()
     def calculate(self, *args, **kwargs):
         super().calculate(*args, **kwargs)
-        given = torch.linspace(0, 1, 256 * 1024, dtype=self.dtype).reshape(256, 1024)
+        given = torch.linspace(0, 1, 128 * 512, dtype=self.dtype).reshape(128, 512)
         self.results["energy"] += float(self.model(given).mean()) * 1e-3
 
 

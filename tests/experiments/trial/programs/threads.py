@@ -16,7 +16,7 @@ class Layers(EMT):
     def calculate(self, *args, **kwargs):
         super().calculate(*args, **kwargs)
         state = torch.linspace(0, 1, 300 * 300, dtype=torch.float64)
-        for _ in range(100):
+        for _ in range(20):
             state = torch.tanh(state) + 0.1
         self.results["energy"] += float(state.mean()) * 1e-3
 

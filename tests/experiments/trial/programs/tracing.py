@@ -6,5 +6,5 @@ from ase.calculators.emt import EMT
 from pair_potential import copper, dynamics
 
 tracemalloc.start(10)
-atoms = copper(2)
+atoms = copper(1)
 dynamics(atoms, EMT()).run(100_000)
