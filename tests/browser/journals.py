@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.make_journal import write_journal
+from tests.journal.buckets import bucket_of
 from tests.journal.specimens import MS, encoded, opening, start, whole
 
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records as r
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import msgspec
 
 HOSTILE = (
@@ -36,9 +36,46 @@ def neural(path: Path) -> None:
     path.write_bytes(whole(1500))
 
 
+def orb(path: Path) -> None:
+    """Dynamics of Orb-v2 with random weights, recorded on a busy machine; names of places are replaced."""
+    path.write_bytes((Path(__file__).parent / "orb-v2.jsonl").read_bytes())
+
+
 def million(path: Path) -> None:
     """A million calls with six components."""
     write_journal(path, rows=1_000_000, components=6, torn=False)
+
+
+def ten_million(path: Path) -> None:
+    """Ten million calls, kept as sums but for those sampled in between."""
+    made = opening()
+    for number in range(1000):
+        first, begin = 10_000 * number, 20_000 * MS * number
+        row = r.Call(index=first, start_ns=begin, wall_ns=MS + 7 * number, gap_ns=MS, step=first, sliced=True)
+        row.components, row.rss_bytes = {"graph": MS // 2}, 10**9 + 10_000 * number
+        if not number:
+            row.lane, row.phase, row.n_atoms = 0, 0, 32
+        times = r.Slice(
+            start_ns=begin,
+            end_ns=begin + 20_000 * MS,
+            calls=10_000,
+            nested=0,
+            failed=0,
+            unchanged=0,
+            wall_ns=10_000 * MS,
+            gap_ns=10_000 * MS,
+            min_ns=MS - 100,
+            max_ns=MS + 90_000,
+            squares_ns2=10_000.0 * MS * MS,
+            atom_calls=320_000,
+            histogram=[(bucket_of(MS), 9_900), (bucket_of(MS + 90_000), 100)],
+            phase=0,
+            first_step=first,
+            last_step=first + 9_999,
+            components={"graph": 5_000 * MS},
+        )
+        made += [row, times]
+    path.write_bytes(encoded(*made))
 
 
 def ruined(path: Path) -> None:
@@ -148,7 +185,9 @@ def several_findings(path: Path) -> None:
 JOURNALS = {
     "demo": demo,
     "neural": neural,
+    "orb": orb,
     "million": million,
+    "ten-million": ten_million,
     "ruined": ruined,
     "partial": partial,
     "empty": empty,

@@ -1,4 +1,4 @@
-"""Texts of drawings that overlap each other."""
+"""Texts that overlap each other, or that are cut off."""
 
 from __future__ import annotations
 
@@ -15,6 +15,22 @@ return [...document.querySelectorAll("svg.chart, svg.tree")].map((chart) =>
   }));
 """
 ACROSS, DOWN = 2, 3  # pixels; boxes of texts are larger than what is seen of them
+
+
+CUT = """
+const texts = [...document.querySelectorAll("svg.chart text")].filter((text) => {
+  const around = text.closest("div, td").getBoundingClientRect(), box = text.getBoundingClientRect();
+  return box.left < around.left - 1 || box.right > around.right + 1;
+});
+const figures = [...document.querySelectorAll("ul.figures li")];
+const full = figures.filter((each) => each.scrollWidth > each.clientWidth);
+return [...texts, ...full].map((each) => each.textContent);
+"""
+
+
+def cut_off(browser) -> list[str]:
+    """Return the texts of drawings and the main figures that have too little room."""
+    return browser.js(CUT)
 
 
 def overlapping(browser) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.browser.journals import JOURNALS
-from tests.browser.overlaps import overlapping
+from tests.browser.overlaps import cut_off, overlapping
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
@@ -53,10 +53,11 @@ def test_the_file_is_small(page, kind):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("kind", ["demo", "neural", "ruined", "crowded"])
+@pytest.mark.parametrize("kind", ["demo", "orb", "neural", "ten-million", "ruined", "crowded"])
 def test_no_texts_in_a_drawing_overlap(opened, kind, width):
     browser = opened(kind, width=width)
     assert overlapping(browser) == []
+    assert cut_off(browser) == []
 
 
 def test_numbers_are_there_without_the_script(opened):

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from tests.browser.overlaps import overlapping
+from tests.browser.overlaps import cut_off, overlapping
 from tests.browser.results import RESULTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
@@ -50,6 +50,7 @@ def test_it_is_drawn_says_nothing_and_requests_nothing(  # noqa: PLR0913, PLR091
     assert browser.js("return document.querySelectorAll('.bucket').length") == DRAWN[kind]
     assert browser.js(OUTSIDE) == 0
     assert overlapping(browser) == []
+    assert cut_off(browser) == []
     assert browser.js("return document.images.length") == 0
     assert browser.said == []
     assert {each for each in browser.requested if not each.startswith("data:")} == {page.as_uri()}

@@ -9,6 +9,7 @@ import re
 
 import msgspec
 import pytest
+from tests.browser.journals import ten_million
 from tests.journal.specimens import specimens, thinned, whole
 from tests.reporting.html.pages import Page
 
@@ -200,3 +201,11 @@ def test_names_of_users_hosts_and_folders_are_hidden(tmp_path):
     assert secret.findall(hidden) == []
     assert "net.py:43" in hidden
     assert "out.traj on host" in Page(hidden).words
+
+
+def test_a_run_whose_steady_calls_are_kept_as_sums_only_has_a_page(tmp_path):
+    path = tmp_path / "long.jsonl"
+    ten_million(path)
+    source = render_page([read(path.read_bytes(), path)])
+    assert sum(embedded(source, "plots")["run1"]["distribution"]["calls"]) == 10_000_000
+    assert len(source) < 400_000

@@ -50,8 +50,9 @@ def distribute(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) -> Di
     if total < FEWEST_CALLS:
         return None
     wall = calls.wall_ns[rows]
-    low = min([int(wall.min())] * bool(len(wall)) + [each.min_ns for each in counted])
-    high = max([int(wall.max())] * bool(len(wall)) + [each.max_ns for each in counted])
+    ends = [int(wall.min()), int(wall.max())] if len(wall) else []
+    low = min(ends + [each.min_ns for each in counted])
+    high = max(ends + [each.max_ns for each in counted])
     number = int(np.clip(total / CALLS_PER_BUCKET, FEWEST_CALLS, MOST_BUCKETS))
     edges = np.geomspace(*_widened(max(low, 1), max(high + 1, 2)), number + 1)
     numbers = np.zeros(number, np.int64)

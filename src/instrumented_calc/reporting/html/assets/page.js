@@ -73,9 +73,9 @@ function logTicks(low, high, most) {
   return ticks.filter((_, place) => place % every === 0);
 }
 
-function tickText(value, step) {
+function tickText(value, step, most = 1e8) { // more has no room beside an axis
   const decimals = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 9);
-  if (Math.abs(value) >= 1e7 || (value !== 0 && decimals > 6)) return value.toExponential(1);
+  if (Math.abs(value) >= most || (value !== 0 && decimals > 6)) return value.toExponential(1);
   return value.toLocaleString("en-US", {minimumFractionDigits: decimals, maximumFractionDigits: decimals});
 }
 
@@ -229,7 +229,7 @@ class Plot {
     let end = -Infinity;
     for (const tick of shown) {
       const x = this.px(tick * size);
-      const text = far ? figures(tick, 2) : tickText(tick, log ? step : Math.max(step, 1));
+      const text = far ? figures(tick, 2) : tickText(tick, log ? step : Math.max(step, 1), 1e12);
       const half = text.length * 3.3;
       chart.append(svg("path", {d: `M${x} ${y}v4`, class: "axis"}));
       const middle = clamp(x, half, width - half);
@@ -262,11 +262,11 @@ class Plot {
       line.append(svg("title", {}, `${pin.kind}: ${pin.text}`));
       inside.append(line);
       if (!this.spec.pins) continue;
-      const room = pin.text.length * 6.2 + 12;
-      const left = x + room > width - RIGHT ? x - room + 8 : x + 4;
+      const shown = pin.text.length > 28 ? `${pin.text.slice(0, 27)}…` : pin.text;
+      const room = shown.length * 6.2 + 12;
+      const left = x + room > width - RIGHT ? Math.max(x - room + 8, LEFT - 4) : x + 4;
       if (left < end) { level += 1; } else { level = 0; }
       if (level > 2) continue;
-      const shown = pin.text.length > 28 ? `${pin.text.slice(0, 27)}…` : pin.text;
       inside.append(svg("text", {x: left, y: TOP + 10 + level * 14, class: "mark"}, shown));
       end = Math.max(end, left + room);
     }
@@ -472,7 +472,7 @@ function distributionSpec(run) {
       const place = Math.min(entry(edges, at), calls.length - 1);
       return `${duration(edges[place])} to ${duration(edges[place + 1])}: ${whole(calls[place])} ${calls[place] === 1 ? "call" : "calls"}, ${figures(100 * calls[place] / total)} % of ${whole(total)}`;
     },
-    scale: () => (log ? {low: 0, high: height(most) * 1.3, unit: "calls (log)", text: (tick) => (Number.isInteger(tick) ? (tick ? whole(10 ** tick) : "0") : "")} : {low: 0, high: most * 1.35 || 1, unit: "calls"}),
+    scale: () => (log ? {low: 0, high: height(most) * 1.3, unit: "calls (log)", text: (tick) => (Number.isInteger(tick) ? (tick > 6 ? `${whole(10 ** (tick - 6))} M` : tick ? whole(10 ** tick) : "0") : "")} : {low: 0, high: most * 1.35 || 1, unit: "calls"}),
     paint: ({inside, px, py, bottom, width}) => {
       calls.forEach((number, place) => {
         const left = px(edges[place]), right = px(edges[place + 1]), y = py(height(number));
