@@ -25,8 +25,8 @@ WRONG = RemedyOutcome(("float32",), "other values", why="call 3 differs by 2.0e-
 UNSURE = RemedyOutcome(("inference-mode",), "not sure", searched=1.2, rounds=2)
 
 
-def result(*outcomes, together=None, out_of_time=False) -> TrialResult:
-    return TrialResult("md.py", 2000, 1.5e6, outcomes, together, 20, 61.0, out_of_time)
+def result(*outcomes, together=None, out_of_time=False, scatter=0.03) -> TrialResult:
+    return TrialResult("md.py", 2000, 1.5e6, scatter, outcomes, together, 20, 61.0, out_of_time)
 
 
 def test_a_winner_is_told_with_estimate_measurement_values_and_the_line_to_change():
@@ -59,6 +59,11 @@ def test_the_best_together_are_first_if_they_are_faster():
     assert headline(result(WINNER, together=together)).startswith("threads-1 + gc-freeze: measured 1.30x")
     slower = RemedyOutcome(("threads-1", "gc-freeze"), "helps", gain=Estimate(1.05, 1.01, 1.1))
     assert headline(result(WINNER, together=slower)).startswith("threads-1: ")
+
+
+@pytest.mark.parametrize(("scatter", "said"), [(None, False), (0.1, False), (0.3, True)])
+def test_a_busy_machine_is_named(scatter, said):
+    assert ("scatter by 30 %" in render_text(build_trial(result(LOST, scatter=scatter)))) is said
 
 
 def test_json_has_the_whole_result():

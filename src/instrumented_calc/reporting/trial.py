@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.trial.gain import HELPS, NOT_SURE
 from instrumented_calc.plain_text import plain_json
-from instrumented_calc.quantities import count, duration, plural
+from instrumented_calc.quantities import count, duration, percentage, plural
 from instrumented_calc.reporting.document import Document, Paragraph, Section, Table
 from instrumented_calc.reporting.run.identity import one_line
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SCHEMA = "instrumented-calc-trial/1"
 HEADINGS = ("remedy", "result", "estimated", "measured", "rounds", "energies", "forces")
 NOTHING = "Nothing helps"
+# Runs on an idle machine scatter by 3 to 15 %.
+NOISY = 0.2
 
 
 def build_trial(result: TrialResult) -> Document:
@@ -90,6 +92,11 @@ def _setting(result: TrialResult) -> tuple[str, ...]:
         " intervals hold at 95 % for all remedies together"
     )
     lines = [runs, method]
+    if result.scatter is not None and result.scatter > NOISY:
+        lines.append(
+            f"the runs as it is scatter by {percentage(result.scatter)}: other programs take the processors,"
+            " and what helps may be missed; try again on an idle machine"
+        )
     if result.out_of_time:
         lines.append(
             "the time was up before all was decided: give a longer --budget, or name remedies by --only"

@@ -44,9 +44,9 @@ def test_scatter_asks_for_more_rounds_and_ends_unsure():
 
 
 def test_the_search_drops_what_is_slower_and_keeps_what_seems_faster():
-    assert survives([math.log(1.2)])
-    assert not survives([math.log(1.3)])
-    assert not survives([math.log(1.2), math.log(1.1)])
+    assert survives([math.log(1.5)])
+    assert not survives([math.log(2.1)])
+    assert not survives([math.log(1.5), math.log(1.1)])
     assert survives([math.log(0.9)] * len(SEARCH_LIMITS))
     assert not survives([0.0] * len(SEARCH_LIMITS))
 

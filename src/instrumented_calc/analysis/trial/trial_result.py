@@ -69,6 +69,7 @@ class TrialResult:
         program: The program, as a user reads it.
         calls: Force calls of each run.
         per_call_ns: Median over the runs as it is of the mean time per call, ns.
+        scatter: Standard deviation of the logarithm of that time between those runs; None for a single run.
         outcomes: The remedies; those that help first, by gain.
         together: The best remedies of each family together; None if fewer than two help.
         runs: Runs of the program.
@@ -79,6 +80,7 @@ class TrialResult:
     program: str
     calls: int
     per_call_ns: float
+    scatter: float | None
     outcomes: tuple[RemedyOutcome, ...]
     together: RemedyOutcome | None
     runs: int

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.rules.evidence import gather
 from instrumented_calc.analysis.rules.processors import allowed_processors, threads_used
+from instrumented_calc.analysis.rules.vocabulary import LIST_NAME, NEIGHBOURS
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.trial.trial_result import ExpectedGain
 from instrumented_calc.integration import RunFacts
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.journal.reader import Journal
 
-LIST_RULE = "neighbour-list"
 WORTH_SHARE = 0.03  # of the calculations, below which a contraction is left alone
 
 
@@ -66,8 +66,11 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
     breakdown = summary.breakdown
     allowed = allowed_processors(evidence)
     cores = evidence.environment.physical_cores
-    numbers: Mapping[str, Any] = next((each.numbers for each in findings if each.rule == LIST_RULE), {})
-    observed = breakdown.of_kind("observers") / breakdown.wall_ns if breakdown and breakdown.wall_ns else None
+    observed = lists = None
+    if breakdown is not None and breakdown.wall_ns:
+        observed = breakdown.of_kind("observers") / breakdown.wall_ns
+        built = [part for part in breakdown.parts if part.group == NEIGHBOURS or part.name == LIST_NAME]
+        lists = sum(part.wall_ns for part in built) / breakdown.wall_ns
     return replace(
         facts,
         trials=frozenset(each.trial for each in findings if each.trial is not None),
@@ -75,7 +78,7 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
         components=frozenset(summary.journal.calls.components),
         contractions=_contractions(summary),
         observers_share=observed,
-        list_share=numbers.get("share_of_wall"),
+        list_share=lists,
         threads=max(threads_used(evidence).values(), default=None),
         processors=None if allowed is None else max(int(allowed), 1),
         physical_cores=cores if isinstance(cores, int) else None,

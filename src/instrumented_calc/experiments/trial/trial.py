@@ -114,10 +114,12 @@ def run_trial(
     trial.confirm(found)
     together = trial.together([each for each in found if each.outcome.helps])
     outcomes = sorted((each.outcome for each in candidates), key=_rank)
+    times = [run.per_call_ns for run in trial.as_is[1:]]
     return TrialResult(
         program=" ".join(settings.program.words) or f"{settings.program.calc} on {settings.program.system}",
         calls=trial.calls,
-        per_call_ns=float(np.median([run.per_call_ns for run in trial.as_is[1:] or trial.as_is])),
+        per_call_ns=float(np.median(times or [trial.as_is[0].per_call_ns])),
+        scatter=float(np.std(np.log(times), ddof=1)) if len(times) > 1 else None,
         outcomes=tuple(outcomes),
         together=together,
         runs=trial.processes.runs,

@@ -2,4 +2,4 @@
 
 from pair_potential import PairPotential, argon, dynamics
 
-dynamics(argon(3), PairPotential()).run(100_000)
+dynamics(argon(2), PairPotential()).run(100_000)
