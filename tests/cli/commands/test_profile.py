@@ -4,9 +4,11 @@ import io
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from ase.io import write
+from tests.reporting.html.pages import Page
 from tests.support import read_records
 
 from instrumented_calc.cli import main
@@ -151,6 +153,18 @@ class TestCompareAll:
         (row,) = json.loads(capsys.readouterr().out)
         assert (row["calc"], row["n_atoms"]) == ("emt", 4)
         assert len(read_records(row["journal"]).of("phase")) == 2
+
+    @pytest.mark.slow
+    def test_a_page_has_bars_of_models_that_ran_on_the_same_machine(self, capsys):
+        models = ["--calc", "emt", "--calc", "lj", "--calc", "nosuch"]
+        words = ["--system", "copper", "--n-atoms", "4", "--steps", "3", *models, "--output", "kept"]
+        assert main(["compare-all", *words, "--html", "kept/r.html"]) == 0
+        shown = capsys.readouterr()
+        assert (shown.out, shown.err.splitlines()[-1]) == ("", "wrote kept/r.html")
+        page = Page(Path("kept/r.html").read_text(encoding="utf-8"))
+        assert "2 of 3 models measured" in page.words
+        assert "unknown calculator 'nosuch'" in page.words
+        assert page.values("class").count("bucket") == 2 + 2  # time, memory
 
     def test_by_default_it_takes_what_the_integrations_offer(self):
         assert {"emt", "orb-v2", "ani-2x", "anisoap"} == set(known_specs())

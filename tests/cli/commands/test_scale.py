@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.reporting.html.pages import Page
 from tests.support import read_records
 
 import instrumented_calc
@@ -70,6 +71,17 @@ def test_an_exponent_of_real_dynamics_from_fresh_pinned_processes(capsys):
     for each in starts:
         assert each["environment"]["threads_wanted"]["OMP_NUM_THREADS"] == "1"
         assert {pool["threads"] for pool in each["environment"]["threads_effective"]} == {1}
+
+
+@pytest.mark.slow
+def test_a_page_is_written_into_the_folder_that_the_command_makes(capsys):
+    assert scale("--sizes", "4,8,32", "--replicates", "1", "--steps", "5", "--html", "out/r.html") == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.splitlines()[-1]) == ("", f"wrote {Path('out/r.html')}")
+    page = Page(Path("out/r.html").read_text(encoding="utf-8"))
+    assert page.values("class").count("bucket") == 3
+    assert scale("--sizes", "4", "--html", "no/such/r.html") == 5
+    assert "no such folder; give another --html" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -67,6 +67,18 @@ def test_a_power_law_is_a_straight_line_within_its_interval():
     assert [text for _, text in chart.ticks_along] == ["10", "100", "1,000"]
 
 
+def test_a_wide_interval_of_a_fit_ends_at_the_edge_and_leaves_the_points_their_room():
+    points = tuple(Point("time", float(n), float(n)) for n in (4, 8, 16))
+    curve = Curve("fit", tuple((float(n), float(n), n * 1e-9, n * 1e9) for n in (4, 16)))
+    chart = chart_of(
+        Figure("f", "t", "x", "y", points, lines=True, logarithmic=True, log_along=True, curve=curve)
+    )
+    heights = [y for _, y, *_ in chart.series[0].points]
+    assert max(heights) - min(heights) > 80
+    assert " 0.00L" in chart.fit[2]
+    assert " 100.00L" in chart.fit[2]
+
+
 def test_one_point_is_drawn():
     chart = chart_of(Figure("f", "t", "x", "y", (Point("s", 64.0, 2.0),), lines=True, logarithmic=True))
     ((x, y, low, high, words),) = chart.series[0].points

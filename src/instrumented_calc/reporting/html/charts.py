@@ -197,7 +197,7 @@ def _lines(figure: Figure) -> LineChart:
     fitted = figure.curve.points if figure.curve else ()
     along = _limits([float(each.place) for each in points], logarithmic=figure.log_along)
     heights = [end for each in points for end in (each.value, each.low, each.high) if end is not None]
-    heights += [end for _, *ends in fitted for end in ends]
+    heights += [value for _, value, _, _ in fitted]  # its interval may reach far: it ends at the edge
     up = _scale(heights, logarithmic=figure.logarithmic)
     series = tuple(
         _series(name, number, [each for each in points if each.series == name], along, up, figure.curve)
