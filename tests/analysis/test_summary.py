@@ -8,7 +8,7 @@ from msgspec import structs
 from tests.journal.buckets import bucket_of
 
 from instrumented_calc.analysis.targets import check_target, parse_target
-from instrumented_calc.journal.records import Call, Counters, Lane, Phase, RunEnd, Slice
+from instrumented_calc.journal.records import Call, Counters, Lane, Machine, Phase, RunEnd, Slice
 
 MD = Phase(phase=0, driver="ase.md.verlet.VelocityVerlet", kind="md", index=0, timestep_fs=2.0)
 RELAXATION = Phase(phase=1, driver="ase.optimize.BFGS", kind="optimizer", index=0)
@@ -264,6 +264,13 @@ def test_memory_and_cpu_are_read_off_the_samples(summarized):
     assert summary.memory.per == "step"
     assert (summary.memory.start_bytes, summary.memory.peak_bytes) == (10_000, 18_000)
     assert summary.cpu_per_wall == pytest.approx(2)
+
+
+def test_the_peak_of_memory_is_the_one_that_the_system_has_kept(summarized):
+    rows = [call(n, 1000 * n, 500, rss_bytes=10_000) for n in range(5)]
+    assert summarized(*rows, Machine(time_ns=1, peak_rss_bytes=12_000)).memory.peak_bytes == 12_000
+    end = RunEnd("closed", 9_000, "", Counters(), peak_rss_bytes=50_000)
+    assert summarized(*rows, end).memory.peak_bytes == 50_000
 
 
 def test_unmeasured_values_are_none(summarized):

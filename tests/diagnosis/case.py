@@ -30,6 +30,7 @@ MODULES = (
     "live.machine_faults",
     "live.healthy_runs",
     "live.healthy_usage",
+    "live.step_habits",
     "live.sound_and_unsound",
 )
 

@@ -13,7 +13,12 @@ from instrumented_calc.analysis.contractions.contractions import ContractionTota
 from instrumented_calc.analysis.contractions.conversions import ConversionTotals, measure_conversions
 from instrumented_calc.analysis.contractions.gemms import Gemm, measure_gemms
 from instrumented_calc.analysis.contractions.traces import TraceUse, measure_traces
-from instrumented_calc.analysis.memory.reading import Memory, cpu_per_wall, measure_memory
+from instrumented_calc.analysis.memory.reading import (
+    Memory,
+    cpu_per_wall,
+    measure_host_memory,
+    measure_memory,
+)
 from instrumented_calc.analysis.observers import ObserverUse, all_measured, measure_observers
 from instrumented_calc.analysis.places import PlaceTotals, measure_places
 from instrumented_calc.analysis.post_mortem import Ending, how_it_ended
@@ -234,7 +239,7 @@ def summarize(journal: Journal) -> Summary:
         step_functions=measure_step_functions(journal),
         gemms=measure_gemms(traces),
         conservation=measure_conservation(journal),
-        memory=measure_memory(calls),
+        memory=measure_host_memory(journal),
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),
         cpu_per_wall=cpu_per_wall(calls),

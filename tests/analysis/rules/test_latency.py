@@ -155,8 +155,19 @@ def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
     assert "call 150 (step 150) took 4.00 s" in finding.headline
     assert finding.saving_share == pytest.approx(4 / 4.63, rel=0.02)
     assert found(make(300), "long-calls").verdict == "clear"
-    collected = run.every("gc_ns", lambda _: 3900 * MS, [150])
-    assert found(collected, "long-calls").verdict == "clear"
+
+
+def test_one_long_collection_is_a_long_call_and_several_belong_to_the_rule_on_collections(make, found):
+    def collected(*rows):
+        run = make(300).every("wall_ns", lambda _: 4000 * MS, rows)
+        return run.every("gc_ns", lambda _: 3900 * MS, rows)
+
+    finding = found(collected(150), "long-calls")
+    assert finding.verdict == "flagged"
+    assert "to collect garbage" in finding.headline
+    assert found(collected(150), "gc-pauses").verdict == "clear"
+    assert found(collected(100, 150, 201), "long-calls").verdict == "clear"
+    assert found(collected(100, 150, 201), "gc-pauses").verdict == "flagged"
 
 
 def test_few_calls_show_a_collection_in_each_of_them(make, found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from instrumented_calc.journal.columns import Calls
+    from instrumented_calc.journal.reader import Journal
 
 FEWEST_SAMPLES = 3
 
@@ -24,7 +25,8 @@ class Memory:
     Attributes:
         start_bytes: First sample.
         end_bytes: Last sample.
-        peak_bytes: Largest sample; peaks between samples are missed.
+        peak_bytes: Largest value: of the process's memory the one that the system has kept, which is from any
+            moment since its start, else the largest sample.
         slope_bytes: Least-squares growth per step, or per call if there are no steps; None with fewer than
             three samples.
         per: `step` or `call`.
@@ -55,6 +57,22 @@ def measure_memory(calls: Calls, field: str = "rss_bytes") -> Memory | None:
         per="step" if single_driver else "call",
         samples=len(sparse),
     )
+
+
+def measure_host_memory(journal: Journal) -> Memory | None:
+    """Return the reading of the process's memory, with the peak that the system has kept.
+
+    Args:
+        journal: The run.
+    """
+    memory = measure_memory(journal.calls)
+    if memory is None:
+        return None
+    kept = [each.peak_rss_bytes for each in journal.machines]
+    if journal.end is not None:
+        kept.append(journal.end.peak_rss_bytes)
+    known = [each for each in kept if isinstance(each, int)]
+    return replace(memory, peak_bytes=max([memory.peak_bytes, *known]))
 
 
 def _slope(along: NDArray[np.float64], values: NDArray[np.float64]) -> float | None:

@@ -231,7 +231,7 @@ def _without_terms(calls: Calls, extra: dict[str, Integers], steps: int) -> int:
     for lane in np.unique(calls.lane[rows]):
         ours = rows[calls.lane[rows] == lane]
         different = len(np.unique(np.stack([calls.phase[ours], calls.step[ours]]), axis=1).T)
-        if different < len(ours) or different < IN_EACH_STEP * steps:
+        if different < IN_EACH_STEP * max(len(ours), steps):
             kept.append(ours)
     if kept:
         extra["other_calculators"] = np.sort(np.concatenate(kept))

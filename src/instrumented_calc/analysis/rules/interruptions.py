@@ -210,7 +210,9 @@ def long_calls(evidence: Evidence) -> Observation:
         return too_few(FEWEST_FOR_MEDIAN, n=len(rows))
     usual = evidence.usual_ns
     long = rows[calls.wall_ns[rows] > LONG_FACTOR * usual]
-    long = _without(long, _stopped(calls, usual), len(calls))
+    collecting = np.intersect1d(long, _stopped(calls, usual))
+    if len(collecting) >= FEWEST_COLLECTIONS:  # else too few for the rule on collections
+        long = _without(long, collecting, len(calls))
     if evidence.period is not None:
         long = _without(long, rows[evidence.period.hits], len(calls))
     long = long[~are_of_new_size(calls, long)]
@@ -234,6 +236,8 @@ def long_calls(evidence: Evidence) -> Observation:
     text += f" took {figures(took / 1e9)} s, {figures(took / usual)} times the median"
     if len(long) > 1:
         text += f", and {len(long) - 1:,} more like it"
+    if first in collecting:
+        text += ", to collect garbage"
     text += f": {percentage(lost / wall)} of the wall time"
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost)
 

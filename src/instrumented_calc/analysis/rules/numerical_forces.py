@@ -30,6 +30,7 @@ LEAST_SHARE = 0.2
 LEAST_NS = 30_000
 CALCULATORS = ("", "ase")  # packages of functions that return energies: the user's own and ASE's
 FEWEST_SAMPLES = 5
+STRESS = "Have the calculator derive the stress, or compute it in fewer steps."
 NAMES = re.compile(r"numeric(al)?_?(force|stress|grad|deriv|diff)|finite_?diff|central_?diff", re.IGNORECASE)
 
 
@@ -57,9 +58,13 @@ def numerical_forces(evidence: Evidence) -> Observation:
     if found is None:
         return clear("no sign of forces from differences of energies", evidence.all_calls, {}, calls)
     numbers = {"energies": found.calls, "share_of_wall": found.share}
-    text = f"forces are differences of energies at displaced positions: {found.words}"
+    is_stress = "stress" in found.words
+    what = "the stress is" if is_stress else "forces are"
+    where = "in strained cells" if is_stress else "at displaced positions"
+    text = f"{what} differences of energies {where}: {found.words}"
     text += f", {percentage(found.share)} of the wall time"
-    return flagged(text, numbers=numbers, n=calls, saving_ns=found.share * wall)
+    remedy = STRESS if is_stress else None
+    return flagged(text, numbers=numbers, n=calls, saving_ns=found.share * wall, remedy=remedy)
 
 
 def _seen(evidence: Evidence, wall: int) -> Iterator[_Differences]:
@@ -141,7 +146,7 @@ def _named_functions(evidence: Evidence) -> Iterator[_Differences]:
     if sum(each.samples for each in within) >= FEWEST_SAMPLES:
         name = next(named[place] for place in within[0].stack if place in named)
         share = sum(each.ns for each in within) / record.ns
-        yield _Differences(f"{name} calculates them", None, share)
+        yield _Differences(f"{name} calculates {'it' if 'stress' in name else 'them'}", None, share)
 
 
 RULES = (

@@ -34,10 +34,11 @@ from instrumented_calc.capture.run.header import journal_path, opening_records
 from instrumented_calc.capture.run.housekeeping import Rounds
 from instrumented_calc.capture.tracing.windows import Windows
 from instrumented_calc.errors import JournalPathError
-from instrumented_calc.foreign import is_foreign
+from instrumented_calc.foreign import is_foreign, own_faults_dropped
 from instrumented_calc.journal.records import ProductTimes, RunEnd, Tally
 from instrumented_calc.journal.vocabulary import GARBAGE_COLLECTION, NOT_MEASURED
 from instrumented_calc.journal.writer import JournalWriter
+from instrumented_calc.own_process import memory_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -387,6 +388,10 @@ class Recording:
         )
         if failure is not None:
             record.failure, record.failure_message = failure
+        with own_faults_dropped():
+            peak = memory_in_use()[1]  # of single calls, too, between two samples
+            if peak is not None:
+                record.peak_rss_bytes = peak
         if self._debugging_aids is not None:
             record.debugging_aids = self._debugging_aids
         if self.maker.observers_ns:

@@ -211,6 +211,9 @@ class RunEnd(Struct, tag="run_end", tag_field="event"):
         Annotated[str, meta("Class of the exception that ended the program or the `with` block")] | UnsetType
     ) = UNSET
     failure_message: Annotated[str, meta("Its message, shortened")] | UnsetType = UNSET
+    peak_rss_bytes: Annotated[Natural, meta("Peak resident memory of the process", "byte")] | UnsetType = (
+        UNSET
+    )
     debugging_aids: (
         Annotated[dict[str, str], meta("Debugging aids that are on at the end, each with its setting")]
         | UnsetType

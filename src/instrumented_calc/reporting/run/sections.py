@@ -414,6 +414,6 @@ def _held(name: str, memory: Memory) -> list[tuple[str, str]]:
         slope = f"{memory.slope_bytes / 1e3:+.3f} kB/{memory.per}, least squares, no verdict"
     return [
         (name, f"{bytes_of(memory.start_bytes)} first, {bytes_of(memory.end_bytes)} last"),
-        ("peak", f"{bytes_of(memory.peak_bytes)} in {plural(memory.samples, 'sample')}"),
+        ("peak", f"{bytes_of(memory.peak_bytes)}; {plural(memory.samples, 'sample')}"),
         ("slope", slope),
     ]
