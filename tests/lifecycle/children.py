@@ -18,7 +18,7 @@ import instrumented_calc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE_S = 60  # anything longer is a deadlock
+PATIENCE_S = 100  # anything longer is a deadlock: less than a test may take, enough for a busy machine
 
 # Imported by the scripts; a module of its own, so that spawned workers find the classes as well.
 STAGE = '''
