@@ -5,8 +5,8 @@ than linearly, and a curve that looks sublinear shows its fixed part. A plain po
 apparent exponent far beyond the measured sizes and promise too little.
 
 Intervals are those of a parametric bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap (1993),
-section 6.5): the law is fitted again to runs drawn around it. Unlike a linearised error they stay right where
-the fit ends at one of its bounds: no fixed part, or a power of exactly 1.
+section 6.5): the law is fitted again to runs drawn around it. A linearised error would fail where the fit
+ends at one of its bounds: no fixed part, or a power of exactly 1.
 """
 
 from __future__ import annotations
@@ -87,9 +87,15 @@ class SizeLaw:
         return found
 
     def predict(self, atoms: float) -> Estimate:
-        """Return the cost of one further run, with the interval that contains it in 95 % of all cases."""
+        """Return the cost of one further run, with the interval that contains it in 95 % of all cases.
+
+        At a bound of the law the draws lie on one side of it, and the truth may lie on the other: the farther
+        end is taken on both sides, as a factor.
+        """
+        value = self.at(atoms)
         low, high = np.percentile(self.drawn_at(atoms) * self.drawn_noise(1), TAILS)
-        return Estimate(self.at(atoms), float(low), float(high))
+        reach = max(value / float(low) if low > 0 else np.inf, float(high) / value)
+        return Estimate(value, value / reach, value * reach)
 
     def largest(self, limit: float) -> Estimate | None:
         """Return the largest number of atoms whose cost is within a limit.
