@@ -49,14 +49,16 @@ def main() -> int:
     )
     parser.add_argument("--loaded", action="store_true", help="keep two processors busy meanwhile")
     parser.add_argument("--twins", action="store_true", help="also run twins that measure no saving")
-    parser.add_argument("--savings", action="store_true", help="only cases whose twin shows the saving")
+    parser.add_argument(
+        "--savings", action="store_true", help="only cases of a finding whose twin shows the saving"
+    )
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the table of savings as a page")
     parser.add_argument("--pairs", type=int, default=1, help="measurements of each saving")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--series", type=int, default=0, metavar="DRAWS", help="also judge synthetic memory")
     asked = parser.parse_args()
     cases = [each for each in all_cases() if not asked.k or any(word in each.name for word in asked.k)]
-    cases = [each for each in cases if each.saving or not asked.savings]
+    cases = [each for each in cases if (each.saving and each.answers) or not asked.savings]
     missing = [each for each in cases if each.library and importlib.util.find_spec(each.library) is None]
     for each in missing:
         print(f"{each.name:48} left out: {each.library} is not installed")

@@ -108,9 +108,8 @@ def calibration_error(savings: Sequence[CalibratedSaving]) -> Iterator[str]:
             f" median error {100 * off:.1f} % of the time"
         )
         if ratios:
-            yield (
-                f"estimated / measured: median {median(ratios):.2f}, from {ratios[0]:.2f} to {ratios[-1]:.2f}"
-            )
+            spread = f"from {ratios[0]:.2f} to {ratios[-1]:.2f}"
+            yield f"estimated / measured, where there was a saving: median {median(ratios):.2f}, {spread}"
     if most:
         yield (
             f"upper limits: {sum(each.holds for each in most)} of {len(most)} hold"
@@ -120,12 +119,15 @@ def calibration_error(savings: Sequence[CalibratedSaving]) -> Iterator[str]:
 
 def machine_words(load_before: float, load_after: float, *, loaded: bool) -> str:
     """Return the kind of machine, its load and the date."""
-    other = "with two other programs that keep processors busy" if loaded else "without other work of ours"
-    return (
+    processors = os.cpu_count() or 1
+    words = (
         f"Measured on {datetime.now(UTC):%d %B %Y}: {platform.system()} on {platform.machine()},"
-        f" {os.cpu_count()} processors, Python {platform.python_version()}, {other}; load average"
-        f" {load_before:.1f} at the start, {load_after:.1f} at the end."
+        f" {processors} processors, Python {platform.python_version()}; load average {load_before:.1f} at the"
+        f" start, {load_after:.1f} at the end."
     )
+    if loaded or min(load_before, load_after) > processors:
+        words += " Other programs kept the processors busy, so a single measured saving may be far off."
+    return words
 
 
 def write_page(path: Path, savings: Sequence[CalibratedSaving], pairs: int, machine: str) -> None:
