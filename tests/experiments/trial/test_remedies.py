@@ -12,12 +12,10 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.neighborlist import neighbor_list, primitive_neighbor_list
-from ase.optimize.optimize import Dynamics
 
 from instrumented_calc.experiments.trial.remedies import neighbours
 from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
 from instrumented_calc.experiments.trial.remedies.contractions import replace_einsum
-from instrumented_calc.experiments.trial.remedies.observers import attach_rarely
 from instrumented_calc.experiments.trial.remedies.processors import processors_of
 from instrumented_calc.integration import RunFacts
 
@@ -113,20 +111,32 @@ def test_a_rewriting_that_is_an_einsum_itself_ends():
     assert np.allclose(module.einsum(equation, *operands), np.einsum(equation, *operands))
 
 
-def test_observers_are_called_ten_times_less_often():
-    class Counting(Dynamics):
-        """A driver with ASE's own loop of observers."""
-
-    module = SimpleNamespace(Dynamics=Counting)
-    attach_rarely(module)
-    dynamics = Counting(bulk("Cu"))
-    seen, once = [], []
-    dynamics.attach(lambda: seen.append(dynamics.nsteps), interval=2)
-    dynamics.attach(lambda: once.append(dynamics.nsteps), interval=-7)
-    for dynamics.nsteps in range(41):
-        dynamics.call_observers()
-    assert seen == [0, 20, 40]
-    assert once == [7]
+@pytest.mark.parametrize(
+    ("driver", "arguments"),
+    [("ase.md.verlet.VelocityVerlet", ", 1.0"), ("ase.optimize.BFGS", ", logfile=None")],
+)
+def test_observers_are_called_ten_times_less_often(driver, arguments):
+    module, _, name = driver.rpartition(".")
+    code = f"""
+from instrumented_calc.experiments.trial.import_hooks import when_imported
+from instrumented_calc.experiments.trial.remedies.observers import attach_rarely
+when_imported("ase.optimize.optimize", attach_rarely)
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from {module} import {name}
+atoms = bulk("Cu", cubic=True)
+atoms.rattle(0.3, seed=1)
+atoms.calc = EMT()
+dynamics = {name}(atoms{arguments})
+seen, once = [], []
+dynamics.attach(lambda: seen.append(dynamics.nsteps), interval=2)
+dynamics.attach(lambda: once.append(dynamics.nsteps), -7)
+for _ in dynamics.irun(steps=40, **({{"fmax": 1e-9}} if {name!r} == "BFGS" else {{}})):
+    pass
+assert seen == [0, 20, 40], seen
+assert once == [7], once
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_logging_of_debug_messages_ends_at_the_first_call():

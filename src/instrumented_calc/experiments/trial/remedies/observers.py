@@ -39,11 +39,13 @@ def attach_rarely(module: Any) -> None:
     Args:
         module: `ase.optimize.optimize`.
     """
-    real = module.Dynamics.attach
+    # The base of all drivers, of dynamics and of optimizers; its name depends on the version of ASE.
+    base = next(each for each in module.Dynamics.__mro__ if "attach" in vars(each))
+    real = base.attach
 
     @functools.wraps(real)
     def attach(self: Any, function: Any, interval: int = 1, *args: Any, **kwargs: Any) -> Any:
         # A negative interval is a single step, at which the observer is called.
         return real(self, function, interval * TIMES if interval > 0 else interval, *args, **kwargs)
 
-    module.Dynamics.attach = attach
+    base.attach = attach
