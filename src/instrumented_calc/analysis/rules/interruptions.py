@@ -211,7 +211,7 @@ def long_calls(evidence: Evidence) -> Observation:
     usual = evidence.usual_ns
     long = rows[calls.wall_ns[rows] > LONG_FACTOR * usual]
     collecting = np.intersect1d(long, _stopped(calls, usual))
-    if len(collecting) >= FEWEST_COLLECTIONS:  # else too few for the rule on collections
+    if int(calls.has("gc_ns")[rows].sum()) >= FEWEST_COLLECTIONS:  # else too few for the rule on collections
         long = _without(long, collecting, len(calls))
     if evidence.period is not None:
         long = _without(long, rows[evidence.period.hits], len(calls))
