@@ -174,6 +174,7 @@ class Summary:
     conservation: list[Conservation]
     memory: Memory | None
     device_allocated: Memory | None
+    device_peak: Memory | None
     device_reserved: Memory | None
     cpu_per_wall: float | None
     processor_wait: float | None
@@ -241,6 +242,7 @@ def summarize(journal: Journal) -> Summary:
         conservation=measure_conservation(journal),
         memory=measure_host_memory(journal),
         device_allocated=measure_memory(calls, "device_allocated_bytes"),
+        device_peak=measure_memory(calls, "device_peak_bytes"),
         device_reserved=measure_memory(calls, "device_reserved_bytes"),
         cpu_per_wall=cpu_per_wall(calls),
         processor_wait=processor_wait(journal.machines),

@@ -69,7 +69,7 @@ class Calls:
         components: Exclusive time per component, ns; 0 if a call spent nothing there.
         split: Whether a row has components.
         counts: Counts of the integration, by name; -1 if a row lacks one.
-        device: Device busy time per component, ns; -1 if a row lacks it.
+        device: Time per component in the device's stream, ns; -1 if a row lacks it.
         compiled: Just-in-time compilation time by function, ns: one dict per row that has any.
         sparse: The remaining fields by name (`parent`, `rss_bytes`, `gc_ns`, ...), all integers.
         failures: Class of the exception of calls that raised.

@@ -12,6 +12,8 @@ from instrumented_calc.journal.records import (
     Machine,
     State,
     ThreadPool,
+    TracedOperation,
+    TraceWindow,
 )
 
 STARVED = "not enough evidence"
@@ -55,6 +57,8 @@ def test_one_thread_on_many_processors_leaves_cores_idle(make, found):
 def test_a_model_on_the_cpu_beside_a_gpu_is_reported(make, found):
     beside = Environment(torch={"devices": ["NVIDIA H200"]})
     assert found(make(100, beside, CPU), "accelerator-idle").verdict == "flagged"
+    unused = Environment(torch={"unused_devices": "NVIDIA H200"})
+    assert "has NVIDIA H200" in found(make(100, unused, CPU), "accelerator-idle").headline
     assert found(make(100), "accelerator-idle").verdict == "clear"
     assert found(make(100, Environment(torch={}), CPU), "accelerator-idle").verdict == STARVED
     idle = [Machine(time_ns=each * S, gpus=[Gpu(index=0, utilization_percent=1)]) for each in range(60)]
@@ -90,6 +94,51 @@ def test_waiting_for_the_device_repeatedly_is_reported(make, verdict):
     assert verdict(waiting(5000), "transfers") == "flagged"
     assert verdict(waiting(100), "transfers") == "clear"
     assert verdict(make(100, model=CUDA), "transfers") == STARVED
+
+
+def test_arrays_that_are_copied_onto_the_device_count_as_copies(make, verdict):
+    def copying(target):
+        copies = Conversion(
+            kind="numpy to torch", source="float64@cpu", target=target, calls=5000, ns=1000, bytes=1
+        )
+        return make(100, model=CUDA).also(Conversions(time_ns=1, conversions=[copies]))
+
+    assert verdict(copying("float32@cuda:0"), "transfers") == "flagged"
+    assert verdict(copying("float32@cpu"), "transfers") == "clear"
+
+
+def test_the_copies_that_every_call_needs_pay_for_no_kernel_before_them(make, verdict):
+    def copying(number):
+        copies = Conversion(
+            kind="device to host", source="float32@cuda:0", target="float32@cpu", calls=number, ns=10**8
+        )
+        return make(100, model=CUDA).also(Conversions(time_ns=1, conversions=[copies]))
+
+    assert verdict(copying(200), "transfers") == "clear"
+    assert verdict(copying(1000), "transfers") == "flagged"
+
+
+def test_waits_inside_torch_are_found_in_traced_calls(make, found):
+    def traced(waits):
+        result = Conversion(kind="sync", source="item", calls=100, ns=1000)
+        window = TraceWindow(
+            window=1,
+            tracer="torch.profiler",
+            index=50,
+            calls=2,
+            start_ns=0,
+            wall_ns=10**7,
+            profiler_ns=0,
+            operations=[TracedOperation("cudaStreamSynchronize", waits, self_ns=10**6)],
+            launches=100,
+            device_busy_ns=10**6,
+        )
+        return make(100, model=CUDA).also(Conversions(time_ns=1, conversions=[result]), window)
+
+    finding = found(traced(80), "transfers")
+    assert finding.verdict == "flagged"
+    assert finding.numbers["waits_in_traced_calls"] == 40
+    assert found(traced(4), "transfers").verdict == "clear"
 
 
 def test_reduced_precision_is_grave_where_energy_is_to_be_conserved(make, found):

@@ -115,12 +115,19 @@ def test_a_retained_graph_is_grave_only_where_memory_grows(make, found):
 
 def test_a_pool_far_larger_than_its_content_is_fragmented(make, verdict):
     def pool(reserved):
-        run = held(make(100, model=CUDA), lambda _: 0, "device_allocated_bytes")
+        run = held(make(100, model=CUDA), lambda _: 0, "device_peak_bytes")
         return run.every("device_reserved_bytes", lambda _: reserved, range(0, 100, 10))
 
     assert verdict(pool(900_000_000), "fragmentation") == "flagged"
     assert verdict(pool(300_000_000), "fragmentation") == "clear"
     assert verdict(make(100, model=CUDA), "fragmentation") == STARVED
+
+
+def test_memory_that_calls_use_and_return_is_no_fragmentation(make, verdict):
+    run = held(make(100, model=CUDA), lambda _: 700_000_000, "device_peak_bytes")
+    run.every("device_allocated_bytes", lambda _: 100_000_000, range(0, 100, 10))
+    run.every("device_reserved_bytes", lambda _: 900_000_000, range(0, 100, 10))
+    assert verdict(run, "fragmentation") == "clear"
 
 
 def read(run, growth, field, every=20):

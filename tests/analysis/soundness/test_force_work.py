@@ -14,7 +14,7 @@ from instrumented_calc.journal.records import State
 WORK = np.array([0.02, -0.03, 0.05, 0.01, -0.04, 0.03, -0.02, 0.06])
 
 
-def judged(changes, *, direct=False, net=0.0, energy=-10.0):
+def judged(changes, *, direct=False, net=0.0, energy=-10.0, reduced=False):
     states = tuple(
         State(
             index=index,
@@ -26,7 +26,7 @@ def judged(changes, *, direct=False, net=0.0, energy=-10.0):
         )
         for index, (work, change) in enumerate(zip(WORK.tolist(), changes, strict=True))
     )
-    track = Track(None, 8, states, np.arange(len(states)), direct)
+    track = Track(None, 8, states, np.arange(len(states)), direct, reduced)
     return check_force_work(PhysicsEvidence(None, len(states), len(states), {}, track.steps, (track,)))
 
 
@@ -49,6 +49,13 @@ def test_another_unit_or_sign_is_named(factor, words):
     assert check.ruins
     assert words in check.text
     assert check.since.call == 0
+
+
+def test_energies_in_tensorfloat_32_are_too_coarse_for_little_work():
+    scattered = -WORK[::-1]
+    assert judged(scattered, energy=-100.0).ruins
+    assert judged(scattered, energy=-100.0, reduced=True).verdict == "not enough evidence"
+    assert judged(scattered, energy=-10.0, reduced=True).ruins
 
 
 def test_noise_is_not_called_a_unit():

@@ -106,7 +106,7 @@ def test_a_name_with_two_meanings_has_no_group(summarized):
     assert groups.breakdown.groups == {"energy": 10}
 
 
-def test_the_device_is_idle_when_no_part_is_busy(summarized):
+def test_the_rest_of_the_wall_time_is_outside_the_parts(summarized):
     summary = summarized(
         call(0, 0, 100, device_ns={"graph": 10, "model": 30}),
         call(1, 200, 200, device_ns={"model": 50}),
@@ -116,14 +116,14 @@ def test_the_device_is_idle_when_no_part_is_busy(summarized):
     device = summary.device
     assert device.calls == 2
     assert device.wall_ns == 300
-    assert list(device.busy_ns.items()) == [("model", 80), ("graph", 10)]
-    assert device.idle_ns == 210
+    assert list(device.stream_ns.items()) == [("model", 80), ("graph", 10)]
+    assert device.rest_ns == 210
 
 
-def test_parts_longer_than_the_wall_time_leave_the_idle_time_unknown(summarized):
+def test_parts_longer_than_the_wall_time_leave_the_rest_unknown(summarized):
     device = summarized(call(0, 0, 100, device_ns={"a": 70, "b": 60})).device
-    assert device.busy_ns == {"a": 70, "b": 60}
-    assert device.idle_ns is None
+    assert device.stream_ns == {"a": 70, "b": 60}
+    assert device.rest_ns is None
 
 
 def test_device_times_are_not_host_times(summarized):

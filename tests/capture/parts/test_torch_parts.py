@@ -139,6 +139,18 @@ class TestDeviceTimes:
         assert not times.enter("model")
         assert times.read() == {}
 
+    def test_a_part_in_which_a_capture_began_has_no_times(self, device):
+        can_record = iter([True, False])
+        times = DeviceTimes(device.event, lambda event: next(can_record, True) and device.record(event))
+        assert times.enter("model")
+        times.leave()
+        assert times.read() == {}
+        self.nested(device, times)
+        assert times.read() == {"model": 3_000_000, "head": 500_000}
+
+    def test_one_call_in_eleven_is_timed(self, times):
+        assert [call for call in range(30) if times.is_due()] == [0, 11, 22]
+
     @pytest.mark.parametrize("name", ["cpu", "", "cuda", "cuda:0", "xpu"])
     def test_without_such_a_device_in_use_there_is_nothing_to_time(self, name):
         assert device_times(name) is None

@@ -96,15 +96,15 @@ def test_the_shares_of_groups_are_the_sums_of_the_shares_above_them(summarized):
     assert cells(groups)[1][2] == f"{shares['a'] + shares['b']:.1f}"
 
 
-def test_the_device_table_has_idle_and_its_number_of_calls(full):
+def test_the_device_table_has_the_rest_and_its_number_of_calls(full):
     table, remark, *_ = section(render_text(build_report([ReadRun(full)])), "Device")
     assert cells(table) == [
-        ["busy in", "ms per call", "% of calls"],
+        ["in the stream", "ms per call", "% of calls"],
         ["encoder", "100", "10.0"],
         ["graph", "50.0", "5.0"],
-        ["idle: wall - busy", "850", "85.0"],
+        ["rest of the wall time", "850", "85.0"],
     ]
-    assert "9 steady calls with device times: busy 15.0 % of the time." in remark
+    assert "9 steady calls with device times: between the beginning and end of each" in remark
 
 
 def test_counts_have_totals_and_extremes(full):
@@ -148,7 +148,7 @@ def test_markdown_and_json_have_the_same_evidence(full):
     assert found["compilation"]["functions"] == {"f": 750_000_000, "g": 250_000_000}
     assert found["breakdown"]["groups_ns"] == {"model": 6_250_000_000, "neighbours": 2_500_000_000}
     assert found["breakdown"]["parts"][0]["group"] == "model"
-    assert found["device"]["idle_ns"] == 7_650_000_000
+    assert found["device"]["rest_ns"] == 7_650_000_000
     assert found["counts"][1]["total"] == 5
     assert found["device_memory_reserved"]["peak_bytes"] == 2 * 10**9
 

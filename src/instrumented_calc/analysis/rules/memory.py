@@ -225,19 +225,20 @@ def graph_retained(evidence: Evidence) -> Observation:
 
 def fragmentation(evidence: Evidence) -> Observation:
     """The device's allocator reserves far more than is in use."""
-    allocated, reserved = evidence.summary.device_allocated, evidence.summary.device_reserved
-    if allocated is None or reserved is None:
+    # Memory held after calls says nothing here: the allocator keeps what it gave out during calls.
+    peak, reserved = evidence.summary.device_peak, evidence.summary.device_reserved
+    if peak is None or reserved is None:
         if evidence.on_gpu is False:
             return clear("no device in use", evidence.all_calls)
-        return unknown("device memory was not sampled", Need("integration", "the device of the model"))
-    ratio = reserved.peak_bytes / max(allocated.peak_bytes, 1)
+        missing = "the peak of device memory was not sampled"
+        return unknown(missing, Need("integration", "the device of the model"))
+    ratio = reserved.peak_bytes / max(peak.peak_bytes, 1)
     numbers = {
         "reserved_over_allocated": ratio,
         "reserved_mb": reserved.peak_bytes / 1e6,
-        "allocated_mb": allocated.peak_bytes / 1e6,
+        "allocated_mb": peak.peak_bytes / 1e6,
     }
-    # Samples are taken after calls: memory needed during calls appears only in `reserved`.
-    text = f"{figures(ratio)} times as much memory reserved as allocated after calls"
+    text = f"{figures(ratio)} times as much memory reserved as was ever allocated"
     if ratio <= FRAGMENTED or reserved.peak_bytes < WORTH_BYTES:
         return clear(text, f"{reserved.samples:,} samples", numbers, reserved.samples)
     return flagged(text, numbers=numbers, n=reserved.samples, severity="info")

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 # Exponent of latency over size, and the number and span of sizes required. Uncalibrated; a flat curve from
 # 54 to 2662 atoms is fixed overhead (ACEsuit/mace#1708).
 FLAT_EXPONENT, FEWEST_SIZES, LEAST_SPAN = 0.2, 3, 4.0
-# A device that is busy for less than this share of a call despite this many launches. Uncalibrated; a launch
-# costs the host 2.7 to 7 us (ahrefs/ocannl#488), so 300 launches take 1 to 2 ms.
-DEVICE_BUSY, MANY_LAUNCHES = 0.4, 300
+# A device that is busy for less than this share of a call despite this many launches. A launch alone costs
+# the host 2.7 to 7 us (ahrefs/ocannl#488), with PyTorch's part 20 to 60 us: 300 launches of a network of 40
+# small layers took 15 ms, of which an H200 was busy for 4 %.
+DEVICE_BUSY, MANY_LAUNCHES = 0.4, 100
 ON_HOST = "Compute several structures in one call, if the calculator can."
 
 

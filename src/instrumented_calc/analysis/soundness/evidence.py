@@ -30,6 +30,7 @@ class Track:
         states: The states.
         steps: The step of the driver that each state belongs to, -1 if unknown.
         direct: Whether the model is known to predict forces that are not the gradient of its energy.
+        is_reduced: Whether its matrix products are known to be computed in TensorFloat-32.
     """
 
     phase: Phase | None
@@ -37,6 +38,7 @@ class Track:
     states: tuple[State, ...]
     steps: NDArray[np.int64]
     direct: bool = False
+    is_reduced: bool = False
     ended: bool = False
 
     @property
@@ -141,8 +143,20 @@ def _tracks(journal: Journal, numbers: Integers) -> tuple[Track, ...]:
         direct = isinstance(model, dict) and model.get("conservative") is False
         ours = tuple(states[each] for each in members)
         numbered = np.array(steps, dtype=np.int64)
-        found.append(Track(driver, max(n_atoms, 0), ours, numbered, direct, not journal.partial))
+        reduced = isinstance(model, dict) and _is_reduced(model, journal)
+        found.append(Track(driver, max(n_atoms, 0), ours, numbered, direct, reduced, not journal.partial))
     return tuple(found)
+
+
+def _is_reduced(model: dict[str, Any], journal: Journal) -> bool:
+    """Return whether a model's products are in TensorFloat-32, by its own evidence or torch's setting."""
+    precision = str(model.get("precision", ""))
+    if not str(model.get("device", "")).startswith("cuda") or model.get("dtype") == "float64":
+        return False
+    # JAX's default uses TensorFloat-32 where the device has it (jax-ml/jax#22557).
+    torch = journal.environment.torch
+    set_so = isinstance(torch, dict) and torch.get("tf32_matmul") is True
+    return "TF32 on" in precision or precision == "default" or set_so
 
 
 def _step(state: State, calls: Calls, row: int, numbers: Integers, *, is_md: bool) -> int:

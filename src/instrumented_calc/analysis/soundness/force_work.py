@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
-from instrumented_calc.analysis.soundness.limits import VISIBLE_SHARE, rounded_to_ev
+from instrumented_calc.analysis.soundness.limits import VISIBLE_SHARE, VISIBLE_SHARE_TF32, rounded_to_ev
 from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def _judged(track: Track) -> Check | None:
     energies = track.values("potential_ev")
     resolution = rounded_to_ev(energies)
     if np.isfinite(energies).any():
-        resolution = max(resolution, VISIBLE_SHARE * float(np.nanmax(abs(energies))))
+        share = VISIBLE_SHARE_TF32 if track.is_reduced else VISIBLE_SHARE
+        resolution = max(resolution, share * float(np.nanmax(abs(energies))))
     if known.sum() < FEWEST:
         return None
     work, change, places = work[known], change[known], np.flatnonzero(known)

@@ -18,14 +18,15 @@ class DeviceUse:
     Attributes:
         calls: Number of these calls.
         wall_ns: Sum of their durations on the host, ns.
-        busy_ns: Sum of the device's busy time per component, ns, longest first.
-        idle_ns: The rest of the wall time, ns; None if components ran concurrently and sum to more than it.
+        stream_ns: Sum of the time in the device's stream per component, ns, longest first; gaps in which
+            the device waited for the host are included.
+        rest_ns: The rest of the wall time, ns; None if components ran concurrently and sum to more than it.
     """
 
     calls: int
     wall_ns: int
-    busy_ns: dict[str, int]
-    idle_ns: int | None
+    stream_ns: dict[str, int]
+    rest_ns: int | None
 
 
 def measure_device(calls: Calls, steady: Integers) -> DeviceUse | None:
@@ -44,10 +45,10 @@ def measure_device(calls: Calls, steady: Integers) -> DeviceUse | None:
     # A component absent from a row with device times did not run in that call.
     sums = {name: int(column.sum(dtype=np.int64, where=column > 0)) for name, column in times.items()}
     wall = int(calls.wall_ns[steady].sum(dtype=np.int64, where=measured))
-    idle = wall - sum(sums.values())
+    rest = wall - sum(sums.values())
     return DeviceUse(
         calls=int(measured.sum()),
         wall_ns=wall,
-        busy_ns=dict(sorted(sums.items(), key=lambda item: -item[1])),
-        idle_ns=idle if idle >= 0 else None,
+        stream_ns=dict(sorted(sums.items(), key=lambda item: -item[1])),
+        rest_ns=rest if rest >= 0 else None,
     )

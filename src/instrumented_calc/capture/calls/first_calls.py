@@ -127,6 +127,9 @@ class FirstCalls:
         self._left -= 1
         if self._left <= 0 and lane.components is self:
             lane.components = self._chosen(lane)
+            if self._learning is not None:  # a CUDA graph may have been captured in these calls
+                for reason in find_inside(holdings(lane.calculator)).reasons:
+                    lane.note_absent(reason)
 
     def _groups(self, lane: TimedLane, entry: Entry) -> dict[str, str]:
         """Return the groups of the parts so far.

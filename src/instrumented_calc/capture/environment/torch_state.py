@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 from instrumented_calc.capture.environment.libraries import not_loaded
 from instrumented_calc.capture.environment.sources import answers
 from instrumented_calc.capture.environment.threads import torch_threads
+
+GPUS = Path("/proc/driver/nvidia/gpus")
+MODEL = re.compile(r"^Model:\s*(.+?)\s*$", re.MULTILINE)
 
 
 def torch_state() -> dict[str, Any]:
@@ -27,6 +31,7 @@ def torch_state() -> dict[str, Any]:
             "cuda_version": lambda: torch.version.cuda,
             "driver_version": _driver_version,
             "devices": lambda: _devices_in_use(torch),
+            "unused_devices": lambda: _unused_devices(torch),
         }
     )
 
@@ -68,6 +73,15 @@ def _devices_in_use(torch: Any) -> list[str]:
     if not torch.cuda.is_initialized():
         return []
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _unused_devices(torch: Any) -> str | None:
+    """Return the driver's names of GPUs that torch could use and does not; read from files alone."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "all") in {"", "-1", "NoDevFiles"}
+    if torch.version.cuda is None or torch.cuda.is_initialized() or hidden:
+        return None
+    found = [MODEL.search(each.read_text(encoding="utf-8")) for each in sorted(GPUS.glob("*/information"))]
+    return ", ".join(each[1] for each in found if each)
 
 
 def _cuda(torch: Any) -> dict[str, Any]:

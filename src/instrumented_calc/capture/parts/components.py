@@ -105,8 +105,12 @@ class Components:
                 self._on_fault("timing of parts", fault)
             return None
         if entry is not None:
-            entry.device = self._device if marks is None else marks
+            entry.device = self._device_if_due() if marks is None else marks
         return self
+
+    def _device_if_due(self) -> DeviceTimes | None:
+        device = self._device
+        return device if device is not None and device.is_due() else None
 
     def _look_out_for_compilation(self) -> None:
         if not (self._gives_way or has_compiled()) and self._watch.begin():
@@ -152,9 +156,9 @@ class Components:
         for client in self._clients:
             client.note_client(entry)
         if self._device is not None:
-            busy = self._device.read()
-            if busy:
-                extras_of(entry)["device_ns"] = busy
+            times = self._device.read()
+            if times:
+                extras_of(entry)["device_ns"] = times
         if self._runs_programs and entry.maker.signatures.unexplained:
             try:
                 explain(entry.maker.signatures)

@@ -115,12 +115,7 @@ class MachineProbe:
 
     @staticmethod
     def _read_jax(machine: Machine) -> None:
-        jax: Any = sys.modules.get("jax")
-        bridge: Any = sys.modules.get("jax._src.xla_bridge")
-        # Querying devices would start a backend that is not in use.
-        if jax is None or bridge is None or not bridge.backends_are_initialized():
-            return
-        stats = [device.memory_stats() for device in jax.local_devices()]
+        stats = [device.memory_stats() for device in _jax_devices()]
         used = [each["bytes_in_use"] for each in stats if each and "bytes_in_use" in each]
         if used:
             machine.jax_bytes = sum(used)
@@ -135,7 +130,8 @@ class MachineProbe:
         if self._handles:
             return True
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
-        if cuda is None or not cuda.is_initialized():
+        torch_uses = cuda is not None and cuda.is_initialized()
+        if not torch_uses and not _jax_uses_a_gpu():
             return False
         try:
             import pynvml  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -145,8 +141,8 @@ class MachineProbe:
             self._no_gpu = True
             raise
         self._nvml = pynvml
-        uuids = [f"GPU-{cuda.get_device_properties(index).uuid}" for index in range(cuda.device_count())]
-        self._handles = [(index, pynvml.nvmlDeviceGetHandleByUUID(uuid)) for index, uuid in enumerate(uuids)]
+        self._handles = _of_torch(pynvml, cuda) if torch_uses else _of_this_process(pynvml)
+        self._no_gpu = not self._handles
         return bool(self._handles)
 
     def _gpu(self, index: int, handle: Any) -> Gpu:
@@ -161,7 +157,7 @@ class MachineProbe:
             reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
             gpu.slowed_by = [name for bit, name in THROTTLES.items() if reasons & bit]
         with suppress(nvml.NVMLError):
-            others = {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
+            others = _processes(nvml, handle)
             # In a container the list lacks our own process and is then useless for other processes too.
             if os.getpid() in others:
                 gpu.other_processes = len(others) - 1
@@ -173,6 +169,37 @@ class MachineProbe:
         if nvml is not None:
             with suppress(Exception):
                 nvml.nvmlShutdown()
+
+
+def _jax_devices() -> list[Any]:
+    """Return the devices that JAX uses; to ask it for others would start a backend."""
+    jax: Any = sys.modules.get("jax")
+    bridge: Any = sys.modules.get("jax._src.xla_bridge")
+    if jax is None or bridge is None or not bridge.backends_are_initialized():
+        return []
+    return [*jax.local_devices()]
+
+
+def _jax_uses_a_gpu() -> bool:
+    return any(each.platform == "gpu" for each in _jax_devices())
+
+
+def _of_torch(nvml: Any, cuda: Any) -> list[tuple[int, Any]]:
+    """Return the handles of the devices that torch sees, by its own numbers."""
+    uuids = [f"GPU-{cuda.get_device_properties(index).uuid}" for index in range(cuda.device_count())]
+    return [(index, nvml.nvmlDeviceGetHandleByUUID(uuid)) for index, uuid in enumerate(uuids)]
+
+
+def _of_this_process(nvml: Any) -> list[tuple[int, Any]]:
+    """Return the handles of the devices that this process uses: JAX does not tell their identifiers."""
+    handles = [(index, nvml.nvmlDeviceGetHandleByIndex(index)) for index in range(nvml.nvmlDeviceGetCount())]
+    if len(handles) == 1:
+        return handles
+    return [(index, handle) for index, handle in handles if os.getpid() in _processes(nvml, handle)]
+
+
+def _processes(nvml: Any, handle: Any) -> set[int]:
+    return {process.pid for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
 
 
 def _wall_lead() -> int:

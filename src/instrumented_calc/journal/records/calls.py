@@ -104,12 +104,23 @@ class Call(Struct, tag="call", tag_field="event", gc=False):
     device_ns: (
         Annotated[
             dict[str, Natural],
-            meta("Device busy time per component, by the device's clock; not host time", "ns"),
+            meta(
+                "Time per component in the device's stream, by its clock, in one of 11 calls; gaps in which"
+                " the device waits for the host are included",
+                "ns",
+            ),
         ]
         | UnsetType
     ) = UNSET
     device_allocated_bytes: (
         Annotated[Natural, meta("Device memory allocated to tensors", "byte", "sampled")] | UnsetType
+    ) = UNSET
+    device_peak_bytes: (
+        Annotated[
+            Natural,
+            meta("Peak of the device memory allocated to tensors, during calls, too", "byte", "sampled"),
+        ]
+        | UnsetType
     ) = UNSET
     device_reserved_bytes: (
         Annotated[Natural, meta("Device memory reserved by the allocator", "byte", "sampled")] | UnsetType

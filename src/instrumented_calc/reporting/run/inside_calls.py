@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.quantities import count, duration, figures, percent, plural, time_unit
+from instrumented_calc.quantities import count, duration, figures, plural, time_unit
 from instrumented_calc.reporting.document import Paragraph, Section, Table
 from instrumented_calc.reporting.run import identity
 
@@ -44,12 +44,12 @@ def _calls_named(indices: list[int]) -> str:
 
 
 def device_section(device: DeviceUse | None) -> Section | None:
-    """Return how busy the device was, or None if it was not measured."""
+    """Return the times in the device's stream, or None if they were not measured."""
     if device is None:
         return None
-    times = dict(device.busy_ns)
-    if device.idle_ns is not None:
-        times["idle: wall - busy"] = device.idle_ns
+    times = dict(device.stream_ns)
+    if device.rest_ns is not None:
+        times["rest of the wall time"] = device.rest_ns
     size, unit = time_unit([time / device.calls for time in times.values()])
     rows = tuple(
         (
@@ -59,17 +59,21 @@ def device_section(device: DeviceUse | None) -> Section | None:
         )
         for name, time in times.items()
     )
-    table = Table(("busy in", f"{unit} per call", "% of calls"), rows)
+    table = Table(("in the stream", f"{unit} per call", "% of calls"), rows)
     return Section("Device", (table, Paragraph(_device_remarks(device))))
 
 
 def _device_remarks(device: DeviceUse) -> tuple[str, ...]:
-    busy = sum(device.busy_ns.values()) / device.wall_ns if device.wall_ns else None
-    measured = f"{plural(device.calls, 'steady call')} with device times: busy {percent(busy)} of the time."
-    clock = "Measured by the device's clock; gaps between kernels within a component count as busy."
-    if device.idle_ns is None:
-        return measured, clock, "Components ran concurrently: the idle time of the device is unknown."
-    return measured, clock
+    measured = (
+        f"{plural(device.calls, 'steady call')} with device times: between the beginning and end of each"
+        " component in the stream, by the device's clock."
+    )
+    gaps = (
+        "Gaps in which the device waited for the host are included; trace windows have the kernels' own time."
+    )
+    if device.rest_ns is None:
+        return measured, gaps, "Components ran concurrently: the rest of the wall time is unknown."
+    return measured, gaps
 
 
 def counts_section(counts: list[Count]) -> Section | None:
