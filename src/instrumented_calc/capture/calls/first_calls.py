@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.capture.dynamo import has_compiled
 from instrumented_calc.capture.open_calls import SEPARATOR
 from instrumented_calc.capture.parts import compiled_code
-from instrumented_calc.capture.parts.discovery import find_inside
+from instrumented_calc.capture.parts.discovery import REPLAYED, find_inside
 from instrumented_calc.capture.parts.holdings import holdings
 from instrumented_calc.capture.parts.learning import Learning
 from instrumented_calc.capture.parts.libraries import BACKWARD, groups
@@ -129,7 +129,8 @@ class FirstCalls:
             lane.components = self._chosen(lane)
             if self._learning is not None:  # a CUDA graph may have been captured in these calls
                 for reason in find_inside(holdings(lane.calculator)).reasons:
-                    lane.note_absent(reason)
+                    if REPLAYED in reason:
+                        lane.note_absent(reason)
 
     def _groups(self, lane: TimedLane, entry: Entry) -> dict[str, str]:
         """Return the groups of the parts so far.

@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from instrumented_calc.capture.parts.holdings import Held
 
 MOST_MODULES = 400
+REPLAYED = "replayed as a CUDA graph"
 # Beginnings of the names of classes, and modules of functions, with nothing inside that runs in Python.
 CLOSED_CLASSES = {
     "AOTICompiledModel": "compiled by AOTInductor",
     "AOTIModel": "compiled by AOTInductor",
-    "CUDAGraph": "replayed as a CUDA graph",
+    "CUDAGraph": REPLAYED,
     "ScriptFunction": "compiled by TorchScript",
 }
 CLOSED_FUNCTIONS = {
     "torch._export": "compiled by AOTInductor",
-    "torch.cuda.graphs": "replayed as a CUDA graph",
+    "torch.cuda.graphs": REPLAYED,
 }
 ENTRY_OF_COMPILED = "_compiled_call_impl"  # where `module.compile()` leaves the compiled forward
 
