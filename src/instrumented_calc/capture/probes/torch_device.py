@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Call
 
 MS_NS = 1_000_000
-# Device times are taken in one of so many calls: a pair of events takes 18 us of the host (H200, torch 2.11).
-# With 27 pairs in each call of Orb-v2 on 8 atoms, calls took 7 % longer than bare ones, so they take 2 %. A
-# prime number is never in step with lists that are rebuilt every 5 or 10 calls.
+# Device times are taken in one of so many calls: a pair of events takes some 18 us of the host (operations
+# timed apart, H200, torch 2.11), and a call of Orb-v2 has 27 pairs: 1.2 % of its time on 8 atoms. A prime
+# number is never in step with lists that are rebuilt every 5 or 10 calls.
 EVERY = 11
 
 
