@@ -42,6 +42,7 @@ def test_every_command_that_writes_a_file_or_folder_has_the_option():
         "run",
         "scale",
         "study",
+        "try",
     }
     has = {name for name in COMMANDS if any("--output" in each.opts for each in load_command(name).params)}
     assert has == writers
