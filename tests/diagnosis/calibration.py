@@ -6,7 +6,7 @@ import os
 import platform
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -121,7 +121,7 @@ def machine_words(load_before: float, load_after: float, *, loaded: bool) -> str
     """Return the kind of machine, its load and the date."""
     processors = os.cpu_count() or 1
     words = (
-        f"Measured on {datetime.now(UTC):%d %B %Y}: {platform.system()} on {platform.machine()},"
+        f"Measured on {datetime.now(timezone.utc):%d %B %Y}: {platform.system()} on {platform.machine()},"
         f" {processors} processors, Python {platform.python_version()}; load average {load_before:.1f} at the"
         f" start, {load_after:.1f} at the end."
     )
