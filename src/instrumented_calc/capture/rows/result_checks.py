@@ -1,6 +1,6 @@
 """Check in full whether the results and positions of a call are finite, and record what is not.
 
-The energy is checked at every call, and the rest by the quick check: at every call of five milliseconds or
+The energy is checked at every call, and the rest by the quick check: at every call of half a millisecond or
 more; of faster calls it leaves some out. Calls come here only if something is unusual. Forces that the quick
 check cannot sum are checked here as often as a thousandth of the time allows.
 """
