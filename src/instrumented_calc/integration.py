@@ -143,7 +143,7 @@ class RunFacts:
         observers_share: Share of the wall time in observers, 0 to 1; None if it was not measured.
         list_share: The same in building neighbour lists.
         tracked_objects: Objects that a full garbage collection visits.
-        threads: Threads of the largest pool; None if there is no pool.
+        threads: Number of threads in the largest thread pool; None without one.
         processors: Processors that the process may use; None if unknown.
         physical_cores: Physical cores of the machine; None if unknown.
         dtype: The model's dtype; empty if unknown.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A law of three parameters, fitted to sizes that typically span a factor of 16, is not carried further than
 # this beyond them. Judgement.
 MOST_BEYOND = 10.0
-# An interval whose ends differ by more than this factor is no basis for a limit. Judgement.
+# An interval whose ends differ by more than this factor is too wide to set a limit from. Judgement.
 MOST_UNCERTAIN = 3.0
 # Sizes that follow the law deviate so much by chance once in a thousand scalings.
 MISFIT = 0.001

@@ -23,7 +23,7 @@ class MemoryNeed:
         needed_bytes: Predicted peak; None if the runs do not tell.
         limit_bytes: Memory of the machine that was measured; None if unknown.
         largest: Largest number of atoms that fits it; None if memory does not measurably grow.
-        why: Why there is no prediction; empty if there is one.
+        why: The reason if memory is not predicted; otherwise empty.
     """
 
     kind: str

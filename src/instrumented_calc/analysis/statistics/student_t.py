@@ -14,6 +14,8 @@ from instrumented_calc.analysis.statistics.line import fit_line
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from instrumented_calc.analysis.statistics.line import Line
+
     Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
@@ -78,6 +80,15 @@ def _variance_of_mean(ours: Floats, theirs: Floats) -> float:
     return float(scattered.var(ddof=1)) / len(ours)
 
 
+def _line_and_variance(along: Floats, values: Floats) -> tuple[Line, float] | None:
+    """Return the least-squares line and the variance around it; None if the points determine neither."""
+    freedom = len(along) - 2
+    line = fit_line(along, values) if freedom >= 1 else None
+    if line is None:
+        return None
+    return line, float(np.square(values - line.at(along)).sum()) / freedom
+
+
 def slope(along: Floats, values: Floats) -> tuple[Estimate, float] | None:
     """Return the least-squares slope with its t interval, and the intercept.
 
@@ -88,13 +99,11 @@ def slope(along: Floats, values: Floats) -> tuple[Estimate, float] | None:
     Returns:
         None with fewer than three points or without two different abscissas.
     """
-    freedom = len(along) - 2
-    line = fit_line(along, values) if freedom >= 1 else None
-    if line is None:
+    found = _line_and_variance(along, values)
+    if found is None:
         return None
-    rest = values - line.at(along)
-    error = math.sqrt(float(np.square(rest).sum()) / freedom / line.spread)
-    reach = t_quantile(freedom) * error
+    line, variance = found
+    reach = t_quantile(len(along) - 2) * math.sqrt(variance / line.spread)
     at_zero = line.level - line.slope * line.centre
     return Estimate(line.slope, line.slope - reach, line.slope + reach), at_zero
 
@@ -113,13 +122,12 @@ def line_with_interval(along: Floats, values: Floats, at: Floats) -> list[Estima
     Returns:
         Nothing with fewer than three points or without two different abscissas.
     """
-    freedom = len(along) - 2
-    line = fit_line(along, values) if freedom >= 1 else None
-    if line is None:
+    found = _line_and_variance(along, values)
+    if found is None:
         return []
-    variance = float(np.square(values - line.at(along)).sum()) / freedom
+    line, variance = found
     errors = np.sqrt(variance * (1 / len(along) + np.square(at - line.centre) / line.spread))
-    reaches = t_quantile(freedom) * errors
+    reaches = t_quantile(len(along) - 2) * errors
     middles = line.at(at)
     return [
         Estimate(middle, middle - reach, middle + reach)
