@@ -428,7 +428,7 @@ def a_reaction_that_releases_heat() -> None:
     atoms = heated(molecule("C6H6"), 300)
     atoms.positions[0] += [0.3, 0.2, 0.1]
     calculator = Pairs()
-    calculator.bond, calculator.depth, calculator.stiffness = 1.4, 2.0, 2.0
+    calculator.bond, calculator.depth, calculator.stiffness = 1.4, 1.0, 2.0
     run(atoms, calculator, 600, step=0.25)
 
 

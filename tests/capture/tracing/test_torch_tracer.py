@@ -177,11 +177,12 @@ def test_component_times_of_the_row_are_those_of_the_trace():
         ranges = chrome(f"run.trace-{window + 1}.json")
         in_trace = exclusive([each for each in ranges if each["cat"] == "component"])
         return all(
-            elapsed == pytest.approx(in_trace[name] * 1e3, rel=0.05, abs=20_000)
+            elapsed == pytest.approx(in_trace[name] * 1e3, rel=0.15, abs=20_000)
             for name, elapsed in rows[window].items()
         )
 
-    # On a busy machine the process may have to wait between the readings of the two clocks.
+    # The ranges begin and end some microseconds beside the readings of the row's clock, and on a busy
+    # machine the process may have to wait between the two.
     assert any(agree(window) for window in range(8))
 
 

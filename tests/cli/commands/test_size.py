@@ -80,6 +80,7 @@ def test_a_folder_without_journals_says_what_to_run(capsys, tmp_path, monkeypatc
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # thirteen processes, on a machine that may be busy
 def test_a_real_scaling_predicts_a_larger_real_run(capsys, tmp_path):
     options = ["--steps", "60", "--output", str(tmp_path / "scale")]
     assert main(["scale", "--sizes", "32,108,256,500", "--replicates", "3", *options]) == 0
