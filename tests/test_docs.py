@@ -96,9 +96,10 @@ def commands() -> set[str]:
 
 @cache
 def options_of(command: str) -> set[str]:
-    return {"--help"} | {
-        name for each in load_command(command).params for name in (*each.opts, *each.secondary_opts)
-    }
+    found = load_command(command)
+    commands = [found, *getattr(found, "commands", {}).values()]
+    parameters = [each for one in commands for each in one.params]
+    return {"--help"} | {name for each in parameters for name in (*each.opts, *each.secondary_opts)}
 
 
 @pytest.mark.parametrize("line", sorted(commands()))

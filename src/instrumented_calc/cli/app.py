@@ -29,6 +29,7 @@ COMMANDS = {
     "profile": "Profile a calculator in live MD or on saved frames.",
     "compare-all": "Profile every installed model on the same system.",
     "scale": "Measure how time and memory grow with the number of atoms.",
+    "sweep": "Run models x systems x sizes x replicates, here or on a cluster.",
     "size": "Predict the time and memory of a job, with the lines of its job script.",
     "study": "Compare NumPy, NumPy with torch's einsum, and torch.",
     "ingest": "Read bundles of results and check them.",
@@ -80,7 +81,8 @@ def command_for_file(name: str) -> str | None:
 def load_command(name: str) -> Any:
     """Import the module of a command and return its function as a command of typer.
 
-    A module may hold `COMMAND_OPTIONS`: the keyword arguments of `typer.Typer.command`.
+    A module may hold `COMMAND_OPTIONS`, the keyword arguments of `typer.Typer.command`, or instead of the
+    function `GROUP`, an application with commands of its own.
     """
     if name in READERS:
         for variable, value in NUMPY_SETTINGS.items():
@@ -89,6 +91,9 @@ def load_command(name: str) -> Any:
     if iskeyword(function):  # `try`
         function += "_"
     module = import_module(f"instrumented_calc.cli.commands.{function}")
+    group: typer.Typer | None = getattr(module, "GROUP", None)
+    if group is not None:
+        return typer.main.get_command(group)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command(**getattr(module, "COMMAND_OPTIONS", {}))(getattr(module, function))
     return typer.main.get_command(app)

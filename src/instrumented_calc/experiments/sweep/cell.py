@@ -1,0 +1,75 @@
+"""One cell of a sweep: what it computes, and its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import msgspec
+
+from instrumented_calc.experiments.ranges import (
+    MOST_REPLICATES,
+    MOST_STEPS,
+    MOST_THREADS,
+    check_atoms,
+    check_seed,
+    check_temperature,
+    check_whole,
+)
+from instrumented_calc.journal.masking import mask_secrets
+
+LONGEST_NAME = 60  # characters of the readable part of a key
+HASH_DIGITS = 12  # two of a million cells have the same hash with a probability of 0.2 %
+
+
+class SweepCell(msgspec.Struct, frozen=True):
+    """NVE dynamics of one calculator on one system, without equilibration.
+
+    Attributes:
+        calc: The calculator's spec, as for `--calc`.
+        system: The system's name.
+        n_atoms: The true number of atoms.
+        replicate: From 1. Replicates compute the same: how they differ is the machine's doing.
+        steps: Steps of dynamics.
+        threads: Threads per library.
+        temperature_k: Temperature of the velocities, K.
+        seed: Seed of the system and its velocities.
+    """
+
+    calc: str
+    system: str
+    n_atoms: int
+    replicate: int
+    steps: int
+    threads: int
+    temperature_k: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """A short readable name and a hash of all attributes; safe in file names and shells."""
+        name = safe_name(f"{safe_name(self.calc, LONGEST_NAME // 2)}-{self.system}")
+        content = json.dumps(msgspec.to_builtins(self), sort_keys=True).encode()
+        numbers = f"n{self.n_atoms}-r{self.replicate}-{hashlib.sha256(content).hexdigest()[:HASH_DIGITS]}"
+        key = f"{name}-{numbers}"
+        # A journal masks what looks like an access token, and would not have such a key.
+        return key if mask_secrets(key) == key else f"cell-{numbers}"
+
+    def check(self) -> None:
+        """Check the ranges of the numbers.
+
+        Raises:
+            ExperimentError: A number is out of range.
+        """
+        check_atoms(self.n_atoms)
+        check_whole("replicate", self.replicate, 1, MOST_REPLICATES)
+        check_whole("steps", self.steps, 1, MOST_STEPS)
+        check_whole("threads", self.threads, 1, MOST_THREADS)
+        check_temperature(self.temperature_k)
+        check_seed(self.seed)
+
+
+def safe_name(text: str, longest: int = LONGEST_NAME) -> str:
+    """Return a text with all but ASCII letters and digits replaced by single dashes."""
+    return re.sub("[^A-Za-z0-9]+", "-", text)[:longest].strip("-") or "x"
