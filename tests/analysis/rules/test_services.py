@@ -3,6 +3,7 @@
 import pytest
 
 from instrumented_calc.journal.records import CodeLine, Places, SampledStack
+from instrumented_calc.journal.vocabulary import UNSEEN
 
 MS = 10**6
 RULE = "services-in-calls"
@@ -28,9 +29,22 @@ def test_a_log_in_each_call_is_named_with_its_caller(make, found):
     finding = found(sampled(make, "calculator", [0, 1, 2, 3, 4]), RULE)
     assert (finding.verdict, finding.severity) == ("flagged", "cost")
     assert finding.headline == (
-        "40 % of the wall time is logging inside calls, in logging.debug, called in Mine.calculate (my.py:8)"
+        "about 40 % of the wall time is logging inside calls, in logging.debug, called in Mine.calculate"
+        " (my.py:8)"
     )
-    assert finding.saving_share == pytest.approx(0.4)
+    assert finding.saving_kind == "at most"
+    assert finding.saving_share == pytest.approx(0.498, abs=0.001)  # Wilson's upper limit of 40 in 100
+
+
+def test_what_was_not_seen_counts_in_the_upper_limit(make, found):
+    stacks = [
+        SampledStack("calculator", 40, 40 * MS, "", [0, 1, 2, 3, 4], 1),
+        SampledStack("calculator", 30, 30 * MS, UNSEEN),
+        SampledStack("calculator", 30, 30 * MS, "", [3, 2, 4], 1),
+    ]
+    finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LINES, stacks)), RULE)
+    assert finding.headline.endswith("; 30 % is in calls, too, but was not seen where")
+    assert finding.saving_share == pytest.approx(0.798, abs=0.001)
 
 
 def test_copies_in_a_library_are_only_mentioned(make, found):

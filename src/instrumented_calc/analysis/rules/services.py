@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from instrumented_calc.analysis.places import newest_places
+from instrumented_calc.analysis.places import newest_places, wilson_interval
 from instrumented_calc.analysis.rules.finding import Rule, clear, flagged, unknown
-from instrumented_calc.journal.vocabulary import CALCULATOR
+from instrumented_calc.journal.vocabulary import CALCULATOR, UNSEEN
 from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ SERVICES = {
     "glob": "searches for files",
 }
 SHARE, FEWEST_SAMPLES = 0.1, 8  # of the wall time, as everything that the report names
+WORTH_A_WORD = 0.1  # share of the wall time that was sampled inside calls without seeing where
 
 
 class _Service(NamedTuple):
@@ -56,7 +57,7 @@ class _Service(NamedTuple):
 def services_in_calls(evidence: Evidence) -> Observation:
     """Calls spend their time on logging, copies, serialisation and the like."""
     record, wall = newest_places(evidence.summary.journal), evidence.summary.wall_ns
-    if record is None or not record.ns or not wall:
+    if record is None or not record.ns or not record.squares_ns2 or not wall:
         return unknown("no stacks were sampled")
     spent: Counter[_Service] = Counter()
     samples: Counter[_Service] = Counter()
@@ -66,17 +67,32 @@ def services_in_calls(evidence: Evidence) -> Observation:
     coverage = f"{record.samples:,} samples of the stack"
     if not spent:
         return clear("calls neither log, copy nor serialise noticeably", coverage, n=record.samples)
-    service, most = spent.most_common(1)[0]
-    share = most / record.ns
-    numbers = {"share_of_wall": share, "work": service.work, "function": service.function}
-    text = f"{percentage(share)} of the wall time is {service.work} inside calls"
+    service, ns = spent.most_common(1)[0]
+    share = ns / record.ns
+    unseen = _unseen_in_calls(record)
+    numbers = {
+        "share_of_wall": share,
+        "unseen_share_of_wall": unseen,
+        "work": service.work,
+        "function": service.function,
+    }
+    text = f"about {percentage(share)} of the wall time is {service.work} inside calls"
     if share < SHARE or samples[service] < FEWEST_SAMPLES:
         return clear(text, coverage, numbers, record.samples)
     text += f", in {service.function}"
     if not service.caller:
         return flagged(text, numbers=numbers, n=record.samples, severity="info")
     text += f", called in {service.caller}"
-    return flagged(text, numbers=numbers, n=record.samples, saving_ns=share * wall)
+    if unseen >= WORTH_A_WORD:
+        text += f"; {percentage(unseen)} is in calls, too, but was not seen where"
+    most = min(wilson_interval(share, record.ns**2 / record.squares_ns2)[1] + unseen, 1.0)
+    return flagged(text, numbers=numbers, n=record.samples, saving_ns=most * wall)
+
+
+def _unseen_in_calls(record: Places) -> float:
+    """Return the share of the sampled time inside calls whose place was not seen."""
+    stacks = [each for each in record.stacks if each.part == CALCULATOR and each.component == UNSEEN]
+    return sum(each.ns for each in stacks) / record.ns
 
 
 def _services(record: Places) -> Iterator[tuple[_Service, SampledStack]]:
