@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.diagnosis.driven import DRIVEN, DRIVEN_WRONGLY
 from tests.diagnosis.protocols import PROTOCOLS
 from tests.diagnosis.simulations import HEALTHY, RUINED
 from tests.diagnosis.turning_points import HEALTHY_CHANGES, RUINED_LATER
@@ -11,6 +12,9 @@ from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.run.final_summary import closing_text
+
+ALL_RUINED = RUINED | DRIVEN_WRONGLY
+ALL_HEALTHY = HEALTHY | HEALTHY_CHANGES | PROTOCOLS | DRIVEN
 
 
 def first_of_each(kinds):
@@ -40,9 +44,9 @@ def recorded(tmp_path, monkeypatch):
     return record
 
 
-@pytest.mark.parametrize("name", first_of_each({name: rules[0] for name, (_, rules) in RUINED.items()}))
+@pytest.mark.parametrize("name", first_of_each({name: rules[0] for name, (_, rules) in ALL_RUINED.items()}))
 def test_a_ruined_simulation_is_called_so(name, recorded):
-    simulate, rules = RUINED[name]
+    simulate, rules = ALL_RUINED[name]
     summary = recorded(simulate)
     found = judge(summary)
     assert {each.name for each in summary.soundness.ruined} & set(rules)
@@ -66,9 +70,9 @@ def test_a_simulation_that_is_ruined_later_is_called_so_and_dated(name, recorded
     assert first.since.words.removesuffix(" at the latest") in " ".join(text.split())
 
 
-@pytest.mark.parametrize("name", one_in_five([*HEALTHY, *HEALTHY_CHANGES, *PROTOCOLS]))
+@pytest.mark.parametrize("name", one_in_five(ALL_HEALTHY))
 def test_a_healthy_simulation_is_accused_of_nothing(name, recorded):
-    summary = recorded((HEALTHY | HEALTHY_CHANGES | PROTOCOLS)[name])
+    summary = recorded(ALL_HEALTHY[name])
     assert [each.text for each in summary.soundness.ruined] == []
     assert "BROKEN" not in closing_text(summary, judge(summary))
 

@@ -136,6 +136,7 @@ def beside(index: int) -> list[msgspec.Struct]:
             shortest_distance_a=2.4,
             extent_a=9.0,
             fixed_atoms=1,
+            acting_constraints=["Hookean"],
         ),
         r.Machine(
             time_ns=time,

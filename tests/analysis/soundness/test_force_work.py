@@ -14,7 +14,7 @@ from instrumented_calc.journal.records import State
 WORK = np.array([0.02, -0.03, 0.05, 0.01, -0.04, 0.03, -0.02, 0.06])
 
 
-def judged(changes, *, direct=False, net=0.0, energy=-10.0, reduced=False):
+def judged(changes, *, net=0.0, energy=-10.0, **known):
     states = tuple(
         State(
             index=index,
@@ -26,7 +26,7 @@ def judged(changes, *, direct=False, net=0.0, energy=-10.0, reduced=False):
         )
         for index, (work, change) in enumerate(zip(WORK.tolist(), changes, strict=True))
     )
-    track = Track(None, 8, states, np.arange(len(states)), direct, reduced)
+    track = Track(None, 8, states, np.arange(len(states)), **known)
     return check_force_work(PhysicsEvidence(None, len(states), len(states), {}, track.steps, (track,)))
 
 
@@ -54,8 +54,8 @@ def test_another_unit_or_sign_is_named(factor, words):
 def test_energies_in_tensorfloat_32_are_too_coarse_for_little_work():
     scattered = -WORK[::-1]
     assert judged(scattered, energy=-100.0).ruins
-    assert judged(scattered, energy=-100.0, reduced=True).verdict == "not enough evidence"
-    assert judged(scattered, energy=-10.0, reduced=True).ruins
+    assert judged(scattered, energy=-100.0, is_reduced=True).verdict == "not enough evidence"
+    assert judged(scattered, energy=-10.0, is_reduced=True).ruins
 
 
 def test_noise_is_not_called_a_unit():
@@ -100,3 +100,11 @@ def test_a_few_small_last_differences_are_dated_somewhere():
 @given(st.lists(st.floats(-1e3, 1e3), min_size=8, max_size=8), st.booleans(), st.floats(0, 2))
 def test_any_figures_are_judged(changes, direct, net):
     assert judged(changes, direct=direct, net=net).verdict in {"clear", "flagged", "not enough evidence"}
+
+
+def test_a_field_that_may_change_with_time_is_not_accused():
+    scattered = -WORK[::-1]
+    check = judged(scattered, driven_by="LaserField")
+    assert (check.verdict, check.severity) == ("flagged", "info")
+    assert check.text.endswith("not judged, because the energy of LaserField may change with time")
+    assert judged(-WORK / 23.06, driven_by="LaserField").ruins  # another unit is one with a field, too

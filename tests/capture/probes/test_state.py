@@ -75,6 +75,8 @@ def test_where_nothing_is_known_to_be_conserved_nothing_is_said(why):
         atoms.calc.driver = None
     dynamics.run(5)
     assert all(state.conserved_ev is UNSET for state in atoms.calc.states)
+    expected = ["Hookean"] if why == "spring" else UNSET
+    assert all(state.acting_constraints == expected for state in atoms.calc.states)
 
 
 def test_fixed_atoms_take_no_part_in_the_total_energy():
@@ -88,6 +90,7 @@ def test_fixed_atoms_take_no_part_in_the_total_energy():
     reported = [(state.conserved_ev, state.temperature_k) for state in states]
     np.testing.assert_allclose(reported, arrived, rtol=1e-12)
     assert states[0].fixed_atoms == 1
+    assert states[0].acting_constraints is UNSET
 
 
 def test_what_a_thermostat_has_taken_is_part_of_the_conserved_energy():

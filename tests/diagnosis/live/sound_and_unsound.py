@@ -10,6 +10,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.md.langevin import Langevin
 from tests.diagnosis.case import case
+from tests.diagnosis.driven import DRIVEN, DRIVEN_WRONGLY
 from tests.diagnosis.live.workloads import FS, Pairs, copper, heated, move
 from tests.diagnosis.protocols import PROTOCOLS
 from tests.diagnosis.simulations import HEALTHY, RUINED
@@ -25,11 +26,11 @@ def _script(simulate: Callable[[], None]) -> Callable[[random.Random, bool], Non
     return lambda _draw, _planted: simulate()
 
 
-for _name, (_simulate, _rules) in RUINED.items():
+for _name, (_simulate, _rules) in (RUINED | DRIVEN_WRONGLY).items():
     _answers = {"also": _rules[1:], "twin": False, **LIVE}
     case(_name.replace("_", "-"), _rules[0], **_answers)(_script(_simulate))
 TWICE = dict.fromkeys(("a_band", "an_expanding_crystal"), ("evaluations-per-step",))  # sound, but not quick
-for _name, _simulate in (HEALTHY | PROTOCOLS).items():
+for _name, _simulate in (HEALTHY | PROTOCOLS | DRIVEN).items():
     case(_name.replace("_", "-"), true_costs=TWICE.get(_name, ()), **LIVE)(_script(_simulate))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from instrumented_calc.analysis.memory.growth import sizes
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, unknown
+from instrumented_calc.analysis.soundness.drift import NAME as ENERGY_DRIFT
 from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ REDUCED = ("high", "medium", "tf32", "bf16", "bfloat16", "tensorfloat32")
 
 
 def reduced_precision(evidence: Evidence) -> Observation:
-    """Matrix products use fewer digits than the data have."""
+    """Matrix products use fewer digits than the data have.
+
+    Many models are published and run so: this is a note, unless the run's energy is seen to drift.
+    """
     if evidence.on_gpu is False:
         text = "on the CPU, products have the full precision of their type"
         return clear(text, evidence.all_calls)
@@ -55,13 +59,21 @@ def reduced_precision(evidence: Evidence) -> Observation:
     numbers = {"setting": setting, "model": ", ".join(precisions), "tf32": str(state.get("tf32_matmul"))}
     if not reduced:
         return clear(f"matrix products: {setting}", "settings at the start", numbers)
-    kinds = {each.phase.kind for each in evidence.summary.phases}
-    exact = "optimizer" in kinds or any(each.phase.ensemble == "NVE" for each in evidence.summary.phases)
     text = f"matrix products may use a 10-bit mantissa instead of 23 bits ({setting})"
-    if exact:
+    drift = evidence.summary.soundness.of(ENERGY_DRIFT)
+    harmed = drift is not None and drift.ruins
+    if harmed:
+        text += ", and the energy is not conserved"
+    elif _needs_digits(evidence):
         text += ", in a run that conserves energy or converges forces"
     remedy = "Set jax_default_matmul_precision to 'highest', then compare." if evidence.uses_jax else None
-    return flagged(text, numbers=numbers, severity="wrong" if exact else "info", remedy=remedy)
+    return flagged(text, numbers=numbers, severity="wrong" if harmed else "info", remedy=remedy)
+
+
+def _needs_digits(evidence: Evidence) -> bool:
+    """Return whether noise in the forces matters most: where energy is conserved, or forces converge."""
+    phases = [each.phase for each in evidence.summary.phases]
+    return any(each.kind == "optimizer" or each.ensemble == "NVE" for each in phases)
 
 
 def slow_double(evidence: Evidence) -> Observation:

@@ -11,6 +11,7 @@ from instrumented_calc.analysis.statistics.theil_sen import theil_sen
 from instrumented_calc.quantities import figures
 
 if TYPE_CHECKING:
+    from instrumented_calc.analysis.observation import Severity
     from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 
 NAME = "energy-drift"
@@ -29,6 +30,9 @@ FLUCTUATIONS = 3.0  # times the scatter around the line
 # integrator does not fluctuate that much: velocity Verlet at its stability limit does by a quarter of it.
 STRAYED, STRAYED_FLUCTUATIONS = 1.0, 10.0
 FEWEST_BESIDE = 3  # samples on each side of a step that stays
+# Times the kinetic energy that a bias or a field may add on purpose. Half of it heats: beyond, the system has
+# more than ten times its temperature.
+DRIVEN = 20.0
 
 
 def check_drift(evidence: PhysicsEvidence) -> Check:
@@ -89,14 +93,16 @@ def _judged(track: Track) -> Check | None:
         "kinetic_mev_per_atom": start,
         "ps": float(times[-1] - times[0]),
     }
+    severity, outside = _judged_as(track, float(abs(strayed[worst])) / start)
     step = _step(values)
     if step is not None and abs(step.height) > max(RUINED * start, STRAYED_FLUCTUATIONS * step.scatter):
         since = track.since(int(places[step.place]))
         text = (
             f"The energy is not conserved: it jumped by {figures(step.height, signed=True)} meV per atom,"
-            f" {figures(abs(step.height) / start)} times {kinetics}, at {since.words}"
+            f" {figures(abs(step.height) / start)} times {kinetics}, at {since.words}{outside}"
         )
-        return Check(NAME, "flagged", text, numbers | {"step_mev_per_atom": step.height}, len(values), since)
+        numbers["step_mev_per_atom"] = step.height
+        return Check(NAME, "flagged", text, numbers, len(values), since, severity)
     significant = drift.low * drift.high > 0 and abs(change) > FLUCTUATIONS * scatter
     ruins = abs(change) > RUINED * start or (abs(drift.value) > RATE and abs(change) > MATTERS * start)
     jumped = abs(strayed[worst]) > max(STRAYED * start, STRAYED_FLUCTUATIONS * scatter)
@@ -118,9 +124,21 @@ def _judged(track: Track) -> Check | None:
     how = rate if significant and ruins else f"{figures(total, signed=True)} meV per atom in all"
     text = (
         f"The energy is not conserved: {how}, up to {figures(most)} times {kinetics};"
-        f" beyond a quarter of it since {since.words}{direct}"
+        f" beyond a quarter of it since {since.words}{direct}{outside}"
     )
-    return Check(NAME, "flagged", text, numbers, len(values), since)
+    return Check(NAME, "flagged", text, numbers, len(values), since, severity)
+
+
+def _judged_as(track: Track, most: float) -> tuple[Severity, str]:
+    """Return the severity of a change of the energy, and what else may have caused it, in words.
+
+    Args:
+        track: The states.
+        most: Largest change, in units of the kinetic energy at the start.
+    """
+    if not track.driven_by or most > DRIVEN:
+        return "wrong", ""
+    return "info", f"; not judged, because {track.driven_by} may do work on the atoms"
 
 
 class _Step(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from instrumented_calc.analysis.soundness.check import Since
+from instrumented_calc.analysis.soundness.driven import driven_by
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +32,8 @@ class Track:
         steps: The step of the driver that each state belongs to, -1 if unknown.
         direct: Whether the model is known to predict forces that are not the gradient of its energy.
         is_reduced: Whether its matrix products are known to be computed in TensorFloat-32.
+        ended: Whether the run has ended in order.
+        driven_by: The calculator that may do work on the atoms from outside, by its name; else empty.
     """
 
     phase: Phase | None
@@ -40,6 +43,7 @@ class Track:
     direct: bool = False
     is_reduced: bool = False
     ended: bool = False
+    driven_by: str = ""
 
     @property
     def is_md(self) -> bool:
@@ -134,7 +138,7 @@ def _tracks(journal: Journal, numbers: Integers) -> tuple[Track, ...]:
             # Where atoms come and go, energies of different numbers of them are not comparable.
             group = (int(calls.phase[row]), int(calls.lane[row]), int(calls.n_atoms[row]))
             grouped.setdefault(group, []).append(number)
-    found = []
+    found, outside = [], driven_by(journal)
     for (phase, lane, n_atoms), members in sorted(grouped.items()):
         driver = journal.phases.get(phase)
         is_md = driver is not None and driver.kind == "md"
@@ -144,7 +148,8 @@ def _tracks(journal: Journal, numbers: Integers) -> tuple[Track, ...]:
         ours = tuple(states[each] for each in members)
         numbered = np.array(steps, dtype=np.int64)
         reduced = isinstance(model, dict) and _is_reduced(model, journal)
-        found.append(Track(driver, max(n_atoms, 0), ours, numbered, direct, reduced, not journal.partial))
+        ended = not journal.partial
+        found.append(Track(driver, max(n_atoms, 0), ours, numbered, direct, reduced, ended, outside))
     return tuple(found)
 
 

@@ -84,8 +84,9 @@ def _judged(track: Track) -> Check | None:
     if share < VISIBLE and not unbalanced:
         text = f"forces are the gradient of the energy within {100 * share:.1g} %, in {pairs}"
         return Check(NAME, "clear", text, numbers, len(work))
-    another = share > VISIBLE and abs(ratio - 1) > VISIBLE  # unit
-    if another and _typical(abs(work + ratio * change), work) < VISIBLE:
+    scaled = share > VISIBLE and abs(ratio - 1) > VISIBLE
+    scaled = scaled and _typical(abs(work + ratio * change), work) < VISIBLE
+    if scaled:
         reason = next(
             (f" ({each}?)" for unit, each in UNITS.items() if abs(ratio / unit - 1) < SAME_UNIT), ""
         )
@@ -100,10 +101,15 @@ def _judged(track: Track) -> Check | None:
         text += f", and they sum to {figures(100 * net)} % of their norm instead of 0"
     if track.direct:
         text += " (the model predicts them directly)"
-    severity: Severity = "wrong" if (share > RUINED or unbalanced) and not track.direct else "info"
+    driven = track.driven_by if not scaled else ""
+    grave = (share > RUINED or unbalanced) and not (track.direct or driven)
+    severity: Severity = "wrong" if grave else "info"
     differs = rest > min(share, VISIBLE) * typical
     since = track.since(int(places[int(differs.argmax())]))
-    return Check(NAME, "flagged", f"{text}, since {since.words}", numbers, len(work), since, severity)
+    text = f"{text}, since {since.words}"
+    if driven:
+        text += f"; not judged, because the energy of {driven} may change with time"
+    return Check(NAME, "flagged", text, numbers, len(work), since, severity)
 
 
 def _typical(rest: NDArray[np.float64], work: NDArray[np.float64]) -> float:

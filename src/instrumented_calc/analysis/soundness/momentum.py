@@ -2,7 +2,8 @@
 
 Forces of atoms on each other sum to zero, so an isolated system keeps its total momentum. Thermostats that
 scale velocities can move the energy of vibrations into it (Harvey, Tan, Cheatham, J. Comput. Chem. 19, 726
-(1998)), and so do forces that do not sum to zero.
+(1998)), and so do forces that do not sum to zero. In a field from outside, such as gravity, they do not, and
+the system falls: then the potential energy falls as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ FEWEST_ATOMS, FEWEST_SAMPLES = 8, 6
 # median of half is a chance of less than one in a thousand; and it must have grown from what it was.
 MOST, GROWN = 0.5, 5.0
 COLD_EV = 1e-4  # per atom, 1 K: at rest, the share says nothing
+# What falls in a field gets its kinetic energy from the potential one. Without a field in the energy, the
+# sum of both grows as much as the motion of the whole.
+PAID, NET = 0.2, 0.01
+FEWEST_ENERGIES, FEWEST_PAIRS = 2, 4
+SMOOTH = 0.02  # of smooth potentials, work and energy differ by less
 
 
 def check_momentum(evidence: PhysicsEvidence) -> Check:
@@ -48,9 +54,39 @@ def _judged(track: Track) -> Check | None:
     if late <= MOST or late < GROWN * shares[0]:
         text = f"{percentage(late)} of the kinetic energy is motion of the whole system"
         return Check(NAME, "clear", text, numbers, len(shares))
+    constraints = _acting_constraints(track)
+    if constraints:
+        return Check(NAME, "not enough evidence", f"momentum, because {constraints} may push the atoms")
+    if _falls(track):
+        text = (
+            f"{percentage(late)} of the kinetic energy is motion of the whole system, which falls in a field"
+            " that the energy contains"
+        )
+        return Check(NAME, "clear", text, numbers, len(shares))
     since = track.since(int(np.flatnonzero(known)[int(np.flatnonzero(shares > MOST)[0])]))
     text = (
         f"The whole system flies: {100 * late:.0f} % of the kinetic energy is its motion, more than half"
         f" since {since.words}"
     )
     return Check(NAME, "flagged", text, numbers, len(shares), since)
+
+
+def _acting_constraints(track: Track) -> str:
+    """Return the classes of constraints that may push the atoms, in words; empty if there are none."""
+    lists = [each.acting_constraints for each in track.states]
+    return ", ".join(sorted({name for names in lists if isinstance(names, list) for name in names}))
+
+
+def _falls(track: Track) -> bool:
+    """Return whether a net force moves the whole system, and the potential energy falls accordingly."""
+    net, norm = track.values("net_force_ev_a"), track.values("force_norm_ev_a")
+    if not np.nanmedian(net / norm) > NET:
+        return False
+    centre, conserved = track.values("centre_kinetic_ev"), track.values("conserved_ev")
+    known = np.isfinite(centre) & np.isfinite(conserved)
+    if known.sum() >= FEWEST_ENERGIES:
+        return bool(np.ptp(conserved[known]) < PAID * np.ptp(centre[known]))
+    work, change = track.values("work_ev"), track.values("energy_change_ev")
+    compared = np.flatnonzero(np.isfinite(work) & np.isfinite(change))[-FEWEST_PAIRS:]
+    rest = abs(work + change)[compared].sum()
+    return len(compared) == FEWEST_PAIRS and bool(rest < SMOOTH * abs(work[compared]).sum())

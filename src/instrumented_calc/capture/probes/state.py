@@ -185,6 +185,7 @@ def _read_positions(state: State, atoms: Any, last: LastPositions | None) -> Non
     positions = np.asarray(atoms.positions, dtype=float)
     number = len(positions)
     state.extent_a = float(((positions - positions.mean(axis=0)) ** 2).sum(axis=1).max() ** 0.5)
+    state.acting_constraints = [type(each).__name__ for each in atoms.constraints if _acts(each)] or UNSET
     fixed = [each.index for each in atoms.constraints if type(each).__name__ == "FixAtoms"]
     if fixed:
         state.fixed_atoms = len(np.unique(np.concatenate([np.arange(number)[each] for each in fixed])))
@@ -194,6 +195,12 @@ def _read_positions(state: State, atoms: Any, last: LastPositions | None) -> Non
         if last.seen is not None and last.seen.shape == positions.shape:
             state.moved_a = float(((positions - last.seen) ** 2).sum() ** 0.5)
         last.seen = positions.copy()
+
+
+def _acts(constraint: Any) -> bool:
+    """Return whether a constraint may push atoms, which those of ASE that fix something do not."""
+    kind = type(constraint)
+    return not (kind.__module__.startswith("ase.constraints") and kind.__name__.startswith("Fix"))
 
 
 def _shortest_distance(positions: Any, atoms: Any) -> float:

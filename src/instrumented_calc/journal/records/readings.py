@@ -84,6 +84,13 @@ class State(Struct, tag="state", tag_field="event"):
         Annotated[Physical, meta("Change of the energy over the same displacement", "eV")] | UnsetType
     ) = UNSET
     fixed_atoms: Annotated[Natural, meta("Atoms that constraints hold in place", "1")] | UnsetType = UNSET
+    acting_constraints: (
+        Annotated[
+            list[str],
+            meta("Classes of constraints that may push atoms: all but those of ASE that fix something"),
+        ]
+        | UnsetType
+    ) = UNSET
     same_energy: (
         Annotated[
             Natural,
