@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.cli.formats import ReportForm
 
+# More runs than this are one table: as many as a page shows in full.
+MOST_PAGES = 12
+TEXTS = ("text", "markdown")  # programs that read the other formats get the same, however many runs there are
+
 
 def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     journals: Sequence[Path],
@@ -45,6 +49,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     output: Path | None,
     everything: bool,
     alone: bool = False,
+    fleet: bool | None = None,
     measure: bool = False,
     html: Path | None = None,
     mask: bool = False,
@@ -60,6 +65,8 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         output: File to write; None: stdout.
         everything: Whether to show all sections and each rule, instead of one screen.
         alone: Whether to leave out the journals that belong with these: of workers, ranks, requeued parts.
+        fleet: Whether to show one table of all runs; None: of more than a page of journals, where the format
+            and other options leave the choice.
         measure: Whether to time the longest contractions as matrix products on this machine.
         html: File to write a page with plots to, instead of printing; None: no page.
         mask: Whether to hide users, hosts and folders in the page.
@@ -73,6 +80,15 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         message = "hides names in a page only; add --html r.html"
         raise typer.BadParameter(message, param_hint="--mask")
     given = given_files(journals) or [_newest_here()]
+    needs_calls = bool(targets or ignored or fatal or measure or mask)
+    if fleet and needs_calls:
+        message = "cannot be combined with --require, --ignore, --fail-on, --measure or --mask; give --each"
+        raise typer.BadParameter(message, param_hint="--fleet")
+    if fleet or (fleet is None and len(given) > MOST_PAGES and form.value in TEXTS and not needs_calls):
+        from instrumented_calc.cli.fleet_report import report_fleet
+
+        report_fleet(given, form=form, output=output, html=html, everything=everything)
+        return
     paths = given if alone else with_relatives(given)
     _check_outputs({"--output": output, "--html": html}, form, paths)
     _mention_others(given, paths)

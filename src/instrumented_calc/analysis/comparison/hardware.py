@@ -7,15 +7,14 @@ weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import UNSET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from instrumented_calc.journal.reader import Journal
-    from instrumented_calc.journal.records import Environment
+    from instrumented_calc.journal.records import Environment, Lane
 
 # Keys accepted by `--allow`; a library is also accepted by its own name.
 KEYS = (
@@ -56,7 +55,19 @@ class Unequal:
     allowed: bool
 
 
-def evidence_of(journal: Journal) -> Evidence:
+class Described(Protocol):
+    """What a journal, or an excerpt of one, holds of its machine and its calculators."""
+
+    @property
+    def environment(self) -> Environment:
+        """The machine and its software."""
+
+    @property
+    def lanes(self) -> Mapping[int, Lane]:
+        """The calculators by number."""
+
+
+def evidence_of(journal: Described) -> Evidence:
     """Return the machine and software recorded in a run's journal, by key and name."""
     environment = journal.environment
     found: Evidence = {

@@ -40,6 +40,13 @@ def report(
         bool,
         typer.Option("--alone", help="Leave out the journals of workers, ranks and requeued parts."),
     ] = False,
+    fleet: Annotated[
+        bool | None,
+        typer.Option(
+            "--fleet/--each",
+            help="One table of all runs, or a report on each. Default: a table of more than 12 journals.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     html: HtmlOption = None,
     mask: Annotated[bool, typer.Option("--mask", help="Hide users, hosts and folders in the page.")] = False,
@@ -54,6 +61,7 @@ def report(
         ignore=ignore or (),
         fail_on=fail_on or (),
         alone=alone,
+        fleet=fleet,
         output=output,
         everything=everything,
         measure=measure,

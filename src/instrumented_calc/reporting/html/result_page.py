@@ -29,6 +29,7 @@ class ResultView:
         opening: Further sentences.
         charts: The figures.
         sections: The rest of the report.
+        filtered: Whether the reader can filter the rows of tables and the figures by words.
     """
 
     title: str
@@ -38,10 +39,17 @@ class ResultView:
     opening: tuple[str, ...]
     charts: tuple[Chart, ...]
     sections: tuple[Section, ...]
+    filtered: bool = False
 
 
-def render_result(
-    document: Document, figures: Iterable[Figure], numbers: str, *, badge: str = "quiet", verdict: str = ""
+def render_result(  # noqa: PLR0913 - keyword-only but for three
+    document: Document,
+    figures: Iterable[Figure],
+    numbers: str,
+    *,
+    badge: str = "quiet",
+    verdict: str = "",
+    filtered: bool = False,
 ) -> str:
     """Return the result of an experiment as an HTML page.
 
@@ -51,6 +59,7 @@ def render_result(
         numbers: All numbers as JSON, to be saved by the reader.
         badge: Colour of the badge: `good`, `warn`, `bad` or `quiet`.
         verdict: Words in it; empty: no badge.
+        filtered: Whether the reader can filter the rows of tables and the figures by words.
     """
     sections = document.sections
     lines: tuple[str, ...] = ()
@@ -58,5 +67,5 @@ def render_result(
         lines, sections = sections[0].blocks[0].lines, sections[1:]
     charts = tuple(chart for each in figures if (chart := chart_of(each)) is not None)
     headline, *opening = lines or (document.title,)
-    page = ResultView(document.title, headline, badge, verdict, tuple(opening), charts, sections)
+    page = ResultView(document.title, headline, badge, verdict, tuple(opening), charts, sections, filtered)
     return whole_page("result.html.jinja", page=page, plots={}, numbers=json.loads(numbers))

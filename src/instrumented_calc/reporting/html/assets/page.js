@@ -675,6 +675,25 @@ function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+/* Filter: rows and figures that have all words */
+
+function filter(holder) {
+  const [input, output] = [holder.querySelector("input"), holder.querySelector("output")];
+  const items = [...all("table.data tbody tr"), ...all(".charts section.panel")];
+  const texts = items.map((item) => item.textContent.toLowerCase());
+  const rows = items.filter((item) => item.tagName === "TR").length;
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    items.forEach((item, place) => {
+      item.hidden = !words.every((word) => texts[place].includes(word));
+      if (item.tagName === "TR" && !item.hidden) shown += 1;
+    });
+    output.textContent = words.length ? `${whole(shown)} of ${whole(rows)} rows` : "";
+  });
+  holder.hidden = false;
+}
+
 /* Page */
 
 function theme(button) {
@@ -717,5 +736,6 @@ addEventListener("hashchange", () => arrive(decodeURIComponent(location.hash.sli
 arrive(decodeURIComponent(location.hash.slice(1)));
 all("a[href^='#']").forEach((link) => link.addEventListener("click", () => arrive(decodeURIComponent(link.getAttribute("href").slice(1)))));
 all("table.data").forEach((table) => { if (table.closest("details")) table.closest("details").addEventListener("toggle", () => sortable(table), {once: true}); else sortable(table); });
+all("p.filter").forEach(filter);
 document.body.dataset.drawn = "yes";
 })();

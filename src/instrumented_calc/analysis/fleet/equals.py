@@ -1,0 +1,117 @@
+"""Groups of equal runs, and the runs that are far from their equals.
+
+Equals share what `compare` requires: machine, software, calculator, system and driver. Runs on other hardware
+are therefore never in one group.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from instrumented_calc.analysis.fleet.fleet_run import FleetRun
+
+# With fewer equals, the usual scatter between runs is not known.
+FEWEST_EQUALS = 8
+# An outlier is beyond this many robust standard deviations (normal scatter: one run in 3.5 million) ...
+OUTLIER_DEVIATIONS = 5.0
+# ... and differs by more than runs of the same code on one idle machine were seen to differ.
+OUTLIER_SHARE = 0.15
+MAD_TO_SD = 1.4826  # of a normal distribution
+# What tells machines apart; other keys are software or the work itself.
+HARDWARE = ("cpu", "processors", "gpu", "driver")
+
+
+@dataclass(frozen=True, slots=True)
+class EqualRuns:
+    """Runs with one key.
+
+    Attributes:
+        key: Their key.
+        runs: The runs, those without a median included.
+        centre_ns: Usual duration of a call: the median over nodes of the median of each node's runs, so that
+            a node with many runs counts once, ns; None if no run has one.
+        scatter: Robust standard deviation of the logarithm of the calls' durations; None below
+            `FEWEST_EQUALS`.
+    """
+
+    key: str
+    runs: tuple[FleetRun, ...]
+    centre_ns: float | None
+    scatter: float | None
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What they share, in words."""
+        return self.runs[0].identity
+
+    @property
+    def hardware(self) -> tuple[tuple[str, str], ...]:
+        """What they share of the machine."""
+        return hardware_of(self.identity)
+
+    @property
+    def nodes(self) -> int:
+        """Number of known nodes."""
+        return len({each.host for each in self.runs if each.host})
+
+    def deviation(self, run: FleetRun) -> float | None:
+        """Return by how much a run's calls take longer than usual: 0.2 for 20 %; None if unknown."""
+        if run.call_ns is None or self.centre_ns is None or len(self.timed) < 2:  # noqa: PLR2004 - no equal
+            return None
+        return run.call_ns / self.centre_ns - 1
+
+    @property
+    def timed(self) -> tuple[FleetRun, ...]:
+        """The runs that have a median."""
+        return tuple(each for each in self.runs if each.call_ns is not None)
+
+    def is_outlier(self, run: FleetRun) -> bool:
+        """Return whether a run is far slower or faster than its equals, measured by their scatter."""
+        deviation = self.deviation(run)
+        if deviation is None or self.scatter is None or abs(deviation) < OUTLIER_SHARE:
+            return False
+        return abs(math.log1p(deviation)) > OUTLIER_DEVIATIONS * self.scatter
+
+
+def hardware_of(identity: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the part of an identity that tells machines apart."""
+    return tuple((name, value) for name, value in identity.items() if name.partition(":")[0] in HARDWARE)
+
+
+def equals_of(runs: Iterable[FleetRun]) -> list[EqualRuns]:
+    """Group runs by their keys, largest group first; a run without a key has no equals.
+
+    Args:
+        runs: The runs.
+    """
+    groups: dict[str, list[FleetRun]] = {}
+    for number, run in enumerate(runs):
+        groups.setdefault(run.key or f"unknown {number}", []).append(run)
+    found = [_equals(key, members) for key, members in groups.items()]
+    return sorted(found, key=lambda each: -len(each.runs))
+
+
+def _equals(key: str, runs: Sequence[FleetRun]) -> EqualRuns:
+    by_node: dict[str, list[float]] = {}
+    for run in runs:
+        if run.call_ns:
+            by_node.setdefault(run.host, []).append(math.log(run.call_ns))
+    times = np.array([each for node in by_node.values() for each in node])
+    if not len(times):
+        return EqualRuns(key, tuple(runs), None, None)
+    centre = float(np.median([np.median(each) for each in by_node.values()]))
+    scatter = _robust_deviation(times - centre) if len(times) >= FEWEST_EQUALS else None
+    return EqualRuns(key, tuple(runs), math.exp(centre), scatter)
+
+
+def _robust_deviation(residuals: NDArray[np.float64]) -> float:
+    return MAD_TO_SD * float(np.median(np.abs(residuals - np.median(residuals))))

@@ -1,0 +1,1 @@
+"""A fleet of runs as tables, text and a page."""

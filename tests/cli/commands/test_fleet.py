@@ -1,0 +1,130 @@
+"""`report` of many journals, in process."""
+
+import json
+
+import pytest
+from tests.fleets import Made, write_fleet, write_run
+
+from instrumented_calc.cli import fleet_report, main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fleet(folder):
+    write_fleet(folder, runs=100, nodes=19, torn=5, foreign=6, slow_runs=5, slower=0.2)
+    return folder
+
+
+def counted(numbers):
+    """Return how many files are runs by state, and are none."""
+    states = [each["state"] for each in numbers["runs"]]
+    return {each: states.count(each) for each in set(states)} | {"no runs": len(numbers["not_runs"])}
+
+
+def test_a_pattern_gives_a_table_that_accounts_for_every_file_and_names_the_node(fleet, capsys):
+    assert main(["report", "*.jsonl"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Fleet of 100 runs")
+    assert "node slow is slow: its 5 runs took" in shown
+    assert "106 files: 95 runs ended, 5 have no end (killed, or still running), 6 are not journals" in shown
+    assert "other-1.jsonl  not a journal, compressed with gzip: run gunzip on it first" in shown
+    assert "(30 of 100)" in shown
+
+
+def test_all_runs_are_listed_with_all(fleet, capsys):
+    assert main(["report", "*.jsonl", "--all"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"run-{number}.jsonl" in shown for number in range(100))
+
+
+def test_json_has_every_file(fleet, capsys):
+    assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["files"] == 106
+    assert counted(numbers) == {"ended": 95, "no end": 5, "no runs": 6}
+    assert [each["host"] for each in numbers["nodes"] if each["slow"]] == ["slow"]
+    assert len(numbers["groups"]) == 1
+    assert sum("slow node" in each["marks"] for each in numbers["runs"]) == 5
+
+
+def test_a_page_has_a_figure_and_a_row_of_every_run_without_a_script(fleet, capsys):
+    assert main(["report", "*.jsonl", "--html", "r.html"]) == 0
+    page = (fleet / "r.html").read_text(encoding="utf-8")
+    assert "1 slow node" in page
+    assert "Group 1: Cu32 (32 atoms), EMT, a processor" in page
+    assert all(f"<td>run-{number}.jsonl" in page for number in range(100))
+    assert '<p class="filter" hidden>' in page
+
+
+def test_up_to_twelve_journals_have_a_report_each_unless_a_fleet_is_asked_for(folder, capsys):
+    for number in range(12):
+        write_run(folder / f"r{number}.jsonl", Made())
+    assert main(["report", "*.jsonl"]) == 0
+    assert "Fleet of" not in capsys.readouterr().out
+    assert main(["report", "*.jsonl", "--fleet"]) == 0
+    assert "Fleet of 12 runs" in capsys.readouterr().out
+    write_run(folder / "r12.jsonl", Made())
+    assert main(["report", "*.jsonl", "--each"]) == 0
+    assert "Fleet of" not in capsys.readouterr().out
+    assert main(["report", "*.jsonl", "--require", "p95/mean<9"]) == 0  # which is checked for each
+    assert "Fleet of" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--require", "p95/mean<2"], "--each"),
+        (["--format", "chrome"], "text, markdown, json, csv, parquet"),
+        (["--format", "parquet"], "runs.parquet"),
+        (["--html", "run-1.jsonl"], "is not overwritten"),
+    ],
+)
+def test_what_a_fleet_has_not_is_refused_in_a_line(fleet, capsys, options, said):
+    assert main(["report", "*.jsonl", "--fleet", *options]) != 0
+    assert said in capsys.readouterr().err
+
+
+def test_files_of_which_none_is_a_journal_are_an_error(folder, capsys):
+    (folder / "a.jsonl").write_bytes(b"")
+    (folder / "b.jsonl").write_bytes(b"x,y\n")
+    assert main(["report", "*.jsonl", "--fleet"]) == 5
+    assert (
+        "none of 2 files is a journal, a.jsonl: not a journal, the file is empty" in capsys.readouterr().err
+    )
+
+
+def test_hosts_with_markup_and_control_characters_change_nothing(folder, capsys):
+    for number in range(13):
+        write_run(folder / f"r{number}.jsonl", Made(host="<b>\x1b[31m\u202e"))
+    assert main(["report", "*.jsonl", "--html", "r.html"]) == 0
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    assert "<b>" not in page
+    assert main(["report", "*.jsonl"]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in page + shown
+    assert "\u202e" not in page + shown
+
+
+def test_several_processes_read_the_same_as_one(fleet, monkeypatch, capsys):
+    assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
+    alone = capsys.readouterr().out
+    monkeypatch.setattr(fleet_report, "FEWEST_FOR_POOL", 10)
+    monkeypatch.setattr(fleet_report, "BATCH", 7)
+    assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
+    assert capsys.readouterr().out == alone
+
+
+@pytest.mark.slow
+def test_a_fleet_of_2000_runs_is_accounted_for(folder, capsys):
+    write_fleet(folder, runs=2_000, nodes=39, torn=100, foreign=20, slow_runs=50, slower=0.2, scatter=0.05)
+    assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["files"] == 2_020
+    assert counted(numbers) == {"ended": 1_900, "no end": 100, "no runs": 20}
+    assert [(each["host"], each["runs"]) for each in numbers["nodes"] if each["slow"]] == [("slow", 50)]
+    assert sum("slow node" in each["marks"] for each in numbers["runs"]) == 50
