@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import Environment
+from instrumented_calc.journal.records import CodeLine, Environment, Places, SampledStack
 
 MS = 1_000_000
 STARVED = "not enough evidence"
@@ -27,6 +27,25 @@ def test_a_neighbour_list_that_dominates_is_reported(make, found):
     ).verdict == (STARVED)
     jax = found(listed(make(100, groups=groups, model=FENNOL), 150), "neighbour-list")
     assert "FeNNol" in jax.remedy
+
+
+def test_a_list_in_the_users_own_code_is_known_by_the_name_of_its_function(make, found):
+    def sampled(function, samples):
+        lines = [
+            CodeLine(function, "", "/home/me/my.py", 8),
+            CodeLine("Mine.calculate", "", "/home/me/my.py", 3),
+        ]
+        stacks = [
+            SampledStack("calculator", samples, samples * MS, "", [0, 1], 2),
+            SampledStack("calculator", 100 - samples, (100 - samples) * MS, "", [1], 1),
+        ]
+        return make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, lines, stacks))
+
+    finding = found(sampled("Mine.find_neighbors", 80), "neighbour-list")
+    assert (finding.verdict, finding.severity, finding.saving_kind) == ("flagged", "cost", "at most")
+    assert finding.headline.endswith("of the wall time, in Mine.find_neighbors (my.py:8)")
+    assert found(sampled("Mine.find_neighbors", 30), "neighbour-list").verdict == STARVED
+    assert found(sampled("Neighbours.energy", 80), "neighbour-list").verdict == STARVED
 
 
 def test_the_list_of_a_potential_of_ase_is_no_cost_that_can_be_saved(make, found):

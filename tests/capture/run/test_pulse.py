@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -36,6 +37,28 @@ class Stage:
     def end(self) -> None:
         self.released.set()
         self.thread.join(60)
+
+
+@pytest.mark.parametrize("promptly", [False, True])
+def test_a_prompt_thread_gets_the_interpreters_lock_at_once_when_it_is_due(promptly: bool) -> None:
+    usual, during_work, seen = sys.getswitchinterval(), set(), set()
+    enough = threading.Event()
+
+    def beat() -> None:
+        during_work.add(sys.getswitchinterval())
+        if len(beats) == 5:
+            enough.set()
+        beats.append(1)
+
+    beats: list[int] = []
+    pulse = Pulse(beat, promptly=promptly)
+    assert pulse.start()
+    while not enough.is_set():  # another thread computes in Python, without releasing the lock
+        seen.add(sys.getswitchinterval())
+    assert pulse.finish(lambda: None, 60, may_take_over=lambda: True)
+    assert during_work == {usual}
+    assert (min(seen) < usual) == promptly
+    assert sys.getswitchinterval() == usual
 
 
 def test_a_thread_that_is_only_slow_is_not_waited_for_and_its_last_task_is_done_once() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.rules.vocabulary import LIST_NAME, NEIGHBOURS
+from instrumented_calc.journal.vocabulary import CALCULATOR
 from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
+    from instrumented_calc.analysis.places import OwnFunction, SampledPlace
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 LIST_ON_GPU, LIST_ON_CPU = 0.25, 0.40
 # FeNNol's list took 60 % of a call with 375 atoms and 33 % with 81. The user cannot choose another.
 LIST_IN_JAX = 0.40
+LISTS = re.compile(r"neigh?bou?r|nblist|nlist|pair_?list|verlet_?list", re.IGNORECASE)
 ON_HOST = (
     "Use a faster list (vesin, matscipy), or one with a skin, which is rebuilt only when atoms have moved."
 )
@@ -32,7 +37,9 @@ def neighbour_list(evidence: Evidence) -> Observation:
     timed = [part for part in breakdown.parts if part.group == NEIGHBOURS or part.name == LIST_NAME]
     spent = sum(part.wall_ns for part in timed)
     if not timed:
-        return unknown("no neighbour list was timed", Need("integration", "the part that builds the list"))
+        return _of_user(evidence) or unknown(
+            "no neighbour list was timed", Need("integration", "the part that builds the list")
+        )
     if evidence.on_gpu and not evidence.uses_jax:
         busy = evidence.summary.device
         if busy is None:
@@ -68,6 +75,36 @@ def neighbour_list(evidence: Evidence) -> Observation:
         saving_ns=float(spent),
         remedy=remedy,
     )
+
+
+def _of_user(evidence: Evidence) -> Observation | None:
+    """Return the finding on a list in the user's own code, by the name of the function; else None."""
+    summary = evidence.summary
+    if summary.places is None or evidence.on_gpu:
+        return None
+    places = [place for part in summary.places.parts if part.part == CALCULATOR for place in part.places]
+    named: list[SampledPlace | OwnFunction] = [*summary.places.own, *places]
+    found = [each for each in named if each.file and _builds_list(each.function)]
+    largest = max(found, key=lambda each: each.estimate.share, default=None)
+    if largest is None or largest.estimate.low < LIST_ON_CPU or summary.breakdown is None:
+        return None
+    estimate, unseen = largest.estimate, summary.places.unseen / summary.places.samples
+    text = (
+        f"the neighbour list takes about {percentage(estimate.share)} of the wall time, in"
+        f" {largest.function} ({Path(largest.file).name}:{largest.line})"
+    )
+    return flagged(
+        text,
+        numbers={"share_of_wall": estimate.share},
+        n=estimate.samples,
+        saving_ns=min(estimate.high + unseen, 1.0) * summary.breakdown.wall_ns,
+        remedy=ON_HOST,
+    )
+
+
+def _builds_list(function: str) -> bool:
+    """Return whether a function says by its name, without that of its class, that it looks for neighbours."""
+    return LISTS.search(function.rpartition(".")[2]) is not None
 
 
 RULES = (

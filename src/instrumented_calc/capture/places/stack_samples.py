@@ -5,10 +5,10 @@ the threads with such a call, so that the sums are comparable with the wall time
 of the thread that owns the run. Time after the last call of a run does not belong to it, as in the rest of
 the report: samples without a call wait until another call begins.
 
-A thread is only seen where it releases the interpreter's lock, by itself or when asked to after the switch
-interval (5 ms). A sample that waited for less than that shows a place where the thread releases the lock, not
-the one where it was when the sample was due. Whether a call was open at that moment is known exactly: if this
-has changed since, the place counts as not seen.
+A thread is only seen where it releases the interpreter's lock, by itself or when asked to: at once where
+switches are prompt (`prompt_switches`), else after the switch interval of 5 ms. A sample that waited for less
+than that interval may show a later place than that where the thread was when the sample was due. Whether a
+call was open at that moment is known exactly: if this has changed since, the place counts as not seen.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.blocked_thread import blocked_in
+from instrumented_calc.capture.places.prompt_switches import prompt_switches
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PULSE_S = 0.1  # mean interval at which rows of fast calls are written
 JITTER = 0.4  # an exact interval would meet the steps of a run always at the same place
+# How long before its work the thread wakes up to ask for prompt switches: longer than the switch interval, so
+# that it has asked in time.
+LEAD_S = 0.006
 FORK_PATIENCE_S = 1.0  # if its work takes longer, the file system is assumed to hang
 LEAST_PATIENCE_S = 0.005
 THREAD_NAME = "instrumented-calc journal"
@@ -30,6 +34,8 @@ class Pulse:
 
     Args:
         beat: The function; it must not raise.
+        promptly: Whether the thread gets the interpreter's lock at once: what it samples is then where the
+            interval ended, and not where the calculating thread lets others run.
 
     Attributes:
         is_blocked: Whether the thread was blocked in a system call, and not merely slow, while `finish`
@@ -38,8 +44,9 @@ class Pulse:
             work.
     """
 
-    def __init__(self, beat: Callable[[], None]) -> None:
+    def __init__(self, beat: Callable[[], None], *, promptly: bool = False) -> None:
         self._beat = beat
+        self._lead_s = LEAD_S if promptly else 0.0
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()  # guards the thread's start and stop; never held for long
         self._stop = threading.Event()
@@ -72,14 +79,11 @@ class Pulse:
 
     def _run(self) -> None:
         while True:
-            interval = PULSE_S * self._random.uniform(1 - JITTER, 1 + JITTER)
-            due = time.perf_counter_ns() + int(interval * 1e9)
-            if self._stop.wait(interval):
+            if self._wait():
                 with self._lock:
                     if self._stop.is_set():
                         self._thread = None
                         break
-            self.late_ns = max(time.perf_counter_ns() - due, 0)
             self._began = time.monotonic()
             self._beat()
             self._began = None
@@ -87,6 +91,20 @@ class Pulse:
         if last is not None:
             last()
             self._done.set()
+
+    def _wait(self) -> bool:
+        """Wait for the next beat; return whether the thread is to stop."""
+        interval = PULSE_S * self._random.uniform(1 - JITTER, 1 + JITTER)
+        due = time.perf_counter_ns() + int(interval * 1e9)
+        stops = self._stop.wait(interval - self._lead_s)
+        if self._lead_s and not stops:
+            now = time.perf_counter_ns()
+            # It woke up where another thread released the lock. Late, it must not stay there.
+            due = max(due, now + int(1e9 * self._random.uniform(0, self._lead_s)))
+            with prompt_switches():
+                stops = self._stop.wait((due - now) / 1e9)
+        self.late_ns = max(time.perf_counter_ns() - due, 0)
+        return stops
 
     def _claim_last(self) -> Callable[[], None] | None:
         with self._lock:

@@ -100,7 +100,7 @@ class Recorder:
         self._forks = 0
         self._collected_calls = 0  # of lanes that were collected
         self._lock = threading.RLock()  # of the states; never held on the hot path
-        self._pulse = Pulse(self._beat_or_fault)
+        self._pulse = Pulse(self._beat_or_fault, promptly=self.settings.places)
         self._end_asked: str | None = None  # the reason, if the journal's thread must end the run
         self._ending: int | None = None  # the thread that completes the journal
         self._ended = threading.Event()

@@ -50,8 +50,8 @@ class SampledStack(Struct, omit_defaults=True):
 class Places(Struct, tag="places", tag_field="event"):
     """Samples of the stacks of the calculating threads so far, at random intervals of 0.1 s in the mean.
 
-    Cumulative: the last record has all samples. The shares are estimates. Pieces of a step shorter than 5 ms
-    are not seen, or charged to what follows them in the same call.
+    Cumulative: the last record has all samples. The shares are estimates. Pieces of a step shorter than
+    0.3 ms, on a busy machine 5 ms, may not be seen, or be charged to what follows them in the same call.
     """
 
     time_ns: Annotated[Natural, meta("When", "ns")]
