@@ -49,7 +49,7 @@ def places_section(summary: Summary) -> Section | None:
     remarks = [
         f"{sampled}, with 95 % confidence intervals; exact where the rows have the time.",
         "Library code is shown by function, your code by line.",
-        "Functions below 0.3 ms (5 ms on a busy machine) may not be seen, or be charged to what follows them.",
+        "Functions below 0.3 ms (5 ms on a busy machine) may not be seen, or be charged to what follows.",
     ]
     if found.unseen:
         remarks.append(f"In {plural(found.unseen, 'sample')} the place was too short to be seen.")
