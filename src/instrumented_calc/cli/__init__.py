@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.cli.border import INTERRUPTED, PROGRAM, WRONG_USAGE, guarded, print_error
 from instrumented_calc.cli.plain_errors import usage_words
+from instrumented_calc.cli.without_parser import without_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str], scripts: list[Script]) -> int:
     """Run a command; `run` only prepares its script, which is added to `scripts`."""
+    function = None if os.environ.get(COMPLETE) else without_parser(argv)
+    if function is None:
+        return _parse_and_run(argv, scripts)
+    with _any_text_printable():
+        function()
+    return 0
+
+
+def _parse_and_run(argv: list[str], scripts: list[Script]) -> int:
     import typer
 
     from instrumented_calc.cli.app import build_app

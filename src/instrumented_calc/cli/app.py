@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from instrumented_calc._version import __version__
 from instrumented_calc.cli.border import PROGRAM
+from instrumented_calc.cli.without_parser import print_version
 
 # In the order and with the words of `--help`.
 COMMANDS = {
@@ -117,7 +117,7 @@ def build_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"instrumented-calc {__version__}")
+        print_version()
         raise typer.Exit
 
 

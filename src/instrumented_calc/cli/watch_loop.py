@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from contextlib import suppress
@@ -11,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from instrumented_calc.analysis.watching.watcher import Watcher
 from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
+from instrumented_calc.cli.watch_screen import can_be_drawn_on, open_screen
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.plain_text import plain, shown_path
 
@@ -28,6 +26,23 @@ ALL_S = 60.0  # the same where the state is printed once
 NEWER_EVERY_S = 2.0
 NICENESS = 10  # a viewer beside the run must not slow it down
 DRAWN = "\u2581\u2588\u2591"
+
+
+def watch_run(journal: Path | None, *, once: bool = False, as_json: bool = False) -> None:
+    """Show a run: live on a terminal, otherwise once.
+
+    Args:
+        journal: Its journal; None: the newest in this folder.
+        once: Whether to print the state once on a terminal, too.
+        as_json: Whether to print it as JSON.
+
+    Raises:
+        JournalReadError: There is no journal, or it cannot be read.
+    """
+    if once or as_json or not can_be_drawn_on():
+        print_state(journal, as_json=as_json)
+    else:
+        watch_live(journal)
 
 
 def print_state(journal: Path | None, *, as_json: bool) -> None:
@@ -44,13 +59,15 @@ def print_state(journal: Path | None, *, as_json: bool) -> None:
     if as_json:
         from instrumented_calc.reporting.watch.state_json import render_watch_json
 
-        typer.echo(render_watch_json(state), nl=False)
+        print(render_watch_json(state), end="")  # noqa: T201 - the answer
         return
+    import shutil
+
     from instrumented_calc.reporting.watch.frame import View, draw
 
     width = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else 80
     view = View(width=width, ascii_only=_ascii_only())
-    typer.echo("\n".join(line.plain for line in draw(state, view)))
+    print("\n".join(line.plain for line in draw(state, view)))  # noqa: T201 - the answer
 
 
 def watch_live(journal: Path | None) -> None:
@@ -62,8 +79,6 @@ def watch_live(journal: Path | None) -> None:
     Raises:
         JournalReadError: There is no journal, or it cannot be read.
     """
-    from instrumented_calc.cli.watch_screen import open_screen
-
     watcher = Watcher(journal or newest_journal(Path()))
     state = watcher.look()  # an error is printed on a terminal that is as it was
     with suppress(OSError, AttributeError):

@@ -21,10 +21,6 @@ def watch(
     Only reads the journal: any number of viewers can come and go, here or on a machine that shares the file
     system. Without a terminal, prints the state once.
     """
-    from instrumented_calc.cli.watch_loop import print_state, watch_live
-    from instrumented_calc.cli.watch_screen import can_be_drawn_on
+    from instrumented_calc.cli.watch_loop import watch_run
 
-    if json or once or not can_be_drawn_on():
-        print_state(journal, as_json=json)
-    else:
-        watch_live(journal)
+    watch_run(journal, once=once, as_json=json)

@@ -1,21 +1,17 @@
-"""How a run ended, in words, and where calls were stuck."""
+"""How a run ended, in words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from instrumented_calc.quantities import bytes_of, count, duration, elapsed, percent
-from instrumented_calc.reporting.document import Paragraph, Section
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.post_mortem import Cause, Ending
-    from instrumented_calc.journal.reader import Journal
 
 REASONS = {"exit": "exit of the program", "collected": "its calculator was discarded", "closed": "closed"}
 CAUSE_UNKNOWN = "cause unknown"
 POSSIBLE_ENDS = "by a signal (SIGTERM, kill -9), os._exit or a crash in C code"
-STALLS_SHOWN = 3
-FRAMES_SHOWN = 12
 
 
 def ending_words(ending: Ending) -> str:
@@ -96,15 +92,3 @@ def _cause_words(cause: Cause) -> str:
                 f"the wall clock differs from the run's clock by {elapsed(abs(cause.amount) * 1e9)}:"
                 " the machine was suspended, or its clock was set"
             )
-
-
-def stalls_section(journal: Journal) -> Section | None:
-    """Return where the threads of stalled calls were, innermost frame last."""
-    blocks = []
-    stalls = [each for each in journal.notices if each.kind == "stall"]
-    for stall in stalls[:STALLS_SHOWN]:
-        stack = (stall.details or {}).get("stack")
-        if isinstance(stack, list) and stack:
-            frames = [line for frame in stack[-FRAMES_SHOWN:] for line in str(frame).splitlines()]
-            blocks.append(Paragraph((stall.text, *frames)))
-    return Section("Stalled calls", tuple(blocks)) if blocks else None

@@ -25,12 +25,13 @@ from instrumented_calc.reporting.run.conservation import conservation_section
 from instrumented_calc.reporting.run.contractions import contractions_section
 from instrumented_calc.reporting.run.conversions import conversions_section
 from instrumented_calc.reporting.run.damage import damage_lines
-from instrumented_calc.reporting.run.ending import ending_words, stalls_section
+from instrumented_calc.reporting.run.ending import ending_words
 from instrumented_calc.reporting.run.inside_calls import compilation_section, counts_section, device_section
 from instrumented_calc.reporting.run.observers import observers_section
 from instrumented_calc.reporting.run.places import places_section
 from instrumented_calc.reporting.run.programs import program_facts
 from instrumented_calc.reporting.run.speed_cells import ns_per_day_cell, steps_cell
+from instrumented_calc.reporting.run.stalls import stalls_section
 from instrumented_calc.reporting.run.systems import systems_table
 from instrumented_calc.reporting.run.traces import traces_section
 
