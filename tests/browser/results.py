@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from tests.browser.journals import HOSTILE
 from tests.experiments.study.test_study import cells, judged
+from tests.reporting.test_trial import LOST, WINNER, WRONG
+from tests.sized_runs import write_run
 
 from instrumented_calc.analysis.scaling import measure_scaling
+from instrumented_calc.analysis.statistics.student_t import Estimate
 from instrumented_calc.analysis.summary import summarize
+from instrumented_calc.analysis.trial.trial_result import RemedyOutcome, TrialResult
 from instrumented_calc.cli import main
 from instrumented_calc.journal import records as r
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.reporting.compare_all import build_models, figures_of_models
-from instrumented_calc.reporting.html.result_page import render_result
-from instrumented_calc.reporting.html.result_pages import scaling_page, study_page
+from instrumented_calc.reporting.html.result_page import ResultPage, render_result
+from instrumented_calc.reporting.html.result_pages import scaling_page, study_page, trial_page
 from instrumented_calc.reporting.scaling import build_scaling, render_scaling_json, scaling_title
 from instrumented_calc.reporting.study.report import build_study, render_study_json
 
@@ -61,7 +66,8 @@ def scaling(page: Path) -> None:
     found = measure_scaling(summaries)
     settings = {"calc": "emt", "system": "copper", "steps": 100}
     document = build_scaling(scaling_title("emt", "copper", found), found, settings)
-    page.write_text(scaling_page(document, found, render_scaling_json(found, settings, ())), encoding="utf-8")
+    made = scaling_page(document, found, render_scaling_json(found, settings, ()))
+    page.write_text(render_result(made), encoding="utf-8")
 
 
 def study(page: Path) -> None:
@@ -73,8 +79,8 @@ def study(page: Path) -> None:
     ]
     found = judged(made)
     settings = {"workload": "einsum", "reps": 5}
-    text = study_page(build_study(found, settings), found, render_study_json(found, settings, ()))
-    page.write_text(text, encoding="utf-8")
+    result = study_page(build_study(found, settings), found, render_study_json(found, settings, ()))
+    page.write_text(render_result(result), encoding="utf-8")
 
 
 def models(page: Path) -> None:
@@ -92,8 +98,26 @@ def models(page: Path) -> None:
     ]
     rows.append({"calc": "ani-2x", "failure": f"not installed {HOSTILE}"})
     document = build_models("copper, 64 atoms, NVE, 20 steps", rows, "skipped", [])
-    text = render_result(document, figures_of_models(rows), json.dumps({"models": rows}))
-    page.write_text(text, encoding="utf-8")
+    result = ResultPage(document, tuple(figures_of_models(rows)), json.dumps({"models": rows}))
+    page.write_text(render_result(result), encoding="utf-8")
+
+
+def trial(page: Path) -> None:
+    """Remedies of which two help, one with a hostile name of the program."""
+    together = RemedyOutcome(("threads-1", "gc-freeze"), "helps", gain=Estimate(1.31, 1.2, 1.42), rounds=4)
+    outcomes = (WINNER, replace(WINNER, names=("gc-freeze",), gain=Estimate(1.06, 1.04, 1.08)), LOST, WRONG)
+    found = TrialResult(f"md.py {HOSTILE}", 2000, 1.5e6, 0.03, outcomes, together, 20, 61.0, False)
+    page.write_text(render_result(trial_page(found)), encoding="utf-8")
+
+
+def job(page: Path) -> None:
+    """A trajectory sized after runs of four sizes."""
+    folder = page.parent / "sizes"
+    folder.mkdir()
+    for n_atoms in (32, 108, 256, 500):
+        write_run(folder / f"n{n_atoms:06d}-r1.jsonl", n_atoms, 1 + 0.01 * n_atoms)
+    words = ["size", str(folder), "--n-atoms", "2000", "--ns", "10"]
+    assert main([*words, "--html", str(page)]) == 0
 
 
 def _run(path: Path, level: float, *, seed: int, n_atoms: int = 32, energy: float = 1.0) -> None:
@@ -123,4 +147,6 @@ RESULTS = {
     "scaling": scaling,
     "study": study,
     "models": models,
+    "trial": trial,
+    "job": job,
 }

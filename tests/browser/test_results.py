@@ -1,4 +1,4 @@
-"""Pages of comparisons, scalings, studies and tables of models in a real browser."""
+"""Pages of comparisons, scalings, studies, models, trials and job sizes in a real browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from tests.browser.results import RESULTS
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
 
 WIDTHS = (400, 1000, 2000)
-DRAWN = {"comparison": 6 + 7 + 8 + 8, "incomparable": 0, "scaling": 4, "study": 6, "models": 4 + 4}
+DRAWN = {
+    "comparison": 6 + 7 + 8 + 8,
+    "incomparable": 0,
+    "scaling": 4,
+    "study": 6,
+    "models": 4 + 4,
+    "trial": 3,
+    "job": 0,
+}
 OUTSIDE = """
 const marks = document.querySelectorAll('svg.chart :is(rect.bucket, circle.bucket, path.line)');
 return [...marks].filter((mark) => {

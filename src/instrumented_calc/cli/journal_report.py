@@ -18,6 +18,7 @@ from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
 from instrumented_calc.cli.product_timing import with_products_timed
 from instrumented_calc.cli.renderers import REPORTS
+from instrumented_calc.cli.wanted_page import check_mask
 from instrumented_calc.cli.written_files import check_file, is_same, write_file
 from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
@@ -76,9 +77,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     """
     targets = [parse_target(text) for text in require]
     ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
-    if mask and html is None:
-        message = "hides names in a page only; add --html r.html"
-        raise typer.BadParameter(message, param_hint="--mask")
+    check_mask(html, mask=mask)
     given = given_files(journals) or [_newest_here()]
     needs_calls = bool(targets or ignored or fatal or measure or mask)
     if fleet and needs_calls:

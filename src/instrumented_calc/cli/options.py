@@ -24,11 +24,6 @@ CalculatorOption = Annotated[
 JournalOption = Annotated[
     Path, typer.Option("--output", "-o", help="Journal to write; a number is added if the name is taken.")
 ]
-HtmlOption = Annotated[
-    Path | None,
-    typer.Option("--html", metavar="R.HTML", help="Write a page with plots, one file that loads nothing."),
-]
-
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 

@@ -9,6 +9,7 @@ from instrumented_calc.analysis.trial.gain import HELPS, NOT_SURE
 from instrumented_calc.plain_text import plain_json
 from instrumented_calc.quantities import count, duration, percentage, plural
 from instrumented_calc.reporting.document import Document, Paragraph, Section, Table
+from instrumented_calc.reporting.figure import Figure, Point
 from instrumented_calc.reporting.run.identity import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def build_trial(result: TrialResult) -> Document:
         result: Result of the trial.
     """
     winners = [each for each in result.outcomes if each.helps]
-    sections = [Section(headline(result), (Paragraph(_setting(result)),))]
+    sections = [Section(headline(result), (Paragraph(setting_words(result)),))]
     sections += [Section(f"Keep {_name(each)}", (Paragraph(_advice(each)),)) for each in winners]
     if result.together is not None:
         sections.append(Section("All of them together", (Paragraph((measured(result.together),)),)))
@@ -82,7 +83,8 @@ def _equal(difference: float, unit: str) -> str:
     return f"equal to {difference:.0e} {unit}" if difference else "identical"
 
 
-def _setting(result: TrialResult) -> tuple[str, ...]:
+def setting_words(result: TrialResult) -> tuple[str, ...]:
+    """Return how it was measured, in sentences."""
     runs = (
         f"{count(result.calls)} force calls per run, {duration(result.per_call_ns)} per call as it is;"
         f" {plural(result.runs, 'run')} in {result.seconds:.0f} s, in fresh processes and in random order"
@@ -128,6 +130,18 @@ def _row(outcome: RemedyOutcome) -> tuple[str, ...]:
 
 def _name(outcome: RemedyOutcome) -> str:
     return " + ".join(outcome.names)
+
+
+def gain_figure(result: TrialResult) -> Figure:
+    """Return the measured gains with their intervals; without points if none was measured."""
+    measured_ones = [*result.outcomes, *([] if result.together is None else [result.together])]
+    points = tuple(
+        Point("speed-up", _name(each), each.gain.value, each.gain.low, each.gain.high)
+        for each in measured_ones
+        if each.gain is not None
+    )
+    title = "Measured speed-up, 95 % interval: above 1 is faster"
+    return Figure("gains", title, "remedy", "times as fast", points, logarithmic=True, reference=1.0)
 
 
 def render_trial_json(result: TrialResult) -> str:

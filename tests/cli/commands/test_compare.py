@@ -238,6 +238,19 @@ def test_a_page_draws_times_only_of_comparable_runs(write, capsys):
     assert page.values("class").count("bucket") == 0
 
 
+def test_a_page_hides_folders_hosts_and_users_on_request(write, tmp_path, capsys):
+    write("a.jsonl")
+    write("b.jsonl")
+    folder = str(tmp_path)
+    words = ["compare", f"{folder}/a.jsonl", f"{folder}/b.jsonl", "--single", "--html", "r.html"]
+    for more, shown in (([], True), (["--mask"], False)):
+        main([*words, *more])
+        assert (folder in Path("r.html").read_text(encoding="utf-8")) is shown
+    capsys.readouterr()
+    assert main(["compare", "a.jsonl", "b.jsonl", "--mask"]) == 2
+    assert "add --html" in capsys.readouterr().err
+
+
 def test_a_page_does_not_replace_a_journal(write, capsys):
     write("a.jsonl")
     write("b.jsonl")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.reporting.html.pages import Page
 from tests.sized_runs import write_run
 
 from instrumented_calc.analysis.sizing.run_cost import run_cost
@@ -51,6 +52,17 @@ def test_the_lines_of_job_scripts_hold_the_upper_ends(folder, capsys):
     assert "#SBATCH --cpus-per-task=1" in text
     assert "up to 8 side by side, each with 1 processor of 8" in text or "limited by host memory" in text
     assert "EXTRAPOLATED" not in text
+
+
+def test_a_page_has_the_lines_of_the_job_script(folder, capsys):
+    assert size(folder, 1000, "--html", "r.html", "--mask") == 0
+    assert capsys.readouterr() == ("", "wrote r.html\n")
+    page = Page(Path("r.html").read_text(encoding="utf-8"))
+    assert "Job of 1,000 atoms: 10.0 ns, 5,000,000 steps of 2.00 fs Extrapolated" in page.words
+    assert "#SBATCH --cpus-per-task=1" in page.words
+    first = next(folder.glob("*.jsonl"))
+    assert size(folder, 200, "--html", first) == 5
+    assert "is a journal and is not overwritten; give another --html" in capsys.readouterr().err
 
 
 def test_beyond_the_measured_sizes_a_prediction_is_marked_and_far_beyond_refused(folder, capsys):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
+from tests.reporting.html.pages import Page
+from tests.reporting.html.test_page import embedded
 
 from instrumented_calc import integration
 from instrumented_calc.cli import main
@@ -75,13 +76,14 @@ def other_remedies(tmp_path_factory, monkeypatch):
 
 
 @pytest.mark.usefixtures("other_remedies")
-def test_remedies_of_others_that_change_values_or_fail_are_out(capsys):
+def test_remedies_of_others_that_change_values_or_fail_are_out(tmp_path, capsys):
     Path("run.py").write_text(PROGRAM)
     Path("result.txt").write_text("of the user")
-    only = ["--only", "no-forces", "--only", "no-calculator", "--calls", "20", "--format", "json"]
+    only = ["--only", "no-forces", "--only", "no-calculator", "--calls", "20", "--html", "r.html", "--mask"]
     assert main(["try", *only, "run.py", "--steps", "5000"]) == 0
     printed = capsys.readouterr()
-    result = json.loads(printed.out)
+    source = Path("r.html").read_text(encoding="utf-8")
+    result = embedded(source, "numbers")
     found = {each["names"][0]: each for each in result["outcomes"]}
     assert found["no-forces"]["verdict"] == "other values"
     assert found["no-calculator"]["verdict"] == "failed"
@@ -90,6 +92,8 @@ def test_remedies_of_others_that_change_values_or_fail_are_out(capsys):
     assert result["calls"] == 20
     assert Path("result.txt").read_text() == "of the user"
     assert "as it is, recorded" in printed.err
+    assert result["headline"] in Page(source).words
+    assert str(tmp_path) not in source
 
 
 @pytest.mark.parametrize(

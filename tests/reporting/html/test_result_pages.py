@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from tests.experiments.study.test_study import cells, judged
 from tests.reporting.html.pages import Page
+from tests.reporting.test_trial import LOST, UNSURE, WINNER, WRONG, result
 
 from instrumented_calc.analysis.study.checks import problem
+from instrumented_calc.journal import records
 from instrumented_calc.reporting.compare_all import build_models, figures_of_models
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.figure import Figure, Point
-from instrumented_calc.reporting.html.result_page import render_result
-from instrumented_calc.reporting.html.result_pages import study_page
+from instrumented_calc.reporting.html.masking import Mask
+from instrumented_calc.reporting.html.result_page import ResultPage, render_result
+from instrumented_calc.reporting.html.result_pages import study_page, trial_page
 from instrumented_calc.reporting.study.report import build_study, render_study_json
 
 MARKUP = "</script><script>alert(1)</script><!-- <b onclick=x> ' \" & \u2028 ]]> {{ 7*7 }}"
@@ -31,9 +36,8 @@ def figures(text: str) -> list[Figure]:
 
 
 def page(text: str) -> str:
-    return render_result(
-        document(text), figures(text), json.dumps({"name": text}), badge="good", verdict=text
-    )
+    made = ResultPage(document(text), tuple(figures(text)), json.dumps({"name": text}), "good", text)
+    return render_result(made)
 
 
 def test_it_shows_the_whole_report_and_loads_nothing():
@@ -57,12 +61,12 @@ def test_markup_in_any_text_stays_text():
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_study_draws_inputs_that_have_a_verdict(refused):
-    made = [each for file in ("one.xyz", "two.xyz") for each in cells(1, (1e-3, 2e-3, 3e-3), file=file)]
+    planted = [each for file in ("one.xyz", "two.xyz") for each in cells(1, (1e-3, 2e-3, 3e-3), file=file)]
     problems = [problem("hardware-unequal", "two.xyz", "another processor")] if refused else []
-    study = judged(made, differing=problems)
+    study = judged(planted, differing=problems)
     settings = {"workload": "einsum"}
-    source = study_page(build_study(study, settings), study, render_study_json(study, settings, ()))
-    shown = Page(source)
+    made = study_page(build_study(study, settings), study, render_study_json(study, settings, ()))
+    shown = Page(render_result(made))
     groups = {" ".join(each.split()) for each in shown.texts["th"]}
     assert "one.xyz" in groups
     assert ("two.xyz" in groups) is not refused
@@ -81,6 +85,39 @@ def test_models_side_by_side():
     found = figures_of_models(rows)
     assert [each.points[1].value for each in found] == [4.0, 200.0]
     assert figures_of_models(rows[1:]) == []  # one model alone is no comparison
-    shown = Page(render_result(made, found, json.dumps(rows))).words
+    shown = Page(render_result(ResultPage(made, tuple(found), json.dumps(rows)))).words
     assert "2 of 3 models measured: copper, 4 atoms" in shown
     assert "not installed" in shown
+
+
+def test_a_trial_shows_what_helps_first_and_draws_what_was_measured():
+    shown = Page(render_result(trial_page(result(WINNER, LOST, WRONG))))
+    assert "threads-1: estimated at most 1.18x, measured 1.11x [1.07, 1.15]" in shown.words
+    assert "Helps" in shown.words
+    assert shown.values("class").count("bucket") == 1
+    assert "gc-freeze no gain" in shown.words
+    nothing = Page(render_result(trial_page(result(LOST))))
+    assert "Nothing helps: 1 remedy tried Nothing helps" in nothing.words
+    assert nothing.values("class").count("bucket") == 0
+    assert "Not sure" in Page(render_result(trial_page(result(LOST, UNSURE)))).words
+
+
+def test_users_hosts_and_folders_are_hidden_in_texts_figures_and_numbers():
+    environment = records.Environment(host="login7.cluster.example", scheduler={"user": "lovelace"})
+    start = records.RunStart(
+        records.SCHEMA,
+        "r",
+        "2026-01-01T00:00:00Z",
+        1,
+        "0.1.0",
+        directory="/data/ada",
+        environment=environment,
+    )
+    hide = Mask([(Path("/home/ada/x/run.jsonl"), start), (Path("/scratch/lost.jsonl"), None)])
+    text = "ada on login7 wrote /data/ada/out/run.jsonl for lovelace"
+    made = ResultPage(document(text), tuple(figures(text)), json.dumps({"name": text}))
+    secret = re.compile("ada|login7|cluster|/data|lovelace")
+    assert secret.search(render_result(made))
+    hidden = render_result(made, hide)
+    assert secret.findall(hidden) == []
+    assert "user on host wrote out/run.jsonl for user" in Page(hidden).words

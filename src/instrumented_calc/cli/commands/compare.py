@@ -22,8 +22,7 @@ from instrumented_calc.cli.comparison_options import (
 )
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
-from instrumented_calc.cli.options import HtmlOption
-from instrumented_calc.cli.written_files import check_file, write_file
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalReadError, TargetError
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ def compare(
     unsure: UnsureOption = Unsure.tell,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
     html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Compare runs before and after a change: faster, slower, not distinguishable, or not sure.
 
@@ -102,10 +102,11 @@ def compare(
 
     limits = limits_of(max_slowdown, require_speedup)
     if noise:
-        _show_noise([*(runs or ()), *(before or ()), *(after or ())], limits, form, html)
+        _show_noise([*(runs or ()), *(before or ()), *(after or ())], limits, form, html, mask=mask)
         return
     files = _sides(runs, before, after)
-    check_file(html, "--html", [path for side in files for path in side])
+    both = [path for side in files for path in side]
+    page = wanted_page(html, mask=mask, journals=both)
     sides = [[read_run(path) for path in side] for side in files]
     allowed = allowed_keys(allow, [run for side in sides for run in side])
     found = compare_runs(
@@ -123,10 +124,10 @@ def compare(
         finding_changes(*sides),
         limits,
     )
-    if html is not None:
+    if page is not None:
         from instrumented_calc.reporting.html.result_pages import comparison_page
 
-        write_file(html, comparison_page(*parts), "--html")
+        page.write(comparison_page(*parts), both)
     elif form is Form.json:
         typer.echo(reporting.render_comparison_json(*parts), nl=False)
     else:
@@ -134,7 +135,9 @@ def compare(
     raise typer.Exit(exit_code(outcome_of(found, limits), unsure))
 
 
-def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, html: Path | None) -> None:
+def _show_noise(
+    texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, html: Path | None, *, mask: bool
+) -> None:
     from instrumented_calc.analysis.comparison.comparison import differences_of_replicates
     from instrumented_calc.analysis.comparison.decision import ComparisonOutcome
     from instrumented_calc.analysis.comparison.noise import noise_of
@@ -142,7 +145,7 @@ def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, 
     from instrumented_calc.reporting import noise as reporting
 
     files = given_files(texts)
-    check_file(html, "--html", files)
+    page = wanted_page(html, mask=mask, journals=files)
     runs = [read_run(path) for path in files]
     floor = noise_of(runs)
     if floor is None:
@@ -152,10 +155,10 @@ def _show_noise(texts: Sequence[str], limits: Sequence[SpeedLimit], form: Form, 
     if obstacles:
         typer.echo("\n".join(["not comparable: these runs are not replicates", *obstacles]))
         raise typer.Exit(ComparisonOutcome.not_comparable.value)
-    if html is not None:
+    if page is not None:
         from instrumented_calc.reporting.html.result_pages import noise_page
 
-        write_file(html, noise_page(floor, limits), "--html")
+        page.write(noise_page(floor, limits), files)
     elif form is Form.json:
         typer.echo(reporting.render_noise_json(floor, limits), nl=False)
     else:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from instrumented_calc.cli.options import HtmlOption
-from instrumented_calc.cli.written_files import check_file, write_file
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalPathError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from instrumented_calc.cli.wanted_page import WantedPage
     from instrumented_calc.experiments.compare_all import Compared
 
 
@@ -38,6 +38,7 @@ def compare_all(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
     html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
     from instrumented_calc.cli.progress import show_progress
@@ -47,7 +48,7 @@ def compare_all(
 
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
     Protocol(ensemble, steps, built.timestep_fs, temperature, equilibration=0, seed=seed)  # it checks them
-    check_file(html, "--html", folder=output)
+    page = wanted_page(html, mask=mask, folder=output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,26 +67,29 @@ def compare_all(
             found.append(profile_one(spec, options, output / f"{name}.jsonl"))
             on_step("models", done, len(specs))
     title = f"{built.name}, {len(built.atoms)} atoms, {ensemble.upper()}, {steps} steps"
-    _show(found, title, "failed" if calc else "skipped", html, as_json=as_json)
+    _show(found, title, "failed" if calc else "skipped", page, as_json=as_json)
     if all(each.failure for each in found):
         raise typer.Exit(1)
 
 
-def _show(found: Sequence[Compared], title: str, word: str, html: Path | None, *, as_json: bool) -> None:
+def _show(
+    found: Sequence[Compared], title: str, word: str, page: WantedPage | None, *, as_json: bool
+) -> None:
     """Print the table, or write a page; `word` is what a failure is called."""
     from instrumented_calc.reporting import compare_all as reporting
-    from instrumented_calc.reporting.html.result_page import render_result
+    from instrumented_calc.reporting.html.result_page import ResultPage
 
     rows = [_row(each) for each in found]
-    if html is None:
+    if page is None:
         text = json.dumps(rows, indent=2) if as_json else f"{title}\n{reporting.render_models(rows, word)}"
         typer.echo(text)
         return
-    obstacles = reporting.obstacles_of([each.summary for each in found if each.summary is not None])
+    summaries = [each.summary for each in found if each.summary is not None]
+    obstacles = reporting.obstacles_of(summaries)
     document = reporting.build_models(title, rows, word, obstacles)
-    figures = [] if obstacles else reporting.figures_of_models(rows)
-    page = render_result(document, figures, json.dumps({"models": rows}))
-    write_file(html, page, "--html")
+    figures = () if obstacles else tuple(reporting.figures_of_models(rows))
+    result = ResultPage(document, figures, json.dumps({"models": rows}))
+    page.write(result, [each.journal.path for each in summaries])
 
 
 def _row(compared: Compared) -> dict[str, Any]:

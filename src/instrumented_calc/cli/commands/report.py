@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from instrumented_calc.cli.formats import ReportForm
-from instrumented_calc.cli.options import HtmlOption
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption
 
 
 def report(
@@ -49,7 +49,7 @@ def report(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     html: HtmlOption = None,
-    mask: Annotated[bool, typer.Option("--mask", help="Hide users, hosts and folders in the page.")] = False,
+    mask: MaskOption = False,
 ) -> None:
     """Report on journals on one screen: what is wrong, what to change, where the time went."""
     from instrumented_calc.cli.journal_report import report_journals

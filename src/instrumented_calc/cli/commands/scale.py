@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.cli.options import CalculatorOption, HtmlOption
-from instrumented_calc.cli.written_files import check_file, write_file
+from instrumented_calc.cli.options import CalculatorOption
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from instrumented_calc.analysis.scaling import Scaling
+    from instrumented_calc.cli.wanted_page import WantedPage
     from instrumented_calc.experiments.scaling.sweep import ScaleRun, ScaleSettings
 
 
@@ -37,6 +38,7 @@ def scale(
     ] = Path("scale"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
     html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
     from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
@@ -44,7 +46,7 @@ def scale(
     from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes
     from instrumented_calc.journal.reader import read_journal
 
-    check_file(html, "--html", folder=output)
+    page = wanted_page(html, mask=mask, folder=output)
     settings = ScaleSettings(calc=calc, system=system, steps=steps, threads=threads, seed=seed)
     found, notes = true_sizes(system, _numbers(sizes), seed)
     for note in notes:
@@ -57,7 +59,7 @@ def scale(
     summaries = [summarize(read_journal(path)) for path in sorted(run.journals)]
     notes += [*not_as_pinned(summaries, threads), *too_short(summaries)]
     scaling = measure_scaling(summaries)
-    _show(scaling, settings, run, notes, form, html)
+    _show(scaling, settings, run, notes, form, page)
     if run.failures:
         raise typer.Exit(1)
 
@@ -119,7 +121,7 @@ def _show(
     run: ScaleRun,
     notes: Sequence[str],
     form: Form,
-    html: Path | None,
+    page: WantedPage | None,
 ) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting import scaling as reporting
@@ -127,9 +129,9 @@ def _show(
     numbers = reporting.render_scaling_json(scaling, asdict(settings), run.failures)
     title = reporting.scaling_title(settings.calc, settings.system, scaling)
     document = reporting.build_scaling(title, scaling, asdict(settings), (*run.failures, *notes))
-    if html is not None:
+    if page is not None:
         from instrumented_calc.reporting.html.result_pages import scaling_page
 
-        write_file(html, scaling_page(document, scaling, numbers), "--html")
+        page.write(scaling_page(document, scaling, numbers), run.journals)
     else:
         typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)

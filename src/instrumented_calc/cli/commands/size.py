@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalReadError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def size(
         typer.Option(metavar="FS", help="Time step, fs; as in the runs if not given."),
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+    html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Predict speed, time, memory and replicas of a trajectory, with the lines of its job script.
 
@@ -52,8 +55,16 @@ def size(
     check_number("ns", ns, SHORTEST_NS, LONGEST_NS)
     if timestep is not None:
         check_number("timestep", timestep, SHORTEST_STEP_FS, LONGEST_STEP_FS)
+    journals = _journals(folder)
+    all_journals = [*journals, *([] if run is None else [run])]
+    page = wanted_page(html, mask=mask, journals=all_journals)
     own = None if run is None else _summary(run)
-    job = size_job([_summary(path) for path in _journals(folder)], Trajectory(n_atoms, ns, timestep), own)
+    job = size_job([_summary(path) for path in journals], Trajectory(n_atoms, ns, timestep), own)
+    if page is not None:
+        from instrumented_calc.reporting.html.result_pages import size_page
+
+        page.write(size_page(job), all_journals)
+        return
     text = render_size_json(job) if form is Form.json else DOCUMENTS[form](build_size(job))
     typer.echo(text, nl=False)
 

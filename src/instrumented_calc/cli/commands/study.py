@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.cli.options import HtmlOption
-from instrumented_calc.cli.written_files import check_file, write_file
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import ExperimentError
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.study.judgement import Study
+    from instrumented_calc.cli.wanted_page import WantedPage
     from instrumented_calc.experiments.study.plan import Plan
     from instrumented_calc.experiments.study.runner import StudyRun
 
@@ -51,6 +51,7 @@ def study(
     ] = Path("study"),
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
     html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Compare NumPy, NumPy with torch's einsum, and torch, and report why one is faster."""
     from instrumented_calc.analysis.study.judgement import judge_study
@@ -69,7 +70,7 @@ def study(
         seed=seed,
         cprofile=cprofile,
     )
-    check_file(html, "--html", folder=output)
+    page = wanted_page(html, mask=mask, folder=output)
     run = _run(plan, output, time_limit, tolerance)
     judged = judge_study(
         run.cells,
@@ -79,7 +80,7 @@ def study(
     )
     settings = asdict(plan) | {"machine": asdict(run.machine)}
     _write(judged, run, settings, output, figures=figures)
-    _show(judged, settings, run, output, form, html)
+    _show(judged, settings, run, output, form, page)
     if judged.refused or judged.lost:
         raise typer.Exit(1)
 
@@ -157,7 +158,7 @@ def _drawn(judged: Study, run: StudyRun) -> dict[str, bytes]:
 
 
 def _show(
-    judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form, html: Path | None
+    judged: Study, settings: dict[str, Any], run: StudyRun, output: Path, form: Form, page: WantedPage | None
 ) -> None:
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.reporting.study import report as reporting
@@ -166,9 +167,9 @@ def _show(
     files = [str(output / name) for name in sorted(each.name for each in output.iterdir() if each.is_file())]
     files.append(f"{output / 'cells'}: journals, values and results of all processes")
     document = reporting.build_study(judged, settings, run.notes, files, run.hotspots)
-    if html is not None:
+    if page is not None:
         from instrumented_calc.reporting.html.result_pages import study_page
 
-        write_file(html, study_page(document, judged, numbers), "--html")
+        page.write(study_page(document, judged, numbers), sorted((output / "cells").glob("*.jsonl")))
     else:
         typer.echo(numbers if form is Form.json else DOCUMENTS[form](document), nl=False)

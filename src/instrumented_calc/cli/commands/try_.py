@@ -10,6 +10,7 @@ import typer
 
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.options import seconds_of
+from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import TargetError
 from instrumented_calc.quantities import duration
 
@@ -41,6 +42,8 @@ def try_(
     ] = Path("try"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the order of runs, and of the dynamics.")] = 0,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+    html: HtmlOption = None,
+    mask: MaskOption = False,
 ) -> None:
     """Run a script as it is and with remedies, and measure which make it faster with equal values.
 
@@ -56,6 +59,7 @@ def try_(
     if bool(words) == bool(calc):
         message = "give a script or --calc: instrumented-calc try script.py"
         raise TargetError(message)
+    page = wanted_page(html, mask=mask)
     program = TriedProgram(tuple(words), is_module, calc, system, n_atoms, seed)
     settings = TrialSettings(
         program=program,
@@ -66,7 +70,11 @@ def try_(
         seed=seed,
     )
     result = run_trial(settings, _show_run)
-    if form is Form.json:
+    if page is not None:
+        from instrumented_calc.reporting.html.result_pages import trial_page
+
+        page.write(trial_page(result), sorted(settings.output.rglob("*.jsonl")))
+    elif form is Form.json:
         typer.echo(render_trial_json(result), nl=False)
     else:
         from instrumented_calc.cli.renderers import DOCUMENTS

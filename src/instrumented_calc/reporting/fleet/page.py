@@ -10,7 +10,7 @@ from instrumented_calc.plain_text import plain_json
 from instrumented_calc.reporting.figure import Figure, Point
 from instrumented_calc.reporting.fleet.files import fleet_numbers
 from instrumented_calc.reporting.fleet.report import build_fleet
-from instrumented_calc.reporting.html.result_page import render_result
+from instrumented_calc.reporting.html.result_page import ResultPage, render_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +30,15 @@ def fleet_page(fleet: Fleet) -> str:
     """
     slow = len(fleet.slow_nodes)
     verdict = "" if not slow else "1 slow node" if slow == 1 else f"{slow} slow nodes"
-    return render_result(
+    page = ResultPage(
         build_fleet(fleet, everything=True),
-        _figures(fleet),
+        tuple(_figures(fleet)),
         plain_json(fleet_numbers(fleet)),
         badge="warn" if slow else "quiet",
         verdict=verdict,
         filtered=True,
     )
+    return render_result(page)
 
 
 def _figures(fleet: Fleet) -> Iterator[Figure]:

@@ -12,8 +12,9 @@ from instrumented_calc.journal.masking import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from instrumented_calc.journal.reader import Journal
+    from instrumented_calc.journal.records import RunStart
 
 ABSOLUTE = re.compile(
     r"(?<![\w.~/:-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\\"'<>|:;,]+[/\\])+(?=[^\s/\\\"'<>|:;,]|$|\s)"
@@ -28,20 +29,23 @@ class Mask:
     """Replaces names of users and hosts, and leaves of a path only its last part.
 
     Args:
-        journals: Their hosts, folders and users are hidden.
+        journals: Journals and their first records, None if that is lost: their hosts, folders and users are
+            hidden.
     """
 
-    def __init__(self, journals: Iterable[Journal]) -> None:
+    def __init__(self, journals: Iterable[tuple[Path, RunStart | None]]) -> None:
         self._folders: set[str] = set()
         names: dict[str, str] = {}
-        for journal in journals:
-            self._folders.add(str(journal.path.parent))
-            host = journal.environment.host
+        for path, start in journals:
+            self._folders.add(str(path.parent))
+            if start is None:
+                continue
+            host = start.environment.host
             if isinstance(host, str):
                 names |= dict.fromkeys((host, host.partition(".")[0]), HOST)
-            names |= dict.fromkeys(_users(journal), USER)
-            if journal.start is not None and isinstance(journal.start.directory, str):
-                self._folders.add(journal.start.directory)
+            names |= dict.fromkeys(_users(path, start), USER)
+            if isinstance(start.directory, str):
+                self._folders.add(start.directory)
         long = sorted(set(names) - NOBODY, key=lambda each: (-len(each), each))
         self._names = names
         self._pattern = (
@@ -58,14 +62,11 @@ class Mask:
         return self._pattern.sub(lambda found: self._names[found[0]], text) if self._pattern else text
 
 
-def _users(journal: Journal) -> set[str]:
+def _users(path: Path, start: RunStart) -> set[str]:
     """Return the names of users that the first record tells: of home folders, and of the batch system."""
-    start = journal.start
-    if start is None:
-        return set()
-    texts = [*(start.command or ()), start.directory or "", str(journal.path), str(start.settings or "")]
+    texts = [*(start.command or ()), start.directory or "", str(path), str(start.settings or "")]
     found = {name for text in texts for name in HOME_OF.findall(text)}
-    scheduler = journal.environment.scheduler or {}
+    scheduler = start.environment.scheduler or {}
     return found | {value for key, value in scheduler.items() if key in USER_KEYS}
 
 

@@ -53,7 +53,7 @@ def render_page(runs: Sequence[ReadRun], *, mask: bool = False) -> str:
     page = PageView(report_title(runs), views, len(runs) - len(shown), _overview(runs))
     numbers = json.loads(render_json(runs))
     if mask:
-        hide = Mask(each.summary.journal for each in runs)
+        hide = Mask((each.summary.journal.path, each.summary.journal.start) for each in runs)
         page, numbers = changed(page, hide), changed(numbers, hide)
     plots = {view.anchor: view.data for view in page.runs}
     return whole_page("page.html.jinja", page=page, plots=plots, numbers=numbers)
