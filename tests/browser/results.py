@@ -111,11 +111,13 @@ def trial(page: Path) -> None:
 
 
 def job(page: Path) -> None:
-    """A trajectory sized after runs of four sizes."""
+    """A trajectory sized after three runs of each of four sizes."""
     folder = page.parent / "sizes"
     folder.mkdir()
     for n_atoms in (32, 108, 256, 500):
-        write_run(folder / f"n{n_atoms:06d}-r1.jsonl", n_atoms, 1 + 0.01 * n_atoms)
+        for number, scatter in enumerate((0.99, 1.0, 1.02), start=1):
+            path = folder / f"n{n_atoms:06d}-r{number}.jsonl"
+            write_run(path, n_atoms, scatter * (1 + 0.01 * n_atoms), megabytes=scatter * (100 + n_atoms))
     words = ["size", str(folder), "--n-atoms", "2000", "--ns", "10"]
     assert main([*words, "--html", str(page)]) == 0
 

@@ -37,6 +37,11 @@ def build_size(job: JobSize) -> Document:
     return Document(title, sections)
 
 
+def size_headline(job: JobSize) -> str:
+    """Return the prediction in one line."""
+    return f"{_interval(job.wall_ns, elapsed)} at {_interval(job.ns_per_day, figures)} ns/day"
+
+
 def render_size_json(job: JobSize) -> str:
     """Return what a job needs as one JSON object, indented, ending with a newline."""
     document = {

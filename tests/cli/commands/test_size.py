@@ -58,7 +58,8 @@ def test_a_page_has_the_lines_of_the_job_script(folder, capsys):
     assert size(folder, 1000, "--html", "r.html", "--mask") == 0
     assert capsys.readouterr() == ("", "wrote r.html\n")
     page = Page(Path("r.html").read_text(encoding="utf-8"))
-    assert "Job of 1,000 atoms: 10.0 ns, 5,000,000 steps of 2.00 fs Extrapolated" in page.words
+    assert "Job of 1,000 atoms: 10.0 ns, 5,000,000 steps of 2.00 fs" in page.words
+    assert re.search(r"15 h \d+ min \[.*\] at 15\.\d \[.*\] ns/day Extrapolated", page.words)
     assert "#SBATCH --cpus-per-task=1" in page.words
     first = next(folder.glob("*.jsonl"))
     assert size(folder, 200, "--html", first) == 5

@@ -103,7 +103,7 @@ class SizeLaw:
         Returns:
             None if the law, or more than 2.5 % of the drawn ones, do not grow. The interval may end at 0.
         """
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0: does not grow, and there is no room
             room = np.maximum(limit - self.drawn[0], 0.0) / self.drawn[1]
             sizes = self.unit * room ** (1 / self.drawn[2])
         low, high = np.percentile(sizes, TAILS, method="nearest")  # some may be infinite

@@ -17,7 +17,7 @@ from instrumented_calc.reporting.document import Paragraph, Section
 from instrumented_calc.reporting.html.result_page import ResultPage
 from instrumented_calc.reporting.noise import build_noise, render_noise_json
 from instrumented_calc.reporting.scaling import scaling_figure
-from instrumented_calc.reporting.sizing import build_size, render_size_json
+from instrumented_calc.reporting.sizing import build_size, render_size_json, size_headline
 from instrumented_calc.reporting.study.figures import figures_of
 from instrumented_calc.reporting.trial import (
     NOTHING,
@@ -130,4 +130,7 @@ def size_page(job: JobSize) -> ResultPage:
         job: The prediction.
     """
     badge, verdict = ("warn", "Extrapolated") if job.beyond > 1 else ("quiet", "")
-    return ResultPage(build_size(job), (), render_size_json(job), badge, verdict)
+    document = build_size(job)
+    opening = Section("Result", (Paragraph((size_headline(job),)),))
+    document = replace(document, sections=(opening, *document.sections))
+    return ResultPage(document, (), render_size_json(job), badge, verdict)
