@@ -105,12 +105,17 @@ def test_every_part_has_its_own_exponent(ran):
     assert next(iter(found.components)) == "part"
 
 
-def test_the_largest_size_that_fits_is_extrapolated_along_a_line(ran):
-    found = measure_scaling([ran(n, 1000 * n, rss=10**8 + 1000 * n + n % 3) for n in SIZES])
+@pytest.mark.parametrize(
+    ("per_atom", "largest", "at_least"),
+    [(1000, None, 10 * max(SIZES)), (300_000, pytest.approx(3000, rel=0.01), None)],
+)
+def test_how_many_atoms_fit_is_said_as_far_as_the_sizes_carry_it(ran, per_atom, largest, at_least):
+    found = measure_scaling([ran(n, 1000 * n, rss=10**8 + per_atom * n + n % 3) for n in SIZES])
     fit = found.memory[0]
-    assert fit.bytes_per_atom.value == pytest.approx(1000, rel=0.01)
+    assert fit.bytes_per_atom.value == pytest.approx(per_atom, rel=0.01)
     assert fit.at_zero_bytes == pytest.approx(10**8, rel=1e-3)
-    assert fit.largest == pytest.approx(900_000, rel=0.01)
+    assert (fit.largest and fit.largest.value) == largest
+    assert fit.fits_at_least == at_least
 
 
 def test_memory_that_does_not_grow_is_not_extrapolated(ran):

@@ -12,6 +12,7 @@ from instrumented_calc.analysis.comparison.hardware import Unequal, evidence_of,
 from instrumented_calc.analysis.comparison.measured_run import run_of_summary
 from instrumented_calc.analysis.experiment_checks import THREADS_UNEQUAL, not_as_requested
 from instrumented_calc.analysis.rules.overhead import FEWEST_SIZES, FLAT_EXPONENT, LEAST_SPAN
+from instrumented_calc.analysis.sizing.extrapolation import largest_carried
 from instrumented_calc.analysis.statistics.student_t import Estimate, line_with_interval, slope, t_quantile
 
 if TYPE_CHECKING:
@@ -74,15 +75,17 @@ class MemoryFit:
         bytes_per_atom: Its slope.
         at_zero_bytes: Memory at zero atoms: libraries, model.
         limit_bytes: Memory of the machine; None if unknown.
-        largest: Largest number of atoms that fits, extrapolated; None if memory does not measurably grow or
-            the limit is unknown.
+        largest: Largest number of atoms that fits, extrapolated; None if memory does not measurably grow, the
+            limit is unknown, or the measured sizes do not carry the number.
+        fits_at_least: How many atoms fit at least, if the sizes do not carry the largest number.
     """
 
     kind: str
     bytes_per_atom: Estimate
     at_zero_bytes: float
     limit_bytes: float | None
-    largest: int | None
+    largest: Estimate | None = None
+    fits_at_least: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +279,11 @@ def _memory(kind: str, known: Sequence[tuple[int, Memory | None]], limit: float 
     if fit is None:
         return None
     per_atom, at_zero = fit
-    largest = None
-    if limit is not None and per_atom.low > 0:
-        largest = max(int((limit - at_zero) / per_atom.value), 0)
-    return MemoryFit(kind, per_atom, at_zero, limit, largest)
+    if limit is None or per_atom.low <= 0:
+        return MemoryFit(kind, per_atom, at_zero, limit)
+    room = max(limit - at_zero, 0.0)
+    found = Estimate(*(room / each for each in (per_atom.value, per_atom.high, per_atom.low)))
+    return MemoryFit(kind, per_atom, at_zero, limit, *largest_carried(found, [n for n, _ in rows]))
 
 
 def too_short(summaries: Sequence[Summary]) -> list[str]:

@@ -113,8 +113,12 @@ def _memory(fits: Sequence[MemoryFit]) -> Section | None:
         line = f"{each.kind}: {bytes_of(each.at_zero_bytes)} + {bytes_of(slope.value)} per atom"
         line += f" [{bytes_of(slope.low)}, {bytes_of(slope.high)}]"
         if each.largest is not None:
-            fitting = count(_rounded(each.largest))
-            line += f"; about {fitting} atoms fit {bytes_of(each.limit_bytes)} (a linear estimate)"
+            ends = f"[{count(_rounded(each.largest.low))}, {count(_rounded(each.largest.high))}]"
+            fitting = f"{count(_rounded(each.largest.value))} {ends}"
+            line += f"; about {fitting} atoms fit {bytes_of(each.limit_bytes)}"
+        elif each.fits_at_least is not None:
+            least = plural(each.fits_at_least, "atom")
+            line += f"; {least} or more fit {bytes_of(each.limit_bytes)}: larger runs would tell"
         elif slope.low <= 0:
             line += "; no growth visible over these sizes, so no extrapolation"
         else:
@@ -123,7 +127,7 @@ def _memory(fits: Sequence[MemoryFit]) -> Section | None:
     return Section("Memory", (Paragraph(tuple(lines)),))
 
 
-def _rounded(number: int) -> int:
+def _rounded(number: float) -> int:
     """Return an estimate to two significant figures; more would overstate its accuracy."""
     return int(float(f"{number:.1e}"))
 

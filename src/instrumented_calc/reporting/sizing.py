@@ -95,6 +95,12 @@ def _facts(job: JobSize) -> Iterator[tuple[str, str]]:
             times = each.largest.value / job.largest
             carried = f", {figures(times)} times the largest measured size" if times > 1 else ""
             yield f"largest in {bytes_of(each.limit_bytes)}", f"about {fitting} atoms{carried}"
+        elif each.fits_at_least is not None and each.limit_bytes is not None:
+            least = plural(each.fits_at_least, "atom")
+            yield (
+                f"largest in {bytes_of(each.limit_bytes)}",
+                f"{least} or more: larger runs would tell",
+            )
     if job.replicas is not None:
         found = job.replicas
         own = plural(found.processors, "processor")

@@ -33,6 +33,22 @@ def beyond(n_atoms: float, sizes: Sequence[int]) -> float:
     return max(n_atoms / max(sizes), min(sizes) / n_atoms, 1.0)
 
 
+def largest_carried(found: Estimate, sizes: Sequence[int]) -> tuple[Estimate | None, int | None]:
+    """Return the largest number of atoms that fits, where the sizes carry it, or how many fit at least.
+
+    Args:
+        found: The extrapolated number.
+        sizes: The measured sizes.
+
+    Returns:
+        One of the two, the other None; both None if no size surely fits.
+    """
+    reach = MOST_BEYOND * max(sizes)
+    if found.value <= reach and found.high <= MOST_UNCERTAIN * found.low:
+        return found, None
+    return None, int(min(reach, found.low)) or None
+
+
 def objection(law: SizeLaw, found: Estimate, times: float) -> str:
     """Return why a law does not carry a prediction; empty if it does.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.sizing.extrapolation import beyond, law_of, objection
+from instrumented_calc.analysis.sizing.extrapolation import beyond, largest_carried, law_of, objection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,9 @@ class MemoryNeed:
         kind: `host` or `device`.
         needed_bytes: Predicted peak; None if the runs do not tell.
         limit_bytes: Memory of the machine that was measured; None if unknown.
-        largest: Largest number of atoms that fits it; None if memory does not measurably grow.
+        largest: Largest number of atoms that fits it; None if memory does not measurably grow, or if the runs
+            do not carry the number.
+        fits_at_least: How many atoms fit at least, if the runs do not carry the largest number.
         why: The reason if memory is not predicted; otherwise empty.
     """
 
@@ -30,6 +32,7 @@ class MemoryNeed:
     needed_bytes: Estimate | None
     limit_bytes: float | None = None
     largest: Estimate | None = None
+    fits_at_least: int | None = None
     why: str = ""
 
 
@@ -53,9 +56,11 @@ def memory_need(
     if own is not None and mine is not None:
         law = law.above(own.n_atoms, mine)
     needed = law.predict(n_atoms)
-    why = objection(law, needed, beyond(n_atoms, [n for n, _ in rows]))
-    largest = None if limit is None else law.largest(limit)
-    return MemoryNeed(kind, None if why else needed, limit, largest, why)
+    sizes = [n for n, _ in rows]
+    why = objection(law, needed, beyond(n_atoms, sizes))
+    found = None if limit is None else law.largest(limit)
+    largest, at_least = (None, None) if found is None else largest_carried(found, sizes)
+    return MemoryNeed(kind, None if why else needed, limit, largest, at_least, why)
 
 
 def _held(cost: RunCost, kind: str) -> int | None:
