@@ -206,3 +206,52 @@ def test_a_gate_of_unchanged_dynamics_is_not_red(side, capsys, tmp_path):
     assert {each.name for each in tmp_path.glob("gate/*/*.jsonl")} == {"here.jsonl", "run.jsonl"}
     assert not [*tmp_path.glob("*.jsonl"), *tmp_path.glob("folder/*")]
     assert side
+
+
+# Most of a call is a wait, which a busy machine prolongs by far less than the planted slow-down.
+BUILD = """
+import sys, time
+from ase import units
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.md.verlet import VelocityVerlet
+from instrumented_calc import ProfiledCalculator
+
+class Potential(EMT):
+    def calculate(self, *args, **options):
+        super().calculate(*args, **options)
+        time.sleep(float(sys.argv[1]))
+
+atoms = bulk("Cu", cubic=True)
+atoms.rattle(0.02, seed=1)
+atoms.calc = ProfiledCalculator(Potential(), summary=False)
+VelocityVerlet(atoms, 5 * units.fs).run(15)
+"""
+
+
+def gate_of_builds(before_s: float, after_s: float, *more: str) -> int:
+    """Run the gate on real dynamics with EMT of two builds that wait so long in each call."""
+    Path("build.py").write_text(BUILD)
+    commands = [f"{shlex.quote(sys.executable)} build.py {seconds}" for seconds in (before_s, after_s)]
+    return main(arguments(*commands, *more))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("side")
+def test_a_build_that_is_three_times_slower_is_red_and_confirmed(capsys):
+    assert gate_of_builds(0.1, 0.3, "--max-slowdown", "5%", "--format", "json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["outcome"] == "slower"
+    assert found["judgement"]["interval"]["low"] > 1.05
+    assert found["judgement"]["first"]["pairs"] >= 3  # and as many again confirmed it
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("side")
+def test_an_equal_build_is_green_within_a_wide_limit(capsys):
+    assert gate_of_builds(0.1, 0.1, "--max-slowdown", "3x") == 0
+    text = capsys.readouterr().out
+    assert "WITHIN THE LIMIT" in text
+    assert "largest difference 0 eV/A" in text
