@@ -142,12 +142,17 @@ class RunFacts:
             shapes of the operands that took most of it.
         observers_share: Share of the wall time in observers, 0 to 1; None if it was not measured.
         list_share: The same in building neighbour lists.
+        ase_lists: Lists of one cutoff that `ase.neighborlist.neighbor_list` built; other libraries can, too.
+        skin_rebuilt: Share of updates of `ase.neighborlist.NeighborList` that built it anew, because an atom
+            had moved by more than the skin, 0 to 1; None without updates.
         tracked_objects: Objects that a full garbage collection visits.
+        collected_share: Share of the wall time in garbage collection, 0 to 1; None if it was not measured.
         threads: Number of threads in the largest thread pool; None without one.
         processors: Processors that the process may use; None if unknown.
         physical_cores: Physical cores of the machine; None if unknown.
         dtype: The model's dtype; empty if unknown.
         device: The model's device; empty if unknown.
+        compiled: Whether torch.compile takes effect on the model.
     """
 
     modules: frozenset[str] = frozenset()
@@ -158,12 +163,16 @@ class RunFacts:
     contractions: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...] = ()
     observers_share: float | None = None
     list_share: float | None = None
+    ase_lists: int = 0
+    skin_rebuilt: float | None = None
     tracked_objects: int = 0
+    collected_share: float | None = None
     threads: int | None = None
     processors: int | None = None
     physical_cores: int | None = None
     dtype: str = ""
     device: str = ""
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

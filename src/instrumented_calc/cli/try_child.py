@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def main() -> None:
         Path(task.result),
         task.calls,
         task.seconds,
-        at_first_call=lambda calc: _at_first_call(remedies, calc),
+        at_first_call=lambda calc: _at_first_call(remedies, evidence, calc),
         before_end=lambda: None if evidence is None else evidence.close(),
     )
     for remedy in remedies:
@@ -62,7 +63,9 @@ def _remedies(task: TrialTask) -> list[Remedy]:
     return [each for each in remedies_for(read_facts(task.facts)) if each.name in task.remedies]
 
 
-def _at_first_call(remedies: list[Remedy], calc: Any) -> None:
+def _at_first_call(remedies: list[Remedy], evidence: _RecordedProgram | None, calc: Any) -> None:
+    if evidence is not None:
+        evidence.begin()
     for remedy in remedies:
         if remedy.at_first_call is not None:
             remedy.at_first_call(calc)
@@ -99,6 +102,13 @@ class _RecordedProgram:
         self._task = task
         self._assigned: Any = None
         self._closed = False
+        self._collections = _Collections()
+        self._lists = _CountedLists()
+        when_imported("ase.neighborlist", self._lists.install)
+
+    def begin(self) -> None:
+        """Note the start of the first calculation."""
+        self._collections.begin()
 
     def record(self) -> None:
         from instrumented_calc.api import Assigned
@@ -111,12 +121,68 @@ class _RecordedProgram:
         self._closed = True
         notes = {
             "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+            "ase_lists": self._lists.number,
+            "skin_rebuilt": self._lists.rebuilt,
             "tracked_objects": len(gc.get_objects()),
+            "collected_share": self._collections.end(),
             "debug_logging": bool(logging.root.handlers) and logging.root.isEnabledFor(logging.DEBUG),
         }
         Path(self._task.notes).write_text(json.dumps(notes), encoding="utf-8")
         if self._assigned is not None:
             self._assigned.close()
+
+
+class _CountedLists:
+    """Counts the neighbour lists of ASE that remedies could build in another way, or less often."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._updates: list[bool] = []
+
+    @property
+    def rebuilt(self) -> float | None:
+        """Share of updates of a list with a skin that built it anew; None without updates."""
+        return sum(self._updates) / len(self._updates) if self._updates else None
+
+    def install(self, module: Any) -> None:
+        from instrumented_calc.experiments.trial.remedies.neighbours import replace_list
+
+        by_ase, update = module.primitive_neighbor_list, module.NeighborList.update
+
+        def count(*given: Any) -> Any:
+            self.number += 1
+            return by_ase(*given)
+
+        def counted(*given: Any) -> Any:
+            built = update(*given)
+            self._updates.append(bool(built))
+            return built
+
+        replace_list(count, module)
+        module.NeighborList.update = counted
+
+
+class _Collections:
+    """The share of the time in garbage collection, from the first calculation on."""
+
+    def __init__(self) -> None:
+        self._collected = self._began = self._started = 0.0
+
+    def begin(self) -> None:
+        self._began = time.perf_counter()
+        gc.callbacks.append(self._listen)
+
+    def end(self) -> float | None:
+        if not self._began:
+            return None
+        gc.callbacks.remove(self._listen)
+        return self._collected / (time.perf_counter() - self._began)
+
+    def _listen(self, phase: str, _: Any) -> None:
+        if phase == "start":
+            self._started = time.perf_counter()
+        else:
+            self._collected += time.perf_counter() - self._started
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from ase.build import bulk
-from ase.neighborlist import neighbor_list, primitive_neighbor_list
+from ase.neighborlist import NeighborList, neighbor_list, primitive_neighbor_list
 
 from instrumented_calc.experiments.trial.remedies import neighbours
 from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
@@ -26,11 +26,13 @@ NAMES = {
     "gc-freeze": RunFacts(tracked_objects=1_000_000),
     "observers-rarely": RunFacts(modules=frozenset({"ase"}), observers_share=0.5),
     "einsum-rewritten": RunFacts(contractions=(("ij,jk->ik", ((3, 4), (4, 5))),)),
+    "wider-skin": RunFacts(list_share=0.5, skin_rebuilt=0.2),
     "threads-1": RunFacts(threads=8, processors=2, physical_cores=2),
     "threads-2": RunFacts(threads=8, processors=2, physical_cores=1),
     "float32": RunFacts(modules=frozenset({"torch"}), dtype="torch.float64"),
     "inference-mode": RunFacts(modules=frozenset({"torch"})),
     "flush-denormals": RunFacts(modules=frozenset({"torch"}), device="cpu"),
+    "compile-off": RunFacts(modules=frozenset({"torch"}), compiled=True),
     "matmul-precision-high": RunFacts(modules=frozenset({"torch"}), device="cuda:0"),
 }
 
@@ -54,6 +56,16 @@ def test_nothing_is_offered_that_is_so_already():
     assert "einsum-rewritten" not in names(RunFacts(contractions=(("ii->i", ((3, 3),)),)))
 
 
+def test_nothing_is_offered_for_what_takes_no_time():
+    assert "gc-freeze" not in names(RunFacts(tracked_objects=1_000_000, collected_share=0.001))
+    assert not any(name.endswith("-neighbours") for name in names(RunFacts(list_share=0.5)))
+
+
+@pytest.mark.skipif(find_spec("matscipy") is None, reason="needs the extra 'neighbours'")
+def test_lists_of_other_libraries_are_offered_where_ase_builds_such_lists():
+    assert "matscipy-neighbours" in names(RunFacts(list_share=0.5, ase_lists=100))
+
+
 @pytest.mark.parametrize("library", ["matscipy", "vesin"])
 @pytest.mark.skipif(
     any(find_spec(each) is None for each in ("matscipy", "vesin")), reason="needs the extra 'neighbours'"
@@ -70,6 +82,18 @@ def test_the_lists_of_other_libraries_have_the_same_pairs(library):
     ours, theirs = (set(zip(a, b, map(tuple, c), strict=True)) for a, b, c in ((i, j, shifts), expected))
     assert ours == theirs
     assert d.max() < 4.0
+
+
+def test_a_list_with_a_wider_skin_is_built_less_often_and_has_all_pairs():
+    module = SimpleNamespace(NeighborList=type("Own", (NeighborList,), {}))
+    neighbours.widen_skin(module)
+    atoms = bulk("Si").repeat(2)
+    lists = [made([1.5] * len(atoms), bothways=True) for made in (NeighborList, module.NeighborList)]
+    assert [each.update(atoms) for each in lists] == [True, True]
+    by_default, wider = (set(each.get_neighbors(0)[0]) for each in lists)
+    assert by_default <= wider
+    atoms.positions[0] += 0.25
+    assert [each.update(atoms) for each in lists] == [True, False]
 
 
 def test_lists_with_a_cutoff_by_species_are_left_to_ase():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from instrumented_calc.analysis.trial.metered_run import MeteredRun
 from instrumented_calc.experiments.trial.processes import FailedRunError
 from instrumented_calc.experiments.trial.task import TriedProgram
 from instrumented_calc.experiments.trial.trial import TrialSettings, run_trial
+from instrumented_calc.journal import records
 
 CALLS = 50
 # These remedies apply to the simulated program: it has torch loaded and many objects.
@@ -18,18 +20,40 @@ NOTES = {"modules": ["torch"], "tracked_objects": 1_000_000}
 FREEZE, INFERENCE, DENORMALS = "gc-freeze", "inference-mode", "flush-denormals"
 
 
+def written(path, threads):
+    """Write the journal of a run with that many threads on two processors, and return its path."""
+    environment = records.Environment(
+        affinity=2, physical_cores=2, threads_effective=[records.ThreadPool("blas", "openblas", threads)]
+    )
+    start = records.RunStart(
+        schema=records.SCHEMA,
+        run_id="r",
+        started="2026-01-01T00:00:00Z",
+        pid=1,
+        version="0.1.0",
+        environment=environment,
+    )
+    lane = records.Lane(0, "EMT", "twin", n_atoms=2, formula="Cu2")
+    calls = [
+        records.Call(index=n, lane=0, n_atoms=2, start_ns=n * 10**6, wall_ns=10**6) for n in range(CALLS)
+    ]
+    path.write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in (start, lane, *calls)))
+    return path
+
+
 class SimulatedProcesses:
     """Runs whose speed and values follow from the remedies' names."""
 
-    def __init__(self, folder, speedups, *, scatter=0.02, wrong="", failing="", seed=0):  # noqa: PLR0913 - independent
+    def __init__(self, folder, speedups, *, scatter=0.02, wrong="", failing="", seed=0, threads=None):  # noqa: PLR0913 - independent
         self.runs = 0
+        self._journals = [] if threads is None else [written(folder / "run.jsonl", threads)]
         self._notes = folder / "notes.json"
         self._notes.write_text(json.dumps(NOTES))
         self._speedups, self._scatter, self._wrong, self._failing = speedups, scatter, wrong, failing
         self._rng = np.random.default_rng(seed)
 
     def record(self, calls, seconds):
-        return self._run(()), [], self._notes
+        return self._run(()), self._journals, self._notes
 
     def measure(self, calls, remedies=(), facts=None):
         return self._run([each.name for each in remedies])
@@ -48,10 +72,10 @@ class SimulatedProcesses:
 
 @pytest.fixture
 def tried(tmp_path):
-    def run(speedups, clock=lambda: 0.0, only=(), **options):
+    def run(speedups, clock=None, only=(), run_s=0.0, **options):
         settings = TrialSettings(TriedProgram(("script.py",)), tmp_path, budget_s=600, only=only)
         processes = SimulatedProcesses(tmp_path, speedups, **options)
-        return run_trial(settings, clock=clock, processes=processes)
+        return run_trial(settings, clock=clock or (lambda: processes.runs * run_s), processes=processes)
 
     return run
 
@@ -76,6 +100,23 @@ def test_winners_are_measured_together(tried):
     assert result.together.names == (FREEZE, INFERENCE)
     assert result.together.helps
     assert result.together.gain.low < 1.8 < result.together.gain.high
+
+
+def test_of_remedies_that_exclude_each_other_the_best_is_measured(tried):
+    result = tried({"threads-1": 2.0, "threads-2": 1.5}, threads=16)
+    found = {each.names[0]: each for each in result.outcomes}
+    assert found["threads-1"].helps
+    assert found["threads-2"].verdict == "less gain"
+    assert found["threads-2"].why == "threads-1 gained more in the search, and excludes it"
+    assert found["threads-2"].gain is None
+    assert result.together is None
+
+
+def test_if_the_time_does_not_suffice_for_all_the_best_are_measured(tried):
+    result = tried({FREEZE: 2.0, INFERENCE: 1.5, DENORMALS: 1.3}, run_s=25.0)
+    assert verdicts(result) == {FREEZE: "helps", INFERENCE: "helps", DENORMALS: "not sure"}
+    assert result.out_of_time
+    assert result.seconds <= 600
 
 
 def test_what_changes_the_values_is_out_however_fast(tried):

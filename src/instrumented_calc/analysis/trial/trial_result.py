@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.trial.equal_values import ValueCheck
 
 OTHER_VALUES, UNCHECKED, FAILED = "other values", "values not checked", "failed"
+LESS_GAIN = "less gain"  # than a remedy that excludes it
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class RemedyOutcome:
 
     Attributes:
         names: The remedies.
-        verdict: `helps`, `no gain`, `not sure`, `other values`, `values not checked` or `failed`.
+        verdict: `helps`, `no gain`, `less gain` (than a remedy that excludes it), `not sure`, `other values`,
+            `values not checked` or `failed`.
         gain: Measured speed-up with its interval, from runs that did not take part in the search.
         searched: Mean speed-up in the search; None if no run was usable.
         rounds: Rounds behind `gain`, or behind `searched` if there is none.
@@ -41,7 +43,7 @@ class RemedyOutcome:
         expected: What the finding behind it expected; None without one.
         keep: What to change to keep it, a line for each remedy.
         places: Lines of the program that set what it changes: `script.py:12: code`.
-        why: Why it failed, or which values differ.
+        why: Why it failed, which values differ, or which remedy gains more.
     """
 
     names: tuple[str, ...]

@@ -50,7 +50,10 @@ def read_evidence(journals: Sequence[Path], notes: Path) -> TrialEvidence:
     known = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
     facts = RunFacts(
         modules=frozenset(known.get("modules", ())),
+        ase_lists=int(known.get("ase_lists", 0)),
+        skin_rebuilt=known.get("skin_rebuilt"),
         tracked_objects=int(known.get("tracked_objects", 0)),
+        collected_share=known.get("collected_share"),
         debug_logging=bool(known.get("debug_logging", False)),
     )
     summaries = [summarize(read_journal(path)) for path in journals]
@@ -84,6 +87,7 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
         physical_cores=cores if isinstance(cores, int) else None,
         dtype=_of_model(summary.journal, "dtype"),
         device=_of_model(summary.journal, "device"),
+        compiled=_of_model(summary.journal, "compiled") == "True",
     )
 
 

@@ -26,6 +26,7 @@ from instrumented_calc.analysis.trial.gain import (
 )
 from instrumented_calc.analysis.trial.trial_result import (
     FAILED,
+    LESS_GAIN,
     OTHER_VALUES,
     UNCHECKED,
     RemedyOutcome,
@@ -50,6 +51,7 @@ RUN_S = 3.0
 MOST_CALLS = 20_000
 MOST_PLACES = 3
 AS_IS = "as it is"
+SEARCH_SHARE = 0.4  # of the budget, after which the search ends: what was found is still to be measured
 LONGEST_LINE = 100
 
 
@@ -96,7 +98,7 @@ def run_trial(
     """Try all remedies that can apply to a program.
 
     Each runs in fresh processes, in rounds in random order, each round with a run as it is. Values come
-    first: a remedy with other values is out. What seems to help in three rounds of search is measured again
+    first: a remedy with other values is out. What seems to help in two rounds of search is measured again
     in new rounds; what helps then is measured together.
 
     Args:
@@ -186,8 +188,9 @@ class _Trial:
     def search(self, candidates: Sequence[_Candidate]) -> list[_Candidate]:
         """Return the candidates that seem to help."""
         left = list(candidates)
-        for _ in SEARCH_LIMITS:
-            if not left or not self._round(left):
+        for number in range(len(SEARCH_LIMITS)):
+            late = number > 0 and self._elapsed_s() > SEARCH_SHARE * self._settings.budget_s
+            if late or not left or not self._round(left):
                 break
             for each in left:
                 if not each.is_out:
@@ -197,7 +200,19 @@ class _Trial:
                 if not each.is_out and not survives(each.log_ratios):
                     each.outcome = replace(each.outcome, verdict=NO_GAIN)
             left = [each for each in left if each.outcome.verdict == NOT_SURE]
-        return left if not self.out_of_time else []
+        return self._affordable(_best_of_families(left)) if not self.out_of_time else []
+
+    def _affordable(self, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+        """Return the best candidates that can be measured again in the time left, at least one."""
+        ranked = sorted(candidates, key=lambda each: _rank(each.outcome))
+        left_s = self._settings.budget_s - self._elapsed_s()
+        needed_s = LOOKS[0] * self._seconds.get(AS_IS, 0.0)
+        for number, each in enumerate(ranked):
+            needed_s += LOOKS[0] * self._seconds.get(_name(each), 0.0)
+            if number and needed_s > left_s:
+                self.out_of_time = True
+                return ranked[:number]
+        return ranked
 
     def confirm(self, candidates: Sequence[_Candidate]) -> None:
         """Measure candidates again, in new rounds."""
@@ -216,15 +231,13 @@ class _Trial:
             left = [each for each in left if each.outcome.verdict == MORE]
 
     def together(self, winners: Sequence[_Candidate]) -> RemedyOutcome | None:
-        """Measure the best winner of each family together; None if those are fewer than two."""
-        best: dict[str, _Candidate] = {}
-        for each in sorted(winners, key=lambda winner: _rank(winner.outcome)):
-            best.setdefault(each.remedies[0].family or each.remedies[0].name, each)
-        if len(best) < 2 or self.out_of_time:  # noqa: PLR2004 - a combination
+        """Measure the winners together; None if they are fewer than two."""
+        if len(winners) < 2:  # noqa: PLR2004 - a combination
             return None
-        combined = self.candidate(*(remedy for each in best.values() for remedy in each.remedies))
+        best_first = sorted(winners, key=lambda winner: _rank(winner.outcome))
+        combined = self.candidate(*(remedy for each in best_first for remedy in each.remedies))
         self.confirm([combined])
-        return combined.outcome
+        return combined.outcome if combined.outcome.rounds else None
 
     def _round(self, candidates: Sequence[_Candidate]) -> bool:
         """Run the program as it is and with each candidate; return False if the time is up."""
@@ -253,9 +266,12 @@ class _Trial:
 
     def _is_over(self, needed_s: float) -> bool:
         """Return whether the budget does not suffice, and note it."""
-        over = self._clock() - self.began + needed_s > self._settings.budget_s
+        over = self._elapsed_s() + needed_s > self._settings.budget_s
         self.out_of_time = self.out_of_time or over
         return over
+
+    def _elapsed_s(self) -> float:
+        return self._clock() - self.began
 
     def _measured(self, name: str, remedies: tuple[Remedy, ...]) -> MeteredRun:
         began = self._clock()
@@ -293,6 +309,17 @@ class _Trial:
             if re.search(remedy.seek, line) and not line.lstrip().startswith("#")
         ]
         return found[:MOST_PLACES]
+
+
+def _best_of_families(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return the candidate of each family that gained most in the search; the others are out."""
+    best: dict[str, _Candidate] = {}
+    for each in sorted(candidates, key=lambda candidate: _rank(candidate.outcome)):
+        winner = best.setdefault(each.remedies[0].family or _name(each), each)
+        if winner is not each:
+            why = f"{_name(winner)} gained more in the search, and excludes it"
+            each.outcome = replace(each.outcome, verdict=LESS_GAIN, why=why)
+    return list(best.values())
 
 
 def _name(candidate: _Candidate) -> str:

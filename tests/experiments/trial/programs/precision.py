@@ -1,8 +1,21 @@
-"""A model of torch built in double precision."""
+"""A model of torch built in double precision. Its tensors are too small for several threads."""
 
 import torch
 from ase.calculators.emt import EMT
 from pair_potential import copper, dynamics
+
+WIDTH, LAYERS = 30_000, 60
+
+
+class Layer(torch.nn.Module):
+    """A layer of weights of its own."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(WIDTH, dtype=dtype))
+
+    def forward(self, state):
+        return torch.tanh(self.weight * state) + 0.5
 
 
 class Network(EMT):
@@ -12,13 +25,12 @@ class Network(EMT):
         super().__init__()
         torch.manual_seed(0)
         self.dtype = torch.float64
-        layers = [torch.nn.Linear(512, 512, dtype=self.dtype) for _ in range(4)]
-        self.model = torch.nn.Sequential(*layers)
+        self.model = torch.nn.Sequential(*(Layer(self.dtype) for _ in range(LAYERS)))
 
     @torch.no_grad()
     def calculate(self, *args, **kwargs):
         super().calculate(*args, **kwargs)
-        given = torch.linspace(0, 1, 128 * 512, dtype=self.dtype).reshape(128, 512)
+        given = torch.linspace(0, 1, WIDTH, dtype=self.dtype)
         self.results["energy"] += float(self.model(given).mean()) * 1e-3
 
 

@@ -1,0 +1,70 @@
+"""Remedies of torch's settings, on real models."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from instrumented_calc.experiments.trial.remedies.torch_settings import not_compiled, to_single
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True)
+def torch_defaults():
+    dtype = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(dtype)
+
+
+class Counted:
+    """A backend of torch.compile that runs the code as it is, and counts what it was given."""
+
+    def __init__(self):
+        self.compiled = 0
+
+    def __call__(self, graph, _):
+        self.compiled += 1
+        return graph.forward
+
+
+def compiled_in_place(model, backend):
+    model.compile(backend=backend)
+    return model
+
+
+def compiled_part(model, backend):
+    return torch.nn.Sequential(torch.compile(model, backend=backend), torch.nn.ReLU())
+
+
+def compiled_copy(model, backend):
+    return torch.compile(model, backend=backend)
+
+
+@pytest.mark.parametrize("how", [compiled_in_place, compiled_part, compiled_copy])
+@pytest.mark.parametrize("off", [False, True])
+def test_a_compiled_model_runs_as_it_was_written(how, off):
+    torch.compiler.reset()
+    backend = Counted()
+    calc = SimpleNamespace(model=how(torch.nn.Linear(3, 3), backend), cutoff=5.0)
+    if off:
+        not_compiled(calc)
+    calc.model(torch.ones(3))
+    assert backend.compiled == (0 if off else 1)
+    assert calc.cutoff == 5.0
+
+
+def test_single_precision_reaches_models_tensors_and_noted_dtypes():
+    double = torch.float64
+    calc = SimpleNamespace(
+        model=torch.nn.Linear(3, 3, dtype=double),
+        dtype=double,
+        tables={"radial": torch.ones(2, dtype=double), "number": torch.ones(2, dtype=torch.int64)},
+        name="potential",
+    )
+    to_single(calc)
+    assert calc.model.weight.dtype is calc.dtype is torch.float32
+    assert [each.dtype for each in calc.tables.values()] == [torch.float32, torch.int64]
+    assert calc.name == "potential"
+    assert torch.get_default_dtype() is torch.float32
