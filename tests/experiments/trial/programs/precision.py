@@ -15,7 +15,7 @@ class Layer(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.rand(WIDTH, dtype=dtype))
 
     def forward(self, state):
-        return torch.tanh(self.weight * state) + 0.5
+        return torch.sigmoid(self.weight * state) + 0.5
 
 
 class Network(EMT):
