@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instrumented_calc.cli.formats import Form
 from instrumented_calc.plain_text import shown_path
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+
+    from instrumented_calc.experiments.sweep.manifest import SweepManifest
+    from instrumented_calc.experiments.sweep.results import ResultFolder
 
 GROUP = typer.Typer(
     name="sweep",
@@ -16,6 +25,38 @@ GROUP = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+ManifestArgument = Annotated[
+    Path, typer.Argument(metavar="SWEEP.JSON", help="Manifest that `sweep plan` wrote.")
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder of the results; default: that of the manifest's name.",
+    ),
+]
+TimeLimitOption = Annotated[
+    float | None, typer.Option(min=0, metavar="S", help="Time limit for one cell, s.")
+]
+
+
+class Engine(str, Enum):
+    """What runs the cells."""
+
+    inline = "inline"
+    processes = "processes"
+    dask = "dask"
+
+
+class Cluster(str, Enum):
+    """Where Dask's workers run."""
+
+    local = "local"
+    slurm = "slurm"
+    htcondor = "htcondor"
 
 
 @GROUP.callback()
@@ -42,3 +83,154 @@ def plan(
         typer.echo(f"note: {note}", err=True)
     write_manifest(manifest, path)
     typer.echo(f"{plural(len(manifest.cells), 'cell')} in {shown_path(path)}")
+
+
+@GROUP.command()
+def run(
+    manifest: ManifestArgument,
+    engine: Annotated[
+        Engine, typer.Option(help="inline: one cell at a time; processes: several here; dask: workers.")
+    ] = Engine.inline,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells at the same time; default: as many as fit the processors here."),
+    ] = None,
+    time_limit: TimeLimitOption = None,
+    output: ResultsOption = None,
+    cluster: Annotated[
+        Cluster, typer.Option(help="With --engine dask: where its workers run.")
+    ] = Cluster.local,
+    scheduler_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="With --engine dask: a running scheduler, such as tcp://host:8786."
+        ),
+    ] = None,
+    per_gpu: Annotated[
+        bool, typer.Option("--per-gpu", help="With --engine dask: one cell at a time on each GPU.")
+    ] = False,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="With --cluster: memory of a job, such as 4GB.")
+    ] = None,
+    walltime: Annotated[
+        str | None, typer.Option(metavar="HH:MM:SS", help="With --cluster: time limit of a job.")
+    ] = None,
+) -> None:
+    """Run all cells that are not done; exit code 1 if some cannot be."""
+    from instrumented_calc.cli.progress import show_progress
+    from instrumented_calc.experiments.sweep.dask_engine import DaskSettings, dask_engine
+    from instrumented_calc.experiments.sweep.local_engine import local_engine, places_for
+    from instrumented_calc.experiments.sweep.run_sweep import run_sweep
+
+    found, results = _opened(manifest, output)
+    threads = max(cell.threads for cell in found.cells.values())
+    number = 1 if engine is Engine.inline else workers or places_for(threads)
+    executor: AbstractContextManager[Executor] = local_engine(number)
+    if engine is Engine.dask:
+        executor = dask_engine(
+            DaskSettings(
+                workers=number,
+                cluster=cluster.value,
+                scheduler_address=scheduler_address,
+                threads=threads,
+                per_gpu=per_gpu,
+                memory=memory,
+                walltime=walltime,
+            )
+        )
+    with executor as places, show_progress() as on_cell:
+        ended = run_sweep(found, results.folder, places, time_limit_s=time_limit, on_cell=on_cell)
+    if ended.reused:
+        typer.echo(f"{ended.reused} cells were done before", err=True)
+    for failure in ended.failures:
+        typer.echo(f"failed: {failure.key}: {failure.words}", err=True)
+    done = len(found.cells) - len(ended.failures)
+    typer.echo(f"{done} of {len(found.cells)} cells done in {shown_path(results.folder)}")
+    if ended.failures:
+        raise typer.Exit(1)
+
+
+@GROUP.command()
+def run_cell(
+    manifest: ManifestArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Key of the cell.")],
+    time_limit: TimeLimitOption = None,
+    output: ResultsOption = None,
+) -> None:
+    """Run one cell unless it is done.
+
+    Exit codes: 0 done, 1 failed, 5 cannot be run here, 75 ended from outside and worth another try.
+    """
+    from instrumented_calc.cli.border import print_error
+    from instrumented_calc.experiments.sweep import run_cell as running
+
+    found, results = _opened(manifest, output)
+    end = running.run_cell(found.find(key), results, time_limit)
+    if end.code:
+        print_error(f"{end.key}: {end.words}")
+        raise typer.Exit(end.code)
+    typer.echo(shown_path(results.journal(key)))
+
+
+@GROUP.command()
+def status(
+    manifest: ManifestArgument,
+    output: ResultsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show which cells are done; reads the results, and needs nothing else."""
+    from instrumented_calc.experiments.sweep.status import status_of
+    from instrumented_calc.plain_text import plain, plain_json
+
+    found, results = _opened(manifest, output)
+    state = status_of(found, results)
+    if as_json:
+        content = {"done": [*state.done], "missing": {each.key: each.words for each in state.missing}}
+        typer.echo(plain_json(content))
+        return
+    begun = [each for each in state.missing if each.attempts]
+    typer.echo(
+        f"{len(state.done)} of {len(found.cells)} cells done, {len(begun)} running, failed or killed,"
+        f" {len(state.missing) - len(begun)} not started"
+    )
+    for each in begun:
+        typer.echo(plain(f"{each.key}: {each.words}"))
+
+
+@GROUP.command()
+def gather(
+    manifest: ManifestArgument,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Further folders with results.")
+    ] = None,
+    output: ResultsOption = None,
+    form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
+) -> None:
+    """Bring all results together, each cell once, and name what is missing; exit code 1 if something is."""
+    from instrumented_calc.analysis.sweep_groups import group_cells
+    from instrumented_calc.cli.progress import show_progress
+    from instrumented_calc.cli.renderers import DOCUMENTS
+    from instrumented_calc.experiments.sweep.gathering import gather_sweep
+    from instrumented_calc.reporting.sweep import build_sweep, render_sweep_json
+
+    found, results = _opened(manifest, output)
+    with show_progress() as on_cell:
+        gathered = gather_sweep(found, results, folders or [], on_cell)
+    groups = group_cells(gathered.figures)
+    missing = {each.key: each.words for each in gathered.missing}
+    notes = gathered.notes()
+    if form is Form.json:
+        text = render_sweep_json(found.name, gathered.figures, groups, missing, notes)
+    else:
+        text = DOCUMENTS[form](build_sweep(found.name, groups, missing, notes))
+    typer.echo(text, nl=False)
+    if missing or gathered.unreadable:
+        raise typer.Exit(1)
+
+
+def _opened(manifest: Path, output: Path | None) -> tuple[SweepManifest, ResultFolder]:
+    """Return the manifest, and the folder of its results."""
+    from instrumented_calc.experiments.sweep.manifest import read_manifest
+    from instrumented_calc.experiments.sweep.results import ResultFolder
+
+    return read_manifest(manifest), ResultFolder(output or manifest.with_suffix(""))

@@ -6,8 +6,6 @@ import json
 import os
 import random
 import re
-import signal
-import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -25,9 +23,9 @@ from instrumented_calc.experiments.ranges import (
     check_temperature,
     check_whole,
 )
-from instrumented_calc.experiments.scaling.child import UNUSABLE, ScalingCell
+from instrumented_calc.experiments.scaling.cell_process import run_process
+from instrumented_calc.experiments.scaling.child import ScalingCell
 from instrumented_calc.journal.new_file import replace
-from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -226,36 +224,14 @@ def _run_cell(settings: ScaleSettings, size: int, path: Path, time_limit_s: floa
         seed=settings.seed,
         journal=str(partial),
     )
-    pins = dict.fromkeys(THREAD_COUNTS, str(settings.threads))
     try:
-        done = subprocess.run(
-            cell.command(),
-            env={**os.environ, **pins},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=time_limit_s,
-        )
-        if done.returncode == 0:
+        end = run_process(cell, settings.threads, time_limit_s)
+        if end.code == 0:
             partial.replace(path)
             return None
-    except subprocess.TimeoutExpired:
-        return f"stopped at the time limit of {time_limit_s:g} s; raise --time-limit or lower --steps"
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-    words = _last_words(done)
-    if done.returncode == UNUSABLE:
-        raise ExperimentError(words)
-    return words
-
-
-def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        hint = ", as the kernel does when memory runs out" if name == "SIGKILL" else ""
-        return f"ended by {name}{hint}"
-    lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-    words = lines[-1].strip().removeprefix("error: ") if lines else f"exit code {done.returncode}"
-    # The partial journal that the message names is removed.
-    return words.partition("; the results so far are in ")[0]
+    if end.is_unusable:
+        raise ExperimentError(end.words)
+    return end.words

@@ -1,0 +1,98 @@
+"""Runs one cell of a sweep in a new process, unless it is done.
+
+| exit code | meaning | another try |
+|-----------|---------|-------------|
+| 0 | the cell is done, now or before | does nothing |
+| 1 | the calculator failed, or the time limit was reached | fails again |
+| 5 | the calculator cannot be built here, or the folder cannot be written | fails again on this machine |
+| 75 | the process was ended from outside: out of memory, a node that stops, a signal | may succeed |
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from instrumented_calc.experiments.scaling.cell_process import run_process
+from instrumented_calc.experiments.scaling.child import ScalingCell
+from instrumented_calc.experiments.sweep.figures import read_figures, write_figures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from instrumented_calc.experiments.scaling.cell_process import ProcessEnd
+    from instrumented_calc.experiments.sweep.cell import SweepCell
+    from instrumented_calc.experiments.sweep.results import ResultFolder
+
+CELL_DONE, CELL_FAILED, CELL_UNUSABLE, CELL_KILLED = 0, 1, 5, 75
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnd:
+    """How the run of a cell ended.
+
+    Attributes:
+        key: The cell's key.
+        code: The exit code.
+        words: Why the cell is not done, on one line; empty if it is.
+        host: The machine that says so.
+    """
+
+    key: str
+    code: int
+    words: str = ""
+    host: str = ""
+
+
+def run_cell(
+    cell: SweepCell, results: ResultFolder, time_limit_s: float | None = None, directory: Path | None = None
+) -> CellEnd:
+    """Run a cell, unless it is done; either way its journal and figures have their names afterwards.
+
+    Args:
+        cell: The cell.
+        results: The folder of the results; created if needed.
+        time_limit_s: Time limit of the process, s.
+        directory: Its working directory, in which `calc.py:make` is looked for; None: that of this process.
+
+    Raises:
+        ExperimentError: The folder cannot be written.
+    """
+    results.create()
+    end = None
+    if results.find_done(cell.key) is None:
+        end = _compute(cell, results, time_limit_s, directory)
+    done = results.find_done(cell.key)
+    if done is not None:
+        results.keep(done)
+        if read_figures(cell, results, done.run_id) is None:
+            write_figures(cell, results)
+        return CellEnd(cell.key, CELL_DONE, host=done.host)
+    return CellEnd(cell.key, *_code_and_words(end), host=socket.gethostname())
+
+
+def _compute(
+    cell: SweepCell, results: ResultFolder, time_limit_s: float | None, directory: Path | None
+) -> ProcessEnd:
+    attempt = results.new_attempt(cell.key)
+    task = ScalingCell(
+        calc=cell.calc,
+        system=cell.system,
+        n_atoms=cell.n_atoms,
+        steps=cell.steps,
+        temperature_k=cell.temperature_k,
+        seed=cell.seed,
+        journal=str(attempt.absolute()),
+    )
+    # The key becomes the journal's series, which also links the attempts of a cell in reports.
+    variables = {"INSTRUMENTED_CALC": "on", "INSTRUMENTED_CALC_SERIES": cell.key}
+    return run_process(task, cell.threads, time_limit_s, variables=variables, directory=directory)
+
+
+def _code_and_words(end: ProcessEnd | None) -> tuple[int, str]:
+    if end is None or end.code == 0:  # it was done a moment ago, or its journal is not there
+        return CELL_FAILED, "its journal has vanished, or has no `run_end`"
+    if end.is_killed:
+        return CELL_KILLED, end.words
+    return CELL_UNUSABLE if end.is_unusable else CELL_FAILED, end.words

@@ -1,0 +1,149 @@
+"""Runs the cells of a sweep that are not done, by any executor."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import CancelledError, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instrumented_calc.errors import InstrumentedCalcError
+from instrumented_calc.experiments.scaling.cell_process import end_running_processes
+from instrumented_calc.experiments.sweep.results import ResultFolder
+from instrumented_calc.experiments.sweep.run_cell import (
+    CELL_DONE,
+    CELL_FAILED,
+    CELL_KILLED,
+    CellEnd,
+    run_cell,
+)
+from instrumented_calc.experiments.sweep.status import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
+
+    from instrumented_calc.experiments.sweep.cell import SweepCell
+    from instrumented_calc.experiments.sweep.manifest import SweepManifest
+
+ORDER_SEED = 0
+RETRIES = 2
+
+
+@dataclass
+class SweepRun:
+    """Result of running a sweep.
+
+    Attributes:
+        reused: Number of cells that were done before.
+        failures: The cells that are not done.
+    """
+
+    reused: int = 0
+    failures: list[CellEnd] = field(default_factory=list)
+
+
+def in_random_rounds(cells: Iterable[SweepCell], seed: int = ORDER_SEED) -> list[SweepCell]:
+    """Return cells in random order, all first replicates before all second ones, and so on.
+
+    So a slow drift of the machines does not look like an effect of size or calculator, replicates are spread
+    over time and machines, and a sweep that is stopped has as many complete sets as possible.
+
+    Args:
+        cells: The cells.
+        seed: Seed of the order.
+    """
+    shuffled = list(cells)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - no secret
+    return sorted(shuffled, key=lambda cell: cell.replicate)
+
+
+def run_sweep(
+    manifest: SweepManifest,
+    folder: Path,
+    executor: Executor,
+    *,
+    time_limit_s: float | None = None,
+    on_cell: Callable[[str, int, int], None] = lambda *_: None,
+) -> SweepRun:
+    """Run all cells that are not done.
+
+    A cell whose process was ended from outside is run again, at most `RETRIES` times.
+
+    Args:
+        manifest: The sweep.
+        folder: Folder of the results; created if needed.
+        executor: Where the cells run: threads, each of which waits for the process of a cell, or Dask.
+        time_limit_s: Time limit for a cell, s.
+        on_cell: Called with `cells`, the number of cells that have ended, and their total.
+
+    Raises:
+        ExperimentError: The folder cannot be written.
+    """
+    results = ResultFolder(folder.absolute())
+    results.create()
+    cells = in_random_rounds(manifest.cells.values())
+    done = status_of(manifest, results).done
+    waiting = [cell for cell in cells if cell.key not in done]
+    for key in done:
+        run_cell(manifest.cells[key], results)  # a killed process may have left it without names
+    run = SweepRun(reused=len(cells) - len(waiting))
+    settings = (str(results.folder), time_limit_s, str(Path.cwd()))
+    for _ in range(1 + RETRIES):
+        before = len(cells) - len(waiting)
+        ends = []
+        for end in _ends(executor, waiting, settings):
+            ends.append(end)
+            on_cell("cells", before + len(ends), len(cells))
+        run.failures += [end for end in ends if end.code not in (CELL_DONE, CELL_KILLED)]
+        killed = {end.key: end for end in ends if end.code == CELL_KILLED}
+        waiting = [cell for cell in waiting if cell.key in killed]
+        if not waiting:
+            break
+    run.failures += killed.values()
+    return run
+
+
+def run_one(cell: SweepCell, folder: str, time_limit_s: float | None, directory: str) -> CellEnd:
+    """Run a cell where an executor has it run.
+
+    Args:
+        cell: The cell.
+        folder: Folder of the results, absolute.
+        time_limit_s: Time limit of its process, s.
+        directory: Working directory of its process.
+    """
+    return run_cell(cell, ResultFolder(Path(folder)), time_limit_s, Path(directory))
+
+
+def _ends(executor: Executor, cells: Sequence[SweepCell], settings: tuple[Any, ...]) -> Iterator[CellEnd]:
+    """Run cells and yield how they ended, in that order."""
+    futures: dict[Future[CellEnd], str] = {}
+    try:
+        for cell in cells:
+            futures[executor.submit(run_one, cell, *settings)] = cell.key
+        for future in as_completed(futures):
+            yield _checked(_end_of(future, futures[future]), ResultFolder(Path(settings[0])))
+    except BaseException:  # Ctrl-C: without this, Python waits for all cells before it ends
+        for future in futures:
+            future.cancel()
+        end_running_processes()
+        raise
+
+
+def _end_of(future: Future[CellEnd], key: str) -> CellEnd:
+    try:
+        return future.result()
+    except InstrumentedCalcError as error:
+        return CellEnd(key, CELL_FAILED, str(error))
+    except (Exception, CancelledError) as error:  # noqa: BLE001 - engines report lost workers by errors of their own
+        return CellEnd(key, CELL_KILLED, f"{type(error).__name__}: {error}")
+
+
+def _checked(end: CellEnd, results: ResultFolder) -> CellEnd:
+    """Return how a cell ended; a journal that is not here does not count."""
+    if end.code != CELL_DONE or results.find_done(end.key) is not None:
+        return end
+    words = f"done on {end.host}, but its journal is not here: {results.folder} must be a shared folder"
+    return CellEnd(end.key, CELL_FAILED, words, end.host)
