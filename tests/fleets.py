@@ -119,7 +119,7 @@ def write_fleet(  # noqa: PLR0913 - keyword-only but for the folder
         path = write_run(folder / f"run-{number}.jsonl", Made(host, usual, energy_ev=-number), seed=seed)
         if runs - number <= torn:
             data = path.read_bytes()
-            path.write_bytes(data[: drawn.randrange(data.index(b'"call"', 26_000), len(data) - 20)])
+            path.write_bytes(data[: drawn.randrange(data.index(b'\n{"event":"call"'), len(data) - 20)])
     kinds = (b"", b"\x1f\x8b\x08zipped", b"x,y\n1,2\n", b'{"event":"other"}\n', b"\0" * 4096)
     for number in range(foreign):
         (folder / f"other-{number}.jsonl").write_bytes(kinds[number % len(kinds)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -24,7 +25,7 @@ from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 HEAD_BYTES = 96 * 1024  # the header and the fields take 30 kB, then come calculators, drivers and first calls
@@ -157,13 +158,18 @@ def _take_start(found: Excerpt, head: bytes) -> None:
             raise JournalReadError(message) from error
 
 
+@cache
+def _decoders() -> tuple[Callable[[bytes], Any], Callable[[bytes], Any]]:
+    """Return what decodes calls, and other records: made once per process."""
+    return decoder(_Row).decode, decoder(_Other).decode
+
+
 class _Taking:
     """Puts lines into an excerpt."""
 
     def __init__(self, found: Excerpt) -> None:
         self._found = found
-        self._row = decoder(_Row).decode
-        self._other = decoder(_Other).decode
+        self._row, self._other = _decoders()
         self._indices: set[int] = set()
 
     def take(self, lines: Iterable[bytes], *, beginning: bool = False) -> None:

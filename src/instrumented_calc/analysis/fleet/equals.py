@@ -37,6 +37,7 @@ class EqualRuns:
     Attributes:
         key: Their key.
         runs: The runs, those without a median included.
+        timed: Those that have one.
         centre_ns: Usual duration of a call: the median over nodes of the median of each node's runs, so that
             a node with many runs counts once, ns; None if no run has one.
         scatter: Robust standard deviation of the logarithm of the calls' durations; None below
@@ -45,6 +46,7 @@ class EqualRuns:
 
     key: str
     runs: tuple[FleetRun, ...]
+    timed: tuple[FleetRun, ...]
     centre_ns: float | None
     scatter: float | None
 
@@ -68,11 +70,6 @@ class EqualRuns:
         if run.call_ns is None or self.centre_ns is None or len(self.timed) < 2:  # noqa: PLR2004 - no equal
             return None
         return run.call_ns / self.centre_ns - 1
-
-    @property
-    def timed(self) -> tuple[FleetRun, ...]:
-        """The runs that have a median."""
-        return tuple(each for each in self.runs if each.call_ns is not None)
 
     def is_outlier(self, run: FleetRun) -> bool:
         """Return whether a run is far slower or faster than its equals, measured by their scatter."""
@@ -102,15 +99,15 @@ def equals_of(runs: Iterable[FleetRun]) -> list[EqualRuns]:
 
 def _equals(key: str, runs: Sequence[FleetRun]) -> EqualRuns:
     by_node: dict[str, list[float]] = {}
-    for run in runs:
-        if run.call_ns:
-            by_node.setdefault(run.host, []).append(math.log(run.call_ns))
+    timed = tuple(each for each in runs if each.call_ns)
+    for run in timed:
+        by_node.setdefault(run.host, []).append(math.log(run.call_ns or 1.0))
     times = np.array([each for node in by_node.values() for each in node])
     if not len(times):
-        return EqualRuns(key, tuple(runs), None, None)
+        return EqualRuns(key, tuple(runs), timed, None, None)
     centre = float(np.median([np.median(each) for each in by_node.values()]))
     scatter = _robust_deviation(times - centre) if len(times) >= FEWEST_EQUALS else None
-    return EqualRuns(key, tuple(runs), math.exp(centre), scatter)
+    return EqualRuns(key, tuple(runs), timed, math.exp(centre), scatter)
 
 
 def _robust_deviation(residuals: NDArray[np.float64]) -> float:
