@@ -82,6 +82,16 @@ def how_to_convert(head: bytes) -> str | None:
     return next((hint for mark, hint in _FOREIGN.items() if head.startswith(mark)), None)
 
 
+def _has_few_lines(data: bytes) -> bool:
+    """Return whether there are at most three newlines, without looking for more of them."""
+    place = -1
+    for _ in range(_FEW_LINES + 1):
+        place = data.find(b"\n", place + 1)
+        if place < 0:
+            return True
+    return False
+
+
 def _check_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         message = "is a directory" if stat.S_ISDIR(mode) else "not a regular file"
@@ -157,7 +167,7 @@ class Lines:
             skipped = self.long_lines
             if not data.endswith((b"\n", b"\0")):
                 data = self._completed(data)
-            if data.count(b"\n") <= _FEW_LINES:
+            if _has_few_lines(data):
                 data = _JOINED.sub(b"}\n", data)
             if b"\0" in data:
                 data = self._without_nul(data)

@@ -210,7 +210,7 @@ def _extra_calls(evidence: Evidence, phases: list[int]) -> dict[str, Integers]:
         return {}
     needed = _needed(evidence.calls, rows)
     left = np.ones(len(rows), np.bool_)
-    left[np.unique(needed)] = False
+    left[needed] = False
     found = {}
     for name, mask in _masks(evidence, rows, rows[needed]).items():
         ours = left & mask
