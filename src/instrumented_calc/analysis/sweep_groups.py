@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Figures = Mapping[str, Any]
 
+US_PER_MS = 1e3
 # What defines a cell, except for its replicate.
 DEFINITION = ("calc", "system", "n_atoms", "steps", "threads", "temperature_k", "seed")
 
@@ -28,7 +29,7 @@ class CellGroup:
         runs: Number of replicates.
         median_ms: Geometric mean of the medians of the calls' times, ms.
         scatter: Standard deviation of the logarithms of those medians: 0.03 is 3 %; None with one replicate.
-        us_per_atom: Mean of the medians per atom, us.
+        us_per_atom: That mean per atom, us.
         steps_per_s: Mean number of steps per second.
         peak_mb: Largest peak of the memory, MB.
         hosts: The machines, in alphabetical order.
@@ -72,16 +73,18 @@ def group_cells(cells: Sequence[Figures]) -> list[CellGroup]:
 def _group(cells: Sequence[Figures], others: Mapping[str, int]) -> CellGroup:
     first = cells[0]
     logs = [math.log(each) for each in _measured(cells, "median_ms")]
+    speeds = _measured(cells, "steps_per_s")
+    median_ms = math.exp(mean(logs)) if logs else None
     return CellGroup(
         calc=str(first["calc"]),
         system=str(first["system"]),
         n_atoms=int(first["n_atoms"]),
         threads=int(first["threads"]),
         runs=len(cells),
-        median_ms=math.exp(mean(logs)) if logs else None,
+        median_ms=median_ms,
         scatter=stdev(logs) if len(logs) > 1 else None,
-        us_per_atom=_mean(_measured(cells, "us_per_atom")),
-        steps_per_s=_mean(_measured(cells, "steps_per_s")),
+        us_per_atom=None if median_ms is None else median_ms * US_PER_MS / int(first["n_atoms"]),
+        steps_per_s=mean(speeds) if speeds else None,
         peak_mb=max(_measured(cells, "peak_mb"), default=None),
         hosts=tuple(sorted({str(each["host"]) for each in cells if each.get("host")})),
         beside=max(others[str(each["key"])] for each in cells),
@@ -91,10 +94,6 @@ def _group(cells: Sequence[Figures], others: Mapping[str, int]) -> CellGroup:
 
 def _measured(cells: Iterable[Figures], name: str) -> list[float]:
     return [float(each[name]) for each in cells if isinstance(each.get(name), (int, float))]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return mean(values) if values else None
 
 
 def side_by_side(cells: Sequence[Figures]) -> dict[str, int]:

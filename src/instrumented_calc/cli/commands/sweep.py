@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.plain_text import shown_path
+from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -143,7 +143,7 @@ def run(
     if ended.reused:
         typer.echo(f"{ended.reused} cells were done before", err=True)
     for failure in ended.failures:
-        typer.echo(f"failed: {failure.key}: {failure.words}", err=True)
+        typer.echo(plain(f"failed: {failure.key}: {failure.words}"), err=True)
     done = len(found.cells) - len(ended.failures)
     typer.echo(f"{done} of {len(found.cells)} cells done in {shown_path(results.folder)}")
     if ended.failures:
@@ -180,7 +180,7 @@ def status(
 ) -> None:
     """Show which cells are done; reads the results, and needs nothing else."""
     from instrumented_calc.experiments.sweep.status import status_of
-    from instrumented_calc.plain_text import plain, plain_json
+    from instrumented_calc.plain_text import plain_json
 
     found, results = _opened(manifest, output)
     state = status_of(found, results)

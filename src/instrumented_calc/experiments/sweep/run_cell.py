@@ -14,6 +14,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
 from instrumented_calc.experiments.scaling.cell_process import run_process
 from instrumented_calc.experiments.scaling.child import ScalingCell
 from instrumented_calc.experiments.sweep.figures import read_figures, write_figures
@@ -57,8 +58,9 @@ def run_cell(
         directory: Its working directory, in which `calc.py:make` is looked for; None: that of this process.
 
     Raises:
-        ExperimentError: The folder cannot be written.
+        ExperimentError: The time limit is out of range, or the folder cannot be written.
     """
+    check_time_limit(time_limit_s)
     results.create()
     end = None
     if results.find_done(cell.key) is None:
@@ -70,6 +72,16 @@ def run_cell(
             write_figures(cell, results)
         return CellEnd(cell.key, CELL_DONE, host=done.host)
     return CellEnd(cell.key, *_code_and_words(end), host=socket.gethostname())
+
+
+def check_time_limit(time_limit_s: float | None) -> None:
+    """Check a time limit.
+
+    Raises:
+        ExperimentError: It is out of range.
+    """
+    if time_limit_s is not None:
+        check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
 
 
 def _compute(

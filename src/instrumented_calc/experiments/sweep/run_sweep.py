@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from concurrent.futures import CancelledError, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import InstrumentedCalcError
 from instrumented_calc.experiments.scaling.cell_process import end_running_processes
@@ -16,6 +17,7 @@ from instrumented_calc.experiments.sweep.run_cell import (
     CELL_FAILED,
     CELL_KILLED,
     CellEnd,
+    check_time_limit,
     run_cell,
 )
 from instrumented_calc.experiments.sweep.status import status_of
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 ORDER_SEED = 0
 RETRIES = 2
+# NFS remembers for up to a minute that a file was not there (`acdirmax` in nfs(5)).
+PATIENCE_S = 70.0
 
 
 @dataclass
@@ -79,8 +83,9 @@ def run_sweep(
         on_cell: Called with `cells`, the number of cells that have ended, and their total.
 
     Raises:
-        ExperimentError: The folder cannot be written.
+        ExperimentError: The time limit is out of range, or the folder cannot be written.
     """
+    check_time_limit(time_limit_s)
     results = ResultFolder(folder.absolute())
     results.create()
     cells = in_random_rounds(manifest.cells.values())
@@ -89,11 +94,10 @@ def run_sweep(
     for key in done:
         run_cell(manifest.cells[key], results)  # a killed process may have left it without names
     run = SweepRun(reused=len(cells) - len(waiting))
-    settings = (str(results.folder), time_limit_s, str(Path.cwd()))
     for _ in range(1 + RETRIES):
         before = len(cells) - len(waiting)
         ends = []
-        for end in _ends(executor, waiting, settings):
+        for end in _ends(executor, waiting, results, time_limit_s):
             ends.append(end)
             on_cell("cells", before + len(ends), len(cells))
         run.failures += [end for end in ends if end.code not in (CELL_DONE, CELL_KILLED)]
@@ -117,14 +121,25 @@ def run_one(cell: SweepCell, folder: str, time_limit_s: float | None, directory:
     return run_cell(cell, ResultFolder(Path(folder)), time_limit_s, Path(directory))
 
 
-def _ends(executor: Executor, cells: Sequence[SweepCell], settings: tuple[Any, ...]) -> Iterator[CellEnd]:
+def _ends(
+    executor: Executor, cells: Sequence[SweepCell], results: ResultFolder, time_limit_s: float | None
+) -> Iterator[CellEnd]:
     """Run cells and yield how they ended, in that order."""
+    settings = (str(results.folder), time_limit_s, str(Path.cwd()))
     futures: dict[Future[CellEnd], str] = {}
     try:
         for cell in cells:
             futures[executor.submit(run_one, cell, *settings)] = cell.key
+        patience_s = PATIENCE_S
         for future in as_completed(futures):
-            yield _checked(_end_of(future, futures[future]), ResultFolder(Path(settings[0])))
+            end = _end_of(future, futures[future])
+            if end.code == CELL_DONE and not _arrives(end.key, results, patience_s):
+                patience_s = 0.0  # the folder is another one on the workers: the next will not arrive either
+                words = (
+                    f"done on {end.host}, but its journal is not here: is {results.folder} a shared folder?"
+                )
+                end = CellEnd(end.key, CELL_FAILED, words, end.host)
+            yield end
     except BaseException:  # Ctrl-C: without this, Python waits for all cells before it ends
         for future in futures:
             future.cancel()
@@ -141,9 +156,11 @@ def _end_of(future: Future[CellEnd], key: str) -> CellEnd:
         return CellEnd(key, CELL_KILLED, f"{type(error).__name__}: {error}")
 
 
-def _checked(end: CellEnd, results: ResultFolder) -> CellEnd:
-    """Return how a cell ended; a journal that is not here does not count."""
-    if end.code != CELL_DONE or results.find_done(end.key) is not None:
-        return end
-    words = f"done on {end.host}, but its journal is not here: {results.folder} must be a shared folder"
-    return CellEnd(end.key, CELL_FAILED, words, end.host)
+def _arrives(key: str, results: ResultFolder, patience_s: float) -> bool:
+    """Wait until the journal of a cell that is done elsewhere can be seen here."""
+    deadline = time.monotonic() + patience_s
+    while results.find_done(key) is None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+    return True
