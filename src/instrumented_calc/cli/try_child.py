@@ -5,18 +5,16 @@ Nothing here imports numpy or ASE before the program does: a program may set thr
 
 from __future__ import annotations
 
-import gc
 import json
-import logging
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.cli.script import Script
 from instrumented_calc.experiments.trial.import_hooks import when_imported
 from instrumented_calc.experiments.trial.meter import Meter
+from instrumented_calc.experiments.trial.process_notes import ProcessNotes
 from instrumented_calc.experiments.trial.task import TrialTask, read_facts
 
 if TYPE_CHECKING:
@@ -102,13 +100,11 @@ class _RecordedProgram:
         self._task = task
         self._assigned: Any = None
         self._closed = False
-        self._collections = _Collections()
-        self._lists = _CountedLists()
-        when_imported("ase.neighborlist", self._lists.install)
+        self._notes = ProcessNotes()
 
     def begin(self) -> None:
         """Note the start of the first calculation."""
-        self._collections.begin()
+        self._notes.begin()
 
     def record(self) -> None:
         from instrumented_calc.api import Assigned
@@ -119,70 +115,9 @@ class _RecordedProgram:
         if self._closed:
             return
         self._closed = True
-        notes = {
-            "modules": sorted({name.partition(".")[0] for name in sys.modules}),
-            "ase_lists": self._lists.number,
-            "skin_rebuilt": self._lists.rebuilt,
-            "tracked_objects": len(gc.get_objects()),
-            "collected_share": self._collections.end(),
-            "debug_logging": bool(logging.root.handlers) and logging.root.isEnabledFor(logging.DEBUG),
-        }
-        Path(self._task.notes).write_text(json.dumps(notes), encoding="utf-8")
+        Path(self._task.notes).write_text(json.dumps(self._notes.read()), encoding="utf-8")
         if self._assigned is not None:
             self._assigned.close()
-
-
-class _CountedLists:
-    """Counts the neighbour lists of ASE that remedies could build in another way, or less often."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._updates: list[bool] = []
-
-    @property
-    def rebuilt(self) -> float | None:
-        """Share of updates of a list with a skin that built it anew; None without updates."""
-        return sum(self._updates) / len(self._updates) if self._updates else None
-
-    def install(self, module: Any) -> None:
-        from instrumented_calc.experiments.trial.remedies.neighbours import replace_list
-
-        by_ase, update = module.primitive_neighbor_list, module.NeighborList.update
-
-        def count(*given: Any) -> Any:
-            self.number += 1
-            return by_ase(*given)
-
-        def counted(*given: Any) -> Any:
-            built = update(*given)
-            self._updates.append(bool(built))
-            return built
-
-        replace_list(count, module)
-        module.NeighborList.update = counted
-
-
-class _Collections:
-    """The share of the time in garbage collection, from the first calculation on."""
-
-    def __init__(self) -> None:
-        self._collected = self._began = self._started = 0.0
-
-    def begin(self) -> None:
-        self._began = time.perf_counter()
-        gc.callbacks.append(self._listen)
-
-    def end(self) -> float | None:
-        if not self._began:
-            return None
-        gc.callbacks.remove(self._listen)
-        return self._collected / (time.perf_counter() - self._began)
-
-    def _listen(self, phase: str, _: Any) -> None:
-        if phase == "start":
-            self._started = time.perf_counter()
-        else:
-            self._collected += time.perf_counter() - self._started
 
 
 if __name__ == "__main__":

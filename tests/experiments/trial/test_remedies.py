@@ -59,6 +59,8 @@ def test_nothing_is_offered_that_is_so_already():
 def test_nothing_is_offered_for_what_takes_no_time():
     assert "gc-freeze" not in names(RunFacts(tracked_objects=1_000_000, collected_share=0.001))
     assert not any(name.endswith("-neighbours") for name in names(RunFacts(list_share=0.5)))
+    idle = RunFacts(threads=2, processors=4, physical_cores=4, pool_share=0.02)
+    assert {name for name in names(idle) if name.startswith("threads-")} == {"threads-4"}
 
 
 @pytest.mark.skipif(find_spec("matscipy") is None, reason="needs the extra 'neighbours'")

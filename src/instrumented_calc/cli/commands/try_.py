@@ -16,7 +16,7 @@ from instrumented_calc.quantities import duration
 
 # Everything after the script name belongs to the script.
 COMMAND_OPTIONS = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
-FEWEST_CALLS = 10
+FEWEST_CALLS = 5
 
 
 def try_(

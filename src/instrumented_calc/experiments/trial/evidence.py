@@ -54,6 +54,7 @@ def read_evidence(journals: Sequence[Path], notes: Path) -> TrialEvidence:
         skin_rebuilt=known.get("skin_rebuilt"),
         tracked_objects=int(known.get("tracked_objects", 0)),
         collected_share=known.get("collected_share"),
+        pool_share=known.get("pool_share"),
         debug_logging=bool(known.get("debug_logging", False)),
     )
     summaries = [summarize(read_journal(path)) for path in journals]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FIRST_FORCES = 20  # calls whose forces are kept; later those of calls 32, 64, 128, ...
 MOST_FORCES = 64
 FEWEST = 10  # calls before a limit of time ends the program
+FEWEST_SLOW, SLOW_S = 5, 20.0  # fewer are enough of calls of several seconds
 # A program that catches SystemExit again and again is ended without its clean-up.
 MOST_STOPS = 20
 
@@ -123,12 +124,16 @@ class Meter:
             self._watch(calc)  # from outside of what a remedy has put in place
         now = time.perf_counter_ns()
         done = len(self._energies)
-        late = self._seconds is not None and done >= FEWEST and now - self._starts[0] > self._seconds * 1e9
+        late = self._seconds is not None and done >= FEWEST_SLOW and self._is_late(done, now)
         # A call that failed has a start, and no energy.
         del self._starts[done:]
         self._starts.append(now)
         if done >= self._most or late:
             self._end()
+
+    def _is_late(self, done: int, now_ns: int) -> bool:
+        limit_s = self._seconds if done >= FEWEST else SLOW_S
+        return limit_s is not None and now_ns - self._starts[0] > limit_s * 1e9
 
     def _end(self) -> None:
         self._stops += 1

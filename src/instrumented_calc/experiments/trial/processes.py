@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "output.txt"
 LAST_BYTES = 4_000
-FEWEST_CALLS = 10
+FEWEST_CALLS = 5
 
 
 class FailedRunError(ExperimentError):

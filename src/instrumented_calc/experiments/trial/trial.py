@@ -63,7 +63,8 @@ class TrialSettings:
         program: The program.
         output: Folder of the results; exists and is empty.
         budget_s: Time after which no further round is started, s.
-        calls: Force calls of each run; None: as many as take about three seconds, at least ten.
+        calls: Force calls of each run; None: as many as take about three seconds, at least ten, or five if
+            they take long.
         only: Names of the remedies to try; empty: all that can apply.
         seed: Seed of the order within rounds.
     """
@@ -160,6 +161,7 @@ class _Trial:
         self._facts = settings.output / "facts.json"
         write_facts(self._facts, self._evidence.facts)
         on_run("as it is, recorded", run.per_call_ns)
+        self._recorded_s = clock() - self.began
 
     def wanted_remedies(self) -> list[Remedy]:
         """Return the remedies to try."""
@@ -242,8 +244,8 @@ class _Trial:
     def _round(self, candidates: Sequence[_Candidate]) -> bool:
         """Run the program as it is and with each candidate; return False if the time is up."""
         names = [AS_IS, *(_name(each) for each in candidates)]
-        # Of the first round the time is not known: the recorded run takes longer than others.
-        if self._is_over(sum(self._seconds.get(name, 0.0) for name in names)):
+        # Before the first round only the recorded run tells how long others take.
+        if self._is_over(sum(self._seconds.get(name, self._recorded_s) for name in names)):
             return False
         runs: dict[int, MeteredRun] = {}
         order: list[_Candidate | None] = [None, *candidates]

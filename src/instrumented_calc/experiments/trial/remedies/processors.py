@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 THREADS = "threads"
 NODES = Path("/sys/devices/system/node")
+# Of the CPU time: below, fewer threads in the pools spare nothing.
+WORTH_SHARE = 0.05
 SET_IN_SCRIPT = r"set_num_threads|NUM_THREADS|threadpool_limits"
 
 
@@ -27,9 +29,13 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
         facts: What is known of the run as it is.
     """
     if facts.threads is not None:
+        idle = facts.pool_share is not None and facts.pool_share < WORTH_SHARE
         numbers = {1, facts.processors or 1, min(facts.physical_cores or 1, facts.processors or 1)}
         for number in sorted(numbers - {facts.threads}):
-            yield _threads(number, "fewer-threads" if number < facts.threads else "more-threads")
+            if number > facts.threads:
+                yield _threads(number, "more-threads")
+            elif not idle:
+                yield _threads(number, "fewer-threads")
     node = _first_node()
     if node:
         listed = ",".join(map(str, sorted(node)))
