@@ -143,8 +143,8 @@ class RunFacts:
         observers_share: Share of the wall time in observers, 0 to 1; None if it was not measured.
         list_share: The same in building neighbour lists.
         ase_lists: Lists of one cutoff that `ase.neighborlist.neighbor_list` built; other libraries can, too.
-        skin_rebuilt: Share of updates of `ase.neighborlist.NeighborList` that built it anew, because an atom
-            had moved by more than the skin, 0 to 1; None without updates.
+        skin_rebuilt: Share of updates of `ase.neighborlist.NeighborList` beyond the first that built it anew
+            as an atom had moved by more than the skin, 0 to 1; None without updates.
         tracked_objects: Objects that a full garbage collection visits.
         collected_share: Share of the wall time in garbage collection, 0 to 1; None if it was not measured.
         threads: Number of threads in the largest thread pool; None without one.

@@ -75,6 +75,7 @@ def other_remedies(tmp_path_factory, monkeypatch):
     sys.modules.pop("shortcut", None)
 
 
+@pytest.mark.timeout(600)  # six processes one after the other
 @pytest.mark.usefixtures("other_remedies")
 def test_remedies_of_others_that_change_values_or_fail_are_out(tmp_path, capsys):
     Path("run.py").write_text(PROGRAM)

@@ -40,7 +40,7 @@ def test_lists_that_ases_function_builds_are_counted(facts_of):
 def test_a_calculator_with_a_list_of_its_own_is_offered_no_other_library(facts_of):
     facts = facts_of("healthy_emt")
     assert facts.ase_lists == 0
-    assert facts.skin_rebuilt < 0.5
+    assert facts.skin_rebuilt < 0.05  # the first update always builds a list
     assert facts.pool_share < 0.05
     without_effect = {"matscipy-neighbours", "vesin-neighbours", "wider-skin", "gc-freeze", "threads-1"}
     assert not without_effect & names(facts)

@@ -53,7 +53,7 @@ class _CountedLists:
 
     @property
     def rebuilt(self) -> float | None:
-        """Share of updates of a list with a skin that built it anew; None without updates."""
+        """Share of later updates of lists with a skin that built them anew; None without updates."""
         return sum(self._updates) / len(self._updates) if self._updates else None
 
     def install(self, module: Any) -> None:
@@ -65,9 +65,11 @@ class _CountedLists:
             self.number += 1
             return by_ase(*given)
 
-        def counted(*given: Any) -> Any:
-            built = update(*given)
-            self._updates.append(bool(built))
+        def counted(neighbours: Any, atoms: Any) -> Any:
+            is_first = neighbours.nupdates == 0
+            built = update(neighbours, atoms)
+            if not is_first:
+                self._updates.append(bool(built))
             return built
 
         replace_list(count, module)

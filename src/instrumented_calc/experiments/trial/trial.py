@@ -224,7 +224,7 @@ class _Trial:
         while left:
             ended = not self._round(left)
             for each in left:
-                if each.is_out:
+                if each.is_out or not each.log_ratios:
                     continue
                 verdict, gain = judge_gain(each.log_ratios, len(candidates), ended=ended)
                 rounds = len(each.log_ratios)
