@@ -13,7 +13,7 @@ import threading
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from instrumented_calc.capture.attribute_lookup import found_on
+from instrumented_calc.capture.attribute_lookup import found_on, keep_attributes_fast
 from instrumented_calc.capture.open_calls import active
 from instrumented_calc.capture.places.identity_table import IdentityTable
 
@@ -125,6 +125,7 @@ def time_observers(driver: Any, timer: Timer) -> bool:
                 return False
             loop = _loops[owner] = ObservedLoop(vars(owner)[LOOP].__code__)
             setattr(owner, NAME, loop)
+        keep_attributes_fast(driver)
         loop.add(driver, timer)
     return True
 

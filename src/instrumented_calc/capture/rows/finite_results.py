@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from instrumented_calc.capture.attribute_lookup import stored
 from instrumented_calc.foreign import is_foreign
 
 # numpy's types of real numbers. numpy itself is not loaded for this.
@@ -50,7 +51,7 @@ def array_is_finite(values: Any) -> bool:
 
 def positions_of(atoms: Any) -> Any:
     """Return the positions of ASE atoms, or None for anything else."""
-    arrays = getattr(atoms, "__dict__", {}).get("arrays")
+    arrays = stored(atoms, "arrays")
     return arrays.get("positions") if type(arrays) is dict else None
 
 

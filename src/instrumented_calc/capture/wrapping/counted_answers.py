@@ -55,15 +55,17 @@ def counted(  # noqa: C901 - the hot path: extra calls would cost time
 
     @functools.wraps(real)
     def method(self: Any, name: Any, atoms: Any = None, allow_calculation: Any = True) -> Any:
-        if type(owner.get_property) is not FunctionType:  # patched since
+        get_property = owner.get_property  # a class is searched at each access
+        if type(get_property) is not FunctionType:  # patched since
             return general(self, name, atoms, allow_calculation)
         lane = lane_of(self)
-        if "calculate" in lane.calculator.__dict__:
+        held = lane.held
+        if "calculate" in (lane.calculator.__dict__ if held is None else held):
             on_patch(self)
         before = lane.calls
         lane.asked += 1
         try:
-            answer = owner.get_property(self, name, atoms, allow_calculation)
+            answer = get_property(self, name, atoms, allow_calculation)
         except NotImplementedError as error:
             lane.not_implemented += is_answer(error)
             raise

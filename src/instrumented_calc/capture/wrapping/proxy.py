@@ -21,13 +21,14 @@ from instrumented_calc.capture.attribute_lookup import (
     found_on,
     has_ordinary_access,
     is_data_descriptor,
+    owns_its_dictionary,
     stored,
 )
 from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.wrapping.copies import Contents
 from instrumented_calc.capture.wrapping.counted_answers import counted
 from instrumented_calc.capture.wrapping.recorded_method import as_of, recorded, recorded_bound
-from instrumented_calc.capture.wrapping.twin import RECORDED, calculates_itself, owns_its_dictionary
+from instrumented_calc.capture.wrapping.twin import RECORDED, calculates_itself
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:

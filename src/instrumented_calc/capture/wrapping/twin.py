@@ -9,7 +9,6 @@ A calculator that cannot share its state gets a proxy, see `proxy`.
 
 from __future__ import annotations
 
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,12 @@ from msgspec import UNSET
 from instrumented_calc.capture.attribute_lookup import (
     ABSENT,
     bind,
-    dictionary_of,
     found_on,
     given,
     has_ordinary_access,
     is_data_descriptor,
     is_plain_function,
+    owns_its_dictionary,
 )
 from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.parts.stand_ins import StandIn
@@ -125,17 +124,6 @@ def calculates_itself(calculator: Any) -> bool:
     if found_on(cls, "__getattr__") is ABSENT:
         return True
     return all(found_on(cls, name) is not ABSENT or given(calculator, name) is None for name in ASKED)
-
-
-class _Unshared:
-    """Class of objects whose dictionary is not shared."""
-
-
-def owns_its_dictionary(calculator: Any) -> bool:
-    """Return whether a calculator has an ordinary dictionary with no other references to it."""
-    unshared = _Unshared()
-    usual = sys.getrefcount(dictionary_of(unshared))
-    return dictionary_of(calculator) is not None and sys.getrefcount(dictionary_of(calculator)) <= usual
 
 
 def twin(calculator: Any, recorder: Recorder) -> Any:
