@@ -32,6 +32,7 @@ MODULES = (
     "live.healthy_usage",
     "live.step_habits",
     "live.sound_and_unsound",
+    "live.units_and_methods",
 )
 
 

@@ -264,3 +264,15 @@ def test_a_busy_device_or_few_launches_are_not_overhead(make, found):
 def test_a_flat_sweep_is_overhead_whatever_a_window_shows(make, verdict):
     run = make(300).every("n_atoms", lambda each: 10 * 4 ** (each // 100), [0, 100, 200])
     assert verdict(run.also(window(100, MS)), "overhead-bound") == "flagged"
+
+
+def test_pauses_of_the_scheduler_beside_other_programs_are_no_long_calls(make, found):
+    def paused():
+        return make(800).every(
+            "wall_ns",
+            lambda each: 16 * MS if each in {50, 111, 203, 340, 350, 477, 590, 601, 700, 777} else MS // 2,
+        )
+
+    waited = [Machine(time_ns=each * 100 * MS, processor_wait_ns=each * 40 * MS) for each in range(6)]
+    assert found(paused(), "long-calls").verdict == "flagged"
+    assert found(paused().also(*waited), "long-calls").verdict == "clear"

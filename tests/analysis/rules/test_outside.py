@@ -58,6 +58,12 @@ def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found
     assert found(slow_between(make), "time-outside").severity == "cost"
 
 
+def test_few_long_gaps_may_be_those_of_a_busy_machine(make, found):
+    short = slow_between(make, 20, 60).every("wall_ns", lambda _: 20 * MS)
+    assert found(short, "time-outside").severity == "info"
+    assert found(short.every("observers_ns", lambda _: 15 * MS), "time-outside").severity == "cost"
+
+
 def test_the_limit_of_a_saving_leaves_open_where_the_run_waited_for_a_processor(make, found):
     waited = [Machine(time_ns=each * 1000 * MS, processor_wait_ns=each * 240 * MS) for each in range(8)]
     beside = found(slow_between(make, 20).also(*waited), "time-outside")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from instrumented_calc.analysis.places import wilson_interval
 from instrumented_calc.analysis.rules.driver_advice import drivers_of
 from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
@@ -94,9 +95,16 @@ def evaluations_per_step(evidence: Evidence) -> Observation:
     """An MD step needs more than one calculation, or geometries are calculated again."""
     repeats = find_repeats(evidence)
     found = _per_step(evidence, repeats)
-    if found.verdict != "flagged" and repeats.looked >= FEWEST_FOR_MEDIAN and repeats.share >= REPEATED:
+    if found.verdict != "flagged" and repeats.looked >= FEWEST_FOR_MEDIAN and _surely(evidence, repeats):
         return _repeated(evidence, repeats)
     return found
+
+
+def _surely(evidence: Evidence, repeats: Repeats) -> bool:
+    """Return whether enough calls repeat a geometry, as far as those that were compared can tell."""
+    if repeats.looked >= evidence.summary.evaluations.calls:
+        return repeats.share >= REPEATED
+    return wilson_interval(repeats.share, repeats.looked)[0] >= REPEATED
 
 
 def _repeated(evidence: Evidence, repeats: Repeats) -> Observation:

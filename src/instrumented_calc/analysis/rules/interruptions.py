@@ -297,10 +297,17 @@ def _in_contention(evidence: Evidence, slow: Integers) -> float:
 
 
 def _waited_for_a_processor(evidence: Evidence, long: Integers) -> Mask:
-    """Return which long calls lie in stretches with other programs, and did not compute for long either."""
+    """Return which long calls lie in stretches with other programs, and did not compute for long either.
+
+    Beside other programs, what is no longer than a pause of the scheduler is one.
+    """
     found = evidence.stretches
+    if evidence.had_processor < 1:
+        pauses: Mask = evidence.calls.wall_ns[long] < PAUSE_NS
+    else:
+        pauses = np.zeros(len(long), np.bool_)
     if found is None or found.preemptions is None or not len(long):
-        return np.zeros(len(long), np.bool_)
+        return pauses
     at = np.clip(np.searchsorted(found.last, long), 0, len(found) - 1)
     usual = float(np.median(found.cpu_ns))
     computed = found.cpu_ns[at] * found.calls[at] - usual * (found.calls[at] - 1)
@@ -309,7 +316,7 @@ def _waited_for_a_processor(evidence: Evidence, long: Integers) -> Mask:
     competing = found.preemptions[at] > COMPETING
     for span in spans:
         competing |= (starts >= span.begin_ns) & (starts <= span.end_ns)
-    waited: Mask = competing & (computed <= LONG_FACTOR * usual)
+    waited: Mask = pauses | competing & (computed <= LONG_FACTOR * usual)
     return waited
 
 

@@ -46,6 +46,8 @@ QUEUE_PAUSE = 100.0
 WORTH_A_PERIOD, WORTH_NAMING = 0.01, 0.1
 # Samples outside the calculator that tell its parts apart: 10 of one part are surely more than half.
 ENOUGH_SAMPLES = 10
+# Fewer gaps may all be long because other programs ran: that is not measured well in so short a run.
+FEWEST_GAPS = 100
 # What takes time in every step also does in the quickest quarter of the steps. Pauses of the scheduler are
 # shorter than 20 ms.
 UNDISTURBED, FIFTHS, LONG_NS = 0.25, 5, 20_000_000
@@ -179,7 +181,9 @@ def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:
     sampled = _sampled(evidence)
     if sampled is None and (all_measured(evidence.summary.journal) or not evidence.is_md):
         sampled = Avoidable(0.0, 0.0)
-    if sampled is None:
+    if sampled is None and number < FEWEST_GAPS:
+        sampled = Avoidable(0.0, max(steady - timed, 0.0))
+    elif sampled is None:
         quick = float(np.quantile(outside.gaps_ns, UNDISTURBED)) if number else 0.0
         beyond = outside.gaps_ns - outside.usual_ns
         long = _steady_sum(np.where(beyond > LONG_NS, beyond, 0.0))
