@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instrumented_calc.cli.formats import Form
+from instrumented_calc.cli.sweep_emit import emit
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
@@ -224,8 +225,14 @@ def gather(
     else:
         text = DOCUMENTS[form](build_sweep(found.name, groups, missing, notes))
     typer.echo(text, nl=False)
+    if missing:
+        rest = f"sweep emit slurm {shown_path(manifest)} --output NEW-FOLDER"
+        typer.echo(f"submit files of the rest, also for htcondor: instrumented-calc {rest}", err=True)
     if missing or gathered.unreadable:
         raise typer.Exit(1)
+
+
+GROUP.command()(emit)
 
 
 def _opened(manifest: Path, output: Path | None) -> tuple[SweepManifest, ResultFolder]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from instrumented_calc.errors import MissingPackageError
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
@@ -77,10 +77,9 @@ def fleet_parquet(fleet: Fleet) -> bytes:
         from pyarrow import parquet  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise MissingPackageError(PARQUET_NEEDS) from error
-    kinds = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    schema = pa.schema(
-        [(name, kinds[str(kind).partition(" ")[0]]) for name, kind in FleetRow.__annotations__.items()]
-    )
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    columns = get_type_hints(FleetRow)
+    schema = pa.schema([(name, kinds[(*get_args(kind), kind)[0]]) for name, kind in columns.items()])
     file = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist(row_dicts(fleet), schema=schema), file, compression="zstd")
     return file.getvalue()
