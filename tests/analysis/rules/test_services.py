@@ -47,6 +47,18 @@ def test_what_was_not_seen_counts_in_the_upper_limit(make, found):
     assert finding.saving_share == pytest.approx(0.798, abs=0.001)
 
 
+def test_the_upper_limit_is_all_of_the_function_that_calls_it(make, found):
+    lines = [*LINES, CodeLine("dump", "", "/home/me/my.py", 20), CodeLine("dump", "", "/home/me/my.py", 21)]
+    stacks = [
+        SampledStack("calculator", 40, 40 * MS, "", [1, 6, 2], 3),
+        SampledStack("calculator", 30, 30 * MS, "", [7, 2], 2),
+        SampledStack("calculator", 30, 30 * MS, "", [3, 2], 2),
+    ]
+    finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, lines, stacks)), RULE)
+    assert "about 40 % of the wall time is logging" in finding.headline
+    assert finding.saving_share == pytest.approx(0.781, abs=0.001)  # Wilson's upper limit of 70 in 100
+
+
 def test_copies_in_a_library_are_only_mentioned(make, found):
     finding = found(sampled(make, "calculator", [5, 3, 4]), RULE)
     assert (finding.verdict, finding.severity) == ("flagged", "info")

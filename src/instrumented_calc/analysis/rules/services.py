@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
-    from instrumented_calc.journal.records import Places, SampledStack
+    from instrumented_calc.journal.records import CodeLine, Places, SampledStack
 
 # Modules that compute nothing of a potential, with what they do.
 SERVICES = {
@@ -85,8 +85,26 @@ def services_in_calls(evidence: Evidence) -> Observation:
     text += f", called in {service.caller}"
     if unseen >= WORTH_A_WORD:
         text += f"; {percentage(unseen)} is in calls, too, but was not seen where"
-    most = min(wilson_interval(share, record.ns**2 / record.squares_ns2)[1] + unseen, 1.0)
+    around = max(share, _share_of_caller(record, service))
+    most = min(wilson_interval(around, record.ns**2 / record.squares_ns2)[1] + unseen, 1.0)
     return flagged(text, numbers=numbers, n=record.samples, saving_ns=most * wall)
+
+
+def _share_of_caller(record: Places, service: _Service) -> float:
+    """Return the share of the function that calls a service, with all that it calls: it can be left out.
+
+    0 for a function that is called first in calls, such as `calculate`: that computes, too.
+    """
+    ns, caller = 0, service.caller.rpartition(":")[0]  # whatever the line
+    for stack in record.stacks:
+        lines = [record.lines[number] for number in stack.stack[: stack.inside]]
+        own = [line for line in lines if not line.package]
+        ns += stack.ns if any(_words(line).rpartition(":")[0] == caller for line in own[:-1]) else 0
+    return ns / record.ns
+
+
+def _words(line: CodeLine) -> str:
+    return f"{line.function} ({Path(line.file).name}:{line.line})"
 
 
 def _unseen_in_calls(record: Places) -> float:
@@ -105,7 +123,7 @@ def _services(record: Places) -> Iterator[tuple[_Service, SampledStack]]:
             if line.package in SERVICES:
                 yield _Service(SERVICES[line.package], f"{line.package}.{line.function}", caller), stack
                 break
-            caller = "" if line.package else f"{line.function} ({Path(line.file).name}:{line.line})"
+            caller = "" if line.package else _words(line)
 
 
 RULES = (
