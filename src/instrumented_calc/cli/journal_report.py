@@ -17,9 +17,11 @@ from instrumented_calc.cli.folded_text import folded
 from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.newest_journal import newer_journal, newest_journal
 from instrumented_calc.cli.product_timing import with_products_timed
+from instrumented_calc.cli.progress import show_progress
 from instrumented_calc.cli.renderers import REPORTS
 from instrumented_calc.cli.wanted_page import check_mask
 from instrumented_calc.cli.written_files import check_file, is_same, write_file
+from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.beginning import has_records
 from instrumented_calc.journal.reader import read_journal
 from instrumented_calc.journal.relatives import with_relatives
@@ -93,7 +95,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     _mention_others(given, paths)
     runs = [
         ReadRun(summary, judge(summary, ignored), [check_target(each, summary) for each in targets])
-        for summary in _summarize(paths, measure=measure)
+        for summary in _summarize(paths, measure=measure, strictly=needs_calls or len(paths) == 1)
     ]
     if html is not None:
         from instrumented_calc.reporting.html.page import render_page
@@ -144,22 +146,23 @@ def _rules(given: Iterable[str], option: str) -> set[str]:
     return names
 
 
-def _summarize(paths: list[Path], *, measure: bool) -> list[Summary]:
-    """Read journals, with progress on a terminal."""
+def _summarize(paths: list[Path], *, measure: bool, strictly: bool) -> list[Summary]:
+    """Read journals, with progress on a terminal; unless `strictly`, name and leave out other files."""
     read = with_products_timed if measure else read_journal
-    if len(paths) == 1 or not sys.stderr.isatty():
-        return [summarize(read(path)) for path in paths]
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    summaries = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=len(paths))
-        for path in paths:
-            bar.update(task, description=f"reading {escape(plain(path.name))}")
-            summaries.append(summarize(read(path)))
-            bar.advance(task)
+    summaries, troubles = [], []
+    with show_progress() as progress:
+        for number, path in enumerate(paths):
+            progress("reading journals", number, len(paths))
+            try:
+                summaries.append(summarize(read(path)))
+            except JournalReadError as error:
+                troubles.append(error)
+                if strictly:
+                    break
+    if troubles and (strictly or not summaries):
+        raise troubles[0]
+    for each in troubles:
+        typer.echo(f"left out: {each}", err=True)
     return summaries
 
 

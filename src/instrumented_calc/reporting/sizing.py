@@ -103,14 +103,14 @@ def _facts(job: JobSize) -> Iterator[tuple[str, str]]:
             )
     if job.replicas is not None:
         found = job.replicas
-        own = plural(found.processors, "processor")
-        yield (
-            "replicas",
-            (
-                f"up to {found.number} side by side, each with {own} of {found.available};"
-                f" limited by {found.bound_by}"
-            ),
-        )
+        own = f"{plural(found.processors, 'processor')} of {found.available}"
+        if found.number:
+            yield (
+                "replicas",
+                f"up to {found.number} side by side, each with {own}; limited by {found.bound_by}",
+            )
+        else:
+            yield "replicas", f"not one fits, with {own}; limited by {found.bound_by}"
 
 
 def _memory(need: MemoryNeed) -> str:

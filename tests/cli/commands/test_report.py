@@ -68,7 +68,7 @@ def test_progress_over_several_journals_is_for_terminals_only(run, capsys, monke
     monkeypatch.setenv("TERM", "xterm")
     assert main(["report", str(run), str(other)]) == 0
     seen = capsys.readouterr()
-    assert "reading other.jsonl" in seen.err
+    assert "reading journals" in seen.err
     assert seen.out == piped.out
 
 
@@ -95,6 +95,21 @@ def test_of_a_file_that_is_no_journal_only_that_is_said(run, capsys):
     os.utime(script, (1, 1))
     assert main(["report", "md.py"]) == 5
     assert capsys.readouterr().err.startswith("error: md.py:1: not a journal")
+
+
+def test_among_several_files_those_that_are_no_journal_are_left_out_and_named(run, capsys):
+    run.with_name("md.jsonl").write_text("import ase\n")
+    shutil.copy(GOLDEN, run.with_name("other.jsonl"))
+    assert main(["report", "*.jsonl"]) == 0
+    seen = capsys.readouterr()
+    assert seen.err.startswith("left out: md.jsonl:1: not a journal")
+    assert seen.out.startswith("Report on other.jsonl, run.jsonl")
+
+
+def test_a_target_needs_all_files(run, capsys):
+    run.with_name("md.jsonl").write_text("import ase\n")
+    assert main(["report", "*.jsonl", "--require", "median < 1 s"]) == 5
+    assert capsys.readouterr().err.startswith("error: md.jsonl:1: not a journal")
 
 
 def test_on_a_terminal_sentences_are_folded_to_its_width(run, capsys, monkeypatch):

@@ -164,7 +164,8 @@ FOUR = manifest_of(*(cell("emt", n, r, steps=30) for n in (4, 8) for r in (1, 2)
     [
         # some thirty processes one after another, on a machine that may be busy
         pytest.param(FOUR, 4, id="a-few", marks=pytest.mark.timeout(280)),
-        pytest.param(TWENTY_FOUR, 200, id="many", marks=(pytest.mark.slow, pytest.mark.timeout(3000))),
+        pytest.param(FOUR, 25, id="more", marks=(pytest.mark.slow, pytest.mark.timeout(1200))),
+        pytest.param(TWENTY_FOUR, 200, id="many", marks=(pytest.mark.endurance, pytest.mark.timeout(3000))),
     ],
 )
 def test_after_random_kills_the_result_is_that_of_an_undisturbed_sweep(results, sweep, kills, tmp_path):
