@@ -87,6 +87,23 @@ def test_a_key_is_a_safe_name_and_survives_masking(calc):
     assert mask_secrets(key) == key
 
 
+def test_the_content_of_a_calculators_file_is_in_its_key():
+    text = SMALL.replace('"emt"', '"calc.py:make", "emt"')
+    _, notes = planned(text)
+    assert notes == ["the file of calc.py:make is not here, and the keys do not depend on its content"]
+    keys = []
+    for content in ("a", "b", "b"):
+        Path("calc.py").write_text(content, encoding="utf-8")
+        manifest, notes = planned(text)
+        assert notes == []
+        write_manifest(manifest, Path("m.json"))
+        assert read_manifest(Path("m.json")) == manifest
+        keys.append([*manifest.cells])
+    assert keys[1] == keys[2]
+    assert keys[0][0] != keys[1][0]
+    assert keys[0][1] == keys[1][1]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -94,7 +94,9 @@ def test_a_cell_that_is_killed_is_worth_another_try(results):
     assert (end.code, end.words) == (CELL_KILLED, "ended by SIGKILL, as the kernel does when memory runs out")
     assert run_cell(one, results).code == CELL_DONE
     (attempt,) = results.attempts(one.key)
-    assert read_records(attempt).all[-1]["event"] == "call"
+    records = read_records(attempt)
+    assert records.calls
+    assert records.all[-1]["event"] != "run_end"  # a call, or on a slow machine a sample of its state
 
 
 def test_an_unknown_calculator_and_a_time_limit_have_their_codes(results):

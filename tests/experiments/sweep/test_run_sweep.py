@@ -18,6 +18,7 @@ from tests.support import read_records
 
 from instrumented_calc.cli import main
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.sweep.calculator_files import hash_of_files
 from instrumented_calc.experiments.sweep.local_engine import local_engine, places_for
 from instrumented_calc.experiments.sweep.manifest import write_manifest
 from instrumented_calc.experiments.sweep.results import ResultFolder
@@ -90,6 +91,22 @@ def test_a_cell_is_given_up_after_some_tries_and_others_are_kept(results):
     assert codes == {"factories.py:Breaks": CELL_FAILED, "factories.py:DiesAlways": CELL_KILLED}
     assert RETRIES == 2
     assert [sweep.cells[key].calc for key in status_of(sweep, results).done] == ["factories.py:Slow"]
+
+
+def test_an_edited_calculator_is_refused_even_where_its_cells_are_done(results, capsys):
+    factory = "from ase.calculators.emt import EMT\ndef make():\n    return EMT()\n"
+    Path("calc.py").write_text(factory, encoding="utf-8")
+    sweep = manifest_of(cell("calc.py:make", calc_files=hash_of_files("calc.py:make")))
+    (key,) = sweep.cells
+    write_manifest(sweep, Path("s.json"))
+    assert main(["sweep", "run", "s.json", "--output", "out"]) == 0
+    Path("calc.py").write_text(factory + "# edited\n", encoding="utf-8")
+    for words in (["run", "s.json"], ["run-cell", "s.json", key]):
+        capsys.readouterr()
+        assert main(["sweep", *words, "--output", "out"]) == 5
+        assert capsys.readouterr().err == (
+            "error: calc.py has changed since the cells were planned; plan anew with `sweep plan`\n"
+        )
 
 
 class Elsewhere(ThreadPoolExecutor):

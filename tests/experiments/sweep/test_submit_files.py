@@ -149,6 +149,22 @@ def test_a_file_whose_name_is_not_safe_is_refused(folder):
         emit_htcondor(manifest, [*manifest.cells], folder / "h", BatchJob())
 
 
+@pytest.mark.parametrize("emit", [emit_slurm, emit_htcondor])
+def test_a_calculators_file_must_be_here_as_it_was_planned(folder, emit):
+    calc = folder / "calc.py"
+    for planned, content, words in (
+        ("", None, "is not here"),
+        ("0" * 12, None, "is not here"),
+        ("0" * 12, "edited", "has changed since"),
+    ):
+        if content:
+            calc.write_text(content)
+        cell = SweepCell("calc.py:make", "copper", 32, 1, 5, 1, 300.0, 0, planned)
+        with pytest.raises(ExperimentError, match=words):
+            emit(SweepManifest("s", {cell.key: cell}), [cell.key], folder / "s", BatchJob())
+        assert not (folder / "s").exists()
+
+
 def test_a_folder_that_exists_is_not_overwritten(folder, capsys):
     write_manifest(manifest_of("emt"), folder / "sweep.json")
     assert main(["sweep", "emit", "htcondor", "sweep.json"]) == 0

@@ -23,7 +23,7 @@ LONGEST_NAME = 60  # characters of the readable part of a key
 HASH_DIGITS = 12  # two of a million cells have the same hash with a probability of 0.2 %
 
 
-class SweepCell(msgspec.Struct, frozen=True):
+class SweepCell(msgspec.Struct, frozen=True, omit_defaults=True):
     """NVE dynamics of one calculator on one system, without equilibration.
 
     Attributes:
@@ -35,6 +35,7 @@ class SweepCell(msgspec.Struct, frozen=True):
         threads: Threads per library.
         temperature_k: Temperature of the velocities, K.
         seed: Seed of the system and its velocities.
+        calc_files: Hash of the files that the calculator is made from, such as `calc.py`; empty without any.
     """
 
     calc: str
@@ -45,6 +46,7 @@ class SweepCell(msgspec.Struct, frozen=True):
     threads: int
     temperature_k: float
     seed: int
+    calc_files: str = ""
 
     @property
     def key(self) -> str:

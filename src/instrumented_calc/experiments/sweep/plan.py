@@ -27,6 +27,7 @@ import msgspec
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import MOST_REPLICATES, check_whole
 from instrumented_calc.experiments.scaling.sweep import true_sizes
+from instrumented_calc.experiments.sweep.calculator_files import hash_of_files
 from instrumented_calc.experiments.sweep.cell import SweepCell, safe_name
 from instrumented_calc.experiments.sweep.manifest import SweepManifest
 from instrumented_calc.journal.decoding import converted
@@ -66,7 +67,7 @@ def read_plan(path: Path) -> tuple[SweepManifest, list[str]]:
         path: The TOML file.
 
     Returns:
-        The manifest, and notes on sizes that are not as requested.
+        The manifest, and notes on sizes and files that are not as requested.
 
     Raises:
         ExperimentError: The file cannot be read, has unknown or wrong entries, or gives no cells; or a system
@@ -112,6 +113,10 @@ def _cells(grid: SweepGrid, notes: dict[str, None]) -> Iterator[SweepCell]:
     for system in grid.systems:
         sizes[system], said = true_sizes(system, grid.sizes, grid.seed)
         notes.update(dict.fromkeys(said))
+    hashes = {calc: hash_of_files(calc) for calc in grid.calculators}
+    for calc, found in hashes.items():
+        if not found and calc.partition(":")[0].endswith(".py"):
+            notes[f"the file of {calc} is not here, and the keys do not depend on its content"] = None
     for calc, system in itertools.product(grid.calculators, grid.systems):
         for n_atoms, replicate in itertools.product(sizes[system], range(1, grid.replicates + 1)):
             yield SweepCell(
@@ -123,4 +128,5 @@ def _cells(grid: SweepGrid, notes: dict[str, None]) -> Iterator[SweepCell]:
                 threads=grid.threads,
                 temperature_k=grid.temperature_k,
                 seed=grid.seed,
+                calc_files=hashes[calc],
             )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
 from instrumented_calc.experiments.scaling.cell_process import run_process
 from instrumented_calc.experiments.scaling.child import ScalingCell
+from instrumented_calc.experiments.sweep.calculator_files import check_files
 from instrumented_calc.experiments.sweep.figures import read_figures, write_figures
 
 if TYPE_CHECKING:
@@ -58,20 +59,33 @@ def run_cell(
         directory: Its working directory, in which `calc.py:make` is looked for; None: that of this process.
 
     Raises:
-        ExperimentError: The time limit is out of range, or the folder cannot be written.
+        ExperimentError: The time limit is out of range, the folder cannot be written, or the calculator's
+            file is not the one that was planned with.
+        JournalReadError: The cell is done, but its journal cannot be read.
     """
     check_time_limit(time_limit_s)
+    check_files(cell.calc, cell.calc_files, directory)
     results.create()
     end = None
     if results.find_done(cell.key) is None:
         end = _compute(cell, results, time_limit_s, directory)
+    return keep_done(cell, results) or CellEnd(cell.key, *_code_and_words(end), host=socket.gethostname())
+
+
+def keep_done(cell: SweepCell, results: ResultFolder) -> CellEnd | None:
+    """Give the journal and the figures of a cell their names if it is done; None if it is not.
+
+    Raises:
+        ExperimentError: The folder cannot be written.
+        JournalReadError: The journal cannot be read.
+    """
     done = results.find_done(cell.key)
-    if done is not None:
-        results.keep(done)
-        if read_figures(cell, results, done.run_id) is None:
-            write_figures(cell, results)
-        return CellEnd(cell.key, CELL_DONE, host=done.host)
-    return CellEnd(cell.key, *_code_and_words(end), host=socket.gethostname())
+    if done is None:
+        return None
+    results.keep(done)
+    if read_figures(cell, results, done.run_id) is None:
+        write_figures(cell, results)
+    return CellEnd(cell.key, CELL_DONE, host=done.host)
 
 
 def check_time_limit(time_limit_s: float | None) -> None:

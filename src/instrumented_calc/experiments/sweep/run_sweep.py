@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import InstrumentedCalcError
 from instrumented_calc.experiments.scaling.cell_process import end_running_processes
+from instrumented_calc.experiments.sweep.calculator_files import check_files
 from instrumented_calc.experiments.sweep.results import ResultFolder
 from instrumented_calc.experiments.sweep.run_cell import (
     CELL_DONE,
@@ -18,6 +19,7 @@ from instrumented_calc.experiments.sweep.run_cell import (
     CELL_KILLED,
     CellEnd,
     check_time_limit,
+    keep_done,
     run_cell,
 )
 from instrumented_calc.experiments.sweep.status import status_of
@@ -83,16 +85,19 @@ def run_sweep(
         on_cell: Called with `cells`, the number of cells that have ended, and their total.
 
     Raises:
-        ExperimentError: The time limit is out of range, or the folder cannot be written.
+        ExperimentError: The time limit is out of range, the folder cannot be written, or a calculator's file
+            is not the one that was planned with.
     """
     check_time_limit(time_limit_s)
+    for calc, planned in {(cell.calc, cell.calc_files) for cell in manifest.cells.values()}:
+        check_files(calc, planned)
     results = ResultFolder(folder.absolute())
     results.create()
     cells = in_random_rounds(manifest.cells.values())
     done = status_of(manifest, results).done
     waiting = [cell for cell in cells if cell.key not in done]
     for key in done:
-        run_cell(manifest.cells[key], results)  # a killed process may have left it without names
+        keep_done(manifest.cells[key], results)  # a killed process may have left it without names
     run = SweepRun(reused=len(cells) - len(waiting))
     for _ in range(1 + RETRIES):
         before = len(cells) - len(waiting)

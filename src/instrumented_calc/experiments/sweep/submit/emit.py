@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from instrumented_calc.errors import ExperimentError
+from instrumented_calc.experiments.sweep.calculator_files import check_files, files_of
 from instrumented_calc.experiments.sweep.cell import safe_name
 from instrumented_calc.experiments.sweep.manifest import write_manifest
 from instrumented_calc.plain_text import shown_path
@@ -107,13 +107,14 @@ def _files_of_calculators(manifest: SweepManifest, keys: Sequence[str]) -> list[
     """Return the files that calculators are made from: `calc.py:make`, `mace:small.model`.
 
     Raises:
-        ExperimentError: One is in another folder, or has a name that is not safe.
+        ExperimentError: One is in another folder, is not here or not the one that was planned with, or has a
+            name that is not safe.
     """
     found: dict[str, Path] = {}
-    for calc in dict.fromkeys(manifest.cells[key].calc for key in keys):
-        for word in calc.split(":"):
-            if not os.path.isfile(word):  # noqa: PTH113 - pathlib raises for odd names
-                continue
+    cells = [manifest.cells[key] for key in keys]
+    for calc, planned in dict.fromkeys((cell.calc, cell.calc_files) for cell in cells):
+        _check_here(calc, planned)
+        for word in files_of(calc):
             if not FILE_NAME.fullmatch(word) or word in RESERVED:
                 message = (
                     f"{calc!r}: the file {word!r} cannot travel with a job; put it in this folder, with"
@@ -122,6 +123,19 @@ def _files_of_calculators(manifest: SweepManifest, keys: Sequence[str]) -> list[
                 raise ExperimentError(message)
             found[word] = Path(word)
     return [*found.values()]
+
+
+def _check_here(calc: str, planned: str) -> None:
+    """Check that a calculator's file is here, with the content that its cells were planned with.
+
+    An absolute path may be one of the nodes, or of the image.
+    """
+    check_files(calc, planned)
+    first, _, _ = calc.partition(":")
+    needs_file = planned or (first.endswith(".py") and not first.startswith("/"))
+    if needs_file and not files_of(calc):
+        message = f"calculator {calc!r}: its file is not here; give the command in the folder of the file"
+        raise ExperimentError(message)
 
 
 def _rendered(template: str, shown: dict[str, object]) -> str:
