@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from instrumented_calc.plain_text import shown_path
+from instrumented_calc.plain_text import printable, shown_path
 
 
 class BatchSystem(str, Enum):
@@ -69,8 +69,10 @@ def emit(
     else:
         commands = emit_htcondor(found, missing, folder, job, wheels)
     typer.echo(f"{len(missing)} of {plural(len(found.cells), 'cell')} in {shown_path(folder)}; submit with:")
-    typer.echo(f"  cd {shlex.quote(shown_path(folder))}")
+    typer.echo(f"  cd {printable(shlex.quote(str(folder)))}")
     for command in commands:
         typer.echo(f"  {command}")
-    both = " ".join(shlex.quote(shown_path(path)) for path in (manifest, folder))
-    typer.echo(f"then: instrumented-calc sweep gather {both}")
+    then = ["instrumented-calc", "sweep", "gather", str(manifest), str(folder)]
+    if results is not None:
+        then += ["--output", str(results)]
+    typer.echo(f"then: {printable(shlex.join(then))}")

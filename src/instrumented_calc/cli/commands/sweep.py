@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import shlex
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +12,11 @@ import typer
 
 from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.sweep_emit import emit
-from instrumented_calc.plain_text import plain, shown_path
+from instrumented_calc.cli.sweep_engine import Cluster, Engine, refuse_ignored
+from instrumented_calc.plain_text import plain, printable, shown_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
@@ -42,22 +46,6 @@ ResultsOption = Annotated[
 TimeLimitOption = Annotated[
     float | None, typer.Option(min=0, metavar="S", help="Time limit for one cell, s.")
 ]
-
-
-class Engine(str, Enum):
-    """What runs the cells."""
-
-    inline = "inline"
-    processes = "processes"
-    dask = "dask"
-
-
-class Cluster(str, Enum):
-    """Where Dask's workers run."""
-
-    local = "local"
-    slurm = "slurm"
-    htcondor = "htcondor"
 
 
 @GROUP.callback()
@@ -94,13 +82,13 @@ def run(
     ] = Engine.inline,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Cells at the same time; default: as many as fit the processors here."),
+        typer.Option(min=1, help="Cells at the same time, not with inline; default: as many as fit here."),
     ] = None,
     time_limit: TimeLimitOption = None,
     output: ResultsOption = None,
     cluster: Annotated[
-        Cluster, typer.Option(help="With --engine dask: where its workers run.")
-    ] = Cluster.local,
+        Cluster | None, typer.Option(help="With --engine dask: where its workers run; default: local.")
+    ] = None,
     scheduler_address: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +111,8 @@ def run(
     from instrumented_calc.experiments.sweep.local_engine import local_engine, places_for
     from instrumented_calc.experiments.sweep.run_sweep import run_sweep
 
+    given = {"--cluster": cluster, "--scheduler-address": scheduler_address, "--per-gpu": per_gpu}
+    refuse_ignored(engine, {**given, "--memory": memory, "--walltime": walltime, "--workers": workers})
     found, results = _opened(manifest, output)
     threads = max(cell.threads for cell in found.cells.values())
     number = 1 if engine is Engine.inline else workers or places_for(threads)
@@ -131,7 +121,7 @@ def run(
         executor = dask_engine(
             DaskSettings(
                 workers=number,
-                cluster=cluster.value,
+                cluster=(cluster or Cluster.local).value,
                 scheduler_address=scheduler_address,
                 threads=threads,
                 per_gpu=per_gpu,
@@ -166,7 +156,8 @@ def run_cell(
     from instrumented_calc.experiments.sweep import run_cell as running
 
     found, results = _opened(manifest, output)
-    end = running.run_cell(found.find(key), results, time_limit)
+    with _ended_by_sigterm(running.CELL_KILLED):
+        end = running.run_cell(found.find(key), results, time_limit)
     if end.code:
         print_error(f"{end.key}: {end.words}")
         raise typer.Exit(end.code)
@@ -226,13 +217,30 @@ def gather(
         text = DOCUMENTS[form](build_sweep(found.name, groups, missing, notes))
     typer.echo(text, nl=False)
     if missing:
-        rest = f"sweep emit slurm {shown_path(manifest)} --output NEW-FOLDER"
-        typer.echo(f"submit files of the rest, also for htcondor: instrumented-calc {rest}", err=True)
+        rest = ["instrumented-calc", "sweep", "emit", "slurm", str(manifest)]
+        if output is not None:
+            rest += ["--results", str(output)]
+        words = printable(shlex.join([*rest, "--output", "NEW-FOLDER"]))
+        typer.echo(f"submit files of the rest, also for htcondor: {words}", err=True)
     if missing or gathered.unreadable:
         raise typer.Exit(1)
 
 
 GROUP.command()(emit)
+
+
+@contextmanager
+def _ended_by_sigterm(code: int) -> Iterator[None]:
+    """End this program with a code at SIGTERM, by an exception: the process of the cell is ended with it."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(code)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _opened(manifest: Path, output: Path | None) -> tuple[SweepManifest, ResultFolder]:
