@@ -42,7 +42,14 @@ def test_cells_beside_each_other_overlap_in_time_on_the_same_host():
         figures("k4", began=10, ended=12),  # starts as k1 ends
         figures("k5", host="b", began=0, ended=59),
     ]
-    assert side_by_side(cells) == {"k1": 2, "k2": 1, "k3": 2, "k4": 1, "k5": 0}
+    assert side_by_side(cells) == {"k1": 1, "k2": 1, "k3": 1, "k4": 1, "k5": 0}
+
+
+def test_of_two_workers_one_is_beside_the_other_however_many_cells_it_runs():
+    cells = [figures(f"short{n}", began=5 * n, ended=5 * n + 4) for n in range(10)]
+    assert set(side_by_side([figures("long", ended=59), *cells]).values()) == {1}
+    together = [figures(f"k{n}", began=n, ended=20) for n in range(3)]
+    assert side_by_side(together) == {"k0": 2, "k1": 2, "k2": 2}
 
 
 def test_only_replicates_of_one_host_are_marked():

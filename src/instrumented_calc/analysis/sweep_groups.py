@@ -26,6 +26,9 @@ class CellGroup:
         system: The system's name.
         n_atoms: Number of atoms.
         threads: Threads per library.
+        steps: Steps of dynamics.
+        temperature_k: Temperature of the velocities, K.
+        seed: Seed of the system and its velocities.
         runs: Number of replicates.
         median_ms: Geometric mean of the medians of the calls' times, ms.
         scatter: Standard deviation of the logarithms of those medians: 0.03 is 3 %; None with one replicate.
@@ -41,6 +44,9 @@ class CellGroup:
     system: str
     n_atoms: int
     threads: int
+    steps: int
+    temperature_k: float
+    seed: int
     runs: int
     median_ms: float | None
     scatter: float | None
@@ -80,6 +86,9 @@ def _group(cells: Sequence[Figures], others: Mapping[str, int]) -> CellGroup:
         system=str(first["system"]),
         n_atoms=int(first["n_atoms"]),
         threads=int(first["threads"]),
+        steps=int(first["steps"]),
+        temperature_k=float(first["temperature_k"]),
+        seed=int(first["seed"]),
         runs=len(cells),
         median_ms=median_ms,
         scatter=stdev(logs) if len(logs) > 1 else None,
@@ -97,7 +106,7 @@ def _measured(cells: Iterable[Figures], name: str) -> list[float]:
 
 
 def side_by_side(cells: Sequence[Figures]) -> dict[str, int]:
-    """Return for each key how many other cells ran on the same machine at some time during it.
+    """Return for each key the largest number of other cells that ran at the same time on its machine.
 
     Args:
         cells: Figures of the cells; times are UTC, ISO 8601, which sort as text.
@@ -113,8 +122,8 @@ def side_by_side(cells: Sequence[Figures]) -> dict[str, int]:
         for cell in sorted(on_it, key=lambda each: str(each.get("started", ""))):
             began = str(cell.get("started", ""))
             running = [each for each in running if str(each.get("ended", "")) > began]
-            for each in running:
-                found[str(each["key"])] += 1
-            found[str(cell["key"])] += len(running)
             running.append(cell)
+            for each in running:
+                key = str(each["key"])
+                found[key] = max(found[key], len(running) - 1)
     return found

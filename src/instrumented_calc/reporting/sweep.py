@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.sweep_groups import CellGroup
 
 SCHEMA = "instrumented-calc-sweep-results/1"
-HEADINGS = (
-    *("calculator", "system", "atoms", "threads", "runs", "median ms", "scatter", "us/atom"),
-    *("steps/s", "peak MB", "hosts", "beside", "waited"),
-)
+DEFINITION = ("calculator", "system", "atoms", "threads")
+FIGURES = ("runs", "median ms", "scatter", "us/atom", "steps/s", "peak MB", "hosts", "beside", "waited")
 MOST_NAMED = 20  # missing cells on the screen; JSON has all
 
 
 def build_sweep(
     name: str,
+    total: int,
     groups: Sequence[CellGroup],
     missing: Mapping[str, str],
     notes: Sequence[str],
@@ -32,17 +31,17 @@ def build_sweep(
 
     Args:
         name: The sweep's name.
+        total: Number of its cells.
         groups: The cells that are done, replicates together.
         missing: What is known of the other cells, by key.
         notes: Further lines for the user.
     """
     done = sum(group.runs for group in groups)
-    total = done + len(missing)
-    lines = [f"{done} of {plural(total, 'cell')} done" + ("" if missing else ": complete")]
+    lines = [f"{done} of {plural(total, 'cell')} done" + (": complete" if done == total else "")]
     lines += _remarks(groups)
     sections = [Section("Result", (Paragraph((*lines, *notes)),))]
     if groups:
-        sections.append(Section("Cells", (Table(HEADINGS, tuple(_row(group) for group in groups)),)))
+        sections.append(Section("Cells", (_table(groups),)))
     if missing:
         named = [f"{key}: {words}" for key, words in missing.items()]
         if len(named) > MOST_NAMED:
@@ -61,12 +60,24 @@ def _remarks(groups: Sequence[CellGroup]) -> list[str]:
     return []
 
 
-def _row(group: CellGroup) -> tuple[str, ...]:
+def _table(groups: Sequence[CellGroup]) -> Table:
+    """Return one row a group, with columns of the other settings in which groups differ."""
+    settings = [(group.calc, group.system, str(group.n_atoms), str(group.threads)) for group in groups]
+    others = {
+        "steps": [str(group.steps) for group in groups],
+        "K": [f"{group.temperature_k:g}" for group in groups],
+        "seed": [str(group.seed) for group in groups],
+    }
+    differing = {name: column for name, column in others.items() if len(set(column)) > 1}
+    rows = (
+        (*first, *(column[place] for column in differing.values()), *_figures(group))
+        for place, (first, group) in enumerate(zip(settings, groups, strict=True))
+    )
+    return Table((*DEFINITION, *differing, *FIGURES), tuple(rows))
+
+
+def _figures(group: CellGroup) -> tuple[str, ...]:
     return (
-        group.calc,
-        group.system,
-        str(group.n_atoms),
-        str(group.threads),
         str(group.runs),
         number(group.median_ms),
         percent(group.scatter),
@@ -86,7 +97,7 @@ def render_sweep_json(
     missing: Mapping[str, str],
     notes: Sequence[str],
 ) -> str:
-    """Return the results as JSON; arguments as for `build_sweep`, and the figures of each cell."""
+    """Return the results as JSON; arguments as for `build_sweep`, with the figures of each cell."""
     content = {
         "schema": SCHEMA,
         "name": name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -75,9 +76,43 @@ def test_torn_failed_and_foreign_files_are_accounted_for(results):
 def test_figures_of_another_run_are_made_anew(results):
     write_journal(ONE, results.journal(ONE.key))
     (good,) = gather_sweep(SWEEP, results).figures
-    for bad in ("", "{}", json.dumps({**good, "run_id": "other", "median_ms": 1e9})):
+    few = json.dumps({"key": ONE.key, "run_id": good["run_id"]})
+    for bad in ("", "{}", few, json.dumps({**good, "run_id": "other", "median_ms": 1e9})):
         results.figures(ONE.key).write_text(bad, encoding="utf-8")
         assert gather_sweep(SWEEP, results).figures == [good]
+
+
+def test_a_journal_that_cannot_be_read_is_counted_and_stops_no_other_cell(results, capsys):
+    two = manifest_of(ONE, TWO)
+    write_manifest(two, Path("s.json"))
+    for each in (ONE, TWO):
+        write_journal(each, results.journal(each.key))
+    newer = results.journal(ONE.key)
+    content = newer.read_bytes()
+    start, _, rest = content.partition(b"\n")
+    newer.write_bytes(re.sub(rb'"schema":"([a-z-]*)/\d+"', rb'"schema":"\1/99"', start) + b"\n" + rest)
+    assert newer.read_bytes() != content
+    assert main(["sweep", "gather", "s.json", "-o", "out"]) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 2 cells done" in shown
+    assert "complete" not in shown
+    assert f"unreadable journal of {ONE.key}: " in shown
+    results.figures(TWO.key).unlink()
+    assert main(["sweep", "run", "s.json", "-o", "out"]) == 1
+    said = capsys.readouterr()
+    assert f"failed: {ONE.key}: " in said.err
+    assert "1 of 2 cells done" in said.out
+    assert results.figures(TWO.key).exists()
+
+
+def test_rows_show_the_settings_in_which_they_differ(results, capsys):
+    for cells, columns in (((ONE, cell(steps=7, temperature_k=10.0)), {"steps", "K"}), ((ONE, TWO), set())):
+        write_manifest(manifest_of(*cells), Path("s.json"))
+        for each in cells:
+            write_journal(each, results.journal(each.key))
+        assert main(["sweep", "gather", "s.json", "-o", "out"]) == 0
+        headings = next(line for line in capsys.readouterr().out.splitlines() if "calculator" in line)
+        assert set(headings.split()) & {"steps", "K", "seed"} == columns
 
 
 def test_a_journal_of_another_size_is_a_problem_of_its_cell(results):

@@ -109,7 +109,8 @@ def test_the_content_of_a_calculators_file_is_in_its_key():
     [
         ("calculators = [", "not TOML"),
         ('calculators = ["emt"]\n', "missing required field `systems`"),
-        (SMALL + "step = 3\n", "unknown field `step`"),
+        (SMALL + "step = 3\n", "unknown field `step`; did you mean steps?"),
+        (SMALL + "[[grid]]\nfoo = 1\n", "unknown field `foo`; known: calculators, systems"),
         (SMALL + "steps = 0\n", "steps must be an integer from 1"),
         (SMALL + "replicates = 0\n", "replicates must be an integer from 1"),
         (SMALL + "grid = 3\n", "[[grid]]"),

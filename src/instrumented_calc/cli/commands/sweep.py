@@ -214,7 +214,7 @@ def gather(
     if form is Form.json:
         text = render_sweep_json(found.name, gathered.figures, groups, missing, notes)
     else:
-        text = DOCUMENTS[form](build_sweep(found.name, groups, missing, notes))
+        text = DOCUMENTS[form](build_sweep(found.name, len(found.cells), groups, missing, notes))
     typer.echo(text, nl=False)
     if missing:
         rest = ["instrumented-calc", "sweep", "emit", "slurm", str(manifest)]

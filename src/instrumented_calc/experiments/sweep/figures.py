@@ -86,10 +86,13 @@ def read_figures(cell: SweepCell, results: ResultFolder, run_id: str) -> dict[st
     """Read the figures of a cell.
 
     Returns:
-        None if there are none, or if they are not those of this run.
+        None if there are none, or if they are not those of this cell and run.
     """
     try:
         found = json.loads(results.figures(cell.key).read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("run_id") == run_id else None
+    if not isinstance(found, dict) or not isinstance(found.get("problems"), list):
+        return None
+    expected = {"key": cell.key, "run_id": run_id, **msgspec.to_builtins(cell)}
+    return found if all(found.get(name) == value for name, value in expected.items()) else None

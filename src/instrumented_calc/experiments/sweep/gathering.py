@@ -39,7 +39,7 @@ class GatheredSweep:
         missing: The other cells.
         twice: Keys of cells that more than one run has finished; the one that was there first is used.
         foreign: Files that are no journal of a cell of this sweep.
-        unreadable: Cells whose journal is damaged between its first and last record, one line each.
+        unreadable: Cells whose journal is complete but cannot be read, one line each.
     """
 
     figures: list[dict[str, Any]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class GatheredSweep:
     def notes(self) -> list[str]:
         """Return what the user should know of the files and figures, one line each."""
         found = [f"{each['key']}: {problem}" for each in self.figures for problem in each["problems"]]
-        found += [f"damaged journal of {each}" for each in self.unreadable]
+        found += [f"unreadable journal of {each}" for each in self.unreadable]
         found += [f"{key} was finished by more than one run; one of them is used" for key in self.twice]
         if self.foreign:
             first = shown_path(self.foreign[0])

@@ -31,6 +31,7 @@ from instrumented_calc.experiments.sweep.calculator_files import hash_of_files
 from instrumented_calc.experiments.sweep.cell import SweepCell, safe_name
 from instrumented_calc.experiments.sweep.manifest import SweepManifest
 from instrumented_calc.journal.decoding import converted
+from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import shown_path
 
 if sys.version_info >= (3, 11):
@@ -39,13 +40,13 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 MOST_CELLS = 1_000_000
 
 
-class SweepGrid(msgspec.Struct, forbid_unknown_fields=True):
+class SweepGrid(msgspec.Struct):
     """Lists, of which every combination is a cell; the numbers are common to all."""
 
     calculators: list[str]
@@ -98,6 +99,7 @@ def _resolved(found: dict[str, Any], stem: str) -> tuple[SweepManifest, list[str
     cells: dict[str, SweepCell] = {}
     notes: dict[str, None] = {}
     for table in tables:
+        _check_names([*found, *table])
         grid = converted({**found, **table}, SweepGrid)
         check_whole("replicates", grid.replicates, 1, MOST_REPLICATES)
         number = len(grid.calculators) * len(grid.systems) * len(grid.sizes) * grid.replicates
@@ -106,6 +108,15 @@ def _resolved(found: dict[str, Any], stem: str) -> tuple[SweepManifest, list[str
             cell.check()
             cells[cell.key] = cell
     return SweepManifest(safe_name(str(name)), cells), [*notes]
+
+
+def _check_names(names: Iterable[str]) -> None:
+    known = SweepGrid.__struct_fields__
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+            message = f"unknown field `{name}`; {hint}"
+            raise ExperimentError(message)
 
 
 def _cells(grid: SweepGrid, notes: dict[str, None]) -> Iterator[SweepCell]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from concurrent.futures import CancelledError, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instrumented_calc.errors import InstrumentedCalcError
+from instrumented_calc.errors import InstrumentedCalcError, JournalReadError
 from instrumented_calc.experiments.scaling.cell_process import end_running_processes
 from instrumented_calc.experiments.sweep.calculator_files import check_files
 from instrumented_calc.experiments.sweep.results import ResultFolder
@@ -43,7 +44,7 @@ class SweepRun:
 
     Attributes:
         reused: Number of cells that were done before.
-        failures: The cells that are not done.
+        failures: The cells that are not done, or whose journal cannot be read.
     """
 
     reused: int = 0
@@ -96,9 +97,8 @@ def run_sweep(
     cells = in_random_rounds(manifest.cells.values())
     done = status_of(manifest, results).done
     waiting = [cell for cell in cells if cell.key not in done]
-    for key in done:
-        keep_done(manifest.cells[key], results)  # a killed process may have left it without names
-    run = SweepRun(reused=len(cells) - len(waiting))
+    damaged = [end for key in done if (end := _damage_of(manifest.cells[key], results))]
+    run = SweepRun(reused=len(done) - len(damaged), failures=damaged)
     for _ in range(1 + RETRIES):
         before = len(cells) - len(waiting)
         ends = []
@@ -112,6 +112,19 @@ def run_sweep(
             break
     run.failures += killed.values()
     return run
+
+
+def _damage_of(cell: SweepCell, results: ResultFolder) -> CellEnd | None:
+    """Give the files of a cell that is done their names, which a killed process may have left undone.
+
+    Returns:
+        How the cell ended if its journal cannot be read; otherwise None.
+    """
+    try:
+        keep_done(cell, results)
+    except JournalReadError as error:
+        return CellEnd(cell.key, CELL_FAILED, str(error), socket.gethostname())
+    return None
 
 
 def run_one(cell: SweepCell, folder: str, time_limit_s: float | None, directory: str) -> CellEnd:
