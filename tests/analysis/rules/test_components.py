@@ -46,6 +46,8 @@ def test_a_list_in_the_users_own_code_is_known_by_the_name_of_its_function(make,
     assert finding.headline.endswith("of the wall time, in Mine.find_neighbors (my.py:8)")
     assert found(sampled("Mine.find_neighbors", 30), "neighbour-list").verdict == STARVED
     assert found(sampled("Neighbours.energy", 80), "neighbour-list").verdict == STARVED
+    assert found(sampled("energy_of_neighbours", 80), "neighbour-list").verdict == STARVED
+    assert found(sampled("sum_over_neighbors", 80), "neighbour-list").verdict == STARVED
 
 
 def test_the_list_of_a_potential_of_ase_is_no_cost_that_can_be_saved(make, found):

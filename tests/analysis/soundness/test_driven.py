@@ -23,6 +23,17 @@ def journal(calculator, components=()):
         ("ase.calculators.emt.EMT", ("neighbours",), ""),
         ("openff.ForceField", (), ""),
         ("biased.Model", (), ""),
+        ("__main__.MetaD", (), "MetaD"),
+        ("__main__.EField", (), "EField"),
+        ("__main__.MovingRestraint", (), "MovingRestraint"),
+        ("__main__.FFField", (), ""),
+        ("__main__.UnbiasedCalculator", (), ""),
+        ("__main__.HarmonicOscillator", (), ""),
+        ("__main__.TensorFieldNetwork", (), ""),
+        ("__main__.DataDrivenPotential", (), ""),
+        ("__main__.MetaDFT", (), ""),
+        ("__main__.MeanField", (), ""),
+        ("ase.calculators.mixing.SumCalculator", ("EMT", "self.bias", "remove_com_moving"), ""),
     ],
 )
 def test_only_telling_names_count(calculator, components, expected):

@@ -22,6 +22,11 @@ LIST_ON_GPU, LIST_ON_CPU = 0.25, 0.40
 # FeNNol's list took 60 % of a call with 375 atoms and 33 % with 81. The user cannot choose another.
 LIST_IN_JAX = 0.40
 LISTS = re.compile(r"neigh?bou?r|nblist|nlist|pair_?list|verlet_?list", re.IGNORECASE)
+# Functions that use a list rather than build one: `energy_of_neighbours`.
+USES_LIST = re.compile(
+    r"energ|forc|stress|virial|potential|sum|mean|aver|featur|descript|messag|embed|conv|_of_|_over_|for_each",
+    re.IGNORECASE,
+)
 ON_HOST = (
     "Use a faster list (vesin, matscipy), or one with a skin, which is rebuilt only when atoms have moved."
 )
@@ -104,7 +109,8 @@ def _of_user(evidence: Evidence) -> Observation | None:
 
 def _builds_list(function: str) -> bool:
     """Return whether a function says by its name, without that of its class, that it looks for neighbours."""
-    return LISTS.search(function.rpartition(".")[2]) is not None
+    name = function.rpartition(".")[2]
+    return LISTS.search(name) is not None and USES_LIST.search(name) is None
 
 
 RULES = (

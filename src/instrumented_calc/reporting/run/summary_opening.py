@@ -55,6 +55,8 @@ def is_sound(findings: Sequence[RuleFinding], summary: Summary) -> bool:
     finite = summary.soundness.of("non-finite")
     judged = any(each.verdict == "clear" and each.severity == "cost" for each in findings)
     judged = judged and summary.evaluations.calls >= ENOUGH_CALLS
+    # What was seen and not judged, such as the drift under a bias, is not called sound either.
+    judged = judged and not any(each.verdict == "flagged" for each in summary.soundness.checks)
     return judged and finite is not None and finite.verdict == "clear" and not problems_of(findings)
 
 
