@@ -42,6 +42,7 @@ _Row = row_type(
         "start_ns",
         "wall_ns",
         "gap_ns",
+        "step",
         "parent",
         "energy_ev",
         "failure",
@@ -50,7 +51,7 @@ _Row = row_type(
         "sliced",
     ),
 )
-_Other = records.Lane | records.Phase | records.Slice | records.Tally | records.RunEnd
+_Other = records.Lane | records.Phase | records.State | records.Slice | records.Tally | records.RunEnd
 
 
 @dataclass(slots=True)
@@ -66,6 +67,7 @@ class Excerpt:
         lanes: Wrapped calculators by number, of the beginning.
         phases: Drivers by number, of the beginning.
         rows: Calls, in order of the file, with the fields of `_Row`.
+        states: States of the simulation, in order of the file.
         slices: Sums of a thinned journal.
         counters: The newest totals; None if there are none.
         end: The last record; None if the run was killed, or has not ended.
@@ -81,6 +83,7 @@ class Excerpt:
     lanes: dict[int, records.Lane] = field(default_factory=dict)
     phases: dict[int, records.Phase] = field(default_factory=dict)
     rows: list[Any] = field(default_factory=list)
+    states: list[records.State] = field(default_factory=list)
     slices: list[records.Slice] = field(default_factory=list)
     counters: records.Counters | None = None
     end: records.RunEnd | None = None
@@ -204,6 +207,8 @@ class _Taking:
             found.lanes[record.lane] = record
         elif isinstance(record, records.Phase) and beginning:
             found.phases[record.phase] = record
+        elif isinstance(record, records.State):
+            found.states.append(record)
         elif isinstance(record, records.Slice):
             found.slices.append(record)
         elif isinstance(record, records.Tally):

@@ -94,6 +94,30 @@ def test_a_copy_counts_once_and_every_file_is_accounted_for(fleet):
     assert found.files == len(found.runs) + len(found.not_runs) == 3
 
 
+def test_files_of_a_journal_that_was_moved_are_one_run_and_no_copies(tmp_path):
+    whole = write_run(tmp_path / "run.jsonl", Made(calls=90, start=(("run_id", "a"), ("continues", False))))
+    start, fields, lane, phase, *rows, end = whole.read_bytes().splitlines(keepends=True)
+    again = start.replace(b'"continues":false', b'"continues":true')
+    assert again != start
+    files = {
+        "run": [start, fields, lane, phase, *rows[:30]],
+        "run-2": [again, fields, lane, phase, *rows[30:50]],
+        "run-2-2": [again, fields, lane, phase, *rows[50:], end],
+        "copy": [again, fields, lane, phase, *rows[30:40]],
+    }
+    for name, lines in files.items():
+        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(lines))
+    found = fleet_of([run_of_excerpt(read_excerpt(tmp_path / f"{name}.jsonl")) for name in files])
+    (run,) = found.runs
+    assert (run.state, run.calls, run.path) == ("ended", 90, str(tmp_path / "run-2-2.jsonl"))
+    assert {each.path.rpartition("/")[2]: (each.copy, each.part) for each in found.not_runs} == {
+        "run.jsonl": (False, True),
+        "run-2.jsonl": (False, True),
+        "copy.jsonl": (True, False),
+    }
+    assert found.files == len(found.runs) + len(found.not_runs) == 4
+
+
 def test_a_thinned_journal_is_judged_by_its_sums(tmp_path):
     path = write_run(tmp_path / "a.jsonl", Made(calls=30))
     lines = path.read_bytes().split(b"\n")

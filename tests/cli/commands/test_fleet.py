@@ -61,6 +61,24 @@ def test_a_page_has_a_figure_and_a_row_of_every_run_without_a_script(fleet, caps
     assert '<p class="filter" hidden>' in page
 
 
+def test_broken_runs_come_first_and_what_was_not_judged_is_said_in_every_form(folder, capsys):
+    for number in range(13):
+        counters = (("not_finite", 7),) if number == 5 else ()
+        write_run(folder / f"r{number}.jsonl", Made(counters=counters))
+    said = "soundness of the simulations was not judged beyond"
+    for form in ("text", "markdown"):
+        assert main(["report", "*.jsonl", "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert "BROKEN r5.jsonl: NaN or infinity in 7 calls" in shown
+        assert said in shown
+    assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
+    assert said in json.loads(capsys.readouterr().out)["soundness"]
+    assert main(["report", "*.jsonl", "--html", "r.html"]) == 0
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    assert "1 broken run" in page
+    assert said in page
+
+
 def test_up_to_twelve_journals_have_a_report_each_unless_a_fleet_is_asked_for(folder, capsys):
     for number in range(12):
         write_run(folder / f"r{number}.jsonl", Made())

@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import UNSET
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of
+from instrumented_calc.analysis.fleet.ruin import not_finite_calls, ruin_of
 from instrumented_calc.journal.records import bucket_bounds
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class FleetRun:
         failure: Class of the exception that ended it; empty: none.
         calls: Calculations; None if unknown.
         failed_calls: Those that raised; None if unknown.
-        not_finite: Calls with NaN or infinity; None if not counted.
+        not_finite: Calls with NaN or infinity, at least; None if not looked for.
+        ruin: What shows that the simulation is broken, one sentence each, as far as was read.
         run_ns: Time from its start to its end, or to the last record that was read, ns.
         call_ns: Median duration of a steady call, ns; None with fewer than `FEWEST_CALLS`.
         calls_read: Steady calls that it is the median of.
@@ -63,6 +65,7 @@ class FleetRun:
         size: Size of the journal, bytes.
         modified: Unix time of its last change, s.
         continues: Whether the file continues another one of the same run.
+        first: Number and time (ns) of the first call in the file; None without calls.
     """
 
     path: str
@@ -76,6 +79,7 @@ class FleetRun:
     calls: int | None = None
     failed_calls: int | None = None
     not_finite: int | None = None
+    ruin: tuple[str, ...] = ()
     run_ns: int | None = None
     call_ns: float | None = None
     calls_read: int = 0
@@ -90,6 +94,7 @@ class FleetRun:
     size: int = 0
     modified: float = 0.0
     continues: bool = False
+    first: tuple[int, int] | None = None
 
 
 def run_of_excerpt(excerpt: Excerpt) -> FleetRun:
@@ -112,7 +117,8 @@ def run_of_excerpt(excerpt: Excerpt) -> FleetRun:
         failure=failure,
         calls=_number_of_calls(excerpt),
         failed_calls=None if counters is None else counters.failed,
-        not_finite=None if counters is None else _known(counters.not_finite),
+        not_finite=not_finite_calls(excerpt),
+        ruin=ruin_of(excerpt),
         run_ns=last_row if end is None else end.time_ns,
         call_ns=call_ns,
         calls_read=number,
@@ -122,6 +128,7 @@ def run_of_excerpt(excerpt: Excerpt) -> FleetRun:
         torn=excerpt.torn,
         size=excerpt.size,
         modified=excerpt.modified,
+        first=(rows[0].index, rows[0].start_ns) if rows else None,
         **({} if start is None else _origin(start)),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from instrumented_calc.errors import MissingPackageError
 from instrumented_calc.intake.outgoing.safe_csv import as_csv
 from instrumented_calc.plain_text import plain_json
+from instrumented_calc.reporting.fleet.report import NOT_JUDGED
 from instrumented_calc.reporting.fleet.rows import FleetRow, row_dicts
 from instrumented_calc.reporting.forms.call_table import PARQUET_NEEDS
 
@@ -29,6 +30,7 @@ def fleet_numbers(fleet: Fleet) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "files": fleet.files,
+        "soundness": NOT_JUDGED,
         "runs": row_dicts(fleet),
         "groups": [
             {

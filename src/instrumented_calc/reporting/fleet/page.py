@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.plain_text import plain_json
+from instrumented_calc.quantities import plural
 from instrumented_calc.reporting.figure import Figure, Point
 from instrumented_calc.reporting.fleet.files import fleet_numbers
 from instrumented_calc.reporting.fleet.report import build_fleet
@@ -29,13 +30,15 @@ def fleet_page(fleet: Fleet) -> str:
         fleet: The runs.
     """
     slow = len(fleet.slow_nodes)
-    verdict = "" if not slow else "1 slow node" if slow == 1 else f"{slow} slow nodes"
+    broken = sum(bool(each.ruin or each.not_finite) for each in fleet.runs)
+    words = [plural(broken, "broken run")] if broken else []
+    words += [plural(slow, "slow node")] if slow else []
     page = ResultPage(
         build_fleet(fleet, everything=True),
         tuple(_figures(fleet)),
         plain_json(fleet_numbers(fleet)),
-        badge="warn" if slow else "quiet",
-        verdict=verdict,
+        badge="bad" if broken else "warn" if slow else "quiet",
+        verdict=", ".join(words),
         filtered=True,
     )
     return render_result(page)

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.fleet.chains import JobChain
     from instrumented_calc.analysis.fleet.equals import EqualRuns
     from instrumented_calc.analysis.fleet.fleet import Fleet
+    from instrumented_calc.analysis.fleet.fleet_run import FleetRun
     from instrumented_calc.analysis.fleet.same_frames import SameFrames
     from instrumented_calc.analysis.fleet.slow_nodes import NodeSpeed
     from instrumented_calc.reporting.fleet.rows import FleetRow
 
 MOST_RUNS, MOST_GROUPS, MOST_NODES, MOST_FILES = 30, 10, 10, 20
 MOST_NAMED = 4
+NOT_JUDGED = (
+    "the soundness of the simulations was not judged beyond what the parts of the journals that were read"
+    " show (marks `not finite`, `broken`): judge one run with `instrumented-calc report FILE`, or each with"
+    " --each"
+)
 MOST_DIFFERENCES = 3
 ABSENT = "-"
 
@@ -47,11 +53,26 @@ def build_fleet(fleet: Fleet, *, everything: bool = False) -> Document:
 
 def _opening(fleet: Fleet) -> list[str]:
     return [
+        *_broken(fleet),
+        NOT_JUDGED,
         _verdict_on_nodes(fleet),
         *(_same(each) for each in fleet.same),
         _accounts(fleet),
         *([_chains(fleet)] if len(fleet.chains) < len(fleet.runs) else []),
     ]
+
+
+def _broken(fleet: Fleet) -> list[str]:
+    """Return the runs whose simulation is void, with the evidence."""
+    found = [(each, [*_not_finite(each), *each.ruin]) for each in fleet.runs]
+    broken = [(run, evidence) for run, evidence in found if evidence]
+    lines = [f"BROKEN {shown_path(run.path)}: {'; '.join(each)}" for run, each in broken[:MOST_NAMED]]
+    more = len(broken) - MOST_NAMED
+    return [*lines, f"BROKEN: {plural(more, 'more run')}, see the marks"] if more > 0 else lines
+
+
+def _not_finite(run: FleetRun) -> list[str]:
+    return [f"NaN or infinity in {plural(run.not_finite, 'call')}"] if run.not_finite else []
 
 
 def _verdict_on_nodes(fleet: Fleet) -> str:
@@ -85,11 +106,13 @@ def _same(same: SameFrames) -> str:
 def _accounts(fleet: Fleet) -> str:
     states = Counter(each.state for each in fleet.runs)
     copies = sum(each.copy for each in fleet.not_runs)
+    more = sum(each.part for each in fleet.not_runs)
     parts = (
         (states["ended"], "run ended", "runs ended"),
         (states["failed"], "run failed", "runs failed"),
         (states["no end"], "has no end (killed, or still running)", "have no end (killed, or still running)"),
-        (len(fleet.not_runs) - copies, "is not a journal", "are not journals"),
+        (len(fleet.not_runs) - copies - more, "is not a journal", "are not journals"),
+        (more, "is another part of a run's journal", "are other parts of runs' journals"),
         (copies, "is a copy", "are copies"),
     )
     words = [f"{count(number)} {one if number == 1 else many}" for number, one, many in parts if number]

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.fleet.fleet import Fleet
     from instrumented_calc.analysis.fleet.fleet_run import FleetRun
 
+BROKEN = "broken"
 SLOW_NODE, SLOWER, FASTER = "slow node", "slower", "faster"
 NO_END, FAILED, NOT_FINITE, SAME_FRAMES = "no end", "failed", "not finite", "same frames"
 DAMAGED, FAILED_CALLS, NO_START = "damaged lines", "failed calls", "no header"
 # Marks in the order in which the runs are listed: what is wrong comes before what is slow.
-ORDER = (NOT_FINITE, FAILED, NO_START, DAMAGED, SLOW_NODE, SLOWER, FASTER, SAME_FRAMES, FAILED_CALLS, NO_END)
+ORDER = (
+    *(NOT_FINITE, BROKEN, FAILED, NO_START, DAMAGED),
+    *(SLOW_NODE, SLOWER, FASTER, SAME_FRAMES, FAILED_CALLS, NO_END),
+)
 
 
 class FleetRow(NamedTuple):
@@ -32,7 +36,8 @@ class FleetRow(NamedTuple):
         rank: MPI rank.
         calls: Calculations.
         failed_calls: Those that raised.
-        not_finite: Calls with NaN or infinity.
+        not_finite: Calls with NaN or infinity, at least.
+        broken: What shows that the simulation is broken, as far as was read.
         run_ns: From start to end, ns.
         call_ns: Median steady call, ns.
         calls_read: Steady calls that it is the median of.
@@ -56,6 +61,7 @@ class FleetRow(NamedTuple):
     calls: int | None
     failed_calls: int | None
     not_finite: int | None
+    broken: str | None
     run_ns: int | None
     call_ns: float | None
     calls_read: int
@@ -90,6 +96,7 @@ def fleet_rows(fleet: Fleet) -> list[FleetRow]:
 def _marks_of(run: FleetRun) -> set[str]:
     present = {
         NOT_FINITE: run.not_finite,
+        BROKEN: run.ruin,
         FAILED: run.state == "failed",
         NO_END: run.state == "no end",
         NO_START: not run.run_id,
@@ -113,6 +120,7 @@ def _row(run: FleetRun, group: int, chain: int, deviation: float | None, marks: 
         calls=run.calls,
         failed_calls=run.failed_calls,
         not_finite=run.not_finite,
+        broken=plain("; ".join(run.ruin)) or None,
         run_ns=run.run_ns,
         call_ns=run.call_ns,
         calls_read=run.calls_read,
