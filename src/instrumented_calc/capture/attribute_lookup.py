@@ -43,6 +43,10 @@ def has_ordinary_access(cls: type) -> bool:
     return type(found_on(cls, "__getattribute__")) is WrapperDescriptorType
 
 
+def _has_only_ordinary_access(cls: type) -> bool:
+    return has_ordinary_access(cls) and found_on(cls, "__getattr__") is ABSENT
+
+
 def given(thing: Any, name: str) -> Any:
     """Return an attribute, however the object provides it, or None."""
     try:
@@ -82,11 +86,11 @@ def owns_its_dictionary(thing: Any) -> bool:
 def keep_attributes_fast(thing: Any) -> None:
     """Prepare an object for having its dictionary read.
 
-    Before CPython 3.13, an object whose `__dict__` was read once keeps its attributes in a split dictionary,
-    and the interpreter looks each of them up anew at every access: an MD step of EMT made 82 such lookups
-    more. A combined dictionary with the same contents does not have this effect.
+    In CPython 3.11 and 3.12, an object whose `__dict__` was read once keeps its attributes in a split
+    dictionary, and the interpreter looks each of them up anew at every access: an MD step of EMT made 82 such
+    lookups more. A combined dictionary with the same contents does not have this effect.
     """
-    if sys.version_info < (3, 13) and owns_its_dictionary(thing):
+    if (3, 11) <= sys.version_info < (3, 13) and owns_its_dictionary(thing):
         object.__setattr__(thing, "__dict__", dict(vars(thing)))
 
 
@@ -100,12 +104,14 @@ def stored(thing: Any, name: str) -> Any:
             return None
     if is_data_descriptor(found):
         return None
-    if found is ABSENT and not isinstance(thing, (type, ModuleType)):
-        # Not from the dictionary, because reading that has a price: see `keep_attributes_fast`.
-        try:
-            return object.__getattribute__(thing, name)
-        except AttributeError:
-            return None
+    if (
+        found is ABSENT
+        and not isinstance(thing, (type, ModuleType))
+        and _has_only_ordinary_access(type(thing))
+    ):
+        # Not from the dictionary, because reading that has a price: see `keep_attributes_fast`. No exception is
+        # handled here: it would become the context of one that a signal handler raises at this moment.
+        return getattr(thing, name, None)
     state = dictionary_of(thing)
     return None if state is None else state.get(name)
 

@@ -80,6 +80,7 @@ def test_a_running_scheduler_and_a_failing_cell(results):
 
 def test_each_gpu_has_one_worker_and_cells_have_no_setting_of_dask(results, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # of a cluster that an earlier test started
     sweep = manifest_of(*(cell("factories.py:TellsDevice", replicate=r, steps=20) for r in range(1, 5)))
     with dask_engine(DaskSettings(workers=9, per_gpu=True)) as engine:
         assert run_sweep(sweep, results.folder, engine).failures == []

@@ -91,13 +91,15 @@ def _expected(
 ) -> NDArray[np.float64]:
     """Return for each temperature the nearest one that a thermostat allows whose target changes.
 
-    It follows its target with its relaxation time, so anything between both is expected of it.
+    It follows its target with its relaxation time, so anything between both is expected of it. When the target
+    changed between two samples is not known: at the latest with the second one, at the earliest with the first.
     """
-    following = np.empty(len(targets))
-    following[0] = targets[0]
-    for place, late in enumerate(np.exp(-np.diff(when) / relaxation), 1):
-        following[place] = targets[place] + (following[place - 1] - targets[place]) * late
-    return np.clip(temperatures, np.minimum(targets, following), np.maximum(targets, following))
+    high, low = np.array(targets, dtype=float), np.array(targets, dtype=float)
+    for place, left in enumerate(np.exp(-np.diff(when) / relaxation), 1):
+        both = targets[place - 1 : place + 1]
+        high[place] = both.max() + (high[place - 1] - both.max()) * left
+        low[place] = both.min() + (low[place - 1] - both.min()) * left
+    return np.clip(temperatures, np.minimum(targets, low), np.maximum(targets, high))
 
 
 def _too_slow(
