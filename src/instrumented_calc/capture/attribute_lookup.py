@@ -109,8 +109,8 @@ def stored(thing: Any, name: str) -> Any:
         and not isinstance(thing, (type, ModuleType))
         and _has_only_ordinary_access(type(thing))
     ):
-        # Not from the dictionary, because reading that has a price: see `keep_attributes_fast`. No exception is
-        # handled here: it would become the context of one that a signal handler raises at this moment.
+        # Not from the dictionary, because reading that has a price: see `keep_attributes_fast`. No exception
+        # is handled here: it would become the context of one that a signal handler raises at this moment.
         return getattr(thing, name, None)
     state = dictionary_of(thing)
     return None if state is None else state.get(name)

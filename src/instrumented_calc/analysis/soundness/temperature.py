@@ -91,8 +91,9 @@ def _expected(
 ) -> NDArray[np.float64]:
     """Return for each temperature the nearest one that a thermostat allows whose target changes.
 
-    It follows its target with its relaxation time, so anything between both is expected of it. When the target
-    changed between two samples is not known: at the latest with the second one, at the earliest with the first.
+    It follows its target with its relaxation time, so anything between both is expected of it. When the
+    target changed between two samples is not known: with the second one at the latest, with the first at the
+    earliest.
     """
     high, low = np.array(targets, dtype=float), np.array(targets, dtype=float)
     for place, left in enumerate(np.exp(-np.diff(when) / relaxation), 1):
