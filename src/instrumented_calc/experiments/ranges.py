@@ -49,6 +49,16 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
         raise ExperimentError(message)
 
 
+def check_time_limit(time_limit_s: float | None) -> None:
+    """Check the time limit of a cell, s; None is no limit.
+
+    Raises:
+        ExperimentError: It is out of range.
+    """
+    if time_limit_s is not None:
+        check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
+
+
 def check_atoms(n_atoms: Any) -> None:
     """Check a number of atoms.
 

@@ -14,7 +14,7 @@ from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.analysis.timing.latency import steady_calls
 from instrumented_calc.journal.first_energies import read_energies
 from instrumented_calc.journal.reader import read_journal
-from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.journal.records import bucket_middle
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
@@ -163,5 +163,5 @@ def _thinned_spread(journal: Journal) -> QuantileErrors | None:
     for row, each in enumerate(journal.slices):
         for bucket, number in each.histogram:
             counts[row, place[bucket]] += number
-    edges = np.array([sum(bucket_bounds(bucket)) / 2 for bucket in names])
+    edges = np.array([bucket_middle(bucket) for bucket in names])
     return histogram_spread(counts, edges, QUANTILES) if counts.any() else None

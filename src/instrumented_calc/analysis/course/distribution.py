@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from instrumented_calc.journal.columns import BLOCK_ROWS
-from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.journal.records import bucket_middle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def distribute(calls: Calls, rows: Integers, slices: Sequence[Slice] = ()) -> Di
         numbers += np.histogram(np.clip(wall[at : at + BLOCK_ROWS], edges[0], edges[-1]), edges)[0]
     for each in counted:
         for bucket, count in each.histogram:
-            middle = float(np.clip(sum(bucket_bounds(bucket)) / 2, edges[0], edges[-1]))
+            middle = float(np.clip(bucket_middle(bucket), edges[0], edges[-1]))
             numbers[min(int(np.searchsorted(edges, middle, side="right")) - 1, number - 1)] += count
     return Distribution(tuple(edges.tolist()), tuple(numbers.tolist()))
 

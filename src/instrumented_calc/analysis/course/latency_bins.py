@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.statistics.weighted_median import weighted_median
 from instrumented_calc.analysis.timing.latency import in_order, median_ns
-from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.journal.records import bucket_middle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,14 +170,10 @@ def _bin(  # noqa: PLR0913, PLR0917 - the pieces of one bin
 def _median(wall: Integers, slices: Sequence[Slice]) -> float:
     if not slices:
         return median_ns(wall)
-    buckets = [
-        (sum(bucket_bounds(bucket)) / 2, number) for each in slices for bucket, number in each.histogram
-    ]
+    buckets = [(bucket_middle(bucket), number) for each in slices for bucket, number in each.histogram]
     values = np.concatenate([wall.astype(np.float64), np.array([middle for middle, _ in buckets])])
     weights = np.concatenate([np.ones(len(wall)), np.array([number for _, number in buckets], np.float64)])
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    found = float(values[order][int(np.searchsorted(reached, reached[-1] / 2))])
+    found = weighted_median(values, weights)
     low = min([each.min_ns for each in slices] + [int(each) for each in wall[:1]])
     return max(found, low)
 

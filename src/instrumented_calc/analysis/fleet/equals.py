@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from instrumented_calc.analysis.statistics.robust_deviation import robust_deviation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from instrumented_calc.analysis.fleet.fleet_run import FleetRun
 
@@ -25,7 +25,6 @@ FEWEST_EQUALS = 8
 OUTLIER_DEVIATIONS = 5.0
 # ... and differs by more than runs of the same code on one idle machine were seen to differ.
 OUTLIER_SHARE = 0.15
-MAD_TO_SD = 1.4826  # of a normal distribution
 # What tells machines apart; other keys are software or the work itself.
 HARDWARE = ("cpu", "processors", "gpu", "driver")
 
@@ -106,9 +105,5 @@ def _equals(key: str, runs: Sequence[FleetRun]) -> EqualRuns:
     if not len(times):
         return EqualRuns(key, tuple(runs), timed, None, None)
     centre = float(np.median([np.median(each) for each in by_node.values()]))
-    scatter = _robust_deviation(times - centre) if len(times) >= FEWEST_EQUALS else None
+    scatter = robust_deviation(times - centre) if len(times) >= FEWEST_EQUALS else None
     return EqualRuns(key, tuple(runs), timed, math.exp(centre), scatter)
-
-
-def _robust_deviation(residuals: NDArray[np.float64]) -> float:
-    return MAD_TO_SD * float(np.median(np.abs(residuals - np.median(residuals))))

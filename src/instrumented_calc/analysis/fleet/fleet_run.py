@@ -13,7 +13,8 @@ from msgspec import UNSET
 
 from instrumented_calc.analysis.comparison.hardware import evidence_of
 from instrumented_calc.analysis.fleet.ruin import not_finite_calls, ruin_of
-from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.analysis.statistics.weighted_median import weighted_median
+from instrumented_calc.journal.records import bucket_middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,12 +190,10 @@ def _median_of_slices(excerpt: Excerpt) -> tuple[float | None, int]:
         for bucket, number in each.histogram:
             counts[bucket] = counts.get(bucket, 0) + number
     total = sum(counts.values())
-    passed = 0
-    for bucket in sorted(counts):
-        passed += counts[bucket]
-        if 2 * passed >= total >= FEWEST_CALLS:
-            return sum(bucket_bounds(bucket)) / 2, total
-    return None, total
+    if total < FEWEST_CALLS:
+        return None, total
+    middles = np.array([bucket_middle(bucket) for bucket in counts])
+    return weighted_median(middles, np.array([*counts.values()], np.float64)), total
 
 
 def _frames(rows: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ where all calls that were read belong to one driver: elsewhere it is not known w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +52,10 @@ def ruin_of(excerpt: Excerpt) -> tuple[str, ...]:
     track = _track(excerpt)
     if track is None:
         return ()
+    journal = _journal(excerpt)
+    track = replace(track, driven_by=driven_by(journal))
     calls = len(excerpt.rows)
-    evidence = PhysicsEvidence(_journal(excerpt), calls, calls, {}, np.zeros(0, np.int64), (track,))
+    evidence = PhysicsEvidence(journal, calls, calls, {}, np.zeros(0, np.int64), (track,))
     with np.errstate(all="ignore"):  # an exploded run has numbers whose squares are infinite
         checks = [check(evidence) for check in CHECKS]
     return tuple(each.text for each in checks if each.ruins)
@@ -98,7 +101,6 @@ def _track(excerpt: Excerpt) -> Track | None:
         # The forces of a model on a GPU may be in TensorFloat-32: judged as if they were.
         is_reduced=str(model.get("device", "")).startswith("cuda"),
         ended=excerpt.end is not None,
-        driven_by=driven_by(_journal(excerpt)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from instrumented_calc.analysis.soundness.check import Check
+from instrumented_calc.analysis.statistics.robust_deviation import MAD_TO_SD, robust_deviation
 from instrumented_calc.analysis.statistics.theil_sen import theil_sen
 from instrumented_calc.quantities import figures
 
@@ -77,7 +78,7 @@ def _judged(track: Track) -> Check | None:
     released = _released(MEV * track.values("potential_ev")[known] / track.n_atoms)
     start = max(_at_start(kinetic) + released, LEAST_KINETIC_MEV)
     rest = values - np.median(values) - drift.value * (times - np.median(times))
-    scatter = 1.4826 * float(np.median(abs(rest - np.median(rest))))
+    scatter = robust_deviation(rest)
     change = drift.value * float(times[-1] - times[0])
     strayed = values - values[0]
     worst = int(abs(strayed).argmax())
@@ -162,7 +163,7 @@ def _step(values: np.ndarray) -> _Step | None:
         return None
     middle = float(np.median(before)), float(np.median(after))
     rest = np.concatenate([before - middle[0], after - middle[1]])
-    return _Step(place, middle[1] - middle[0], 1.4826 * float(np.median(abs(rest))))
+    return _Step(place, middle[1] - middle[0], MAD_TO_SD * float(np.median(abs(rest))))
 
 
 def _released(potential: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from instrumented_calc.analysis.timing.compilation import times_at
 from instrumented_calc.analysis.timing.warmup import warmup_calls
 from instrumented_calc.journal.columns import BLOCK_ROWS
-from instrumented_calc.journal.records import bucket_bounds
+from instrumented_calc.journal.records import bucket_middle
 from instrumented_calc.quantities import figures, plural
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _weighted_percentiles(wall: Integers, slices: Sequence[Slice]) -> NDArray[np
     for each in slices:
         for bucket, number in each.histogram:
             buckets[bucket] = buckets.get(bucket, 0) + number
-    middles = np.array([sum(bucket_bounds(bucket)) / 2 for bucket in buckets], dtype=np.float64)
+    middles = np.array([bucket_middle(bucket) for bucket in buckets], dtype=np.float64)
     values = np.concatenate([wall.astype(np.float64), middles])
     weights = np.concatenate([np.ones(len(wall)), np.array(list(buckets.values()), np.float64)])
     order = np.argsort(values, kind="stable")

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import (
-    LONGEST_LIMIT_S,
     MOST_REPLICATES,
     MOST_STEPS,
     MOST_THREADS,
-    SHORTEST_LIMIT_S,
     check_atoms,
-    check_number,
     check_seed,
     check_temperature,
+    check_time_limit,
     check_whole,
 )
 from instrumented_calc.experiments.scaling.cell_process import run_process
@@ -126,8 +124,7 @@ def run_scale(  # noqa: PLR0913 - keyword-only but for the two that name the wor
             written; or the calculator cannot be built.
     """
     check_whole("replicates", replicates, 1, MOST_REPLICATES)
-    if time_limit_s is not None:
-        check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
+    check_time_limit(time_limit_s)
     _check_folder(output, settings)
     cells = [(size, replicate) for size in sizes for replicate in range(1, replicates + 1)]
     run = ScaleRun(journals=[path for cell in cells if (path := output / _name(*cell)).is_file()])

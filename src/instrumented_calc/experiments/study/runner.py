@@ -19,7 +19,7 @@ from instrumented_calc.analysis.study.cells import FAILED, NUMPY, STALLED, Study
 from instrumented_calc.analysis.study.hotspots import ProfiledMode
 from instrumented_calc.analysis.study.values import compare, tolerance_of
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
+from instrumented_calc.experiments.ranges import check_number, check_time_limit
 from instrumented_calc.experiments.study.hotspots import profiled_tasks
 from instrumented_calc.experiments.study.plan import tasks_of
 from instrumented_calc.experiments.study.task import Capabilities
@@ -83,7 +83,7 @@ def run_study(
         ExperimentError: The experiment cannot run as requested.
         ModelError: The workload cannot be built.
     """
-    check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
+    check_time_limit(time_limit_s)
     if tolerance is not None:
         check_number("tolerance", tolerance, 0.0, 1.0)
     workload = find_workload(plan.workload)

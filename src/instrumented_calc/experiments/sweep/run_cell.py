@@ -14,7 +14,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from instrumented_calc.experiments.ranges import LONGEST_LIMIT_S, SHORTEST_LIMIT_S, check_number
+from instrumented_calc.experiments.ranges import check_time_limit
 from instrumented_calc.experiments.scaling.cell_process import run_process
 from instrumented_calc.experiments.scaling.child import ScalingCell
 from instrumented_calc.experiments.sweep.calculator_files import check_files
@@ -86,16 +86,6 @@ def keep_done(cell: SweepCell, results: ResultFolder) -> CellEnd | None:
     if read_figures(cell, results, done.run_id) is None:
         write_figures(cell, results)
     return CellEnd(cell.key, CELL_DONE, host=done.host)
-
-
-def check_time_limit(time_limit_s: float | None) -> None:
-    """Check a time limit.
-
-    Raises:
-        ExperimentError: It is out of range.
-    """
-    if time_limit_s is not None:
-        check_number("time_limit_s", time_limit_s, SHORTEST_LIMIT_S, LONGEST_LIMIT_S)
 
 
 def _compute(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import InstrumentedCalcError, JournalReadError
+from instrumented_calc.experiments.ranges import check_time_limit
 from instrumented_calc.experiments.scaling.cell_process import end_running_processes
 from instrumented_calc.experiments.sweep.calculator_files import check_files
 from instrumented_calc.experiments.sweep.results import ResultFolder
@@ -19,7 +20,6 @@ from instrumented_calc.experiments.sweep.run_cell import (
     CELL_FAILED,
     CELL_KILLED,
     CellEnd,
-    check_time_limit,
     keep_done,
     run_cell,
 )

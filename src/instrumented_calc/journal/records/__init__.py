@@ -24,6 +24,7 @@ from instrumented_calc.journal.records.histogram import HISTOGRAM_BITS as HISTOG
 from instrumented_calc.journal.records.histogram import LARGEST_BUCKET as LARGEST_BUCKET
 from instrumented_calc.journal.records.histogram import Bucket as Bucket
 from instrumented_calc.journal.records.histogram import bucket_bounds as bucket_bounds
+from instrumented_calc.journal.records.histogram import bucket_middle as bucket_middle
 from instrumented_calc.journal.records.operations import Contraction as Contraction
 from instrumented_calc.journal.records.operations import Contractions as Contractions
 from instrumented_calc.journal.records.operations import Conversion as Conversion

@@ -27,3 +27,12 @@ def bucket_bounds(bucket: int) -> tuple[int, int]:
     shift = (bucket >> HISTOGRAM_BITS) - 1
     mantissa = bucket - (shift << HISTOGRAM_BITS)
     return mantissa << shift, (mantissa + 1) << shift
+
+
+def bucket_middle(bucket: int) -> float:
+    """Return the duration that stands for all of a histogram bucket, in ns.
+
+    Args:
+        bucket: Number of a bucket, as for `bucket_bounds`.
+    """
+    return sum(bucket_bounds(bucket)) / 2
