@@ -30,7 +30,7 @@ FEWEST_NODES = 4
 # Chance that a fleet without a slow node has one marked. The aim is below 5 %; scatter between runs that is
 # not normal, and few nodes, take the rest (tests/analysis/fleet/test_slow_nodes.py simulates fleets).
 CHANCE = 0.02
-# Less is not worth an administrator's time, however sure it is. Judgement, to be calibrated.
+# A smaller difference, even a certain one, is not worth reporting to an administrator. Uncalibrated.
 SLOWER_SHARE = 0.1
 # Share of the nodes that may be slow: more of them are not the exception.
 MOST_SLOW = 0.25

@@ -299,7 +299,7 @@ def _in_contention(evidence: Evidence, slow: Integers) -> float:
 def _waited_for_a_processor(evidence: Evidence, long: Integers) -> Mask:
     """Return which long calls lie in stretches with other programs, and did not compute for long either.
 
-    Beside other programs, what is no longer than a pause of the scheduler is one.
+    While other programs run, a call that is shorter than a pause of the scheduler counts as such a pause.
     """
     found = evidence.stretches
     if evidence.had_processor < 1:

@@ -72,7 +72,7 @@ def _judged(track: Track) -> Check | None:
 
 
 def _acting_constraints(track: Track) -> str:
-    """Return the classes of constraints that may push the atoms, in words; empty if there are none."""
+    """Return the names of the constraint classes that may push the atoms, separated by commas."""
     lists = [each.acting_constraints for each in track.states]
     return ", ".join(sorted({name for names in lists if isinstance(names, list) for name in names}))
 
