@@ -154,6 +154,7 @@ class RunFacts:
         physical_cores: Physical cores of the machine; None if unknown.
         dtype: The model's dtype; empty if unknown.
         device: The model's device; empty if unknown.
+        gpus: GPUs that torch can use; None if the program has not loaded torch.
         compiled: Whether torch.compile takes effect on the model.
     """
 
@@ -175,6 +176,7 @@ class RunFacts:
     physical_cores: int | None = None
     dtype: str = ""
     device: str = ""
+    gpus: int | None = None
     compiled: bool = False
 
 
@@ -194,6 +196,7 @@ class Remedy:
         energy_tolerance_ev: Largest accepted difference of an energy, eV per atom; None: by the dtype.
         force_tolerance_ev_a: Largest accepted difference of a force, eV/A; None: by the dtype.
         seek: Regular expression for lines of the program that set what the remedy changes.
+        obstacle: Why it cannot be tried here, in one line; such a remedy is listed, and not run.
     """
 
     name: str
@@ -207,6 +210,7 @@ class Remedy:
     energy_tolerance_ev: float | None = None
     force_tolerance_ev_a: float | None = None
     seek: str = ""
+    obstacle: str = ""
 
 
 class Integration(Protocol):

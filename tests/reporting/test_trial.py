@@ -22,6 +22,7 @@ WINNER = RemedyOutcome(
 )
 LOST = RemedyOutcome(("gc-freeze",), "no gain", searched=0.99, rounds=3)
 WRONG = RemedyOutcome(("float32",), "other values", why="call 3 differs by 2.0e-02 eV per atom")
+UNTRIED = RemedyOutcome(("on-gpu",), "not tried", why="torch finds no GPU on this machine")
 UNSURE = RemedyOutcome(("inference-mode",), "not sure", searched=1.2, rounds=2)
 
 
@@ -46,6 +47,8 @@ def test_a_winner_is_told_with_estimate_measurement_values_and_the_line_to_chang
     [
         ((), "Nothing helps: no remedy applies to this program"),
         ((LOST,), "Nothing helps: 1 remedy tried"),
+        ((UNTRIED,), "Nothing helps: no remedy applies to this program"),
+        ((LOST, UNTRIED), "Nothing helps: 1 remedy tried"),
         ((LOST, WRONG), "Nothing helps: 2 remedies tried"),
         ((LOST, UNSURE), "Not sure: inference-mode; nothing else helps"),
     ],

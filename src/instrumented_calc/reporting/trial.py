@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.trial.gain import HELPS, NOT_SURE
+from instrumented_calc.analysis.trial.trial_result import NOT_TRIED
 from instrumented_calc.plain_text import plain_json
 from instrumented_calc.quantities import count, duration, percentage, plural
 from instrumented_calc.reporting.document import Document, Paragraph, Section, Table
@@ -38,20 +39,21 @@ def build_trial(result: TrialResult) -> Document:
         sections.append(Section("Remedies", (Table(HEADINGS, rows),)))
     reasons = tuple(f"{_name(each)}: {one_line(each.why)}" for each in result.outcomes if each.why)
     if reasons:
-        sections.append(Section("Out, and why", (Paragraph(reasons),)))
+        sections.append(Section("Out or not tried, and why", (Paragraph(reasons),)))
     return Document(f"Remedies for {result.program}", tuple(sections))
 
 
 def headline(result: TrialResult) -> str:
     """Return the result in one line."""
     winners = [each for each in result.outcomes if each.helps]
-    if not result.outcomes:
+    tried = [each for each in result.outcomes if each.verdict != NOT_TRIED]
+    if not tried:
         return f"{NOTHING}: no remedy applies to this program"
     if not winners:
         unsure = [_name(each) for each in result.outcomes if each.verdict == NOT_SURE]
         if unsure:
             return f"Not sure: {', '.join(unsure)}; nothing else helps"
-        number = len(result.outcomes)
+        number = len(tried)
         return f"{NOTHING}: {count(number)} {'remedy' if number == 1 else 'remedies'} tried"
     best = max([*winners, *_combined(result)], key=lambda each: each.gain.value if each.gain else 0.0)
     return f"{_name(best)}: {measured(best)}"

@@ -34,6 +34,7 @@ NAMES = {
     "flush-denormals": RunFacts(modules=frozenset({"torch"}), device="cpu"),
     "compile-off": RunFacts(modules=frozenset({"torch"}), compiled=True),
     "matmul-precision-high": RunFacts(modules=frozenset({"torch"}), device="cuda:0"),
+    "on-gpu": RunFacts(modules=frozenset({"torch"}), device="cpu", gpus=1),
 }
 
 
@@ -63,9 +64,19 @@ def test_nothing_is_offered_for_what_takes_no_time():
     assert {name for name in names(idle) if name.startswith("threads-")} == {"threads-4"}
 
 
-@pytest.mark.skipif(find_spec("matscipy") is None, reason="needs the extra 'neighbours'")
-def test_lists_of_other_libraries_are_offered_where_ase_builds_such_lists():
-    assert "matscipy-neighbours" in names(RunFacts(list_share=0.5, ase_lists=100))
+def test_lists_of_other_libraries_are_offered_where_ase_builds_such_lists(monkeypatch):
+    facts = RunFacts(list_share=0.5, ase_lists=100)
+    monkeypatch.setattr(neighbours, "find_spec", lambda name: None if name == "vesin" else name)
+    found = {each.name: each.obstacle for each in remedies_for(facts)}
+    assert found["matscipy-neighbours"] == ""
+    assert found["vesin-neighbours"] == "vesin is not installed: pip install vesin"
+
+
+def test_a_machine_without_a_gpu_is_the_obstacle_of_using_one():
+    (remedy,) = [each for each in remedies_for(RunFacts(device="cpu", gpus=0)) if each.name == "on-gpu"]
+    assert remedy.obstacle == "torch finds no GPU on this machine"
+    assert "on-gpu" not in names(RunFacts(device="cuda:0", gpus=1))
+    assert "on-gpu" not in names(RunFacts(device="cpu"))  # not of torch
 
 
 @pytest.mark.parametrize("library", ["matscipy", "vesin"])

@@ -17,7 +17,7 @@ from instrumented_calc.journal import records
 CALLS = 50
 # These remedies apply to the simulated program: it has torch loaded and many objects.
 NOTES = {"modules": ["torch"], "tracked_objects": 1_000_000}
-FREEZE, INFERENCE, DENORMALS = "gc-freeze", "inference-mode", "flush-denormals"
+FREEZE, INFERENCE, DENORMALS, GPU = "gc-freeze", "inference-mode", "flush-denormals", "on-gpu"
 
 
 def written(path, threads):
@@ -33,7 +33,7 @@ def written(path, threads):
         version="0.1.0",
         environment=environment,
     )
-    lane = records.Lane(0, "EMT", "twin", n_atoms=2, formula="Cu2")
+    lane = records.Lane(0, "EMT", "twin", n_atoms=2, formula="Cu2", model={"device": "cpu"})
     calls = [
         records.Call(index=n, lane=0, n_atoms=2, start_ns=n * 10**6, wall_ns=10**6) for n in range(CALLS)
     ]
@@ -44,11 +44,13 @@ def written(path, threads):
 class SimulatedProcesses:
     """Runs whose speed and values follow from the remedies' names."""
 
-    def __init__(self, folder, speedups, *, scatter=0.02, wrong="", failing="", seed=0, threads=None):  # noqa: PLR0913 - independent
+    def __init__(  # noqa: PLR0913 - independent
+        self, folder, speedups, *, scatter=0.02, wrong="", failing="", seed=0, threads=None, gpus=None
+    ):
         self.runs = 0
         self._journals = [] if threads is None else [written(folder / "run.jsonl", threads)]
         self._notes = folder / "notes.json"
-        self._notes.write_text(json.dumps(NOTES))
+        self._notes.write_text(json.dumps(NOTES | {"gpus": gpus}))
         self._speedups, self._scatter, self._wrong, self._failing = speedups, scatter, wrong, failing
         self._rng = np.random.default_rng(seed)
 
@@ -125,6 +127,20 @@ def test_what_changes_the_values_is_out_however_fast(tried):
     assert outcome.verdict == "other values"
     assert "5.0e-03 eV per atom" in outcome.why
     assert not any(each.helps for each in result.outcomes)
+
+
+def test_what_cannot_be_tried_is_listed_with_its_obstacle_and_not_run(tried):
+    result = tried({GPU: 10.0}, threads=2, gpus=0)
+    outcome = next(each for each in result.outcomes if each.names == (GPU,))
+    assert (outcome.verdict, outcome.why) == ("not tried", "torch finds no GPU on this machine")
+    assert outcome.rounds == 0
+    assert tried({GPU: 10.0}, threads=2, gpus=1).outcomes[0].helps
+
+
+def test_a_single_remedy_needs_no_search(tried):
+    result = tried({FREEZE: 1.5}, only=(FREEZE,))
+    assert result.outcomes[0].helps
+    assert result.runs == 1 + 2 * 4
 
 
 def test_what_fails_is_out_with_its_reason(tried):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OTHER_VALUES, UNCHECKED, FAILED = "other values", "values not checked", "failed"
 LESS_GAIN = "less gain"  # than a remedy that excludes it
+NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class RemedyOutcome:
     Attributes:
         names: The remedies.
         verdict: `helps`, `no gain`, `less gain` (than a remedy that excludes it), `not sure`, `other values`,
-            `values not checked` or `failed`.
+            `values not checked`, `failed` or `not tried`.
         gain: Measured speed-up with its interval, from runs that did not take part in the search.
         searched: Mean speed-up in the search; None if no run was usable.
         rounds: Rounds behind `gain`, or behind `searched` if there is none.
@@ -43,7 +44,7 @@ class RemedyOutcome:
         expected: What the finding behind it expected; None without one.
         keep: What to change to keep it, a line for each remedy.
         places: Lines of the program that set what it changes: `script.py:12: code`.
-        why: Why it failed, which values differ, or which remedy gains more.
+        why: Why it failed or was not tried, which values differ, or which remedy gains more.
     """
 
     names: tuple[str, ...]

@@ -56,6 +56,7 @@ def read_evidence(journals: Sequence[Path], notes: Path) -> TrialEvidence:
         collected_share=known.get("collected_share"),
         pool_share=known.get("pool_share"),
         debug_logging=bool(known.get("debug_logging", False)),
+        gpus=known.get("gpus"),
     )
     summaries = [summarize(read_journal(path)) for path in journals]
     if not summaries:

@@ -41,6 +41,7 @@ class ProcessNotes:
             "collected_share": self._collections.end(),
             "pool_share": self._threads.end(),
             "debug_logging": bool(logging.root.handlers) and logging.root.isEnabledFor(logging.DEBUG),
+            "gpus": _torch_gpus(),
         }
 
 
@@ -103,6 +104,12 @@ def _native_seconds() -> float:
             with suppress(OSError):  # it has ended
                 spent += int((task / "schedstat").read_text(encoding="ascii").split()[0])
     return spent / 1e9
+
+
+def _torch_gpus() -> int | None:
+    """Return the number of GPUs that torch can use; None if it is not loaded."""
+    torch: Any = sys.modules.get("torch")
+    return None if torch is None else int(torch.cuda.device_count())
 
 
 class _Collections:

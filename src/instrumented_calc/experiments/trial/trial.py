@@ -27,6 +27,7 @@ from instrumented_calc.analysis.trial.gain import (
 from instrumented_calc.analysis.trial.trial_result import (
     FAILED,
     LESS_GAIN,
+    NOT_TRIED,
     OTHER_VALUES,
     UNCHECKED,
     RemedyOutcome,
@@ -113,7 +114,7 @@ def run_trial(
     """
     trial = _Trial(settings, on_run, clock, processes or Processes(settings.program, settings.output))
     candidates = [trial.candidate(remedy) for remedy in trial.wanted_remedies()]
-    found = trial.search(candidates)
+    found = trial.search([each for each in candidates if each.outcome.verdict != NOT_TRIED])
     trial.confirm(found)
     together = trial.together([each for each in found if each.outcome.helps])
     outcomes = sorted((each.outcome for each in candidates), key=_rank)
@@ -176,19 +177,23 @@ class _Trial:
     def candidate(self, *remedies: Remedy) -> _Candidate:
         """Return remedies under trial, without a run yet."""
         expected = [self._evidence.expected.get(trial) for each in remedies for trial in each.trials]
+        obstacle = next((each.obstacle for each in remedies if each.obstacle), "")
         outcome = RemedyOutcome(
             tuple(each.name for each in remedies),
-            NOT_SURE,
+            NOT_TRIED if obstacle else NOT_SURE,
             expected=next((each for each in expected if each is not None), None)
             if len(remedies) == 1
             else None,
             keep=tuple(each.keep for each in remedies),
             places=tuple(place for each in remedies for place in self._places(each)),
+            why=obstacle,
         )
         return _Candidate(remedies, outcome, [])
 
     def search(self, candidates: Sequence[_Candidate]) -> list[_Candidate]:
-        """Return the candidates that seem to help."""
+        """Return the candidates that seem to help; a single one is measured at once."""
+        if len(candidates) == 1:
+            return list(candidates)
         left = list(candidates)
         for number in range(len(SEARCH_LIMITS)):
             late = number > 0 and self._elapsed_s() > SEARCH_SHARE * self._settings.budget_s

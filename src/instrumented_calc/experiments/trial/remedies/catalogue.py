@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from instrumented_calc.experiments.trial.remedies import (
     contractions,
     debugging,
+    device,
     garbage,
     neighbours,
     observers,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.integration import Remedy, RunFacts
 
-FAMILIES = (debugging, observers, contractions, neighbours, garbage, processors, torch_settings)
+FAMILIES = (debugging, observers, contractions, neighbours, garbage, processors, torch_settings, device)
 
 
 def remedies_for(facts: RunFacts) -> list[Remedy]:

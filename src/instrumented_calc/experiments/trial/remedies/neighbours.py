@@ -23,7 +23,7 @@ SKIN_A = 0.6
 
 
 def remedies(facts: RunFacts) -> Iterator[Remedy]:
-    """Yield a wider skin, and each installed library that builds the lists of ASE's function.
+    """Yield a wider skin, and each library that builds the lists of ASE's function.
 
     Args:
         facts: What is known of the run as it is.
@@ -39,15 +39,16 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
     if not wanted or not facts.ase_lists:
         return
     for library, build in BUILDERS.items():
-        if find_spec(library) is not None:
-            yield Remedy(
-                f"{library}-neighbours",
-                KEEP[library],
-                family=FAMILY,
-                trials=("other-neighbour-list",),
-                at_import={"ase.neighborlist": functools.partial(replace_list, build)},
-                seek=r"neighbor_?list",
-            )
+        installed = find_spec(library) is not None
+        yield Remedy(
+            f"{library}-neighbours",
+            KEEP[library],
+            family=FAMILY,
+            trials=("other-neighbour-list",),
+            at_import={"ase.neighborlist": functools.partial(replace_list, build)},
+            seek=r"neighbor_?list",
+            obstacle="" if installed else f"{library} is not installed: pip install {library}",
+        )
 
 
 def replace_list(build: Callable[..., Any], module: Any) -> None:

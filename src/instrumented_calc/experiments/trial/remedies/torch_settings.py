@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from instrumented_calc.experiments.trial.remedies.attributes import change_attributes
 from instrumented_calc.integration import Remedy
 
 if TYPE_CHECKING:
@@ -106,24 +107,15 @@ def to_single(calc: Any) -> None:
     """
     torch = _torch()
     torch.set_default_dtype(torch.float32)
-    for name, value in list(vars(calc).items()):
-        changed = _single(torch, value)
-        if changed is not value:
-            setattr(calc, name, changed)
 
+    def single(value: Any) -> Any:
+        if isinstance(value, torch.nn.Module):
+            return value.float()
+        if isinstance(value, torch.Tensor) and value.dtype is torch.float64:
+            return value.float()
+        return torch.float32 if value is torch.float64 else value
 
-def _single(torch: Any, value: Any) -> Any:
-    if isinstance(value, torch.nn.Module):
-        return value.float()
-    if isinstance(value, torch.Tensor) and value.dtype is torch.float64:
-        return value.float()
-    if value is torch.float64:
-        return torch.float32
-    if type(value) in (list, tuple):
-        return type(value)(_single(torch, each) for each in value)
-    if type(value) is dict:
-        return {key: _single(torch, each) for key, each in value.items()}
-    return value
+    change_attributes(calc, single)
 
 
 def _torch() -> Any:
