@@ -43,6 +43,18 @@ def test_scatter_asks_for_more_rounds_and_ends_unsure():
     assert judge_gain(log_ratios[:2], remedies=2, ended=True) == (NOT_SURE, None)
 
 
+def test_rounds_end_where_they_would_hardly_show_a_gain():
+    slower = [0.1, -0.08, 0.1, -0.08]
+    verdict, gain = judge_gain(slower, remedies=4, ended=False)
+    assert gain.value < 1 < gain.high
+    assert verdict == NO_GAIN
+    hardly_faster = [0.06, -0.1, 0.06, -0.1, 0.06, -0.1]
+    assert judge_gain(hardly_faster[: LOOKS[0]], remedies=4, ended=False)[0] == MORE
+    verdict, gain = judge_gain(hardly_faster, remedies=4, ended=False)
+    assert 1 < gain.value < 1.03 < gain.high
+    assert verdict == NOT_SURE
+
+
 def test_the_search_drops_what_is_slower_and_keeps_what_seems_faster():
     assert survives([math.log(1.5)])
     assert not survives([math.log(2.1)])
