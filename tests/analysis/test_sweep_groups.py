@@ -7,12 +7,14 @@ import math
 import pytest
 
 from instrumented_calc.analysis.sweep_groups import group_cells, side_by_side
+from instrumented_calc.analysis.sweep_soundness import soundness_of
 
 
 def figures(key: str, host: str = "a", began: int = 0, ended: int = 10, **other: object) -> dict[str, object]:
     definition = {"calc": "emt", "system": "copper", "n_atoms": 4, "steps": 5, "threads": 1}
     times = {"started": f"2026-01-01T00:00:{began:02}", "ended": f"2026-01-01T00:00:{ended:02}"}
-    return {"key": key, "host": host, **definition, "temperature_k": 300.0, "seed": 0, **times, **other}
+    rest = {"temperature_k": 300.0, "seed": 0, "broken": [], "not_judged": []}
+    return {"key": key, "host": host, **definition, **rest, **times, **other}
 
 
 def test_replicates_are_one_group_with_their_scatter():
@@ -27,6 +29,15 @@ def test_replicates_are_one_group_with_their_scatter():
     assert first.us_per_atom == pytest.approx(500.0)
     assert first.scatter == pytest.approx(math.log(4) / math.sqrt(2))
     assert (second.runs, second.scatter) == (1, None)
+
+
+def test_broken_replicates_are_counted_and_what_was_not_judged_of_the_others():
+    void = figures("k1", broken=["NaN since step 3", "drift"], not_judged=["stale"])
+    cells = [void, figures("k2", not_judged=["frozen"]), figures("k3", not_judged=["stale", "frozen"])]
+    assert [each.broken for each in group_cells(cells)] == [1]
+    found = soundness_of(cells)
+    assert found.broken == {"k1": ["NaN since step 3", "drift"]}
+    assert (found.others, found.not_judged) == (2, {"frozen": 2, "stale": 1})
 
 
 def test_what_was_not_measured_is_absent():

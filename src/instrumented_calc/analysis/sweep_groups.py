@@ -38,6 +38,7 @@ class CellGroup:
         hosts: The machines, in alphabetical order.
         beside: Largest number of other cells that ran at the same time on the same machine.
         processor_wait: Largest share of the time that a run waited for a processor.
+        broken: Number of replicates whose simulation is broken; their times are among the others.
     """
 
     calc: str
@@ -56,6 +57,7 @@ class CellGroup:
     hosts: tuple[str, ...]
     beside: int
     processor_wait: float | None
+    broken: int
 
     @property
     def on_one_host(self) -> bool:
@@ -98,6 +100,7 @@ def _group(cells: Sequence[Figures], others: Mapping[str, int]) -> CellGroup:
         hosts=tuple(sorted({str(each["host"]) for each in cells if each.get("host")})),
         beside=max(others[str(each["key"])] for each in cells),
         processor_wait=max(_measured(cells, "processor_wait"), default=None),
+        broken=sum(bool(each["broken"]) for each in cells),
     )
 
 

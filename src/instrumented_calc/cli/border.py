@@ -6,7 +6,7 @@
 | 1 | a target or a gate is missed |
 | 2 | wrong usage |
 | 3 | not sure whether a limit is exceeded |
-| 4 | the runs are not comparable |
+| 4 | the runs are not comparable, or simulations of a sweep are broken |
 | 5 | the input could not be used |
 | 70 | a fault of instrumented-calc |
 | 130 | interrupted by Ctrl-C |

@@ -14,7 +14,7 @@ import pytest
 from tests.experiments.sweep.cells import TWENTY_FOUR, cell, complete, files, manifest_of, with_factories
 
 from instrumented_calc.errors import ExperimentError
-from instrumented_calc.experiments.sweep.dask_engine import DaskSettings, dask_engine, job_options
+from instrumented_calc.experiments.sweep.dask_engine import DaskSettings, dask_engine, gpus_for, job_options
 from instrumented_calc.experiments.sweep.gathering import gather_sweep
 from instrumented_calc.experiments.sweep.results import ResultFolder
 from instrumented_calc.experiments.sweep.run_cell import CELL_FAILED
@@ -82,9 +82,17 @@ def test_each_gpu_has_one_worker_and_cells_have_no_setting_of_dask(results, monk
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)  # of a cluster that an earlier test started
     sweep = manifest_of(*(cell("factories.py:TellsDevice", replicate=r, steps=20) for r in range(1, 5)))
-    with dask_engine(DaskSettings(workers=9, per_gpu=True)) as engine:
+    with dask_engine(DaskSettings(per_gpu=True)) as engine:
         assert run_sweep(sweep, results.folder, engine).failures == []
     assert {path.name for path in Path.cwd().glob("devices-*")} == {"devices-5-none", "devices-7-none"}
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(None, "5 7"), (1, "5"), (2, "5 7")])
+def test_workers_are_no_more_than_asked_for_and_no_more_than_gpus(workers, expected, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    assert gpus_for(DaskSettings(workers, per_gpu=True)) == expected.split()
+    with pytest.raises(ExperimentError, match="3 workers for 2 GPUs; give --workers 2 at most"):
+        gpus_for(DaskSettings(3, per_gpu=True))
 
 
 def test_without_a_gpu_cells_that_need_one_are_refused(monkeypatch):

@@ -97,6 +97,10 @@ def test_a_journal_that_cannot_be_read_is_counted_and_stops_no_other_cell(result
     assert "1 of 2 cells done" in shown
     assert "complete" not in shown
     assert f"unreadable journal of {ONE.key}: " in shown
+    assert main(["sweep", "status", "s.json", "-o", "out"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("1 of 2 cells done, 1 done but unreadable, 0 running")
+    assert shown[1].startswith(f"unreadable journal of {ONE.key}: ")
     results.figures(TWO.key).unlink()
     assert main(["sweep", "run", "s.json", "-o", "out"]) == 1
     said = capsys.readouterr()
@@ -121,6 +125,33 @@ def test_a_journal_of_another_size_is_a_problem_of_its_cell(results):
     gathered = gather_sweep(manifest_of(other), results)
     assert "4 atoms instead of 32" in gathered.figures[0]["problems"]
     assert f"{other.key}: 4 atoms instead of 32" in gathered.notes()
+
+
+def test_a_broken_simulation_is_named_with_its_step_and_complete_is_not_sound(results, capsys):
+    write_manifest(manifest_of(ONE, TWO), Path("s.json"))
+    words = ["sweep", "gather", "s.json", "--output", "out"]
+    for each in (ONE, TWO):
+        write_journal(each, results.journal(each.key))
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "no fault seen in 2 simulations; not judged for lack of evidence: " in shown
+    path = results.journal(TWO.key)
+    before, third, after = path.read_bytes().partition(b'{"event":"call","index":3')
+    path.write_bytes(before + third + re.sub(rb'"energy_ev":[-0-9.e]+', b'"energy_ev":null', after))
+    results.figures(TWO.key).unlink()
+    assert main(words) == 4
+    shown = capsys.readouterr().out
+    assert "2 of 2 cells done: complete" in shown
+    assert "BROKEN: 1 of 2 simulations" in shown
+    assert f"{TWO.key}: The energy is not a number" in shown
+    assert "call 3" in shown
+    assert "no fault seen in the others" in shown
+    assert main([*words, "--format", "json"]) == 4
+    found = json.loads(capsys.readouterr().out)
+    assert [*found["broken"]] == [TWO.key]
+    assert [(each["runs"], each["broken"]) for each in found["groups"]] == [(2, 1)]
+    write_manifest(manifest_of(ONE, TWO, THREE), Path("s.json"))
+    assert main(words) == 1  # there is something to run
 
 
 def test_the_status_needs_no_folder_and_changes_nothing(results):
@@ -156,4 +187,8 @@ def test_the_commands_print_tables_and_set_exit_codes(results, capsys):
     assert [group["runs"] for group in found["groups"]] == [3]
     assert found["missing"] == {}
     assert main(["sweep", "status", *words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"done": [*SWEEP.cells], "missing": {}}
+    assert json.loads(capsys.readouterr().out) == {
+        "done": [*SWEEP.cells],
+        "unreadable": {},
+        "missing": {},
+    }

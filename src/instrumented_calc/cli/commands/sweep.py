@@ -31,6 +31,9 @@ GROUP = typer.Typer(
     rich_markup_mode=None,
 )
 
+# As of `compare` with such a run; not 1, with which a script submits the rest and gathers again.
+VOID = 4
+
 ManifestArgument = Annotated[
     Path, typer.Argument(metavar="SWEEP.JSON", help="Manifest that `sweep plan` wrote.")
 ]
@@ -115,12 +118,11 @@ def run(
     refuse_ignored(engine, {**given, "--memory": memory, "--walltime": walltime, "--workers": workers})
     found, results = _opened(manifest, output)
     threads = max(cell.threads for cell in found.cells.values())
-    number = 1 if engine is Engine.inline else workers or places_for(threads)
-    executor: AbstractContextManager[Executor] = local_engine(number)
+    executor: AbstractContextManager[Executor]
     if engine is Engine.dask:
         executor = dask_engine(
             DaskSettings(
-                workers=number,
+                workers=workers,
                 cluster=(cluster or Cluster.local).value,
                 scheduler_address=scheduler_address,
                 threads=threads,
@@ -129,6 +131,8 @@ def run(
                 walltime=walltime,
             )
         )
+    else:
+        executor = local_engine(1 if engine is Engine.inline else workers or places_for(threads))
     with executor as places, show_progress() as on_cell:
         ended = run_sweep(found, results.folder, places, time_limit_s=time_limit, on_cell=on_cell)
     if ended.reused:
@@ -176,15 +180,20 @@ def status(
 
     found, results = _opened(manifest, output)
     state = status_of(found, results)
+    unreadable = state.unreadable
+    done = [key for key in state.done if key not in unreadable]
     if as_json:
-        content = {"done": [*state.done], "missing": {each.key: each.words for each in state.missing}}
-        typer.echo(plain_json(content))
+        missing = {each.key: each.words for each in state.missing}
+        typer.echo(plain_json({"done": done, "unreadable": unreadable, "missing": missing}))
         return
     begun = [each for each in state.missing if each.attempts]
+    damage = f" {len(unreadable)} done but unreadable," if unreadable else ""
     typer.echo(
-        f"{len(state.done)} of {len(found.cells)} cells done, {len(begun)} running, failed or killed,"
+        f"{len(done)} of {len(found.cells)} cells done,{damage} {len(begun)} running, failed or killed,"
         f" {len(state.missing) - len(begun)} not started"
     )
+    for key, why in unreadable.items():
+        typer.echo(plain(f"unreadable journal of {key}: {why}"))
     for each in begun:
         typer.echo(plain(f"{each.key}: {each.words}"))
 
@@ -198,8 +207,13 @@ def gather(
     output: ResultsOption = None,
     form: Annotated[Form, typer.Option("--format", help="Output format.")] = Form.text,
 ) -> None:
-    """Bring all results together, each cell once, and name what is missing; exit code 1 if something is."""
+    """Bring all results together, each cell once, and name cells that are missing or broken.
+
+    Exit codes: 0 all cells are done and no fault is seen, 1 cells are missing, 4 all are done, but some
+    simulations are broken.
+    """
     from instrumented_calc.analysis.sweep_groups import group_cells
+    from instrumented_calc.analysis.sweep_soundness import soundness_of
     from instrumented_calc.cli.progress import show_progress
     from instrumented_calc.cli.renderers import DOCUMENTS
     from instrumented_calc.experiments.sweep.gathering import gather_sweep
@@ -208,13 +222,13 @@ def gather(
     found, results = _opened(manifest, output)
     with show_progress() as on_cell:
         gathered = gather_sweep(found, results, folders or [], on_cell)
-    groups = group_cells(gathered.figures)
+    groups, soundness = group_cells(gathered.figures), soundness_of(gathered.figures)
     missing = {each.key: each.words for each in gathered.missing}
     notes = gathered.notes()
     if form is Form.json:
-        text = render_sweep_json(found.name, gathered.figures, groups, missing, notes)
+        text = render_sweep_json(found.name, gathered.figures, groups, soundness, missing, notes)
     else:
-        text = DOCUMENTS[form](build_sweep(found.name, len(found.cells), groups, missing, notes))
+        text = DOCUMENTS[form](build_sweep(found.name, len(found.cells), groups, soundness, missing, notes))
     typer.echo(text, nl=False)
     if missing:
         rest = ["instrumented-calc", "sweep", "emit", "slurm", str(manifest)]
@@ -224,6 +238,8 @@ def gather(
         typer.echo(f"submit files of the rest, also for htcondor: {words}", err=True)
     if missing or gathered.unreadable:
         raise typer.Exit(1)
+    if soundness.broken:
+        raise typer.Exit(VOID)
 
 
 GROUP.command()(emit)

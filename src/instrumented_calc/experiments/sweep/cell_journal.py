@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal.decoding import decoder
+from instrumented_calc.journal.run_start import check_version
+from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +23,7 @@ END = b'{"event":"run_end"'
 
 class _CellStart(msgspec.Struct, tag="run_start", tag_field="event"):
     run_id: str
+    schema: str = ""
     started: str = ""
     series: str = ""
     environment: dict[str, Any] = {}
@@ -48,6 +52,7 @@ class CellJournal:
         started: UTC time of its start, ISO 8601.
         ended: UTC time of its end; empty without a `run_end`.
         failure: The exception that ended it; empty if there is none.
+        unreadable: Why it cannot be read any further, on one line; empty if it can.
     """
 
     path: Path
@@ -57,6 +62,7 @@ class CellJournal:
     started: str
     ended: str = ""
     failure: str = ""
+    unreadable: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -81,18 +87,32 @@ def read_cell_journal(path: Path) -> CellJournal | None:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TAIL_BYTES, 0))
             end = _end_in(file.read())
+        unreadable = _newer_schema(start.schema, path)
     except (OSError, ValueError, RecursionError):
         return None
     if not start.series:
         return None
     host = start.environment.get("host")
     found = CellJournal(
-        path, start.series, start.run_id, host if isinstance(host, str) else "", start.started
+        path,
+        start.series,
+        start.run_id,
+        host if isinstance(host, str) else "",
+        start.started,
+        unreadable=unreadable,
     )
     if end is None or end.run_id not in ("", start.run_id):
         return found
     failure = f"{end.failure}: {end.failure_message}" if end.failure else ""
-    return CellJournal(path, found.key, found.run_id, found.host, found.started, end.ended, failure)
+    return replace(found, ended=end.ended, failure=failure)
+
+
+def _newer_schema(schema: str, path: Path) -> str:
+    try:
+        check_version(schema, f"{shown_path(path)}:1")
+    except JournalReadError as error:
+        return str(error)
+    return ""
 
 
 def _end_in(tail: bytes) -> _CellRunEnd | None:

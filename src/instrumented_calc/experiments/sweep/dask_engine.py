@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.errors import ExperimentError, MissingPackageError
+from instrumented_calc.experiments.sweep.local_engine import places_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,8 @@ class DaskSettings:
     """Where the workers are.
 
     Attributes:
-        workers: Number of workers that are started.
+        workers: Number of workers that are started; None: with `per_gpu` one for each GPU of this machine,
+            otherwise as many as fit its processor cores.
         cluster: `local`, `slurm` or `htcondor`; what a batch system needs to know besides the following is in
             the configuration of dask-jobqueue.
         scheduler_address: A running scheduler, whose workers are used instead.
@@ -45,7 +47,7 @@ class DaskSettings:
         walltime: Time limit of a batch job, such as `02:00:00`.
     """
 
-    workers: int
+    workers: int | None = None
     cluster: str = "local"
     scheduler_address: str | None = None
     threads: int = 1
@@ -66,7 +68,8 @@ def dask_engine(settings: DaskSettings) -> Iterator[Executor]:
 
     Raises:
         MissingPackageError: Dask is not installed.
-        ExperimentError: The scheduler cannot be reached, there is no GPU, or the batch system cannot be used.
+        ExperimentError: The scheduler cannot be reached, there are too few GPUs, or the batch system cannot
+            be used.
     """
     try:
         import dask
@@ -77,7 +80,7 @@ def dask_engine(settings: DaskSettings) -> Iterator[Executor]:
     failures = {"distributed.scheduler.allowed-failures": LOST_WORKERS}
     # No cell waits at a busy worker while another one is free.
     waiting = {"distributed.scheduler.worker-saturation": 1.0}
-    devices = _devices(settings)
+    devices = gpus_for(settings)
     keeps_threshold = TRIM_THRESHOLD in os.environ  # before Dask sets it, here too
     with dask.config.set({**failures, **waiting}):
         cluster = None if settings.scheduler_address else _cluster(settings, devices)
@@ -103,11 +106,14 @@ def _client(distributed: Any, place: Any) -> Any:
         raise ExperimentError(message) from error
 
 
-def _devices(settings: DaskSettings) -> list[str]:
-    """Return the GPUs of this machine that local workers share; empty if they are not asked for.
+def gpus_for(settings: DaskSettings) -> list[str]:
+    """Return the GPUs of this machine, one for each local worker; empty if they are not asked for.
+
+    Args:
+        settings: Where the workers are.
 
     Raises:
-        ExperimentError: There are none.
+        ExperimentError: There are none, or fewer than workers.
     """
     if not settings.per_gpu or settings.scheduler_address or settings.cluster != "local":
         return []
@@ -120,15 +126,19 @@ def _devices(settings: DaskSettings) -> list[str]:
             f"no GPU here ({GPUS} and {VISIBLE} name none): leave out --per-gpu, or use a machine with one"
         )
         raise ExperimentError(message)
-    return devices
+    if (settings.workers or 0) > len(devices):
+        message = f"{settings.workers} workers for {len(devices)} GPUs; give --workers {len(devices)} at most"
+        raise ExperimentError(message)
+    return devices[: settings.workers]
 
 
 def _cluster(settings: DaskSettings, devices: list[str]) -> Any:
+    workers = settings.workers or places_for(settings.threads)
     if settings.cluster == "local":
         from distributed import LocalCluster
 
         return LocalCluster(
-            n_workers=len(devices) or settings.workers,
+            n_workers=len(devices) or workers,
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
@@ -136,10 +146,10 @@ def _cluster(settings: DaskSettings, devices: list[str]) -> Any:
             silence_logs=logging.ERROR,
             resources=ONE_GPU if settings.per_gpu else None,
         )
-    return _job_cluster(settings)
+    return _job_cluster(settings, workers)
 
 
-def _job_cluster(settings: DaskSettings) -> Any:
+def _job_cluster(settings: DaskSettings, workers: int) -> Any:
     try:
         import dask
         import dask_jobqueue
@@ -152,7 +162,7 @@ def _job_cluster(settings: DaskSettings) -> Any:
         raise ExperimentError(message)
     try:
         cluster = kinds[settings.cluster](**job_options(settings))
-        cluster.scale(jobs=settings.workers)
+        cluster.scale(jobs=workers)
     except (OSError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())
         message = f"--cluster {settings.cluster}: {words}; see {CONFIGURATION}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.sweep.results import ResultFolder
 
 NS_PER_MS, NS_PER_US, BYTES_PER_MB = 1e6, 1e3, 1e6
+LISTS = ("problems", "broken", "not_judged")  # which every file of figures has
 
 
 def figures_of(cell: SweepCell, summary: Summary) -> dict[str, Any]:
@@ -31,7 +32,8 @@ def figures_of(cell: SweepCell, summary: Summary) -> dict[str, Any]:
 
     Returns:
         Its definition, run and host; times with their units, memory in MB (10^6 bytes), the share of the time
-        that it waited for a processor; and `problems`: why it is not what the manifest asks for.
+        that it waited for a processor; `problems`: why it is not what the manifest asks for; `broken`: what
+        is wrong with its simulation and since when; `not_judged`: the soundness rules that lacked evidence.
     """
     journal, latency, speed = summary.journal, summary.latency, summary.speed
     start, end = journal.start, journal.end
@@ -52,7 +54,13 @@ def figures_of(cell: SweepCell, summary: Summary) -> dict[str, Any]:
         "processor_wait": summary.processor_wait,
     }
     present = {name: value for name, value in found.items() if value is not None}
-    return {**present, "problems": _problems(cell, summary)}
+    checks = summary.soundness
+    return {
+        **present,
+        "problems": _problems(cell, summary),
+        "broken": [each.text for each in checks.ruined],
+        "not_judged": [each.name for each in checks.checks if each.verdict == "not enough evidence"],
+    }
 
 
 def _problems(cell: SweepCell, summary: Summary) -> list[str]:
@@ -92,7 +100,7 @@ def read_figures(cell: SweepCell, results: ResultFolder, run_id: str) -> dict[st
         found = json.loads(results.figures(cell.key).read_bytes())
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict) or not isinstance(found.get("problems"), list):
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), list) for name in LISTS):
         return None
     expected = {"key": cell.key, "run_id": run_id, **msgspec.to_builtins(cell)}
     return found if all(found.get(name) == value for name, value in expected.items()) else None

@@ -60,6 +60,11 @@ class SweepStatus:
     done: dict[str, CellJournal] = field(default_factory=dict)
     missing: list[MissingCell] = field(default_factory=list)
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Of the cells that are done, those without figures: why their journal cannot be read, by key."""
+        return {key: journal.unreadable for key, journal in self.done.items() if journal.unreadable}
+
 
 def status_of(manifest: SweepManifest, results: ResultFolder) -> SweepStatus:
     """Return which cells are done.
