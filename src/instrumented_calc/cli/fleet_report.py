@@ -40,7 +40,7 @@ def report_fleet(
     output: Path | None,
     html: Path | None,
     everything: bool,
-) -> None:
+) -> int:
     """Report on many journals as one fleet.
 
     Args:
@@ -49,6 +49,9 @@ def report_fleet(
         output: File to write; None: stdout.
         html: File to write a page to, instead of printing; None: no page.
         everything: Whether to list all runs.
+
+    Returns:
+        The number of runs that are broken, as far as was read.
 
     Raises:
         BadParameter: A fleet has no such format.
@@ -80,6 +83,7 @@ def report_fleet(
         write_file(output, _rendered(fleet, form, everything=everything), "--output")
     elif html is None:
         typer.echo(_rendered(fleet, form, everything=everything), nl=False)
+    return len(fleet.broken)
 
 
 def _rendered(fleet: Fleet, form: ReportForm, *, everything: bool) -> str | bytes:

@@ -32,11 +32,14 @@ from instrumented_calc.reporting.run.report import measured_words
 from instrumented_calc.reporting.run.summary_colours import coloured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
+    from instrumented_calc.analysis.rules.finding import RuleFinding
     from instrumented_calc.analysis.summary import Summary
     from instrumented_calc.cli.formats import ReportForm
 
+# In place of a rule: any by which the simulation is broken.
+BROKEN = "broken"
 # More runs than this are one table: as many as a page shows in full.
 MOST_PAGES = 12
 TEXTS = ("text", "markdown")  # programs that read the other formats get the same, however many runs there are
@@ -64,7 +67,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         form: Output format.
         require: Targets to be met.
         ignore: Rules to skip, one or several separated by commas.
-        fail_on: Rules that must not flag, as in `ignore`.
+        fail_on: Rules that must not flag, as in `ignore`; `broken`: all by which a simulation is void.
         output: File to write; None: stdout.
         everything: Whether to show all sections and each rule, instead of one screen.
         alone: Whether to leave out the journals that belong with these: of workers, ranks, requeued parts.
@@ -78,17 +81,23 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         Exit: With 1 if a target is missed or a rule of `fail_on` flags.
     """
     targets = [parse_target(text) for text in require]
-    ignored, fatal = _rules(ignore, "--ignore"), _rules(fail_on, "--fail-on")
+    ignored, fatal = _rules(ignore, "--ignore", NAMES), _rules(fail_on, "--fail-on", (*NAMES, BROKEN))
     check_mask(html, mask=mask)
     given = given_files(journals) or [_newest_here()]
     needs_calls = bool(targets or ignored or fatal or measure or mask)
-    if fleet and needs_calls:
-        message = "cannot be combined with --require, --ignore, --fail-on, --measure or --mask; give --each"
+    if fleet and (targets or ignored or fatal - {BROKEN} or measure or mask):
+        message = (
+            "cannot be combined with --require, --ignore, --measure, --mask or --fail-on of rules other than"
+            f" {BROKEN}; give --each"
+        )
         raise typer.BadParameter(message, param_hint="--fleet")
     if fleet or (fleet is None and len(given) > MOST_PAGES and form.value in TEXTS and not needs_calls):
         from instrumented_calc.cli.fleet_report import report_fleet
 
-        report_fleet(given, form=form, output=output, html=html, everything=everything)
+        broken = report_fleet(given, form=form, output=output, html=html, everything=everything)
+        if fatal and broken:
+            typer.echo(f"failed on {BROKEN}: {plural(broken, 'run')}", err=True)
+            raise typer.Exit(1)
         return
     paths = given if alone else with_relatives(given)
     _check_outputs({"--output": output, "--html": html}, form, paths)
@@ -104,16 +113,20 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     if html is None or output is not None:
         _show(runs, form, output, everything=everything)
     missed = [(run, outcome) for run in runs for outcome in run.outcomes if outcome.verdict != "passed"]
+    wrong = [(run, each) for run in runs for each in run.findings if _is_fatal(each, run, fatal)]
+    where = {id(run): f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else "" for run in runs}
     for run, outcome in missed:
-        where = f" in {shown_path(run.summary.journal.path)}" if len(runs) > 1 else ""
-        typer.echo(f"missed: {plain(outcome.target.text)}, {measured_words(outcome)}{where}", err=True)
-    wrong = [
-        each for run in runs for each in run.findings if each.verdict == "flagged" and each.rule in fatal
-    ]
-    for each in wrong:
-        typer.echo(f"failed on {each.rule}: {plain(each.headline)}", err=True)
+        words = f"{plain(outcome.target.text)}, {measured_words(outcome)}"
+        typer.echo(f"missed: {words}{where[id(run)]}", err=True)
+    for run, finding in wrong:
+        typer.echo(f"failed on {finding.rule}{where[id(run)]}: {plain(finding.headline)}", err=True)
     if missed or wrong:
         raise typer.Exit(1)
+
+
+def _is_fatal(finding: RuleFinding, run: ReadRun, fatal: Container[str]) -> bool:
+    ruins = any(finding.rule == each.name for each in run.summary.soundness.ruined)
+    return finding.verdict == "flagged" and (finding.rule in fatal or (ruins and BROKEN in fatal))
 
 
 def _mention_others(given: list[Path], paths: list[Path]) -> None:
@@ -136,11 +149,11 @@ def _show(runs: Sequence[ReadRun], form: ReportForm, output: Path | None, *, eve
         typer.echo(text, nl=False)
 
 
-def _rules(given: Iterable[str], option: str) -> set[str]:
+def _rules(given: Iterable[str], option: str, known: Collection[str]) -> set[str]:
     """Parse the rule names of an option; unknown names are an error."""
     names = {name.strip() for text in given for name in text.split(",") if name.strip()}
-    for name in sorted(names.difference(NAMES)):
-        hint = did_you_mean(name, NAMES) or "the report lists the rule names"
+    for name in sorted(names.difference(known)):
+        hint = did_you_mean(name, known) or "the report lists the rule names"
         message = f"unknown rule {name!r}; {hint}"
         raise typer.BadParameter(message, param_hint=option)
     return names

@@ -1,6 +1,7 @@
 """`report` of many journals, in process."""
 
 import json
+import math
 
 import pytest
 from tests.fleets import Made, write_fleet, write_run
@@ -77,6 +78,24 @@ def test_broken_runs_come_first_and_what_was_not_judged_is_said_in_every_form(fo
     page = (folder / "r.html").read_text(encoding="utf-8")
     assert "1 broken run" in page
     assert said in page
+
+
+def test_broken_runs_fail_a_fleet_and_its_single_reports_alike_if_asked_to(folder, capsys):
+    for number in range(13):
+        write_run(folder / f"r{number}.jsonl", Made(energy_ev=math.nan if number == 5 else -3.5))
+    assert main(["report", "*.jsonl", "--fleet"]) == 0
+    capsys.readouterr()
+    assert main(["report", "*.jsonl", "--fleet", "--fail-on", "broken"]) == 1
+    assert capsys.readouterr().err == "failed on broken: 1 run\n"
+    assert main(["report", "r5.jsonl"]) == 0
+    assert main(["report", "*.jsonl", "--fail-on", "broken"]) == 1  # each, with every call
+    said = capsys.readouterr()
+    assert "Fleet of" not in said.out
+    assert "failed on non-finite in r5.jsonl: " in said.err
+    (folder / "r5.jsonl").unlink()
+    for words in (["--fleet"], ["--each"]):
+        assert main(["report", "*.jsonl", *words, "--fail-on", "broken"]) == 0
+    assert main(["report", "*.jsonl", "--fleet", "--fail-on", "non-finite"]) == 2
 
 
 def test_up_to_twelve_journals_have_a_report_each_unless_a_fleet_is_asked_for(folder, capsys):

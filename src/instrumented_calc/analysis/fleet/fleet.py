@@ -60,6 +60,11 @@ class Fleet:
     same: tuple[SameFrames, ...]
 
     @property
+    def broken(self) -> tuple[FleetRun, ...]:
+        """The runs whose simulation is broken, as far as was read."""
+        return tuple(each for each in self.runs if each.not_finite or each.ruin)
+
+    @property
     def slow_nodes(self) -> tuple[NodeSpeed, ...]:
         """The nodes that are slower than their equals."""
         return tuple(each for each in self.nodes if each.slow)

@@ -27,7 +27,10 @@ def report(
     ] = None,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Exit 1 if this rule flags; separate several by commas."),
+        typer.Option(
+            metavar="RULE",
+            help="Exit 1 if this rule flags; several with commas. `broken`: any that makes results void.",
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Show all sections and what each rule saw.")

@@ -30,7 +30,7 @@ def fleet_page(fleet: Fleet) -> str:
         fleet: The runs.
     """
     slow = len(fleet.slow_nodes)
-    broken = sum(bool(each.ruin or each.not_finite) for each in fleet.runs)
+    broken = len(fleet.broken)
     words = [plural(broken, "broken run")] if broken else []
     words += [plural(slow, "slow node")] if slow else []
     page = ResultPage(

@@ -64,10 +64,9 @@ def _opening(fleet: Fleet) -> list[str]:
 
 def _broken(fleet: Fleet) -> list[str]:
     """Return the runs whose simulation is void, with the evidence."""
-    found = [(each, [*_not_finite(each), *each.ruin]) for each in fleet.runs]
-    broken = [(run, evidence) for run, evidence in found if evidence]
-    lines = [f"BROKEN {shown_path(run.path)}: {'; '.join(each)}" for run, each in broken[:MOST_NAMED]]
-    more = len(broken) - MOST_NAMED
+    evidence = [(run.path, [*_not_finite(run), *run.ruin]) for run in fleet.broken[:MOST_NAMED]]
+    lines = [f"BROKEN {shown_path(path)}: {'; '.join(each)}" for path, each in evidence]
+    more = len(fleet.broken) - MOST_NAMED
     return [*lines, f"BROKEN: {plural(more, 'more run')}, see the marks"] if more > 0 else lines
 
 
