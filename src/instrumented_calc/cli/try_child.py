@@ -56,9 +56,9 @@ def main() -> None:
 def _remedies(task: TrialTask) -> list[Remedy]:
     if not task.remedies:
         return []
-    from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
+    from instrumented_calc.experiments.trial.remedies.catalogue import remedies_named
 
-    return [each for each in remedies_for(read_facts(task.facts)) if each.name in task.remedies]
+    return remedies_named(read_facts(task.facts), task.remedies)
 
 
 def _at_first_call(remedies: list[Remedy], evidence: _RecordedProgram | None, calc: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import pytest
 from ase.build import bulk
 from ase.neighborlist import NeighborList, neighbor_list, primitive_neighbor_list
 
-from instrumented_calc.experiments.trial.remedies import neighbours
+from instrumented_calc.experiments.trial.remedies import catalogue, neighbours
 from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
 from instrumented_calc.experiments.trial.remedies.contractions import replace_einsum
 from instrumented_calc.experiments.trial.remedies.processors import processors_of
@@ -70,6 +71,14 @@ def test_lists_of_other_libraries_are_offered_where_ase_builds_such_lists(monkey
     found = {each.name: each.obstacle for each in remedies_for(facts)}
     assert found["matscipy-neighbours"] == ""
     assert found["vesin-neighbours"] == "vesin is not installed: pip install vesin"
+
+
+def test_a_broken_integration_is_listed_with_its_error(monkeypatch):
+    worn = EntryPoint("worn", "worn_out_library", "instrumented_calc.integrations")
+    monkeypatch.setattr(catalogue, "installed", lambda: (worn,))
+    (listed,) = remedies_for(RunFacts())
+    assert listed.name == "remedies-of-worn"
+    assert "worn_out_library is broken: ModuleNotFoundError: No module named" in listed.obstacle
 
 
 def test_a_machine_without_a_gpu_is_the_obstacle_of_using_one():

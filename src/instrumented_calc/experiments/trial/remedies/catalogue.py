@@ -14,12 +14,13 @@ from instrumented_calc.experiments.trial.remedies import (
     processors,
     torch_settings,
 )
-from instrumented_calc.integration import installed
+from instrumented_calc.integration import Remedy, installed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+    from importlib.metadata import EntryPoint
 
-    from instrumented_calc.integration import Remedy, RunFacts
+    from instrumented_calc.integration import RunFacts
 
 FAMILIES = (debugging, observers, contractions, neighbours, garbage, processors, torch_settings, device)
 
@@ -33,10 +34,35 @@ def remedies_for(facts: RunFacts) -> list[Remedy]:
     return list(_all_remedies(facts))
 
 
+def remedies_named(facts: RunFacts, names: Collection[str]) -> list[Remedy]:
+    """Return the remedies of these names, and load integrations only for a name that is not one of ours.
+
+    An integration may import numpy: a program that sets thread variables first would then be another one.
+
+    Args:
+        facts: What is known of the run as it is.
+        names: Names of remedies that can apply to it.
+    """
+    found: list[Remedy] = []
+    every = _all_remedies(facts)
+    while len(found) < len(names) and (remedy := next(every, None)) is not None:
+        if remedy.name in names:
+            found.append(remedy)
+    return found
+
+
 def _all_remedies(facts: RunFacts) -> Iterator[Remedy]:
     for module in FAMILIES:
         yield from module.remedies(facts)
     for entry_point in installed():
+        yield from _offered(entry_point, facts)
+
+
+def _offered(entry_point: EntryPoint, facts: RunFacts) -> list[Remedy]:
+    """Return the remedies of an integration; of a broken one, its error."""
+    try:
         offered = getattr(entry_point.load(), "remedies", None)
-        if offered is not None:
-            yield from offered(facts)
+        return [] if offered is None else list(offered(facts))
+    except Exception as error:  # noqa: BLE001 - anything that its author may have left
+        obstacle = f"{entry_point.value} is broken: {type(error).__name__}: {error}"
+        return [Remedy(f"remedies-of-{entry_point.name}", "", obstacle=obstacle)]
