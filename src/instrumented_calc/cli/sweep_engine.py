@@ -57,6 +57,9 @@ def _needed_for(option: str, engine: Engine, given: Mapping[str, object]) -> str
         return "--engine processes or dask" if engine is Engine.inline else ""
     if engine is not Engine.dask:
         return "--engine dask"
-    if option in {"--memory", "--walltime"} and given["--cluster"] in (None, Cluster.local):
+    cluster = given["--cluster"]
+    if option == "--memory" and cluster in (None, Cluster.local):
         return "--cluster slurm or htcondor"
+    if option == "--walltime" and cluster is not Cluster.slurm:
+        return "--cluster slurm"
     return ""

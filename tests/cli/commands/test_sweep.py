@@ -28,6 +28,7 @@ from instrumented_calc.experiments.sweep.manifest import write_manifest
         ("--scheduler-address tcp://head:8786", "--engine dask"),
         ("--workers 2", "--engine processes or dask"),
         ("--engine dask --memory 4GB", "--cluster slurm or htcondor"),
+        ("--engine dask --cluster htcondor --memory 4GB --walltime 01:00:00", "--cluster slurm"),
         ("--engine dask --scheduler-address tcp://head:8786 --workers 2", "--scheduler-address"),
     ],
 )

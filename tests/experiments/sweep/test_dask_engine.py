@@ -119,3 +119,12 @@ def test_a_batch_system_without_its_settings_is_one_line():
         dask_engine(DaskSettings(workers=1, cluster="slurm")),
     ):
         pass
+
+
+def test_a_machine_without_the_batch_system_is_one_line(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with (
+        pytest.raises(ExperimentError, match=r"--cluster slurm: .*sbatch"),
+        dask_engine(DaskSettings(workers=1, cluster="slurm", memory="1GB")),
+    ):
+        pass

@@ -1,8 +1,9 @@
-"""The submit file as HTCondor's own parser reads it."""
+"""Submit files as HTCondor's own parser reads them."""
 
 import pytest
 
 from instrumented_calc.experiments.sweep.cell import SweepCell
+from instrumented_calc.experiments.sweep.dask_engine import DaskSettings, job_options
 from instrumented_calc.experiments.sweep.manifest import SweepManifest
 from instrumented_calc.experiments.sweep.submit.batch_job import BatchJob
 from instrumented_calc.experiments.sweep.submit.emit import emit_htcondor
@@ -24,3 +25,15 @@ def test_the_parser_queues_one_job_per_key(tmp_path, monkeypatch, job):
     assert submit["transfer_output_files"] == "cell.jsonl"
     assert submit["when_to_transfer_output"] == "ON_EXIT_OR_EVICT"
     assert ("container_image" in dict(submit)) is bool(job.image)
+
+
+def test_the_parser_reads_the_job_of_a_dask_worker():
+    htcondor = pytest.importorskip("htcondor2")
+    jobqueue = pytest.importorskip("dask_jobqueue")
+    options = job_options(DaskSettings(workers=2, cluster="htcondor", threads=4, memory="4GB"))
+    with jobqueue.HTCondorCluster(**options, disk="1GB") as cluster:
+        submit = htcondor.Submit(cluster.job_script())
+    assert submit.getQArgs() == ""
+    assert (submit["RequestCpus"], submit["MY.DaskWorkerCores"]) == ("MY.DaskWorkerCores", "4")
+    assert (submit["executable"], submit["MY.DaskWorkerMemory"]) == ("/bin/sh", "4000000000")
+    assert submit["arguments"].endswith("--nthreads 1 --memory-limit 0'\"")

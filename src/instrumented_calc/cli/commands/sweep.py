@@ -105,7 +105,7 @@ def run(
         str | None, typer.Option(metavar="SIZE", help="With --cluster: memory of a job, such as 4GB.")
     ] = None,
     walltime: Annotated[
-        str | None, typer.Option(metavar="HH:MM:SS", help="With --cluster: time limit of a job.")
+        str | None, typer.Option(metavar="HH:MM:SS", help="With --cluster slurm: time limit of a job.")
     ] = None,
 ) -> None:
     """Run all cells that are not done; exit code 1 if some cannot be."""

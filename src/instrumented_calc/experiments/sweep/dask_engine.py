@@ -2,13 +2,14 @@
 
 A worker has one thread and so one cell at a time, which computes in a process of its own. The number of
 workers is fixed: workers that come and go with the load would start and end while others are timed. Cells of
-a lost worker are run again by another one.
+a lost worker are run again by another one, and a batch job that has ended is replaced.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,24 +151,53 @@ def _cluster(settings: DaskSettings, devices: list[str]) -> Any:
 
 
 def _job_cluster(settings: DaskSettings, workers: int) -> Any:
+    handler = signal.getsignal(signal.SIGINT)
     try:
         import dask
         import dask_jobqueue
     except ImportError as error:
         message = f"dask-jobqueue cannot be imported ({error}): pip install 'instrumented-calc[cluster]'"
         raise MissingPackageError(message) from error
+    # Its import lets Ctrl-C end the program as if all were done.
+    signal.signal(signal.SIGINT, handler)
     kinds = {"slurm": dask_jobqueue.SLURMCluster, "htcondor": dask_jobqueue.HTCondorCluster}
     if settings.memory is None and dask.config.get(f"jobqueue.{settings.cluster}.memory", None) is None:
         message = f"the memory of a job is unknown; give --memory 4GB, or set it in {CONFIGURATION}"
         raise ExperimentError(message)
     try:
         cluster = kinds[settings.cluster](**job_options(settings))
-        cluster.scale(jobs=workers)
-    except (OSError, TypeError, ValueError) as error:
-        words = " ".join(str(error).split())
-        message = f"--cluster {settings.cluster}: {words}; see {CONFIGURATION}"
+        try:
+            cluster.sync(_submit, cluster, workers)
+        except BaseException:
+            cluster.close()
+            raise
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        message = f"--cluster {settings.cluster}: {_why(error)}; see {CONFIGURATION}"
         raise ExperimentError(message) from error
+    # Not to adapt to the load: of all that Dask offers, only this replaces jobs that were lost.
+    cluster.adapt(minimum_jobs=workers, maximum_jobs=workers)
     return cluster
+
+
+async def _submit(cluster: Any, number: int) -> None:
+    """Submit jobs. The cluster's own `scale` does not raise if the batch system refuses them."""
+    from distributed import Status
+
+    while len(cluster.worker_spec) < number:
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    try:
+        await cluster
+    except BaseException:
+        for job in cluster.workers.values():  # `close`, which also cancels jobs, refuses jobs without an end
+            job.status = Status.failed
+        raise
+
+
+def _why(error: Exception) -> str:
+    """Return the reason in one line: of a command that failed, what it wrote to stderr."""
+    text = str(error)
+    said = text.partition("stderr:")[2] or text
+    return " ".join(said.split())
 
 
 def job_options(settings: DaskSettings) -> dict[str, Any]:
