@@ -59,6 +59,7 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     measure: bool = False,
     html: Path | None = None,
     mask: bool = False,
+    scheduler_address: str | None = None,
 ) -> None:
     """Report on journals.
 
@@ -76,8 +77,10 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
         measure: Whether to time the longest contractions as matrix products on this machine.
         html: File to write a page with plots to, instead of printing; None: no page.
         mask: Whether to hide users, hosts and folders in the page.
+        scheduler_address: Scheduler of Dask whose workers read the journals of a fleet.
 
     Raises:
+        BadParameter: Options exclude each other.
         Exit: With 1 if a target is missed or a rule of `fail_on` flags.
     """
     targets = [parse_target(text) for text in require]
@@ -94,11 +97,21 @@ def report_journals(  # noqa: PLR0913 - keyword-only, one an option
     if fleet or (fleet is None and len(given) > MOST_PAGES and form.value in TEXTS and not needs_calls):
         from instrumented_calc.cli.fleet_report import report_fleet
 
-        broken = report_fleet(given, form=form, output=output, html=html, everything=everything)
+        broken = report_fleet(
+            given,
+            form=form,
+            output=output,
+            html=html,
+            everything=everything,
+            scheduler_address=scheduler_address,
+        )
         if fatal and broken:
             typer.echo(f"failed on {BROKEN}: {plural(broken, 'run')}", err=True)
             raise typer.Exit(1)
         return
+    if scheduler_address is not None:
+        message = "does nothing without one table of all runs; add --fleet, or leave this out"
+        raise typer.BadParameter(message, param_hint="--scheduler-address")
     paths = given if alone else with_relatives(given)
     _check_outputs({"--output": output, "--html": html}, form, paths)
     _mention_others(given, paths)

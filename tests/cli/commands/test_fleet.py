@@ -6,7 +6,7 @@ import math
 import pytest
 from tests.fleets import Made, write_fleet, write_run
 
-from instrumented_calc.cli import fleet_report, main
+from instrumented_calc.cli import fleet_reading, main
 
 
 @pytest.fixture
@@ -150,10 +150,15 @@ def test_hosts_with_markup_and_control_characters_change_nothing(folder, capsys)
 def test_several_processes_read_the_same_as_one(fleet, monkeypatch, capsys):
     assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
     alone = capsys.readouterr().out
-    monkeypatch.setattr(fleet_report, "FEWEST_FOR_POOL", 10)
-    monkeypatch.setattr(fleet_report, "BATCH", 7)
+    monkeypatch.setattr(fleet_reading, "FEWEST_FOR_POOL", 10)
+    monkeypatch.setattr(fleet_reading, "BATCH", 7)
     assert main(["report", "*.jsonl", "--fleet", "--format", "json"]) == 0
     assert capsys.readouterr().out == alone
+
+
+def test_a_scheduler_for_a_report_on_each_is_refused(fleet, capsys):
+    assert main(["report", "run-1.jsonl", "--scheduler-address", "tcp://head:8786"]) == 2
+    assert "does nothing without one table of all runs; add --fleet" in capsys.readouterr().err
 
 
 @pytest.mark.slow

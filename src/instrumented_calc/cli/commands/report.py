@@ -50,6 +50,13 @@ def report(
             help="One table of all runs, or a report on each. Default: a table of more than 12 journals.",
         ),
     ] = None,
+    scheduler_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --fleet: Dask's scheduler whose workers read, such as tcp://host:8786.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     html: HtmlOption = None,
     mask: MaskOption = False,
@@ -65,6 +72,7 @@ def report(
         fail_on=fail_on or (),
         alone=alone,
         fleet=fleet,
+        scheduler_address=scheduler_address,
         output=output,
         everything=everything,
         measure=measure,
