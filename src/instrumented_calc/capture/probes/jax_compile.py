@@ -99,5 +99,5 @@ def _name(function: str) -> str:
     """
     name = function.removeprefix("jit(").removesuffix(")")
     jax = sys.modules["jax"]
-    own = name.startswith("_") or hasattr(jax.lax, name) or hasattr(jax.numpy, name)
+    own = name.startswith("_") or any(callable(getattr(each, name, None)) for each in (jax.lax, jax.numpy))
     return OPERATIONS if own else name

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ class JaxTracer:
     def is_taken(self) -> bool:
         """Return whether a trace is active: JAX allows one at a time per process."""
         state = getattr(sys.modules.get("jax._src.profiler"), "_profile_state", None)
-        return getattr(state, "profile_session", None) is not None
+        # the name before and since JAX 0.12
+        return any(getattr(state, name, None) is not None for name in ("profile_session", "session"))
 
     def annotate(self, name: str) -> AbstractContextManager[object]:
         """Return a range of this name."""
@@ -63,7 +65,10 @@ class JaxTracer:
         try:
             self._profiler.stop_trace()
             files = list(Path(self._folder).rglob("*.xplane.pb"))
-            return [each for file in files for each in self._slices(file.read_bytes())]
+            with warnings.catch_warnings():
+                # JAX creates types that lack a module: on Python 3.12, with warnings as errors, it would abort.
+                warnings.filterwarnings("ignore", "builtin type", DeprecationWarning)
+                return [each for file in files for each in self._slices(file.read_bytes())]
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
