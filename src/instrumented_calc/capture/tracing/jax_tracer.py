@@ -66,7 +66,7 @@ class JaxTracer:
             self._profiler.stop_trace()
             files = list(Path(self._folder).rglob("*.xplane.pb"))
             with warnings.catch_warnings():
-                # JAX creates types that lack a module: on Python 3.12, with warnings as errors, it would abort.
+                # JAX creates types without a module: on Python 3.12, with warnings as errors, it aborts.
                 warnings.filterwarnings("ignore", "builtin type", DeprecationWarning)
                 return [each for file in files for each in self._slices(file.read_bytes())]
         finally:
