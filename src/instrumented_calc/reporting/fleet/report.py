@@ -54,11 +54,11 @@ def build_fleet(fleet: Fleet, *, everything: bool = False) -> Document:
 def _opening(fleet: Fleet) -> list[str]:
     return [
         *_broken(fleet),
-        NOT_JUDGED,
         _verdict_on_nodes(fleet),
         *(_same(each) for each in fleet.same),
         _accounts(fleet),
         *([_chains(fleet)] if len(fleet.chains) < len(fleet.runs) else []),
+        NOT_JUDGED,
     ]
 
 
