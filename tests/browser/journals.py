@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.make_journal import write_journal
+from tests.benchmarks.make_journal import KINDS, write_journal
 from tests.journal.buckets import bucket_of
 from tests.journal.specimens import MS, encoded, opening, start, whole
 
@@ -42,8 +42,8 @@ def orb(path: Path) -> None:
 
 
 def million(path: Path) -> None:
-    """A million calls with six components."""
-    write_journal(path, rows=1_000_000, components=6, torn=False)
+    """A million calls of EMT."""
+    write_journal(path, rows=1_000_000, kind=KINDS["emt"], torn=False)
 
 
 def ten_million(path: Path) -> None:
