@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrumented_calc.journal import row_decoder
+from instrumented_calc.journal import row_collector, row_decoder
 from instrumented_calc.journal.row_collector import RowCollector
 from instrumented_calc.journal.row_decoder import RowDecoder
 
@@ -26,6 +26,10 @@ ROWS = st.lists(
             "changes": st.none() | st.lists(st.sampled_from(["energy_ev", "cell"]), max_size=2),
             "failure": st.none() | st.text(max_size=5),
             "rss_bytes": st.none() | TIMES,
+            "parent": TIMES,
+            "observers_ns": TIMES,
+            "gc_ns": TIMES,
+            "child_exit_status": st.integers(-5, 5),
             "counts": st.none() | st.dictionaries(NAMES, st.integers(-5, 2**62), max_size=3),
             "device_ns": st.none() | st.dictionaries(NAMES, TIMES, max_size=3),
             "compile_ns": st.none() | st.dictionaries(NAMES, TIMES, max_size=3),
@@ -69,21 +73,46 @@ def collected(blocks, decoder):
     }
 
 
-@given(blocks=st.lists(ROWS, min_size=1, max_size=4), most=st.integers(1, 8))
-def test_the_quick_way_finds_what_the_thorough_one_does(blocks, most):
+@given(blocks=st.lists(ROWS, min_size=1, max_size=4), most=st.integers(1, 8), usual=st.integers(1, 20))
+def test_the_quick_way_finds_what_the_thorough_one_does(blocks, most, usual):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_decoder, "MOST_COMPONENTS", most)
+        patch.setattr(row_collector, "MOST_COMPONENTS", most)
+        patch.setattr(row_decoder, "USUAL", usual)
         assert collected(blocks, RowDecoder()) == collected(blocks, FullDecoder())
 
 
-def test_the_usual_components_are_decoded_the_quick_way_once_their_names_are_known():
-    decoder = RowDecoder()
-    line = b'{"event":"call","index":0,"start_ns":1,"wall_ns":9,"components":{"a":4,"b":5}}\n'
-    assert list(decoder.decode(line * 3).places) == [0, 1, 2]
+class NothingTwice(RowDecoder):
+    """Decodes the first block in full, and no further row."""
+
+    def _full_block(self, lines):
+        assert not self._components, "a block is decoded in full"
+        return super()._full_block(lines)
+
+    def decode(self, lines):
+        block = super().decode(lines)
+        self._decode_full = lambda again: pytest.fail("decoded twice") if again else []
+        return block
+
+
+def test_the_usual_fields_are_decoded_the_quick_way_once_they_are_known():
+    decoder = NothingTwice()
+    line = (
+        b'{"event":"call","index":0,"start_ns":1,"wall_ns":9,"components":{"a":4,"b":5},"observers_ns":3,'
+        b'"energy_ev":-1.5,"rss_bytes":7,"counts":{"edges":8}}\n'
+    )
+    decoder.decode(line * 3)
     block = decoder.decode(line * 3)
-    assert block.rows == []
     assert block.names == ["a", "b"]
     assert np.array_equal(block.times, [[4] * 3, [5] * 3])
+    assert {name: values.tolist() for name, values in block.usual.items()} == {
+        "observers_ns": [3] * 3,
+        "rss_bytes": [7] * 3,
+    }
+    places, counts = block.counts["edges"]
+    assert places.tolist() == [0, 1, 2]
+    assert counts.tolist() == [8] * 3
+    assert block.others == {}
 
 
 def test_a_bad_row_leaves_no_trace():

@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from instrumented_calc.journal.records import Call
 from instrumented_calc.journal.row_collector import RowCollector
-from instrumented_calc.journal.row_types import CARRIED, ESSENTIAL, PLAIN, LeanRow, Row, row_type
+from instrumented_calc.journal.row_types import CARRIED, ESSENTIAL, NATURAL, Row, row_type
 
 # In order of the types: integers, truth values, lists and dictionaries.
 VALUES = (7, True, ["cell"], {"a": 7})
@@ -29,7 +29,11 @@ def example(declared):
 
 def test_a_full_row_has_all_fields_of_a_call_but_the_energy():
     assert {each.name for each in fields(Row)} == {each.name for each in fields(Call)} - {"energy_ev"}
-    assert tuple(each.name for each in fields(LeanRow)) == PLAIN
+
+
+def test_minus_one_means_absent_only_of_fields_that_are_never_negative():
+    assert {"parent", "rss_bytes", "observers_ns"} < NATURAL
+    assert not NATURAL & {"child_exit_status", "lane", "n_atoms", "sliced", "failure", "counts"}
 
 
 def test_every_field_reaches_the_columns():

@@ -180,7 +180,7 @@ class Column:
             wide[begin : self._used] = values
             self._values = wide
 
-    def put(self, rows: Sequence[int], values: Sequence[int]) -> None:
+    def put(self, rows: Integers | Sequence[int], values: Integers | Sequence[int]) -> None:
         """Append values at some rows, ascending and beyond the end, with the fill value in between."""
         self.fill_to(rows[0])
         stretch = np.full(rows[-1] - rows[0] + 1, self._fill, np.int64)

@@ -20,14 +20,15 @@ from instrumented_calc.errors import JournalReadError
 from instrumented_calc.journal import records
 from instrumented_calc.journal.damage import BadLine, Damage, fragments
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.lines import CALL, HOLE, TOO_LONG
+from instrumented_calc.journal.line_search import separated
+from instrumented_calc.journal.lines import CALL, HOLE, RECORD, TOO_LONG
 from instrumented_calc.journal.row_collector import RowCollector
 from instrumented_calc.journal.run_start import UNDECODABLE, decode_start
 from instrumented_calc.journal.untrusted_values import tame
 from instrumented_calc.plain_text import plain, shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from instrumented_calc.journal.columns import Calls
     from instrumented_calc.journal.lines import Lines
@@ -42,6 +43,8 @@ UNKNOWN_KEPT, LONGEST_EVENT = 20, 40
 OTHER_EVENTS = "(others)"
 
 KINDS: dict[str, type[msgspec.Struct]] = {str(kind.__struct_config__.tag): kind for kind in records.RECORDS}
+# Kinds of records that do not change how the lines after them are read.
+PLAIN_EVENTS = KINDS.keys() - {"run_start", "call"}
 
 # Records kept unchanged, in file order.
 LISTED: dict[str, type[msgspec.Struct]] = {
@@ -99,7 +102,7 @@ class Gathering:
         self.rows = RowCollector(min(size // SHORT_ROW_BYTES, MOST_RESERVED) + 16)
         self._damage = Damage()
         self._kind = decoder(EventKey).decode
-        self._decoders = {event: decoder(kind) for event, kind in KINDS.items()}
+        self._decoders: dict[str, Callable[[bytes], msgspec.Struct]] = {}
         self._known = 0
         self._seen: set[int] = set()
         self._elsewhere = False
@@ -140,8 +143,9 @@ class Gathering:
         self._elsewhere = False
         self._bad_before = len(self.bad)
         self.rows.forget()
-        for number, chunk in lines.chunks():
-            self._add(newest.without(chunk) if newest else chunk, number)
+        number = 1
+        for chunk in lines.chunks():
+            number += self._add(newest.without(chunk) if newest else chunk, number)
         found = self._damage
         self._damage = replace(
             found,
@@ -157,11 +161,50 @@ class Gathering:
         for chunk in newest.chunks(counted, since):
             self._add_mixed(chunk, 0)
 
-    def _add(self, chunk: bytes, number: int) -> None:
-        """Add a chunk that starts at the beginning of a line; only the last may end within one."""
-        whole = chunk.startswith(CALL) and chunk.endswith(b"\n") and not self._elsewhere
-        if not (whole and self._add_rows(chunk)):
-            self._add_mixed(chunk, number)
+    def _add(self, chunk: bytes, number: int) -> int:
+        """Add a chunk that starts at the beginning of a line; only the last may end within one.
+
+        Returns:
+            The number of lines.
+        """
+        if chunk.endswith(b"\n") and not self._elsewhere and (added := self._add_intact(chunk, number)):
+            return added
+        self._add_mixed(chunk, number)
+        return chunk.count(b"\n")
+
+    def _add_intact(self, chunk: bytes, number: int) -> int:
+        """Add a chunk of rows and records without damage, all or nothing; return the number of lines."""
+        rows, others, lines = separated(chunk)
+        found = []
+        for place, line in others:
+            if line:
+                record = self._intact_record(line)
+                if record is None:
+                    return 0
+                found.append((record, line, number + place))
+        if rows and not self._add_rows(rows):
+            return 0
+        for record, line, where in found:
+            self._keep(record, line, where)
+        return lines
+
+    def _intact_record(self, line: bytes) -> msgspec.Struct | None:
+        """Decode a record, except the first of a run and others that need more care."""
+        end = line.find(b'"', len(RECORD))
+        event = line[len(RECORD) : end].decode("ascii", "replace") if line.startswith(RECORD) else ""
+        if event not in PLAIN_EVENTS:
+            return None
+        try:
+            return self._decoder(event)(line)
+        except UNDECODABLE:
+            return None
+
+    def _decoder(self, event: str) -> Callable[[bytes], msgspec.Struct]:
+        """Return the decoder of records of a kind; few kinds are in one journal, and making it takes 1 ms."""
+        known = self._decoders.get(event)
+        if known is None:
+            known = self._decoders[event] = decoder(KINDS[event]).decode
+        return known
 
     def _add_rows(self, block: bytes, gaps: Sequence[int] = ()) -> int:
         """Add rows, all or none; return their number."""
@@ -267,8 +310,8 @@ class Gathering:
         elif event == "call":
             self.rows.check(line)
             self._await_row(line.strip(), number)
-        elif event in self._decoders:
-            self._keep(self._decoders[event].decode(line), line, number)
+        elif event in KINDS:
+            self._keep(self._decoder(event)(line), line, number)
         else:
             name = plain(event, LONGEST_EVENT)
             known = name in self.unknown or len(self.unknown) < UNKNOWN_KEPT

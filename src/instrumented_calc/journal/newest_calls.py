@@ -136,7 +136,7 @@ def _intact(path: Path) -> Iterator[tuple[bytes, Any]]:
             lines = opened.enter_context(open_lines(path))
         except JournalReadError:
             return
-        for _, chunk in lines.chunks():
+        for chunk in lines.chunks():
             for line in chunk.split(b"\n"):
                 if line.endswith(b"}"):
                     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from instrumented_calc.journal.columns import ABSENT, Calls, Column, Sparse, narrowed
 from instrumented_calc.journal.row_decoder import MOST_COMPONENTS, RowDecoder
 from instrumented_calc.journal.row_order import kept, misplaced, repeats
-from instrumented_calc.journal.row_types import CARRIED, ESSENTIAL, PLAIN, ROW_FIELDS, Row
+from instrumented_calc.journal.row_types import CARRIED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 _NAMED = ("counts", "device_ns")
 # Fields kept unchanged.
 _WHOLE = ("failure", "compile_ns")
-# Fields that few rows have; all but the above become sparse integers.
-_OPTIONAL = tuple(name for name in ROW_FIELDS if name not in {*PLAIN, "components"})
-_optional = attrgetter(*_OPTIONAL)
-_NOTHING = _optional(Row(*[0] * len(ESSENTIAL)))
-_NULL_ENERGY = b'"energy_ev":null'
 
 
 class RowCollector:
@@ -85,16 +79,14 @@ class RowCollector:
             column.extend(values)
         if block.names:
             self._add_components(first, block)
-        if _NULL_ENERGY in lines:
-            self._add_null_energies(first, lines)
-        if block.rows:
-            self._add_optional([first + place for place in block.places], block.rows)
+        for name, values in block.usual.items():
+            self._add_usual(name, first, values)
+        for name, (places, values) in block.counts.items():
+            if len(places):
+                self._add_counts(name, first + places, values)
+        for name, (numbers, found) in block.others.items():
+            self._add_field(name, [first + number for number in numbers], found)
         return len(block)
-
-    def _add_null_energies(self, first: int, lines: bytes) -> None:
-        """Note the rows whose energy is NaN or infinite; other energies are not kept."""
-        rows = [place for place, line in enumerate(lines.split(b"\n")) if _NULL_ENERGY in line]
-        self._add_sparse("energy_not_finite", [first + place for place in rows], [1] * len(rows))
 
     @property
     def has_first(self) -> bool:
@@ -119,16 +111,21 @@ class RowCollector:
         self._split.fill_to(first)
         self._split.extend((block.times != ABSENT).any(axis=0))
 
-    def _add_optional(self, numbers: list[int], rows: list[Any]) -> None:
-        """Add the fields of some rows beyond the plain ones."""
-        by_field = zip(*map(_optional, rows), strict=True)
-        for name, values, nothing in zip(_OPTIONAL, by_field, _NOTHING, strict=True):
-            # Most fields are in no row of a block, and counting takes a seventh of the time of a search.
-            if values.count(nothing) < len(values):
-                # UNSET and None are single objects
-                places = [place for place, value in enumerate(values) if value is not nothing]
-                found = [numbers[place] for place in places]
-                self._add_field(name, found, [values[place] for place in places])
+    def _add_usual(self, name: str, first: int, values: Integers) -> None:
+        """Add a field of some rows, -1 if one lacks it."""
+        places = np.flatnonzero(values != ABSENT)
+        if len(places):
+            known_numbers, known_values = self._sparse.setdefault(name, (array("q"), array("q")))
+            known_numbers.frombytes((places + first).tobytes())
+            known_values.frombytes(values[places].tobytes())
+
+    def _add_counts(self, name: str, rows: Integers, values: Integers) -> None:
+        """Add a count of some rows; names beyond the limit are dropped."""
+        columns = self._named["counts"]
+        if name not in columns and len(columns) < MOST_COMPONENTS:
+            columns[name] = Column(self._capacity)
+        if name in columns:
+            columns[name].put(rows, values)
 
     def _add_field(self, name: str, numbers: list[int], values: Sequence[Any]) -> None:
         if name in self._whole:

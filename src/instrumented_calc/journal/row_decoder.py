@@ -1,46 +1,45 @@
 """Decode blocks of `call` lines, quickly.
 
-Nearly all rows are lean: five numbers, perhaps an energy and components, always with the same names. Small
-Structs decode these, and a row with more commas than that is decoded again in full. A block in which
-something does not fit (a new component, an unexpected type) is decoded in full.
+Nearly all rows of a run have the same fields: five integers, perhaps an energy, times in components, counts,
+samples. A layout with these decodes them; it is extended as further fields and names occur. A row with more
+commas than its fields explain is decoded again in full. A block in which something does not fit (a new
+component, an unexpected type) is decoded in full.
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from itertools import starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-from msgspec.structs import astuple
 
 from instrumented_calc.journal.columns import ABSENT
 from instrumented_calc.journal.decoding import decoder
-from instrumented_calc.journal.records import LARGEST, Natural
-from instrumented_calc.journal.row_types import PLAIN, LeanRow, Row
+from instrumented_calc.journal.records import LARGEST
+from instrumented_calc.journal.row_layout import RowLayout
+from instrumented_calc.journal.row_types import ESSENTIAL, NATURAL, PLAIN, ROW_FIELDS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrumented_calc.journal.columns import Integers, Mask
+    from instrumented_calc.journal.columns import Integers
 
 # Names beyond this number share one column, so that generated span names cannot exhaust the memory.
 MOST_COMPONENTS = 256
 REMAINING_COMPONENTS = "(remaining names)"
+# A field that one row in so many has belongs to the layout: decoding a row again takes as long as looking for
+# one more field in 200.
+USUAL = 200
+NOT_FINITE = "energy_not_finite"
+_NULL_ENERGY = b'"energy_ev":null'
 
 _plain = attrgetter(*PLAIN)
-_components = attrgetter("components")
-
-# Packing tuples and viewing the bytes as an array takes 80 ns per row, filling an array 110 ns.
-_pack_plain = struct.Struct("=5q").pack
-# The one field that is dropped although nearly all rows have it; the recorder writes it last.
-_ENERGY = np.frombuffer(b'"energy_ev":', np.uint8)
-_ENERGY_PLACES = np.arange(1, len(_ENERGY) + 1)
-# Commas of a row with event, index, start_ns and wall_ns.
-_LEAST_COMMAS = 3
+# Fields that most rows lack.
+_FURTHER = tuple(name for name in ROW_FIELDS if name not in {*PLAIN, "components"})
+_further = attrgetter(*_FURTHER)
+_NOTHING = _further(Row(*[0] * len(ESSENTIAL)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,17 @@ class Block:
         plain: The fields of `PLAIN`, one per line of the array; -1 if a row lacks one.
         names: Components that rows may have.
         times: Time in each component, ns, one per line of the array; -1 if a row lacks one.
-        places: Positions in the block of rows that may have other fields.
-        rows: These rows, each a `Row`.
+        usual: Further fields that many rows have, by name; -1 if a row lacks one.
+        counts: Counts, by name: the places in the block of the rows that have one, and its values.
+        others: Other fields, by name, alike. `NOT_FINITE` is 1 if the energy is NaN or infinite.
     """
 
     plain: Integers
     names: list[str]
     times: Integers
-    places: Sequence[int]
-    rows: list[Any]
+    usual: dict[str, Integers]
+    counts: dict[str, tuple[Integers, Integers]]
+    others: dict[str, tuple[list[int], list[Any]]]
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -67,15 +68,14 @@ class Block:
 
 
 class RowDecoder:
-    """Converts the bytes of `call` lines into blocks, and learns the names of components."""
+    """Converts the bytes of `call` lines into blocks, and learns what rows usually have."""
 
     def __init__(self) -> None:
-        self._names: list[str] = []
         self._decode_full: Any = decoder(Row).decode_lines
-        self._decode_lean: Any = decoder(LeanRow).decode_lines
-        # The names of lean rows, and the packer of their times.
-        self._lean_names: list[str] = []
-        self._pack_times = struct.Struct("").pack
+        self._components: list[str] = []
+        self._counts: list[str] = []
+        self._learnt: tuple[list[str], list[str], list[str]] = [], [], []
+        self._layout = RowLayout()
 
     def decode(self, lines: bytes) -> Block:
         """Decode a block of complete lines.
@@ -89,10 +89,9 @@ class RowDecoder:
         try:
             block = self._lean_block(lines)
         except msgspec.ValidationError:
-            return self._full_block(lines)
-        # Before any name is known lean rows have no components at all.
-        unseen = not self._lean_names and any(row.components for row in block.rows)
-        return self._full_block(lines) if unseen else block
+            block = self._full_block(lines)
+        self._learn(block)
+        return block
 
     def check(self, line: bytes) -> None:
         """Check that a line is a usable row.
@@ -103,52 +102,54 @@ class RowDecoder:
         _check_count(self._decode_full(line), 1)
 
     def _lean_block(self, lines: bytes) -> Block:
-        rows = self._decode_lean(lines)
-        ends, commas, energies = _punctuation(lines)
-        _check_count(rows, len(ends))
-        tuples = map(_plain if self._lean_names else astuple, rows)
-        packed = b"".join(starmap(_pack_plain, tuples))
-        plain = np.maximum(np.frombuffer(packed, np.int64).reshape(-1, len(PLAIN)).T, ABSENT)
-        times = self._lean_times(rows)
-        explained = _LEAST_COMMAS + (plain[3:] != ABSENT).sum(axis=0) + (times != ABSENT).sum(axis=0)
-        # Unless a component is called `energy_ev`, a trailing `energy_ev` is the row's own field.
-        if "energy_ev" not in self._lean_names:
-            explained += energies
-        places = np.flatnonzero(commas > explained).tolist()
-        rich = [lines[ends[place - 1] + 1 if place else 0 : ends[place] + 1] for place in places]
-        return Block(plain, self._lean_names, times, places, self._decode_full(b"".join(rich)))
-
-    def _lean_times(self, rows: list[Any]) -> Integers:
-        """Return the times in components, one name per line of the array."""
-        if not self._lean_names:
-            return np.empty((0, len(rows)), np.int64)
-        packed = b"".join(starmap(self._pack_times, map(astuple, map(_components, rows))))
-        return np.frombuffer(packed, np.int64).reshape(len(rows), -1).T
+        """Decode usual rows, and others again in full."""
+        layout = self._layout
+        lean = layout.decode(lines)
+        plain, usual = np.split(lean.integers, [len(PLAIN)])
+        others = _others(lean.others.tolist(), self._decode_full(lean.other_lines))
+        # Those were decoded with all rows.
+        for name in ("counts", *layout.usual):
+            others.pop(name, None)
+        if len(lean.not_finite):
+            others[NOT_FINITE] = lean.not_finite.tolist(), [1] * len(lean.not_finite)
+        return Block(
+            plain,
+            layout.components,
+            lean.components,
+            dict(zip(layout.usual, usual, strict=True)),
+            {
+                name: (lean.counted[values != ABSENT], values[values != ABSENT])
+                for name, values in zip(layout.counts, lean.counts, strict=True)
+            },
+            others,
+        )
 
     def _full_block(self, lines: bytes) -> Block:
         rows = self._decode_full(lines)
         _check_count(rows, lines.count(b"\n"))
         plain = np.array([_plain(row) for row in rows], np.int64).reshape(-1, len(PLAIN)).T
         times = [row.components or {} for row in rows]
-        self._learn(set().union(*times))
+        self._components = _with_new(self._components, set().union(*times))
         names, table = self._table(times)
-        return Block(np.maximum(plain, ABSENT), names, table, range(len(rows)), rows)
+        others = _others(range(len(rows)), rows)
+        if _NULL_ENERGY in lines:
+            places = [place for place, line in enumerate(lines.split(b"\n")) if _NULL_ENERGY in line]
+            others[NOT_FINITE] = places, [1] * len(places)
+        return Block(np.maximum(plain, ABSENT), names, table, {}, {}, others)
 
-    def _learn(self, seen: set[str]) -> None:
-        """Make room for new names, and allow lean rows to have those that a Struct can represent."""
-        new = sorted(seen.difference(self._names))[: MOST_COMPONENTS - len(self._names)]
-        if not new:
-            return
-        self._names += new
-        # Struct fields may have any names without quotes, backslashes and control characters.
-        names = [name for name in self._names if name.isprintable() and not {*'"\\'} & {*name}]
-        self._lean_names = names
-        self._pack_times = struct.Struct(f"={len(names)}q").pack
-        self._decode_lean = decoder(_lean_type(names)).decode_lines
+    def _learn(self, block: Block) -> None:
+        """Extend the layout by the fields that many rows of a block have, and by new names."""
+        many = {name for name, (places, _) in block.others.items() if len(places) * USUAL >= len(block)}
+        usual = sorted((NATURAL & many).union(self._layout.usual))
+        if "counts" in block.others:
+            self._counts = _with_new(self._counts, set().union(*block.others["counts"][1]))
+        learnt = usual, self._components, self._counts
+        if learnt != self._learnt:
+            self._layout, self._learnt = RowLayout(*learnt), learnt
 
     def _table(self, times: list[dict[str, int]]) -> tuple[list[str], Integers]:
         """Return all names with their times; names beyond the limit are summed."""
-        names, known = self._names, set(self._names)
+        names, known = self._components, set(self._components)
         table = [[row.get(name, ABSENT) for name in names] for row in times]
         if any(row.keys() - known for row in times):
             names = [*names, REMAINING_COMPONENTS]
@@ -158,34 +159,22 @@ class RowDecoder:
         return names, np.array(table, np.int64).reshape(len(times), len(names)).T
 
 
-def _lean_type(names: list[str]) -> type[msgspec.Struct]:
-    """Return `LeanRow` with exactly these component names."""
-    if not names:
-        return LeanRow
-    fields = [
-        (f"part_{place}", Natural, msgspec.field(default=ABSENT, name=name))
-        for place, name in enumerate(names)
-    ]
-    parts = msgspec.defstruct("Parts", fields, frozen=True, gc=False, forbid_unknown_fields=True)
-    return msgspec.defstruct(
-        "LeanRowWithParts",
-        [("components", parts, parts())],
-        bases=(LeanRow,),
-        tag="call",
-        tag_field="event",
-        gc=False,
-    )
+def _others(places: Sequence[int], rows: list[Any]) -> dict[str, tuple[list[int], list[Any]]]:
+    """Return the further fields of some rows by name: places and values."""
+    found = {}
+    by_field = zip(*map(_further, rows), strict=True)
+    for name, values, nothing in zip(_FURTHER, by_field, _NOTHING, strict=bool(rows)):
+        # Most fields are in no row of a block, and counting takes a seventh of the time of a search.
+        if values.count(nothing) < len(values):
+            # UNSET and None are single objects
+            having = [place for place, value in enumerate(values) if value is not nothing]
+            found[name] = [places[place] for place in having], [values[place] for place in having]
+    return found
 
 
-def _punctuation(lines: bytes) -> tuple[Integers, Integers, Mask]:
-    """Return each line's end, its number of commas, and whether an energy is its last field."""
-    text = np.frombuffer(lines, np.uint8)
-    marks = np.flatnonzero((text == ord("\n")) | (text == ord(",")))
-    newlines = np.flatnonzero(text[marks] == ord("\n"))
-    last_commas = marks[newlines - 1]
-    last_keys = text.take(last_commas[:, None] + _ENERGY_PLACES, mode="clip")
-    energies = (last_keys == _ENERGY).all(axis=1)
-    return marks[newlines], np.diff(newlines, prepend=-1) - 1, energies
+def _with_new(names: list[str], seen: set[str]) -> list[str]:
+    """Return names with those that are new, up to the limit."""
+    return names + sorted(seen.difference(names))[: MOST_COMPONENTS - len(names)]
 
 
 def _check_count(rows: list[Any], lines: int) -> None:
