@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,16 +45,22 @@ class Track:
     is_reduced: bool = False
     ended: bool = False
     driven_by: str = ""
+    _known: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def is_md(self) -> bool:
         """Whether the driver is molecular dynamics."""
         return self.phase is not None and self.phase.kind == "md"
 
-    def values(self, field: str) -> NDArray[np.float64]:
-        """Return a quantity at each state; NaN where it was not measured or not finite."""
-        found = [getattr(each, field) for each in self.states]
-        return np.array([each if isinstance(each, (int, float)) else np.nan for each in found], dtype=float)
+    def values(self, name: str) -> NDArray[np.float64]:
+        """Return a quantity at each state, read-only; NaN where it was not measured or not finite."""
+        known = self._known.get(name)
+        if known is None:
+            found = map(attrgetter(name), self.states)
+            known = np.array([each if isinstance(each, (int, float)) else np.nan for each in found], float)
+            known.flags.writeable = False  # several checks look at the same quantities
+            self._known[name] = known
+        return known
 
     def since(self, place: int) -> Since:
         """Return when a state was read."""
