@@ -15,10 +15,10 @@ from instrumented_calc.experiments.demo import run_demo
 from instrumented_calc.experiments.dynamics import Protocol
 from instrumented_calc.experiments.ranges import check_number, check_whole
 from instrumented_calc.experiments.replay import read_frames
-from instrumented_calc.experiments.scaling.sweep import ScaleSettings, run_scale, true_sizes
+from instrumented_calc.experiments.scale import ScaleSettings, run_scale
 from instrumented_calc.experiments.study.plan import Plan
 from instrumented_calc.experiments.study.runner import run_study
-from instrumented_calc.experiments.systems import build_system, cells_for, copper
+from instrumented_calc.experiments.systems import build_system, cells_for, copper, true_sizes
 
 HUGE, NAN, INFINITE = 10**20, float("nan"), float("inf")
 PROTOCOL = {

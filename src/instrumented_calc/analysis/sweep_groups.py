@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 US_PER_MS = 1e3
 # What defines a cell, except for its replicate.
-DEFINITION = ("calc", "system", "n_atoms", "steps", "threads", "temperature_k", "seed")
+DEFINITION = (
+    *("calc", "system", "n_atoms", "steps", "threads", "temperature_k", "seed"),
+    *("ensemble", "equilibration"),
+)
 
 
 @dataclass(frozen=True, slots=True)

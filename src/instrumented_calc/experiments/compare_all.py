@@ -1,23 +1,23 @@
-"""Profile several models on the same system, each in a new process, so that none sees another's memory."""
+"""Several models on the same system, each a cell of its own."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import JournalReadError
 from instrumented_calc.experiments.calculators import offered_specs
-from instrumented_calc.experiments.profile import KEPT
+from instrumented_calc.experiments.sweep.calculator_files import hash_of_files
+from instrumented_calc.experiments.sweep.cell import SweepCell
+from instrumented_calc.experiments.sweep.run_cell import run_cell
 from instrumented_calc.journal.reader import read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from instrumented_calc.analysis.summary import PhaseSummary, Summary
+    from instrumented_calc.experiments.dynamics import Protocol
+    from instrumented_calc.experiments.sweep.results import ResultFolder
+    from instrumented_calc.experiments.systems import System
 
 ALWAYS = ("emt",)
 
@@ -47,25 +47,44 @@ def known_specs() -> list[str]:
     return [*ALWAYS, *offered_specs()]
 
 
-def profile_one(spec: str, options: Sequence[str], journal: Path) -> Compared:
-    """Profile one model by the `profile` command in a process of its own.
+def cell_of(spec: str, system: System, protocol: Protocol) -> SweepCell:
+    """Return the cell of a model; it has as many threads as the environment gives it.
 
     Args:
         spec: The `--calc` option.
-        options: Further options of the command.
-        journal: Journal to write.
+        system: The system.
+        protocol: The dynamics, with the time step of the system.
+
+    Raises:
+        ExperimentError: A file of the model cannot be read.
     """
-    command = [sys.executable, "-m", "instrumented_calc", "profile", "--calc", spec, *options]
-    command += ["--output", str(journal)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = done.stderr.strip().splitlines()
-    if done.returncode:
-        reason = next(
-            (line for line in reversed(said) if line.startswith("error: ")), said[-1] if said else ""
-        )
-        reason = reason.removeprefix("error: ").partition(KEPT)[0]
-        return Compared(spec, failure=reason or f"exit code {done.returncode}")
+    settings = asdict(protocol)
+    del settings["timestep_fs"]
+    return SweepCell(
+        calc=spec,
+        system=system.name,
+        n_atoms=len(system.atoms),
+        replicate=1,
+        threads=0,
+        calc_files=hash_of_files(spec),
+        **settings,
+    )
+
+
+def measure_model(cell: SweepCell, results: ResultFolder) -> Compared:
+    """Run the cell of a model, unless it is done.
+
+    Args:
+        cell: The cell.
+        results: Where its journal is kept.
+
+    Raises:
+        ExperimentError: The folder cannot be written.
+    """
     try:
-        return Compared(spec, summary=summarize(read_journal(done.stdout.strip().splitlines()[-1])))
-    except (IndexError, JournalReadError) as error:
-        return Compared(spec, failure=f"no journal: {error}")
+        end = run_cell(cell, results)
+        if end.words:
+            return Compared(cell.calc, failure=end.words)
+        return Compared(cell.calc, summary=summarize(read_journal(results.journal(cell.key))))
+    except JournalReadError as error:
+        return Compared(cell.calc, failure=f"no journal: {error}")

@@ -22,6 +22,7 @@ from instrumented_calc.experiments.ranges import (
 ENSEMBLES = ("nve", "langevin", "npt")
 FRICTION_PER_FS = 0.01
 EQUILIBRATION_FRICTION_PER_FS = 0.02
+MOST_EQUILIBRATION = 100  # steps, where the user leaves them open
 MOST_SAMPLES = 1000
 FEWEST_SAMPLES = 10
 # A total energy that deviates by more than this share of the thermal energy, 3/2 kT per atom, is not

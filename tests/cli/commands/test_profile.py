@@ -153,6 +153,12 @@ class TestCompareAll:
         (row,) = json.loads(capsys.readouterr().out)
         assert (row["calc"], row["n_atoms"]) == ("emt", 4)
         assert len(read_records(row["journal"]).of("phase")) == 2
+        assert main(["compare-all", "--system", "copper", "--n-atoms", "4", "--steps", "3", *models]) == 0
+        again = capsys.readouterr()
+        assert "1 finished cells reused" in again.err
+        assert json.loads(again.out) == [row]
+        assert main(["compare-all", "--system", "copper", "--n-atoms", "4", "--steps", "4", *models]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["journal"] != row["journal"]
 
     @pytest.mark.slow
     def test_a_page_has_bars_of_models_that_ran_on_the_same_machine(self, capsys):

@@ -17,7 +17,6 @@ from tests.support import read_records
 
 import instrumented_calc
 from instrumented_calc.cli import main
-from instrumented_calc.experiments.scaling.sweep import PARTIAL
 from instrumented_calc.journal.vocabulary import THREAD_COUNTS
 
 SOURCE = {**os.environ, "PYTHONPATH": str(Path(instrumented_calc.__file__).parents[1])}
@@ -57,7 +56,12 @@ def scale(*arguments: str) -> int:
 
 
 def journals() -> list[str]:
-    return sorted(path.name for path in Path("out").glob("*.jsonl"))
+    return sorted(path.name for path in Path("out").glob("*.jsonl") if "attempt" not in path.name)
+
+
+def attempts() -> list[str]:
+    """Return the cells that were begun and not finished."""
+    return sorted(path.name.partition(".")[0] for path in Path("out").glob("*.attempt-*.jsonl"))
 
 
 def test_an_exponent_of_real_dynamics_from_fresh_pinned_processes(capsys):
@@ -98,7 +102,7 @@ def test_a_cell_beyond_the_time_limit_is_stopped(capsys):
     calc = ("--calc", "factories:Slow", "--sizes", "4", "--replicates", "1")
     assert scale(*calc, "--steps", "500", "--time-limit", "2.5") == 1
     assert "stopped at the time limit of 2.5 s" in capsys.readouterr().err
-    assert os.listdir("out") == ["scale.json"]  # noqa: PTH208 - hidden files too
+    assert journals() == []
 
 
 @pytest.mark.slow
@@ -132,7 +136,7 @@ def test_a_killed_scale_continues_where_it_stopped():
     ) as process:
         deadline = time.monotonic() + 60
         # Into the second cell.
-        while time.monotonic() < deadline and not (journals() and partial_names()):
+        while time.monotonic() < deadline and not (journals() and attempts()):
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     finished = journals()
@@ -142,11 +146,21 @@ def test_a_killed_scale_continues_where_it_stopped():
     records = [read_records(Path("out") / name) for name in journals()]
     assert all(each.end["reason"] == "closed" for each in records)
     assert all(len(each.calls) == 4 for each in records)
-    assert partial_names() == []
+    assert len(attempts()) == 1  # of the cell that was killed
 
 
-def partial_names() -> list[str]:
-    return [path.name for path in Path("out").glob(".*") if PARTIAL.fullmatch(path.name)]
+def test_a_journal_counts_if_it_is_complete_and_of_this_cell(capsys):
+    sizes = ("--sizes", "4,8", "--replicates", "1", "--steps", "3")
+    assert scale(*sizes) == 0
+    four, eight = (Path("out") / name for name in journals())
+    content = eight.read_bytes()
+    four.write_bytes(content)  # of another cell
+    eight.write_bytes(content[:-20])
+    capsys.readouterr()
+    assert scale(*sizes) == 0
+    assert "reused" not in capsys.readouterr().err
+    assert [read_records(path).calls[0]["n_atoms"] for path in (four, eight)] == [4, 8]
+    assert attempts() == ["n000004-r1", "n000008-r1"]
 
 
 @pytest.mark.slow

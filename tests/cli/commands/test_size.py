@@ -54,6 +54,14 @@ def test_the_lines_of_job_scripts_hold_the_upper_ends(folder, capsys):
     assert "EXTRAPOLATED" not in text
 
 
+def test_attempts_that_failed_or_were_killed_do_not_count(folder, capsys):
+    assert size(folder, 200, "--format", "json") == 0
+    job = capsys.readouterr().out
+    write_run(folder / "n000032-r4.attempt-0f3a9c21.jsonl", 32, 1e3, megabytes=1e4)
+    assert size(folder, 200, "--format", "json") == 0
+    assert capsys.readouterr().out == job
+
+
 def test_a_page_has_the_lines_of_the_job_script(folder, capsys):
     assert size(folder, 1000, "--html", "r.html", "--mask") == 0
     assert capsys.readouterr() == ("", "wrote r.html\n")

@@ -35,7 +35,7 @@ def parents_of_cells() -> list[int]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # ended meanwhile
-            if "instrumented_calc.experiments.scaling.child" in process.cmdline():
+            if "instrumented_calc.experiments.sweep.cell_child" in process.cmdline():
                 found.append(process.ppid())
     return found
 

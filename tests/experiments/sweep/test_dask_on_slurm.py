@@ -36,7 +36,7 @@ def jobs_in_mid_cell() -> set[str]:
     found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, KeyError):  # ended meanwhile, or in no job
-            if "instrumented_calc.experiments.scaling.child" in process.cmdline():
+            if "instrumented_calc.experiments.sweep.cell_child" in process.cmdline():
                 found.add(process.environ()["SLURM_JOB_ID"])
     return found
 

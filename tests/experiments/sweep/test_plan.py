@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_a_manifest_is_read_as_it_was_written():
 def test_the_key_of_a_cell_never_changes():
     """Results of earlier versions are found by it."""
     assert CELL.key == "emt-copper-n4-r1-8cb485320d53"
+    # Nor on the way to another process.
+    assert pickle.loads(pickle.dumps(CELL)).key == CELL.key  # noqa: S301 - its own
+    assert msgspec.json.decode(msgspec.json.encode(CELL), type=SweepCell).key == CELL.key
 
 
 @pytest.mark.parametrize("name", SweepCell.__struct_fields__)

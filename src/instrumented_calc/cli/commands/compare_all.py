@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
-from instrumented_calc.errors import JournalPathError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +31,10 @@ def compare_all(
     steps: Annotated[int, typer.Option(min=1, help="MD steps.")] = 20,
     ensemble: Annotated[str, typer.Option(help="nve, langevin or npt.")] = "nve",
     temperature: Annotated[float, typer.Option(help="Temperature in K.")] = 300.0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the journals.")] = Path(
-        "compare-all"
-    ),
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder for the journals; finished runs in it are reused."),
+    ] = Path("compare-all"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of structure, velocities and random forces.")] = 0,
     html: HtmlOption = None,
@@ -42,30 +42,29 @@ def compare_all(
 ) -> None:
     """Profile every installed model on the same system; exit code 1 if all fail."""
     from instrumented_calc.cli.progress import show_progress
-    from instrumented_calc.experiments.compare_all import known_specs, profile_one
-    from instrumented_calc.experiments.dynamics import Protocol
+    from instrumented_calc.experiments.compare_all import cell_of, known_specs, measure_model
+    from instrumented_calc.experiments.dynamics import MOST_EQUILIBRATION, Protocol
+    from instrumented_calc.experiments.sweep.results import ResultFolder
     from instrumented_calc.experiments.systems import build_system
 
     built = build_system(system, n_atoms)  # report an unknown name before anything is loaded
-    Protocol(ensemble, steps, built.timestep_fs, temperature, equilibration=0, seed=seed)  # it checks them
+    protocol = Protocol(ensemble, steps, built.timestep_fs, temperature, min(steps, MOST_EQUILIBRATION), seed)
     page = wanted_page(html, mask=mask, folder=output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot create the folder {output}: {error.strerror}; give another --output"
-        raise JournalPathError(message) from error
+    results = ResultFolder(output)
+    results.create()
     if built.note:
         typer.echo(f"note: {built.note}", err=True)
-    options = ["--system", system, "--n-atoms", str(n_atoms), "--steps", str(steps), "--ensemble", ensemble]
-    options += ["--temperature", str(temperature), "--seed", str(seed)]
-    specs = calc or known_specs()  # nobody asked for a model that is not installed: it is skipped
+    # Nobody asked for a model of `known_specs` that is not installed: it is skipped.
+    cells = [cell_of(spec, built, protocol) for spec in calc or known_specs()]
+    reused = sum(results.find_done(each.key) is not None for each in cells)
+    if reused:
+        typer.echo(f"{reused} finished cells reused", err=True)
     found = []
     with show_progress() as on_step:
-        for done, spec in enumerate(specs, start=1):
-            on_step("models", done - 1, len(specs))
-            name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in spec)
-            found.append(profile_one(spec, options, output / f"{name}.jsonl"))
-            on_step("models", done, len(specs))
+        for done, cell in enumerate(cells, start=1):
+            on_step("models", done - 1, len(cells))
+            found.append(measure_model(cell, results))
+            on_step("models", done, len(cells))
     title = f"{built.name}, {len(built.atoms)} atoms, {ensemble.upper()}, {steps} steps"
     _show(found, title, "failed" if calc else "skipped", page, as_json=as_json)
     if all(each.failure for each in found):

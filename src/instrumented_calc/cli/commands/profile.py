@@ -14,7 +14,6 @@ from instrumented_calc.errors import TargetError
 if TYPE_CHECKING:
     from instrumented_calc.experiments.profile import Profile
 
-MOST_EQUILIBRATION = 100
 DEFAULT_STEPS = 100
 LONGEST_NUMBER = 18  # digits
 
@@ -57,7 +56,7 @@ def profile(
     """Profile a calculator: live MD from an equilibrated start, or replay of frames."""
     from instrumented_calc.cli.progress import show_progress
     from instrumented_calc.experiments.calculators import build_calculator
-    from instrumented_calc.experiments.dynamics import Protocol
+    from instrumented_calc.experiments.dynamics import MOST_EQUILIBRATION, Protocol
     from instrumented_calc.experiments.profile import profile_dynamics, profile_frames
     from instrumented_calc.experiments.replay import read_frames
     from instrumented_calc.experiments.systems import build_system

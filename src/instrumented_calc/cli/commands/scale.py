@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.analysis.scaling import Scaling
     from instrumented_calc.cli.wanted_page import WantedPage
-    from instrumented_calc.experiments.scaling.sweep import ScaleRun, ScaleSettings
+    from instrumented_calc.experiments.scale import ScaleRun, ScaleSettings
 
 
 def scale(
@@ -43,7 +43,8 @@ def scale(
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
     from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
     from instrumented_calc.analysis.summary import summarize
-    from instrumented_calc.experiments.scaling.sweep import ScaleSettings, true_sizes
+    from instrumented_calc.experiments.scale import ScaleSettings
+    from instrumented_calc.experiments.systems import true_sizes
     from instrumented_calc.journal.reader import read_journal
 
     page = wanted_page(html, mask=mask, folder=output)
@@ -82,7 +83,7 @@ def _run(
     from rich.console import Console
     from rich.progress import Progress
 
-    from instrumented_calc.experiments.scaling.sweep import run_scale
+    from instrumented_calc.experiments.scale import run_scale
 
     people = Console(stderr=True)
     if not people.is_terminal:

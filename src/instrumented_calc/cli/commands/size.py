@@ -74,6 +74,7 @@ def _journals(folder: Path) -> list[Path]:
     if folder.name == MANIFEST and folder.is_file():
         folder = folder.parent
     found = sorted(folder.glob("n*-r*.jsonl")) if folder.is_dir() else []
+    found = [path for path in found if "." not in path.stem]  # without attempts that failed or were killed
     if not found:
         message = f"{folder}: no journals of `scale`; run instrumented-calc scale, or give its --output"
         raise JournalReadError(message)

@@ -1,5 +1,7 @@
 """Sweeps: calculators x systems x sizes x replicates, as cells that run independently, here or on a cluster.
 
+`scale` and `compare-all` run such cells, too, one at a time and without a manifest.
+
 ```
 sweep.toml      what the user writes: lists, of which every combination is a cell
 sweep.json      the manifest, made by `sweep plan`: every cell with its key

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from instrumented_calc.analysis.scaling import not_as_pinned
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.errors import ExperimentError
@@ -39,7 +37,7 @@ def figures_of(cell: SweepCell, summary: Summary) -> dict[str, Any]:
     start, end = journal.start, journal.end
     found = {
         "key": cell.key,
-        **msgspec.to_builtins(cell),
+        **cell.definition,
         "run_id": start and start.run_id,
         "host": journal.environment.host or None,
         "started": start and start.started,
@@ -71,7 +69,7 @@ def _problems(cell: SweepCell, summary: Summary) -> list[str]:
         found.append(f"{', '.join(map(str, sorted(sizes))) or 'unknown'} atoms instead of {cell.n_atoms}")
     if summary.speed is None or summary.speed.steps < cell.steps:
         found.append(f"{summary.speed.steps if summary.speed else 'unknown'} steps instead of {cell.steps}")
-    return found + not_as_pinned([summary], cell.threads)
+    return found + (not_as_pinned([summary], cell.threads) if cell.threads else [])
 
 
 def write_figures(cell: SweepCell, results: ResultFolder) -> None:
@@ -102,5 +100,5 @@ def read_figures(cell: SweepCell, results: ResultFolder, run_id: str) -> dict[st
         return None
     if not isinstance(found, dict) or not all(isinstance(found.get(name), list) for name in LISTS):
         return None
-    expected = {"key": cell.key, "run_id": run_id, **msgspec.to_builtins(cell)}
+    expected = {"key": cell.key, "run_id": run_id, **cell.definition}
     return found if all(found.get(name) == value for name, value in expected.items()) else None

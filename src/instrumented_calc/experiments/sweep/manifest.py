@@ -52,7 +52,7 @@ def write_manifest(manifest: SweepManifest, path: Path) -> None:
     """
     if path.exists():
         read_manifest(path)
-    cells = [{"key": key, **msgspec.to_builtins(cell)} for key, cell in manifest.cells.items()]
+    cells = [{"key": key, **cell.definition} for key, cell in manifest.cells.items()]
     # One line a cell, so that two manifests can be compared line by line.
     lines = ",\n  ".join(json.dumps(cell) for cell in cells)
     head = f'"schema": {json.dumps(MANIFEST_SCHEMA)}, "name": {json.dumps(manifest.name)}'

@@ -26,10 +26,10 @@ import msgspec
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.ranges import MOST_REPLICATES, check_whole
-from instrumented_calc.experiments.scaling.sweep import true_sizes
 from instrumented_calc.experiments.sweep.calculator_files import hash_of_files
 from instrumented_calc.experiments.sweep.cell import SweepCell, safe_name
 from instrumented_calc.experiments.sweep.manifest import SweepManifest
+from instrumented_calc.experiments.systems import true_sizes
 from instrumented_calc.journal.decoding import converted
 from instrumented_calc.naming import did_you_mean
 from instrumented_calc.plain_text import shown_path

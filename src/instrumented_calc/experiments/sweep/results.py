@@ -11,7 +11,7 @@ from instrumented_calc.experiments.sweep.cell_journal import read_cell_journal
 from instrumented_calc.plain_text import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from instrumented_calc.experiments.sweep.cell_journal import CellJournal
@@ -24,10 +24,12 @@ class ResultFolder:
 
     Args:
         folder: The folder, which may not exist yet.
+        names: Other names of cells' files, by key.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._names = names or {}
 
     def create(self) -> None:
         """Create the folder.
@@ -44,27 +46,32 @@ class ResultFolder:
             message = f"cannot write {shown_path(self.folder)}: not writable; give another --output"
             raise ExperimentError(message)
 
+    def _name(self, key: str) -> str:
+        return self._names.get(key, key)
+
     def journal(self, key: str) -> Path:
         """Return the path of the journal of a cell that is done."""
-        return self.folder / f"{key}.jsonl"
+        return self.folder / f"{self._name(key)}.jsonl"
 
     def figures(self, key: str) -> Path:
         """Return the path of the figures of a cell that is done."""
-        return self.folder / f"{key}.json"
+        return self.folder / f"{self._name(key)}.json"
 
     def new_attempt(self, key: str) -> Path:
         """Return a free path for the journal of a cell that is not done yet."""
-        return self.folder / f"{key}.{ATTEMPT}-{os.urandom(4).hex()}.jsonl"
+        return self.folder / f"{self._name(key)}.{ATTEMPT}-{os.urandom(4).hex()}.jsonl"
 
     def attempts(self, key: str) -> list[Path]:
         """Return the journals of a cell that is running, failed or was killed."""
-        return sorted(self.folder.glob(f"{key}.{ATTEMPT}-*.jsonl"))
+        return sorted(self.folder.glob(f"{self._name(key)}.{ATTEMPT}-*.jsonl"))
 
     def all_attempts(self) -> dict[str, list[Path]]:
         """Return the attempts of all cells by key; the folder is listed once, and not for each cell."""
+        keys = {name: key for key, name in self._names.items()}
         found: dict[str, list[Path]] = {}
         for path in sorted(self.folder.glob(f"*.{ATTEMPT}-*.jsonl")):
-            found.setdefault(path.name.partition(".")[0], []).append(path)
+            name = path.name.partition(".")[0]
+            found.setdefault(keys.get(name, name), []).append(path)
         return found
 
     def find_done(self, key: str, attempts: Sequence[Path] | None = None) -> CellJournal | None:

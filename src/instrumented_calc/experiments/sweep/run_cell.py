@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instrumented_calc.experiments.ranges import check_time_limit
-from instrumented_calc.experiments.scaling.cell_process import run_process
-from instrumented_calc.experiments.scaling.child import ScalingCell
 from instrumented_calc.experiments.sweep.calculator_files import check_files
+from instrumented_calc.experiments.sweep.cell_process import run_process
 from instrumented_calc.experiments.sweep.figures import read_figures, write_figures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from instrumented_calc.experiments.scaling.cell_process import ProcessEnd
     from instrumented_calc.experiments.sweep.cell import SweepCell
+    from instrumented_calc.experiments.sweep.cell_process import ProcessEnd
     from instrumented_calc.experiments.sweep.results import ResultFolder
 
 CELL_DONE, CELL_FAILED, CELL_UNUSABLE, CELL_KILLED = 0, 1, 5, 75
@@ -68,7 +67,7 @@ def run_cell(
     results.create()
     end = None
     if results.find_done(cell.key) is None:
-        end = _compute(cell, results, time_limit_s, directory)
+        end = run_process(cell, results.new_attempt(cell.key), time_limit_s, directory)
     return keep_done(cell, results) or CellEnd(cell.key, *_code_and_words(end), host=socket.gethostname())
 
 
@@ -86,24 +85,6 @@ def keep_done(cell: SweepCell, results: ResultFolder) -> CellEnd | None:
     if read_figures(cell, results, done.run_id) is None:
         write_figures(cell, results)
     return CellEnd(cell.key, CELL_DONE, host=done.host)
-
-
-def _compute(
-    cell: SweepCell, results: ResultFolder, time_limit_s: float | None, directory: Path | None
-) -> ProcessEnd:
-    attempt = results.new_attempt(cell.key)
-    task = ScalingCell(
-        calc=cell.calc,
-        system=cell.system,
-        n_atoms=cell.n_atoms,
-        steps=cell.steps,
-        temperature_k=cell.temperature_k,
-        seed=cell.seed,
-        journal=str(attempt.absolute()),
-    )
-    # The key becomes the journal's series, which also links the attempts of a cell in reports.
-    variables = {"INSTRUMENTED_CALC": "on", "INSTRUMENTED_CALC_SERIES": cell.key}
-    return run_process(task, cell.threads, time_limit_s, variables=variables, directory=directory)
 
 
 def _code_and_words(end: ProcessEnd | None) -> tuple[int, str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import InstrumentedCalcError, JournalReadError
 from instrumented_calc.experiments.ranges import check_time_limit
-from instrumented_calc.experiments.scaling.cell_process import end_running_processes
 from instrumented_calc.experiments.sweep.calculator_files import check_files
+from instrumented_calc.experiments.sweep.cell_process import end_running_processes
 from instrumented_calc.experiments.sweep.results import ResultFolder
 from instrumented_calc.experiments.sweep.run_cell import (
     CELL_DONE,

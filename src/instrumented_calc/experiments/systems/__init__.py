@@ -26,9 +26,18 @@ from instrumented_calc.experiments.systems.velocities import set_velocities
 from instrumented_calc.naming import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["KNOWN", "System", "build_system", "cells_for", "copper", "find_recipe", "set_velocities"]
+__all__ = [
+    "KNOWN",
+    "System",
+    "build_system",
+    "cells_for",
+    "copper",
+    "find_recipe",
+    "set_velocities",
+    "true_sizes",
+]
 
 ALIASES = {"aluminium": "aluminum"}
 MOST_SPECIES = 4
@@ -106,6 +115,24 @@ def build_system(name: str, n_atoms: int, *, temperature_k: float = 300.0, seed:
         step = f"{recipe.unit} atoms per {recipe.unit_name}" if recipe.unit > 1 else "one atom per species"
         note = f"{n_atoms} atoms requested; {name} has {len(atoms)}: {step}"
     return System(name=name, atoms=atoms, note=note, timestep_fs=recipe.timestep_fs)
+
+
+def true_sizes(name: str, wanted: Iterable[int], seed: int) -> tuple[list[int], list[str]]:
+    """Return the possible numbers of atoms of a system, ascending, and notes on deviations.
+
+    Args:
+        name: The system.
+        wanted: Requested numbers of atoms.
+        seed: As for `build_system`.
+
+    Raises:
+        ExperimentError: The system is unknown, or a number is out of range.
+    """
+    wanted = list(wanted)
+    for n_atoms in wanted:  # all of them before the first is built
+        check_atoms(n_atoms)
+    built = [build_system(name, n_atoms, seed=seed) for n_atoms in wanted]
+    return sorted({len(each.atoms) for each in built}), [each.note for each in built if each.note]
 
 
 def find_recipe(name: str) -> Recipe:

@@ -1,4 +1,4 @@
-"""One cell of a scaling, in its own process: `python -m instrumented_calc.experiments.scaling.child JSON`.
+"""One cell in its own process: `python -m instrumented_calc.experiments.sweep.cell_child CELL JOURNAL`.
 
 A new process, so that no size inherits another's memory, caches or compiled programs, and so that thread
 variables are set before any library reads them.
@@ -6,48 +6,32 @@ variables are set before any library reads them.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from instrumented_calc.errors import ExperimentError, InstrumentedCalcError
+from instrumented_calc.experiments.sweep.cell import SweepCell
 
 # The exit code if other cells would fail too: the calculator cannot be built, or nothing is recorded.
 UNUSABLE = 3
-MODULE = "instrumented_calc.experiments.scaling.child"
+MODULE = "instrumented_calc.experiments.sweep.cell_child"
 
 
-@dataclass(frozen=True)
-class ScalingCell:
-    """The task of one process: NVE dynamics without equilibration.
+def command_of(cell: SweepCell, journal: Path) -> list[str]:
+    """Return the command that computes a cell.
 
-    Attributes:
-        calc: The calculator's spec.
-        system: The system's name.
-        n_atoms: The number of atoms.
-        steps: Steps of dynamics.
-        temperature_k: Temperature of the velocities, K.
-        seed: Seed of the system and its velocities.
+    Args:
+        cell: The cell.
         journal: The journal to create.
     """
-
-    calc: str
-    system: str
-    n_atoms: int
-    steps: int
-    temperature_k: float
-    seed: int
-    journal: str
-
-    def command(self) -> list[str]:
-        """Return the command that runs this cell."""
-        return [sys.executable, "-m", MODULE, json.dumps(asdict(self))]
+    return [sys.executable, "-m", MODULE, msgspec.json.encode(cell).decode(), str(journal)]
 
 
-def run_cell(cell: ScalingCell) -> None:
-    """Run a cell; exit when the parent process has ended."""
+def compute(cell: SweepCell, journal: Path) -> None:
+    """Compute a cell; exit when the parent process has ended."""
     from instrumented_calc.experiments.calculators import build_calculator
     from instrumented_calc.experiments.dynamics import Protocol
     from instrumented_calc.experiments.profile import profile_dynamics
@@ -61,23 +45,23 @@ def run_cell(cell: ScalingCell) -> None:
 
     system = build_system(cell.system, cell.n_atoms, temperature_k=cell.temperature_k, seed=cell.seed)
     protocol = Protocol(
-        ensemble="nve",
+        ensemble=cell.ensemble,
         steps=cell.steps,
         timestep_fs=system.timestep_fs,
         temperature_k=cell.temperature_k,
-        equilibration=0,
+        equilibration=cell.equilibration,
         seed=cell.seed,
     )
     calc = build_calculator(cell.calc)
     # Traced calls are slower; a summary of every cell would clutter the table.
     options = {"trace": "off", "summary": False}
-    profile_dynamics(calc, system.atoms, protocol, journal=Path(cell.journal), on_step=watch, **options)
+    profile_dynamics(calc, system.atoms, protocol, journal=journal, on_step=watch, **options)
 
 
 def main() -> int:
     """Run the cell described by the command line; an error is one line on stderr."""
     try:
-        run_cell(ScalingCell(**json.loads(sys.argv[1])))
+        compute(msgspec.json.decode(sys.argv[1], type=SweepCell), Path(sys.argv[2]))
     except InstrumentedCalcError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
         return 1 if isinstance(error, ExperimentError) else UNUSABLE

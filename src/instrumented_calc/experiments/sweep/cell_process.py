@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from instrumented_calc.experiments.scaling.child import UNUSABLE
+from instrumented_calc.experiments.sweep.cell_child import UNUSABLE, command_of
 from instrumented_calc.journal.vocabulary import JOURNALS_VARIABLE, THREAD_COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from instrumented_calc.experiments.scaling.child import ScalingCell
+    from instrumented_calc.experiments.sweep.cell import SweepCell
 
 # Processes that run now, to be ended when the user interrupts a program that waits for them in threads.
 _running: set[subprocess.Popen[bytes]] = set()
@@ -48,27 +47,23 @@ class ProcessEnd:
 
 
 def run_process(
-    cell: ScalingCell,
-    threads: int,
-    time_limit_s: float | None,
-    *,
-    variables: Mapping[str, str] | None = None,
-    directory: Path | None = None,
+    cell: SweepCell, journal: Path, time_limit_s: float | None = None, directory: Path | None = None
 ) -> ProcessEnd:
-    """Run a cell in a new process.
+    """Compute a cell in a new process.
 
     Args:
-        cell: The cell.
-        threads: Threads per library.
+        cell: The cell. Its key becomes the journal's series, which also links its attempts in reports.
+        journal: The journal to create.
         time_limit_s: Time limit, s.
-        variables: Further environment variables.
         directory: Its working directory; None: that of this process.
     """
     environment = {name: value for name, value in os.environ.items() if name != JOURNALS_VARIABLE}
-    pins = dict.fromkeys(THREAD_COUNTS, str(threads))
+    environment |= {"INSTRUMENTED_CALC": "on", "INSTRUMENTED_CALC_SERIES": cell.key}
+    if cell.threads:
+        environment |= dict.fromkeys(THREAD_COUNTS, str(cell.threads))
     with subprocess.Popen(
-        cell.command(),
-        env={**environment, **pins, **(variables or {})},
+        command_of(cell, journal.absolute()),
+        env=environment,
         cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

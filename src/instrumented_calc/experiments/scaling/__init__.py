@@ -1,1 +1,0 @@
-"""A calculator over sizes and replicates."""
