@@ -8,8 +8,6 @@ from copy import copy, deepcopy
 from functools import partial
 
 import numpy as np
-from ase._4.calculators.calculator import BaseCalculator as BaseCalculator4
-from ase._4.calculators.results import CalculationResults
 from ase.build import bulk, molecule
 from ase.calculators.calculator import (
     BaseCalculator,
@@ -269,16 +267,6 @@ class RestartedSpring(Spring):
         """Start anew before each calculation."""
         self.__init__(**self.parameters)
         super().calculate(atoms, properties, system_changes)
-
-
-class Spring4(BaseCalculator4):
-    """A calculator native to ASE 4."""
-
-    implemented_properties = ("energy", "forces")
-
-    def evaluate(self, atoms, properties):
-        """Return all, whatever is asked for."""
-        return CalculationResults(properties=pulled(atoms, 0.02))
 
 
 class FailingSpring(Spring):

@@ -22,9 +22,7 @@ from tests.capture.zoo import copper
 from tests.support import CARRIED, read_records
 
 from instrumented_calc import ProfiledCalculator, profiled, recording, span
-from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.capture.wrapping.twin import twin
-from instrumented_calc.journal.reader import read_journal
 
 
 class Timed(zoo.Spring):
@@ -557,17 +555,6 @@ class TestCounters:
         }
         assert counters["not_implemented"] == 2
         assert counters["failed"] == counters["lost_rows"] == counters["faults"] == 0
-
-    def test_hits_of_ase_4_are_absent_as_its_cache_is_outside_of_the_calculator(self):
-        wrapped = ProfiledCalculator(zoo.Spring4())
-        wrapped.evaluate(copper(), ["energy", "forces"])
-        assert recording(wrapped).calls == 1
-        assert recording(wrapped).cache_hits is None
-        recording(wrapped).close()
-        (lane,) = read_records().of("lane")
-        assert lane["requests_seen"] is False
-        seen = summarize(read_journal("run.jsonl")).evaluations
-        assert (seen.calls, seen.get_property, seen.cache_hits) == (1, None, None)
 
     def test_nested_calls_are_counted_apart(self):
         parts = [ProfiledCalculator(zoo.Spring()) for _ in range(3)]

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import ase._4.calculators.emt
-import pytest
-from ase._4.pes import PotentialEnergySurface
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from ase.calculators.mixing import LinearCombinationCalculator, SumCalculator
 from ase.calculators.morse import MorsePotential
 from ase.calculators.tip3p import TIP3P
 from tests.capture import zoo
-from tests.capture.conformance import Identity, conformance
+from tests.capture.conformance import conformance
 from tests.capture.zoo import copper, water
-from tests.support import read_records
 
-from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc import ProfiledCalculator
 
 
 def lennard_jones():
@@ -64,43 +58,3 @@ TestPatchedBefore = conformance(zoo.patched_spring, copper)
 TestSlottedWithDictionary = conformance(zoo.SlottedSpring, copper, is_twin=False)
 TestDictionary = conformance(zoo.DictSpring, copper, is_twin=False)
 TestPureSlots = conformance(zoo.PureSlots, copper, is_twin=False, sees_all=False, files_written=0)
-
-
-class EvaluateConformance(Identity):
-    """Requirements on a calculator of ASE 4 in use."""
-
-    atoms: ClassVar = staticmethod(copper)
-    is_twin: ClassVar = True
-
-    def work(self, calc):
-        """Evaluate once and return the energy and the forces."""
-        properties = calc.evaluate(self.atoms(), ["energy", "forces"]).properties
-        return float(properties["energy"]), properties["forces"].tobytes()
-
-    def test_a_surface_of_it_gives_the_same_and_is_recorded(self, wrapped, bare):
-        surfaces = [PotentialEnergySurface(self.atoms(), calc) for calc in (wrapped, bare)]
-        moved = self.atoms().positions + 0.01
-        answers = []
-        for surface in surfaces:
-            first = surface.get_property("forces").tobytes()
-            surface.set_positions(moved)
-            answers.append((first, surface.get_property("forces").tobytes()))
-        assert answers[0] == answers[1]
-        recording(wrapped).close()
-        rows = read_records().calls
-        assert len(rows) == 2
-        assert {row["n_atoms"] for row in rows} == {len(moved)}
-        assert rows[0]["properties"] == list(surfaces[0].requested_properties)
-
-    def test_the_energy_is_read_from_the_returned_results(self, wrapped):
-        energy, _ = self.work(wrapped)
-        recording(wrapped).close()
-        assert [row["energy_ev"] for row in read_records().calls] == [pytest.approx(energy)]
-
-
-class TestVersion4Adaptor(EvaluateConformance):
-    make: ClassVar = staticmethod(ase._4.calculators.emt.EMT)
-
-
-class TestVersion4Native(EvaluateConformance):
-    make: ClassVar = staticmethod(zoo.Spring4)
