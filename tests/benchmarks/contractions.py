@@ -92,7 +92,7 @@ def under_cprofile() -> Iterator[None]:
 
 @contextmanager
 def under_viztracer() -> Iterator[None]:
-    from viztracer import VizTracer  # noqa: PLC0415 - only if it is installed
+    from viztracer import VizTracer
 
     tracer = VizTracer(verbose=0)
     tracer.start()
@@ -105,7 +105,7 @@ def under_viztracer() -> Iterator[None]:
 
 @contextmanager
 def under_torch_profiler() -> Iterator[None]:
-    from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415 - only if it is installed
+    from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]):
         yield
@@ -159,9 +159,9 @@ def numpy_variants(contract: Callable[[], Any]) -> dict[str, Callable[[], Any]]:
 
 
 def measure_torch(rounds: int) -> None:
-    import torch  # noqa: PLC0415 - only if it is installed
+    import torch
 
-    from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe  # noqa: PLC0415 - loaded only when needed
+    from instrumented_calc.capture.counting.torch_einsum import TorchEinsumProbe
 
     torch.set_num_threads(1)
     left, right = torch.rand(8, 3), torch.rand(8, 3, 3)
@@ -191,7 +191,7 @@ def anisoap_calls(calculator: Any, frames: list[Any]) -> int:
 
 
 def measure_anisoap(rounds: int) -> None:
-    from instrumented_calc_anisoap import (  # noqa: PLC0415 - only if it is installed
+    from instrumented_calc_anisoap import (
         AniSOAPCalculator,
         Hypers,
         ellipsoids,

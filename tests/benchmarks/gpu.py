@@ -71,7 +71,7 @@ def models() -> Iterator[tuple[str, Any, Atoms]]:
     yield "small layers", Layers(), silicon(1)
     if find_spec("orb_models") is None:
         return
-    from instrumented_calc_orb import OrbCalculator, random_weights  # noqa: PLC0415 - if it is installed
+    from instrumented_calc_orb import OrbCalculator, random_weights
 
     for name in ("orb-v3-conservative", "orb-v2"):
         file = random_weights(Path("random.ckpt"), model=name)
