@@ -1,6 +1,6 @@
 """Instructions that recording adds per force call: a figure that a busy machine cannot disturb.
 
-    python tests/benchmarks/instructions.py          (needs valgrind)
+    python -m tests.benchmarks.instructions          (needs valgrind)
 
 `overhead.py` measures time, which on shared machines scatters by more than the goals. Here each variant of
 each of its workloads runs in a process of its own under valgrind's cachegrind, once with few blocks and

@@ -1,6 +1,6 @@
 """Added time per force call: ours beside cProfile and ASE's LoggingCalculator, in one run.
 
-    python tests/benchmarks/overhead.py [--rounds 40]
+    python -m tests.benchmarks.overhead [--rounds 40]
 
 Each round times base / variant / base in thread CPU time, the variants in random order; the table shows
 medians over the rounds of the added time, and its ratio to the base. Each variant has its own process,
@@ -22,105 +22,18 @@ import random
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
 from multiprocessing import Pipe, get_context
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from ase import units
-from ase.build import bulk
-from ase.calculators.calculator import Calculator, all_changes
-from ase.calculators.emt import EMT
 from ase.calculators.loggingcalc import LoggingCalculator
-from ase.md.verlet import VelocityVerlet
+from tests.benchmarks.workloads import WORKLOADS
 
 from instrumented_calc import ProfiledCalculator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class BarePython:
-    """No ASE at all: get_forces() calls calculate(), which sets two attributes."""
-
-    def __init__(self) -> None:
-        self.results: dict[str, Any] = {}
-        self.atoms = None
-        self._forces = np.full((4, 3), 0.1)
-
-    def get_forces(self, atoms: Any) -> Any:
-        self.calculate(atoms, ["forces"], ["positions"])
-        return self.results["forces"]
-
-    def calculate(self, atoms: Any, properties: Any, system_changes: Any) -> None:
-        self.results["energy"] = -1.5
-        self.results["forces"] = self._forces
-
-
-class Trivial(Calculator):
-    """A real ASE calculator that calculates nothing: ASE's own work is all of its time."""
-
-    implemented_properties = ("energy", "forces")  # type: ignore[assignment]
-
-    def calculate(
-        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
-    ) -> None:
-        super().calculate(atoms, properties, system_changes)
-        self.results = {"energy": -1.5, "forces": np.ones((len(self.atoms), 3))}
-
-
-@dataclass
-class Workload:
-    """A timed workload: `prepare(wrap)` returns a function that makes `calls` force calls."""
-
-    name: str
-    calls: int
-    prepare: Callable[[Callable[[Any], Any]], Callable[[], None]]
-    logging: bool = True
-    goal: str = ""
-
-
-def bare_python(wrap: Callable[[Any], Any]) -> Callable[[], None]:
-    calc, atoms = wrap(BarePython()), bulk("Cu", cubic=True)
-
-    def block() -> None:
-        get_forces = calc.get_forces
-        for _ in range(2000):
-            get_forces(atoms)
-
-    return block
-
-
-def trivial(wrap: Callable[[Any], Any]) -> Callable[[], None]:
-    atoms = bulk("Cu", cubic=True) * 2
-    atoms.calc = wrap(Trivial())
-
-    def block() -> None:
-        positions = atoms.positions
-        for _ in range(100):
-            positions[0, 0] += 1e-6
-            atoms.get_forces()
-
-    return block
-
-
-def dynamics(repeat: int, steps: int) -> Callable[[Callable[[Any], Any]], Callable[[], None]]:
-    def prepare(wrap: Callable[[Any], Any]) -> Callable[[], None]:
-        atoms = bulk("Cu", cubic=True) * repeat
-        atoms.rattle(0.02, seed=1)
-        atoms.calc = wrap(EMT())
-        md = VelocityVerlet(atoms, 2 * units.fs)
-        return lambda: md.run(steps)
-
-    return prepare
-
-
-WORKLOADS = (
-    Workload("bare Python", 2000, bare_python, logging=False, goal="<= 1.5 us"),
-    Workload("trivial ASE, 32 atoms", 100, trivial, goal="<= 5 us"),
-    Workload("EMT, 4 atoms, MD", 40, dynamics(1, 40), goal="<= 1.5 %"),
-    Workload("EMT, 32 atoms, MD", 20, dynamics(2, 20), goal="<= 0.5 %"),
-)
+    from tests.benchmarks.workloads import Workload
 
 
 def quietly(calc: Any) -> Any:

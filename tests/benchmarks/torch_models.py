@@ -1,6 +1,6 @@
 """Added time per recorded call of a calculator with a torch model, whose parts are timed.
 
-    python tests/benchmarks/torch_models.py [--calculator chgnet.model.dynamics:CHGNetCalculator] [--atoms 8]
+    python -m tests.benchmarks.torch_models [--calculator chgnet.model.dynamics:CHGNetCalculator] [--atoms 8]
 
 Each round times a block of bare, of recorded and of bare calls in thread CPU time, on one thread and on the
 same calculator; the first calls of the run, in which the parts are chosen and step profiles are frequent,
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from ase.build import bulk
-from ase.calculators.calculator import Calculator
+from tests.benchmarks.workloads import Layers
 
 from instrumented_calc import ProfiledCalculator, recording
 from instrumented_calc.capture.calls.first_calls import FIRST_CALLS
@@ -33,24 +33,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 UNCOUNTED = 20
-
-
-class Layers(Calculator):
-    """Runs thirty small layers and their backward pass."""
-
-    implemented_properties = ("energy", "forces")  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        blocks = [torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.SiLU()) for _ in range(30)]
-        self.model = torch.nn.Sequential(torch.nn.Linear(3, 64), *blocks, torch.nn.Linear(64, 1))
-
-    def calculate(self, atoms: Any, properties: Any, system_changes: Any) -> None:
-        super().calculate(atoms, properties, system_changes)
-        positions = torch.tensor(atoms.positions, dtype=torch.float32, requires_grad=True)
-        energy = self.model(positions).sum()
-        (gradient,) = torch.autograd.grad(energy, positions)
-        self.results = {"energy": energy.item(), "forces": -gradient.numpy()}
 
 
 def cpu_per_call(calculator: Any, atoms: Atoms, calls: int) -> float:
