@@ -1,6 +1,6 @@
 """The cost of recording beside that of other profilers and of logging by hand, in one run.
 
-    python -m tests.benchmarks.peers [--only EMT] [--write README.md docs/guide/cost.md]
+    python -m tests.benchmarks.peers [--only EMT] [--write docs/guide/cost.md]
 
 In process: each tool runs the workload in a process of its own and is on from its start; blocks of base /
 tool / base are interleaved, the tools in random order, in CPU time of the calling thread. What a tool does at

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.statistics.student_t import Estimate
 
 BEGIN, END = "<!-- begin: peers -->", "<!-- end: peers -->"
+NOT_MEASURED = "Not measured on a quiet machine yet."  # in place of the tables until they are written
 
 
 class Cell(NamedTuple):
