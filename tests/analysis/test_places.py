@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from instrumented_calc.analysis.places import measure_places, newest_places, wilson_interval
+from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.analysis.summary import summarize
 from instrumented_calc.journal import records
 from instrumented_calc.journal.reader import read_journal
@@ -194,8 +195,10 @@ def test_the_newest_record_has_all_samples(write):
     ],
 )
 def test_no_record_stops_the_report(write, record):
-    found = places_of(write(record))
+    journal = write(record)
+    found = places_of(journal)
     assert found is None or all(0 <= part.estimate.share < math.inf for part in found.parts)
+    assert judge(summarize(journal))
 
 
 def test_no_calls_no_shares(tmp_path):

@@ -148,8 +148,16 @@ class PlaceTotals:
 
 
 def newest_places(journal: Journal) -> Places | None:
-    """Return the last record of sampled stacks, which has all samples, or None if there is none."""
-    return max(journal.places, key=lambda each: (each.samples, each.time_ns), default=None)
+    """Return the last record of sampled stacks, which has all samples, or None if there is none.
+
+    Lines that a damaged record does not have are left out of its stacks.
+    """
+    newest = max(journal.places, key=lambda each: (each.samples, each.time_ns), default=None)
+    if newest is not None:
+        known = len(newest.lines)
+        for each in newest.stacks:
+            each.stack = [number for number in each.stack if number < known]
+    return newest
 
 
 def measure_places(journal: Journal, breakdown: Breakdown | None) -> PlaceTotals | None:
@@ -301,7 +309,7 @@ def _inside_and_around(stack: SampledStack, lines: list[CodeLine]) -> tuple[list
 
     And for a component those of the calculator around it: up to the first of ASE, which calls calculators.
     """
-    known = [lines[number] for number in stack.stack if number < len(lines)]
+    known = [lines[number] for number in stack.stack]
     around = takewhile(lambda line: line.package != "ase", known[stack.inside :])
     return known[: stack.inside], [*around] if stack.component else []
 

@@ -82,7 +82,7 @@ def _stacks(journal: Journal) -> Iterator[tuple[list[Frame], int]]:
     if found is None:
         return
     for each in found.stacks:
-        frames = [_frame(found.lines[number]) for number in each.stack if number < len(found.lines)]
+        frames = [_frame(found.lines[number]) for number in each.stack]
         part = plain(f"[{part_name(each.part, each.component, journal)}]", LONGEST_NAME)
         yield [*reversed(frames[each.inside :]), (part, "", 0), *reversed(frames[: each.inside])], each.ns
 
