@@ -154,6 +154,7 @@ class RunFacts:
         physical_cores: Physical cores of the machine; None if unknown.
         dtype: The model's dtype; empty if unknown.
         device: The model's device; empty if unknown.
+        torch_model: Class of the largest torch model that a calculator holds; empty without one.
         gpus: GPUs that torch can use; None if the program has not loaded torch.
         compiled: Whether torch.compile takes effect on the model.
     """
@@ -176,6 +177,7 @@ class RunFacts:
     physical_cores: int | None = None
     dtype: str = ""
     device: str = ""
+    torch_model: str = ""
     gpus: int | None = None
     compiled: bool = False
 

@@ -30,12 +30,12 @@ NAMES = {
     "wider-skin": RunFacts(list_share=0.5, skin_rebuilt=0.2),
     "threads-1": RunFacts(threads=8, processors=2, physical_cores=2),
     "threads-2": RunFacts(threads=8, processors=2, physical_cores=1),
-    "float32": RunFacts(modules=frozenset({"torch"}), dtype="torch.float64"),
+    "float32": RunFacts(modules=frozenset({"torch"}), torch_model="Net", dtype="torch.float64"),
     "inference-mode": RunFacts(modules=frozenset({"torch"})),
     "flush-denormals": RunFacts(modules=frozenset({"torch"}), device="cpu"),
     "compile-off": RunFacts(modules=frozenset({"torch"}), compiled=True),
     "matmul-precision-high": RunFacts(modules=frozenset({"torch"}), device="cuda:0"),
-    "on-gpu": RunFacts(modules=frozenset({"torch"}), device="cpu", gpus=1),
+    "on-gpu": RunFacts(modules=frozenset({"torch"}), torch_model="Net", device="cpu", gpus=1),
 }
 
 
@@ -82,10 +82,14 @@ def test_a_broken_integration_is_listed_with_its_error(monkeypatch):
 
 
 def test_a_machine_without_a_gpu_is_the_obstacle_of_using_one():
-    (remedy,) = [each for each in remedies_for(RunFacts(device="cpu", gpus=0)) if each.name == "on-gpu"]
+    (remedy,) = remedies_for(RunFacts(torch_model="Net", device="cpu", gpus=0))
     assert remedy.obstacle == "torch finds no GPU on this machine"
-    assert "on-gpu" not in names(RunFacts(device="cuda:0", gpus=1))
-    assert "on-gpu" not in names(RunFacts(device="cpu"))  # not of torch
+    assert "on-gpu" not in names(RunFacts(torch_model="Net", device="cuda:0", gpus=1))
+
+
+def test_a_model_of_another_library_gets_no_settings_of_torch():
+    """A library in numpy may have loaded torch, as AniSOAP's do."""
+    assert not names(RunFacts(modules=frozenset({"torch"}), dtype="float64", device="cpu", gpus=1))
 
 
 @pytest.mark.parametrize("library", ["matscipy", "vesin"])

@@ -33,7 +33,9 @@ def written(path, threads):
         version="0.1.0",
         environment=environment,
     )
-    lane = records.Lane(0, "EMT", "twin", n_atoms=2, formula="Cu2", model={"device": "cpu"})
+    lane = records.Lane(
+        0, "EMT", "twin", n_atoms=2, formula="Cu2", model={"architecture": "Net", "device": "cpu"}
+    )
     calls = [
         records.Call(index=n, lane=0, n_atoms=2, start_ns=n * 10**6, wall_ns=10**6) for n in range(CALLS)
     ]

@@ -89,6 +89,7 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
         physical_cores=cores if isinstance(cores, int) else None,
         dtype=_of_model(summary.journal, "dtype"),
         device=_of_model(summary.journal, "device"),
+        torch_model=_of_model(summary.journal, "architecture"),
         compiled=_of_model(summary.journal, "compiled") == "True",
     )
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 FIRST_FORCES = 20  # calls whose forces are kept; later those of calls 32, 64, 128, ...
 MOST_FORCES = 64
 FEWEST = 10  # calls before a limit of time ends the program
-FEWEST_SLOW, SLOW_S = 5, 20.0  # fewer are enough of calls of several seconds
+# Fewer are enough of calls of a second: runs differ by more than calls, and a trial has 15 runs or more.
+FEWEST_SLOW, SLOW_S = 5, 5.0
 # A program that catches SystemExit again and again is ended without its clean-up.
 MOST_STOPS = 20
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from instrumented_calc.experiments.trial.task import TriedProgram
     from instrumented_calc.integration import Remedy
 
-# A run lasts about so long: long enough for thousands of quick calls, and for ten slow ones.
+# A run lasts about so long, or a few slow calls.
 RUN_S = 3.0
 MOST_CALLS = 20_000
 MOST_PLACES = 3
@@ -65,7 +65,7 @@ class TrialSettings:
         output: Folder of the results; exists and is empty.
         budget_s: Time after which no further round is started, s.
         calls: Force calls of each run; None: as many as take about three seconds, at least ten, or five if
-            they take long.
+            ten take more than five seconds.
         only: Names of the remedies to try; empty: all that can apply.
         seed: Seed of the order within rounds.
     """

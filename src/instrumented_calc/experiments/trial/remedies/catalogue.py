@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.trial.remedies import (
     contractions,
     debugging,
@@ -42,12 +43,20 @@ def remedies_named(facts: RunFacts, names: Collection[str]) -> list[Remedy]:
     Args:
         facts: What is known of the run as it is.
         names: Names of remedies that can apply to it.
+
+    Raises:
+        ExperimentError: One of them does not apply here.
     """
     found: list[Remedy] = []
     every = _all_remedies(facts)
     while len(found) < len(names) and (remedy := next(every, None)) is not None:
         if remedy.name in names:
             found.append(remedy)
+    if len(found) < len(names):
+        message = (
+            f"one of {', '.join(names)} cannot be made here from the facts of the recorded run; try again"
+        )
+        raise ExperimentError(message)
     return found
 
 

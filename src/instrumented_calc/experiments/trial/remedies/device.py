@@ -23,7 +23,7 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
     Args:
         facts: What is known of the run as it is.
     """
-    if facts.gpus is None or not facts.device.startswith("cpu"):
+    if facts.gpus is None or not facts.torch_model or not facts.device.startswith("cpu"):
         return
     # Single precision may mean TF32 there, as the program or its library has set.
     tolerance = OF_DOUBLE if "float64" in facts.dtype else OF_REDUCED

@@ -28,7 +28,8 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
     Args:
         facts: What is known of the run as it is.
     """
-    if "torch" not in facts.modules:
+    of_another_library = facts.dtype and not facts.torch_model  # which may have loaded torch
+    if "torch" not in facts.modules or of_another_library:
         return
     if BACKWARD not in facts.components:
         yield Remedy(
