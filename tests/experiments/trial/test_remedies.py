@@ -152,6 +152,13 @@ def test_rewritten_contractions_are_equal_and_others_untouched():
     assert len(asked) == 3
 
 
+def test_an_equation_written_with_blanks_is_rewritten():
+    module = SimpleNamespace(einsum=lambda *_: pytest.fail("not rewritten"))
+    replace_einsum({"ij,jk->ik"}, module)
+    one, other = np.eye(3), np.arange(12.0).reshape(3, 4)
+    assert np.array_equal(module.einsum("ij, jk -> ik", one, other), other)
+
+
 def test_a_rewriting_that_is_an_einsum_itself_ends():
     module = SimpleNamespace(einsum=np.einsum)
     equation = "abij,cdij,ijk,kl->abcdl"

@@ -39,7 +39,7 @@ def replace_einsum(equations: Collection[str], numpy: Any) -> None:
     """Replace `numpy.einsum` by a function that rewrites these equations.
 
     Args:
-        equations: The equations, as the program writes them.
+        equations: The equations, without the blanks that a program may write in them.
         numpy: The module.
     """
     real = numpy.einsum
@@ -47,9 +47,10 @@ def replace_einsum(equations: Collection[str], numpy: Any) -> None:
 
     @functools.wraps(real)
     def einsum(*operands: Any, **kwargs: Any) -> Any:
-        equation = operands[0]
+        given = operands[0]
+        equation = given.replace(" ", "") if isinstance(given, str) else ""
         # Rewritten code may be an einsum with its order of pairs, a list.
-        ours = isinstance(equation, str) and equation in equations
+        ours = equation in equations
         if not ours or kwargs.keys() - {"optimize"} or isinstance(kwargs.get("optimize"), list):
             return real(*operands, **kwargs)
         try:
