@@ -110,8 +110,6 @@ class RowDecoder:
         # Those were decoded with all rows.
         for name in ("counts", *layout.usual):
             others.pop(name, None)
-        if len(lean.not_finite):
-            others[NOT_FINITE] = lean.not_finite.tolist(), [1] * len(lean.not_finite)
         return Block(
             plain,
             layout.components,

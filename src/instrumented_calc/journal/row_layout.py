@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from instrumented_calc.journal.columns import Integers
 
-# Energy of a row that has none. JSON has no infinity, and null is read as NaN.
+# Energy of a row that has none: JSON has no infinity.
 NO_ENERGY = float("inf")
 
 
@@ -34,7 +34,6 @@ class LeanRows:
         components: Times in components, ns.
         counted: The rows with counts.
         counts: Counts of these rows.
-        not_finite: The rows whose energy is null, as NaN and infinity are written.
         others: The rows that may have further fields.
         other_lines: The lines of these.
     """
@@ -43,7 +42,6 @@ class LeanRows:
     components: Integers
     counted: Integers
     counts: Integers
-    not_finite: Integers
     others: Integers
     other_lines: bytes
 
@@ -69,18 +67,18 @@ class RowLayout:
         self.components = [*filter(_is_possible, components)]
         self.counts = [*filter(_is_possible, counts)]
         integers = (*PLAIN, *self.usual)
-        self._no_counts = _by_name(self.counts, Whole)
-        # As long as no name is known a row may have none.
+        absent = _by_name(self.components, Natural)
+        # Null, as an energy that is not finite is written, does not fit. No name fits until one is known.
         fields = [
             *map(integer_field, integers),
-            ("energy_ev", float | None, NO_ENERGY),
-            _field("components", _by_name(self.components, Natural)),
-            _field("counts", self._no_counts),
+            ("energy_ev", float, NO_ENERGY),
+            ("components", type(absent), absent),
+            ("counts", type(_by_name(self.counts, Whole)) | None, None),
         ]
         row = msgspec.defstruct("LeanRow", fields, tag="call", tag_field="event", gc=False)
         self._decode: Any = decoder(row).decode_lines
-        # What is no integer is packed as its truth, in one byte, and skipped.
-        self._row = struct.Struct(f"={len(integers)}q{len(fields) - len(integers)}?")
+        # Objects are packed as their truth, one byte.
+        self._row = struct.Struct(f"={len(integers)}qd??")
         self._components = struct.Struct(f"={len(self.components)}q")
         self._counts = struct.Struct(f"={len(self.counts)}q")
 
@@ -95,32 +93,32 @@ class RowLayout:
             msgspec.DecodeError: A line is not a row.
         """
         rows = self._decode(lines)
-        integers = _table(rows, self._row, len(PLAIN) + len(self.usual))
-        energies = np.array([row.energy_ev for row in rows], np.float64)
-        components = _table([row.components for row in rows], self._components, len(self.components))
-        counted = [place for place, row in enumerate(rows) if row.counts is not self._no_counts]
-        counts = _table([rows[place].counts for place in counted], self._counts, len(self.counts))
+        packed, size = _packed(rows, self._row), self._row.size
+        integers = _table(packed, len(rows), len(PLAIN) + len(self.usual), size)
+        energies = np.ndarray(len(rows), np.float64, packed, size - 10, (size,))
+        counted = np.flatnonzero(np.ndarray(len(rows), np.bool_, packed, size - 1, (size,)))
+        components = self._named([row.components for row in rows], self.components, self._components)
+        counts = self._named([rows[place].counts for place in counted.tolist()], self.counts, self._counts)
         explained = (energies != NO_ENERGY) + _number(integers) + _number(components)
         explained[counted] += _number(counts)
         others, other_lines = _unexplained(lines, explained)
-        return LeanRows(
-            integers,
-            components,
-            np.array(counted, np.int64),
-            counts,
-            np.flatnonzero(np.isnan(energies)),
-            others,
-            other_lines,
-        )
+        return LeanRows(integers, components, counted, counts, others, other_lines)
+
+    @staticmethod
+    def _named(rows: Sequence[Any], names: Sequence[str], layout: struct.Struct) -> Integers:
+        if not names:
+            return np.empty((0, len(rows)), np.int64)
+        return _table(_packed(rows, layout), len(rows), len(names), layout.size)
 
 
-def _table(rows: Sequence[Any], layout: struct.Struct, width: int) -> Integers:
-    """Return the first fields of Structs as an array with a line for each; negative values become -1."""
-    if not width:
-        return np.empty((0, len(rows)), np.int64)
-    # Filling an array, or taking these fields alone, takes twice as long as packing all of them.
-    packed = b"".join(starmap(layout.pack, map(astuple, rows)))
-    table: Integers = np.ndarray((width, len(rows)), np.int64, packed, 0, (8, layout.size))
+def _packed(rows: Sequence[Any], layout: struct.Struct) -> bytes:
+    """Return the fields of Structs, packed: taking some of them, or filling an array, takes twice as long."""
+    return b"".join(starmap(layout.pack, map(astuple, rows)))
+
+
+def _table(packed: bytes, rows: int, width: int, size: int) -> Integers:
+    """Return the first fields of packed rows as an array with a line for each; negative values become -1."""
+    table: Integers = np.ndarray((width, rows), np.int64, packed, 0, (8, size))
     return np.maximum(table, ABSENT, order="C")
 
 
@@ -155,10 +153,6 @@ def _by_name(names: Sequence[str], kind: Any) -> Any:
         (f"field_{place}", kind, msgspec.field(default=ABSENT, name=name)) for place, name in enumerate(names)
     ]
     return msgspec.defstruct("ByName", fields, frozen=True, gc=False, forbid_unknown_fields=True)()
-
-
-def _field(name: str, absent: Any) -> tuple[str, Any, Any]:
-    return name, type(absent), absent
 
 
 def _is_possible(name: str) -> bool:
