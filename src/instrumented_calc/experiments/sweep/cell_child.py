@@ -26,8 +26,16 @@ def command_of(cell: SweepCell, journal: Path) -> list[str]:
     Args:
         cell: The cell.
         journal: The journal to create.
+
+    Raises:
+        ExperimentError: The calculator's spec has characters that a journal cannot hold.
     """
-    return [sys.executable, "-m", MODULE, msgspec.json.encode(cell).decode(), str(journal)]
+    try:
+        definition = msgspec.json.encode(cell).decode()
+    except UnicodeEncodeError as error:
+        message = f"calculator {cell.calc!r}: its name is not UTF-8; rename the file"
+        raise ExperimentError(message) from error
+    return [sys.executable, "-m", MODULE, definition, str(journal)]
 
 
 def compute(cell: SweepCell, journal: Path) -> None:
