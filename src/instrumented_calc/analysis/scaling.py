@@ -293,6 +293,15 @@ def too_short(summaries: Sequence[Summary]) -> list[str]:
     return [text] if few else []
 
 
+def broken_simulations(summaries: Sequence[Summary]) -> list[str]:
+    """Return the runs whose simulation is broken, one line each: a sound one may take another time."""
+    return [
+        f"BROKEN {each.journal.path.name}: {'; '.join(check.text for check in each.soundness.ruined)}"
+        for each in summaries
+        if each.soundness.ruined
+    ]
+
+
 def not_as_pinned(summaries: Sequence[Summary], threads: int) -> list[str]:
     """Return thread pools whose size differs from the requested one, one line each.
 

@@ -36,7 +36,8 @@ def render_models(rows: Sequence[Row], word: str) -> str:
     """Return the table as text.
 
     Args:
-        rows: One per model: `calc` with the values of `COLUMNS`, or with `failure`.
+        rows: One per model: `calc` with the values of `COLUMNS` and with `broken`, what is wrong with the
+            simulation, or with `failure`.
         word: What a failure is called.
     """
     width = max(len("model"), *(len(row["calc"]) for row in rows))
@@ -46,7 +47,7 @@ def render_models(rows: Sequence[Row], word: str) -> str:
             lines.append(f"{row['calc']:<{width}}   {word}: {row['failure']}")
             continue
         lines.append(f"{row['calc']:<{width}}" + "".join(f"{cell:>15}" for cell in _cells(row)))
-    return "\n".join(lines)
+    return "\n".join((*lines, *_broken(rows)))
 
 
 def build_models(title: str, rows: Sequence[Row], word: str, obstacles: Sequence[str]) -> Document:
@@ -62,7 +63,7 @@ def build_models(title: str, rows: Sequence[Row], word: str, obstacles: Sequence
     failed = tuple((row["calc"], row["failure"]) for row in rows if "failure" in row)
     headings = ("model", *(heading for _, heading, _ in COLUMNS))
     lines = [f"{len(measured)} of {len(rows)} models measured: {title}"]
-    lines += [f"not comparable: {each}" for each in obstacles]
+    lines += [*_broken(rows), *(f"not comparable: {each}" for each in obstacles)]
     sections = [Section("Result", (Paragraph(tuple(lines)),))]
     if measured:
         table = Table(headings, tuple((row["calc"], *_figures(row)) for row in measured))
@@ -70,6 +71,11 @@ def build_models(title: str, rows: Sequence[Row], word: str, obstacles: Sequence
     if failed:
         sections.append(Section(word.capitalize(), (Facts(failed),)))
     return Document(f"Models on {title}", tuple(sections))
+
+
+def _broken(rows: Sequence[Row]) -> list[str]:
+    """Return the models whose simulation is broken: their speed may not be that of a sound one."""
+    return [f"BROKEN {row['calc']}: {row['broken']}" for row in rows if row.get("broken")]
 
 
 def obstacles_of(summaries: Sequence[Summary]) -> list[str]:

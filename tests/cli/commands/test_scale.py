@@ -40,6 +40,14 @@ class Breaks(Constant):
             raise MemoryError("no room")
         super().calculate(atoms, properties, system_changes)
 
+class Nan(Constant):
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["forces"] *= np.nan
+
+def unbuilt():
+    raise RuntimeError("no weights\\nin this folder")
+
 class Slow(Constant):
     seconds = 0.4
 """
@@ -62,6 +70,22 @@ def journals() -> list[str]:
 def attempts() -> list[str]:
     """Return the cells that were begun and not finished."""
     return sorted(path.name.partition(".")[0] for path in Path("out").glob("*.attempt-*.jsonl"))
+
+
+def test_broken_simulations_are_named(capsys):
+    calc = f"{Path('factories.py').absolute()}:Nan"
+    assert scale("--calc", calc, "--sizes", "4", "--replicates", "1", "--steps", "12") == 0
+    assert "BROKEN n000004-r1.jsonl: " in capsys.readouterr().out
+    words = ["--calc", calc, "--n-atoms", "4", "--steps", "12", "--output", "models"]
+    assert main(["compare-all", *words, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert "not numbers since step 0" in row["broken"]
+
+
+def test_an_error_of_several_lines_is_told_whole(capsys):
+    calc = f"{Path('factories.py').absolute()}:unbuilt"
+    assert scale("--calc", calc, "--sizes", "4", "--replicates", "1", "--steps", "3") != 0
+    assert "no weights in this folder" in capsys.readouterr().err
 
 
 def test_an_exponent_of_real_dynamics_from_fresh_pinned_processes(capsys):

@@ -109,5 +109,6 @@ def _row(compared: Compared) -> dict[str, Any]:
         "ns_per_day": speed and speed.ns_per_day,
         "first_call_ms": int(calls.wall_ns[0]) / 1e6,
         "peak_mb": summary.memory and summary.memory.peak_bytes / 1e6,
+        "broken": "; ".join(each.text for each in summary.soundness.ruined),
         "journal": str(summary.journal.path),
     }

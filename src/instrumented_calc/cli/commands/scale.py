@@ -41,7 +41,12 @@ def scale(
     mask: MaskOption = False,
 ) -> None:
     """Run a calculator at several sizes, each in new processes, and report how its cost grows."""
-    from instrumented_calc.analysis.scaling import measure_scaling, not_as_pinned, too_short
+    from instrumented_calc.analysis.scaling import (
+        broken_simulations,
+        measure_scaling,
+        not_as_pinned,
+        too_short,
+    )
     from instrumented_calc.analysis.summary import summarize
     from instrumented_calc.experiments.scale import ScaleSettings
     from instrumented_calc.experiments.systems import true_sizes
@@ -58,7 +63,11 @@ def scale(
     if not run.journals:
         raise typer.Exit(1)
     summaries = [summarize(read_journal(path)) for path in sorted(run.journals)]
-    notes += [*not_as_pinned(summaries, threads), *too_short(summaries)]
+    notes += [
+        *broken_simulations(summaries),
+        *not_as_pinned(summaries, threads),
+        *too_short(summaries),
+    ]
     scaling = measure_scaling(summaries)
     _show(scaling, settings, run, notes, form, page)
     if run.failures:

@@ -71,12 +71,17 @@ def main() -> int:
     try:
         compute(msgspec.json.decode(sys.argv[1], type=SweepCell), Path(sys.argv[2]))
     except InstrumentedCalcError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
+        _say(str(error))
         return 1 if isinstance(error, ExperimentError) else UNUSABLE
     except Exception as error:  # noqa: BLE001 - a calculator may raise anything: its message is kept
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - read by the parent process
+        _say(f"{type(error).__name__}: {error}")
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    """Print an error on one line: the parent process reads the last one."""
+    print("error:", *text.split(), file=sys.stderr)  # noqa: T201 - read by the parent process
 
 
 if __name__ == "__main__":
