@@ -92,3 +92,8 @@ def test_too_few_sizes_or_runs_give_no_law(sizes, replicates):
 def test_without_replicates_a_misfit_is_not_judged():
     atoms = np.array([32.0, 64.0, 128.0, 256.0])
     assert fit_size_law(atoms, atoms).misfit is None
+
+
+def test_runs_that_do_not_belong_together_give_a_law_that_says_nothing_without_warnings():
+    law = fit_size_law(np.array([4.0, 8.0, 16.0, 4.0]), np.array([1e-6, 1e3, 1e-3, 1e3]))
+    assert law.scatter > 1

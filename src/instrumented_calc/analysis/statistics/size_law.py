@@ -137,8 +137,9 @@ def fit_size_law(atoms: Floats, costs: Floats, seed: int = 0) -> SizeLaw | None:
     rng = np.random.default_rng(seed)
     # The scatter itself is known as well as so few runs allow.
     scatters = scatter * np.sqrt(freedom / rng.chisquare(freedom, DRAWS))
-    runs = expected * np.exp(scatters[:, None] * rng.normal(size=(DRAWS, len(atoms))))
-    drawn = np.vstack([_fits(atoms / unit, runs, typical), scatters])
+    with np.errstate(over="ignore", invalid="ignore"):  # as if runs of different code were mixed
+        runs = expected * np.exp(scatters[:, None] * rng.normal(size=(DRAWS, len(atoms))))
+        drawn = np.vstack([_fits(atoms / unit, runs, typical), scatters])
     misfit = _misfit(deviations, place, len(sizes))
     return SizeLaw(float(floor), float(factor), float(power), unit, scatter, misfit, drawn)
 
