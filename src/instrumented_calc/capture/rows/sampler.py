@@ -31,6 +31,7 @@ ADVANCE_NS = 2_500_000_000
 # States are 200 bytes: this many in the first minutes of a run of any length, then one a second.
 STATE_EVERY_NS, RAREST_STATE_NS, STATES_AT_FIRST = 50_000_000, 1_000_000_000, 200
 STATE_SHARE = 1000  # the same limit: reading forces and positions of many atoms takes a millisecond
+GROWTH = 1.25  # of the least cost of a state, from one to the next
 # States of the first seconds, beside that limit: a short run would have a handful of temperatures.
 STATE_START_NS = 5_000_000
 
@@ -74,7 +75,7 @@ class Sampler:
         self._probes: tuple[Probe, ...] = ()
         self._every = SAMPLE_EVERY_NS
         self._next_state = 0
-        self._state_cost = 0
+        self._state_cost = 0.0
         self._states_ns = 0
         self._excused = 0
 
@@ -138,8 +139,10 @@ class Sampler:
             phase = lane.watch.phase
             lane.verlet = phase if phase is not None and is_plain_verlet(driver, atoms) else -1
         cost = self._clock() - end
-        # The first reading loads what the others use.
-        usual, self._state_cost = min(cost, self._state_cost or cost), cost
+        # Other programs interrupt readings for milliseconds, and the first one loads what the others use: the
+        # usual cost is near the least so far, which may grow slowly, as a system does.
+        self._state_cost = min(cost, GROWTH * self._state_cost or cost)
+        usual = min(cost, int(2 * self._state_cost))
         every = min(max((end - self._origin) // STATES_AT_FIRST, STATE_EVERY_NS), RAREST_STATE_NS)
         self._states_ns += usual
         pause = STATE_SHARE * usual if self._states_ns > STATE_START_NS else 0
