@@ -1,5 +1,7 @@
 """Submit files as HTCondor's own parser reads them."""
 
+import signal
+
 import pytest
 
 from instrumented_calc.experiments.sweep.cell import SweepCell
@@ -29,7 +31,9 @@ def test_the_parser_queues_one_job_per_key(tmp_path, monkeypatch, job):
 
 def test_the_parser_reads_the_job_of_a_dask_worker():
     htcondor = pytest.importorskip("htcondor2")
+    handler = signal.getsignal(signal.SIGINT)
     jobqueue = pytest.importorskip("dask_jobqueue")
+    signal.signal(signal.SIGINT, handler)  # which its import has replaced
     options = job_options(DaskSettings(workers=2, cluster="htcondor", threads=4, memory="4GB"))
     with jobqueue.HTCondorCluster(**options, disk="1GB") as cluster:
         submit = htcondor.Submit(cluster.job_script())
