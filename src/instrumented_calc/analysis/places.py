@@ -148,16 +148,8 @@ class PlaceTotals:
 
 
 def newest_places(journal: Journal) -> Places | None:
-    """Return the last record of sampled stacks, which has all samples, or None if there is none.
-
-    Lines that a damaged record does not have are left out of its stacks.
-    """
-    newest = max(journal.places, key=lambda each: (each.samples, each.time_ns), default=None)
-    if newest is not None:
-        known = len(newest.lines)
-        for each in newest.stacks:
-            each.stack = [number for number in each.stack if number < known]
-    return newest
+    """Return the last record of sampled stacks, which has all samples, or None if there is none."""
+    return max(journal.places, key=lambda each: (each.samples, each.time_ns), default=None)
 
 
 def measure_places(journal: Journal, breakdown: Breakdown | None) -> PlaceTotals | None:

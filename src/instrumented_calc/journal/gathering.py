@@ -387,7 +387,7 @@ class Gathering:
 
 
 def _tamed(record: Any) -> Any:
-    """Limit the free-form fields of a record."""
+    """Limit the free-form fields of a record, and numbers of lines to those that it has."""
     match record:
         case records.Lane(model=dict()):
             record.model = tame(record.model)
@@ -395,4 +395,7 @@ def _tamed(record: Any) -> Any:
             record.details = tame(record.details)
         case records.Finding():
             record.numbers = tame(record.numbers)
+        case records.Places():
+            for each in record.stacks:
+                each.stack = [number for number in each.stack if number < len(record.lines)]
     return record

@@ -40,7 +40,7 @@ class JaxTracer:
     def is_taken(self) -> bool:
         """Return whether a trace is active: JAX allows one at a time per process."""
         state = getattr(sys.modules.get("jax._src.profiler"), "_profile_state", None)
-        # the name before and since JAX 0.12
+        # its names before JAX 0.12 and since
         return any(getattr(state, name, None) is not None for name in ("profile_session", "session"))
 
     def annotate(self, name: str) -> AbstractContextManager[object]:

@@ -114,7 +114,7 @@ def gpus_for(settings: DaskSettings) -> list[str]:
         settings: Where the workers are.
 
     Raises:
-        ExperimentError: There are none, or fewer than workers.
+        ExperimentError: This machine has no GPU, or fewer GPUs than workers.
     """
     if not settings.per_gpu or settings.scheduler_address or settings.cluster != "local":
         return []
