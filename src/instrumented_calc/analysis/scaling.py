@@ -14,6 +14,7 @@ from instrumented_calc.analysis.experiment_checks import THREADS_UNEQUAL, not_as
 from instrumented_calc.analysis.rules.overhead import FEWEST_SIZES, FLAT_EXPONENT, LEAST_SPAN
 from instrumented_calc.analysis.sizing.extrapolation import largest_carried
 from instrumented_calc.analysis.statistics.student_t import Estimate, line_with_interval, slope, t_quantile
+from instrumented_calc.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,7 +202,7 @@ def _overhead_bound(
     if differing:
         return None, "the runs are not comparable"
     if exponent is None:
-        return None, f"{len(np.unique(atoms))} sizes; {FEWEST_SIZES} are needed"
+        return None, f"{plural(len(np.unique(atoms)), 'size')}; {FEWEST_SIZES} are needed"
     span = float(atoms.max() / atoms.min())
     if span < LEAST_SPAN:
         return None, f"the sizes span a factor of {span:.1f}; {LEAST_SPAN:.0f} is needed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instrumented_calc.journal.records import CodeLine, Machine, Observers, Phase, Places, SampledStack
+from instrumented_calc.journal.records import CodeLine, Lane, Machine, Observers, Phase, Places, SampledStack
 
 MS = 1_000_000
 RULE = "time-outside"
@@ -187,6 +187,26 @@ def test_only_a_large_dense_problem_of_an_optimizer_is_a_cost(make, found):
     assert finding.severity == "cost"
     assert "LBFGS" in finding.remedy
     assert found(relaxed(3), "time-outside").severity == "info"
+
+
+def test_all_images_of_a_band_are_one_dense_problem_also_beside_other_programs(make, found):
+    images, waited = (
+        5,
+        [Machine(time_ns=each * 1000 * MS, processor_wait_ns=each * 700 * MS) for each in range(8)],
+    )
+
+    def band(atoms):
+        run = make(300, kind="optimizer").also(*waited)
+        run.phase.driver = "ase.optimize.bfgs.BFGS"
+        run.every("lane", lambda each: each % images).every("n_atoms", lambda _: atoms)
+        run.also(*(Lane(lane=each, calculator="m.C", seen_by="twin") for each in range(1, images)))
+        run.every("phase", lambda _: 0).every("step", lambda each: each // images)
+        return run.every("gap_ns", lambda each: MS // 10 if each % images else 100 * MS)
+
+    finding = found(band(28), RULE)
+    assert finding.severity == "cost"
+    assert "LBFGS" in finding.remedy
+    assert found(band(3), RULE).severity == "info"
 
 
 def test_a_program_without_a_driver_does_its_work_between_calls(make, found):

@@ -55,6 +55,22 @@ class SlowCalculator(Calculator):
         self.results = {"energy": 0.0, "forces": np.zeros((len(self.atoms), 3))}
 
 
+class LoopCalculator(Calculator):
+    """Loops over pairs in Python. The jump after the branch has no line on Python 3.11."""
+
+    implemented_properties = ("energy", "forces")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        energy, x = 0.0, [float(each) for each in self.atoms.positions[:, 0]]
+        for first in range(len(x)):
+            for second in range(200):
+                if first != second:
+                    distance = x[first] - x[second % len(x)]
+                    energy += distance * distance
+        self.results = {"energy": energy, "forces": np.zeros((len(x), 3))}
+
+
 class SlowIntegrator(VelocityVerlet):
     """An integrator of the user's own."""
 
@@ -132,6 +148,18 @@ def test_a_planted_slow_function_is_found(where):
         assert places[1][0] == (caller if QUALIFIED else caller.partition(".")[2])
     line = record["lines"][stack["stack"][0]]["line"]
     assert Path(__file__).read_text(encoding="utf-8").splitlines()[line - 1].strip() == "time.sleep(0.02)"
+
+
+def test_a_loop_in_python_is_named_with_a_line():
+    atoms = copper()
+    atoms.calc = ProfiledCalculator(LoopCalculator(), "run.jsonl", summary=False)
+    dynamics = VelocityVerlet(atoms, 1 * units.fs)
+    until_enough(atoms.calc, lambda: dynamics.run(5))
+    recording(atoms.calc).close()
+    record = read_places()
+    source = Path(__file__).read_text(encoding="utf-8").splitlines()
+    lines = [each["line"] for each in record["lines"] if each["function"].endswith("calculate")]
+    assert any("distance" in source[line - 1] or "second" in source[line - 1] for line in lines)
 
 
 def test_in_a_pool_of_threads_the_time_is_divided_among_the_calculating_threads():

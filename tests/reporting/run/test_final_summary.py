@@ -89,7 +89,7 @@ def test_a_sound_run_takes_eight_lines_and_begins_with_a_sentence(journal):
     assert lines == [
         "The potential takes 80 % of the time; nothing is wrong.",
         "run      EMT on Cu32, VelocityVerlet NVE 5 fs, 2,000 steps in 10.0 s",
-        "speed    86.4 ns/day, 5.00 ms/step, slowest 5.00 ms at step 999",
+        "speed    86.4 ns/day, 5.00 ms/step, slowest call 5.00 ms at step 999",
         f"time     {'#' * 14}{'=' * 43}{'+' * 14}",
         "         # neighbours 20 %  = rest of EMT 60 %  + integrator and observers 20 %",
         "memory   100 MB at most, steady",

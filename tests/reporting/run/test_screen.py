@@ -52,7 +52,7 @@ def test_a_sound_run_is_a_sentence_figures_bars_and_the_next_command(journal):
         "The potential takes 80 % of the time; nothing is wrong.",
         "",
         "run      EMT on Cu32, VelocityVerlet NVE 5 fs, 2,000 steps in 10.0 s",
-        "speed    86.4 ns/day, 5.00 ms/step, slowest 4.00 ms at step 1",
+        "speed    86.4 ns/day, 5.00 ms/step, slowest call 4.00 ms at step 1",
         "sound    no sign of NaN, failing calls; not judged: an explosion, standing",
         "         still, stale results, forces that contradict the energy, energy drift,",
         "         a wrong temperature, a volume change, momentum drift",

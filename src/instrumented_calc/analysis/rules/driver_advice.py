@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from instrumented_calc.analysis.observers import all_measured
 from instrumented_calc.quantities import percentage, plural
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Trial
+    from instrumented_calc.journal.columns import Calls
 
 # Optimizers of ASE that diagonalise or invert a matrix of (3 N)^2 elements in each step.
 DENSE = ("BFGS", "BFGSLineSearch", "QuasiNewton", "GPMin", "Sella", "BFGSClimbFixInternals")
@@ -30,8 +33,19 @@ def dense_optimizer(evidence: Evidence) -> str:
     Args:
         evidence: The evidence of the run.
     """
-    large = int(evidence.calls.n_atoms.max(initial=0)) >= MANY_ATOMS
+    large = _atoms_moved(evidence) >= MANY_ATOMS
     return next((name for name in drivers_of(evidence) if large and name in DENSE), "")
+
+
+def _atoms_moved(evidence: Evidence) -> int:
+    """Return how many atoms a driver moves at most: of a band, those of all images with calculators."""
+    calls = evidence.calls
+    at_once = max((_lanes_of(calls, each.phase.phase) for each in evidence.summary.phases), default=0)
+    return max(at_once, 1) * int(calls.n_atoms.max(initial=0))
+
+
+def _lanes_of(calls: Calls, phase: int) -> int:
+    return len(np.unique(calls.lane[(calls.phase == phase) & ~calls.nested]))
 
 
 def outside_advice(evidence: Evidence, *, periodic: bool) -> tuple[str, Trial | None]:

@@ -172,8 +172,9 @@ def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:
     # Where other programs took the processor, only a part of this was needed, and long gaps may be theirs.
     surely = steady if had == 1 else had * min(steady, outside.usual_ns * number)
     if dense_optimizer(evidence):
+        # A band has one long gap per step, so that the median gap tells nothing of it.
         solving = number * OPTIMIZER_NS
-        return Avoidable(max(surely - solving, 0.0), max(steady - solving, 0.0))
+        return Avoidable(max(had * steady - solving, 0.0), max(steady - solving, 0.0))
     least, usual = _driver_needs(evidence, number)
     observers = float(_observers_ns(evidence))
     # What comes once may be theirs.

@@ -77,7 +77,7 @@ class StackReducer:
             name = code.co_qualname if HAS_QUALIFIED_NAMES else code.co_name
             if package == USER:
                 library = USER
-                places.append((name, USER, filename, frame.f_lineno or 0))
+                places.append((name, USER, filename, frame.f_lineno or _line_before(frame)))
             else:
                 run = run + 1 if package == library else 1
                 library = package
@@ -102,3 +102,17 @@ class StackReducer:
         if len(known) > MOST_PLACES:
             known.clear()
         return tuple([known.setdefault(place, place) for place in places])
+
+
+def _line_before(frame: FrameType) -> int:
+    """Return the line before a frame's instruction that has none.
+
+    Such is the jump back at the end of a loop's body, if the body ends with a branch. CPython lets other
+    threads run at jumps, so all samples of such a loop are taken there.
+    """
+    found = frame.f_code.co_firstlineno
+    for start, _, line in frame.f_code.co_lines():
+        if start > frame.f_lasti:
+            break
+        found = line or found
+    return found

@@ -24,6 +24,7 @@ from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files
 from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalReadError, TargetError
+from instrumented_calc.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,7 @@ def _sides(
         raise TargetError(message)
     if runs:
         if len(runs) != 2:  # noqa: PLR2004 - before and after
-            message = f"{len(runs)} runs given; state which are before and which after: {EXAMPLE}"
+            message = f"{plural(len(runs), 'run')} given; state which are before and which after: {EXAMPLE}"
             raise TargetError(message)
         before, after = [runs[0]], [runs[1]]
     if not before or not after:

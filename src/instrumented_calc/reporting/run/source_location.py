@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def location(file: str, line: int, journal: Journal) -> str:
-    """Return file and line, the file as seen from the run's folder; nothing without a file."""
+    """Return file and line, if known, the file as seen from the run's folder; nothing without a file."""
     if not file:
         return ""
     path = PurePath(file)
@@ -20,4 +20,4 @@ def location(file: str, line: int, journal: Journal) -> str:
     if isinstance(folder, str) and path.is_relative_to(folder):
         path = path.relative_to(folder)
     shown = str(path) if not path.is_absolute() else path.name
-    return identity.one_line(f"{shown}:{line}")
+    return identity.one_line(f"{shown}:{line}" if line else shown)

@@ -136,7 +136,7 @@ def _run(summary: Summary, model: str) -> str:
 def _speed(summary: Summary, amount: str) -> Iterator[Row]:
     """Yield the speed with the slowest call, which has a row of its own if the line is too short."""
     speed, slow = fitting((*_rates(summary), amount, _overlap(summary))), _slowest(summary)
-    both = f"{speed}, slowest {slow}"
+    both = f"{speed}, slowest call {slow}"
     if speed and slow and len(both) <= TEXT_WIDTH:
         yield "speed", both
         return
