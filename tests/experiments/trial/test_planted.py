@@ -56,6 +56,11 @@ PLANTED = {
     "tracing": Planted(("tracemalloc-off",), "tracemalloc.start(10)", ""),
     "observers": Planted(("observers-rarely",), "interval=1)", "interval=10)"),
     "precision": Planted(("float32",), "torch.float64", "torch.float32"),
+    "fusion": Planted(
+        ("compile",),
+        "calculator = Network()",
+        "calculator = Network()\ncalculator.model.compile(dynamic=True)",
+    ),
 }
 
 
@@ -75,7 +80,7 @@ def tried(name: str, capsys) -> dict:
     "name", [pytest.param(each, marks=pytest.mark.slow) if each == "tracing" else each for each in PLANTED]
 )
 def test_the_right_remedy_is_found_and_its_line_brings_what_was_measured(name, capsys, tmp_path):
-    if name == "precision":
+    if name in ("precision", "fusion"):
         pytest.importorskip("torch")
     if name == "neighbours":
         pytest.importorskip("matscipy")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
-from instrumented_calc.experiments.trial.processes import Processes
+import psutil
+import pytest
+
+from instrumented_calc.experiments.trial.processes import FailedRunError, Processes, exit_code_of
 from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
 from instrumented_calc.experiments.trial.task import TriedProgram, write_facts
 from instrumented_calc.integration import RunFacts
@@ -32,3 +37,36 @@ def test_no_library_is_imported_before_the_program_with_a_remedy_or_without(tmp_
     processes = Processes(TriedProgram(("md.py",)), tmp_path / "runs")
     for remedies in ((), (remedy,)):
         assert processes.measure(10, remedies, tmp_path / "facts.json").calls == 10
+
+
+def test_a_run_beyond_its_limit_is_ended_with_all_that_it_started(tmp_path):
+    command = ["sh", "-c", "sleep 600 & echo $! >pid; wait"]
+    with pytest.raises(FailedRunError, match="not done after 2 s: a longer --budget leaves it more time"):
+        exit_code_of(command, os.environ, tmp_path / "output.txt", limit_s=2.0)
+    child = int(Path("pid").read_text())
+    until = time.monotonic() + 30
+    while is_running(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def is_running(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+LONG_ERROR = """
+import sys
+print("BackendCompilerFailed: first", file=sys.stderr)
+raise ValueError("the model has no such layer\\n\\nSet VERBOSE=1 for more")
+"""
+
+
+def test_the_reason_is_the_line_that_names_the_error_and_not_the_advice_below_it(tmp_path):
+    Path("failing.py").write_text(LONG_ERROR)
+    (tmp_path / "runs").mkdir()
+    processes = Processes(TriedProgram(("failing.py",)), tmp_path / "runs")
+    with pytest.raises(FailedRunError, match=r"exit code 1: ValueError: the model has no such layer$"):
+        processes.measure(10)

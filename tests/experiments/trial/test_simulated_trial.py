@@ -59,7 +59,7 @@ class SimulatedProcesses:
     def record(self, calls, seconds):
         return self._run(()), self._journals, self._notes
 
-    def measure(self, calls, remedies=(), facts=None):
+    def measure(self, calls, remedies=(), facts=None, limit_s=None):
         return self._run([each.name for each in remedies])
 
     def _run(self, names):

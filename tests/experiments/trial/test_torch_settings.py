@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from instrumented_calc.experiments.trial.remedies import device
-from instrumented_calc.experiments.trial.remedies.torch_settings import not_compiled, to_single
+from instrumented_calc.experiments.trial.remedies.torch_settings import to_single
 
 torch = pytest.importorskip("torch")
 
@@ -17,43 +17,6 @@ def torch_defaults():
     dtype = torch.get_default_dtype()
     yield
     torch.set_default_dtype(dtype)
-
-
-class Counted:
-    """A backend of torch.compile that runs the code as it is, and counts what it was given."""
-
-    def __init__(self):
-        self.compiled = 0
-
-    def __call__(self, graph, _):
-        self.compiled += 1
-        return graph.forward
-
-
-def compiled_in_place(model, backend):
-    model.compile(backend=backend)
-    return model
-
-
-def compiled_part(model, backend):
-    return torch.nn.Sequential(torch.compile(model, backend=backend), torch.nn.ReLU())
-
-
-def compiled_copy(model, backend):
-    return torch.compile(model, backend=backend)
-
-
-@pytest.mark.parametrize("how", [compiled_in_place, compiled_part, compiled_copy])
-@pytest.mark.parametrize("off", [False, True])
-def test_a_compiled_model_runs_as_it_was_written(how, off):
-    torch.compiler.reset()
-    backend = Counted()
-    calc = SimpleNamespace(model=how(torch.nn.Linear(3, 3), backend), cutoff=5.0)
-    if off:
-        not_compiled(calc)
-    calc.model(torch.ones(3))
-    assert backend.compiled == (0 if off else 1)
-    assert calc.cutoff == 5.0
 
 
 def test_single_precision_reaches_models_tensors_and_noted_dtypes():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from instrumented_calc.analysis.trial.metered_run import MeteredRun
 from instrumented_calc.errors import ExperimentError
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 OUTPUT = "output.txt"
 LAST_BYTES = 4_000
+# The line of a traceback that names the error; others may follow it.
+NAMES_ERROR = re.compile(r"[\w.]+(Error|Exception|Failed)\b.*: ")
 FEWEST_CALLS = 5
 
 
@@ -66,22 +71,29 @@ class Processes:
         run = self._run(folder, {}, calls=calls, seconds=seconds, journal=str(journal), notes=str(notes))
         return run, [path for path in sorted(folder.glob("*.jsonl")) if is_journal(path)], notes
 
-    def measure(self, calls: int, remedies: Sequence[Remedy] = (), facts: Path | None = None) -> MeteredRun:
+    def measure(
+        self,
+        calls: int,
+        remedies: Sequence[Remedy] = (),
+        facts: Path | None = None,
+        limit_s: float | None = None,
+    ) -> MeteredRun:
         """Run the program for a number of calls.
 
         Args:
             calls: Calls after which it ends.
             remedies: The remedies; none: as it is.
             facts: File of the facts that they were made from.
+            limit_s: Time after which the process is killed, s; None: no limit.
 
         Raises:
-            FailedRunError: It failed, or made too few calls.
+            FailedRunError: It failed, was killed, or made too few calls.
         """
         names = tuple(each.name for each in remedies)
         folder = self._new_folder("+".join(names) or "as-it-is")
         variables = {name: value for each in remedies for name, value in each.variables.items()}
         given = "" if facts is None else str(facts.resolve())
-        return self._run(folder, variables, calls=calls, remedies=names, facts=given)
+        return self._run(folder, variables, limit_s, calls=calls, remedies=names, facts=given)
 
     def _new_folder(self, name: str) -> Path:
         self.runs += 1
@@ -89,7 +101,9 @@ class Processes:
         folder.mkdir()
         return folder
 
-    def _run(self, folder: Path, variables: Mapping[str, str], **options: object) -> MeteredRun:
+    def _run(
+        self, folder: Path, variables: Mapping[str, str], limit_s: float | None = None, **options: object
+    ) -> MeteredRun:
         result = folder / "calls.npz"
         place = self._copies.make(f"{folder.name}/work")
         task = TrialTask(folder=str(place), result=str(result), **asdict(self._program), **options)  # type: ignore[arg-type]  # as the callers give them
@@ -105,21 +119,52 @@ class Processes:
         else:
             environment["INSTRUMENTED_CALC"] = "off"
         try:
-            with (folder / OUTPUT).open("wb") as output:
-                done = subprocess.run(
-                    task.command(),
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                )
+            code = exit_code_of(task.command(), environment, folder / OUTPUT, limit_s)
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        if done.returncode:
-            message = f"{_ending(done.returncode)}: {_last_words(folder / OUTPUT)}"
+        if code:
+            message = f"{_ending(code)}: {_last_words(folder / OUTPUT)}"
             raise FailedRunError(message)
         return _read(result)
+
+
+def exit_code_of(
+    command: Sequence[str], environment: Mapping[str, str], output: Path, limit_s: float | None
+) -> int:
+    """Run a command and return its exit code, negative for a signal.
+
+    Args:
+        command: The command.
+        environment: Its environment variables.
+        output: File for what it prints.
+        limit_s: Time after which it is killed with all that it has started, s; None: no limit.
+
+    Raises:
+        FailedRunError: It took longer than the limit.
+    """
+    with (
+        output.open("wb") as stream,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired as error:
+            message = f"a run was not done after {limit_s:.0f} s: a longer --budget leaves it more time"
+            raise FailedRunError(message) from error
+        finally:
+            if process.poll() is None:
+                _kill(process.pid)
+
+
+def _kill(pid: int) -> None:
+    """Kill a process and all that it has started, such as compilers."""
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for each in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 def _read(path: Path) -> MeteredRun:
@@ -154,4 +199,5 @@ def _last_words(path: Path) -> str:
     with path.open("rb") as output:
         output.seek(max(output.seek(0, os.SEEK_END) - LAST_BYTES, 0))
         lines = [line for line in output.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no output"
+    named = [line for line in lines if NAMES_ERROR.match(line)]
+    return (named or lines or ["no output"])[-1].strip()

@@ -53,6 +53,9 @@ MOST_CALLS = 20_000
 MOST_PLACES = 3
 AS_IS = "as it is"
 SEARCH_SHARE = 0.4  # of the budget, after which the search ends: what was found is still to be measured
+# Of the budget, for a run with a remedy. What takes more, such as torch.compile on a slow machine, could
+# hardly be measured in the four rounds that a verdict takes, and would leave no time for the others.
+RUN_SHARE = 0.25
 LONGEST_LINE = 100
 
 
@@ -282,7 +285,8 @@ class _Trial:
 
     def _measured(self, name: str, remedies: tuple[Remedy, ...]) -> MeteredRun:
         began = self._clock()
-        run = self.processes.measure(self.calls, remedies, self._facts)
+        limit_s = max(RUN_SHARE * self._settings.budget_s, 2 * self._recorded_s) if remedies else None
+        run = self.processes.measure(self.calls, remedies, self._facts, limit_s)
         self._seconds[name] = self._clock() - began
         self._on_run(name, run.per_call_ns)
         return run

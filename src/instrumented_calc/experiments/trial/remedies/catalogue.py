@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.errors import ExperimentError
 from instrumented_calc.experiments.trial.remedies import (
+    compilation,
     contractions,
     debugging,
     device,
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
 
     from instrumented_calc.integration import RunFacts
 
-FAMILIES = (debugging, observers, contractions, neighbours, garbage, processors, torch_settings, device)
+FAMILIES = (
+    debugging,
+    observers,
+    contractions,
+    neighbours,
+    garbage,
+    processors,
+    torch_settings,
+    compilation,
+    device,
+)
 
 
 def remedies_for(facts: RunFacts) -> list[Remedy]:

@@ -1,4 +1,4 @@
-"""Settings of torch: precision, gradients, compilation, denormal numbers."""
+"""Settings of torch: precision, gradients, denormal numbers."""
 
 from __future__ import annotations
 
@@ -38,15 +38,6 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
             at_first_call=lambda _: _torch().inference_mode().__enter__(),
             seek=r"\.run\(",
         )
-    if facts.compiled:
-        yield Remedy(
-            "compile-off",
-            "leave torch.compile out (compile=False)",
-            at_first_call=not_compiled,
-            seek=r"compile",
-            energy_tolerance_ev=SINGLE_EV,
-            force_tolerance_ev_a=SINGLE_EV_A,
-        )
     if "float64" in facts.dtype:
         yield Remedy(
             "float32",
@@ -74,28 +65,6 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
             "torch.set_flush_denormal(True) before the dynamics",
             at_first_call=lambda _: _torch().set_flush_denormal(True),
         )
-
-
-def not_compiled(calc: Any) -> None:
-    """Make a calculator's models run as they were before `torch.compile`.
-
-    Args:
-        calc: The calculator, before its first calculation.
-    """
-    base = _torch().nn.Module
-    for name, value in list(vars(calc).items()):
-        if not isinstance(value, base):
-            continue
-        for module in list(value.modules()):
-            module._compiled_call_impl = None  # noqa: SLF001 - where Module.compile() keeps it
-            for child, held in list(module.named_children()):
-                setattr(module, child, _as_written(held))
-        setattr(calc, name, _as_written(value))
-
-
-def _as_written(module: Any) -> Any:
-    """Return the module that `torch.compile(module)` has wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
 
 
 def to_single(calc: Any) -> None:
