@@ -148,6 +148,8 @@ class RunFacts:
         tracked_objects: Objects that a full garbage collection visits.
         collected_share: Share of the wall time in garbage collection, 0 to 1; None if it was not measured.
         threads: Number of threads in the largest thread pool; None without one.
+        blas_threads: The same of the pools of BLAS.
+        other_threads: The same of all other pools: OpenMP, torch.
         pool_share: Share of the CPU time in threads that libraries started for their pools, 0 to 1; None if
             it was not measured.
         processors: Processors that the process may use; None if unknown.
@@ -172,6 +174,8 @@ class RunFacts:
     tracked_objects: int = 0
     collected_share: float | None = None
     threads: int | None = None
+    blas_threads: int | None = None
+    other_threads: int | None = None
     pool_share: float | None = None
     processors: int | None = None
     physical_cores: int | None = None

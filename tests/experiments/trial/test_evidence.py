@@ -42,6 +42,8 @@ def test_a_calculator_with_a_list_of_its_own_is_offered_no_other_library(facts_o
     assert facts.ase_lists == 0
     assert facts.skin_rebuilt < 0.05  # the first update always builds a list
     assert facts.pool_share < 0.05
+    assert facts.blas_threads  # of numpy
+    assert max(facts.blas_threads, facts.other_threads or 0) == facts.threads
     without_effect = {"matscipy-neighbours", "vesin-neighbours", "wider-skin", "gc-freeze", "threads-1"}
     assert not without_effect & names(facts)
 

@@ -30,6 +30,8 @@ NAMES = {
     "wider-skin": RunFacts(list_share=0.5, skin_rebuilt=0.2),
     "threads-1": RunFacts(threads=8, processors=2, physical_cores=2),
     "threads-2": RunFacts(threads=8, processors=2, physical_cores=1),
+    "blas-threads-1": RunFacts(threads=2, blas_threads=2, other_threads=2),
+    "openmp-threads-1": RunFacts(threads=2, blas_threads=2, other_threads=2),
     "float32": RunFacts(modules=frozenset({"torch"}), torch_model="Net", dtype="torch.float64"),
     "inference-mode": RunFacts(modules=frozenset({"torch"})),
     "flush-denormals": RunFacts(modules=frozenset({"torch"}), device="cpu"),
@@ -52,6 +54,7 @@ def test_a_remedy_applies_where_its_cause_is_and_says_how_to_keep_it(name):
 
 def test_nothing_is_offered_that_is_so_already():
     assert not any(name.startswith("threads-") for name in names(RunFacts(threads=1, processors=1)))
+    assert not any("-threads-" in name for name in names(RunFacts(threads=2, blas_threads=2)))
     assert "inference-mode" not in names(
         RunFacts(modules=frozenset({"torch"}), components=frozenset({"backward"}))
     )
@@ -210,6 +213,14 @@ EFFECTS = {
     "tracemalloc-off": ("tracemalloc.start()", "not tracemalloc.is_tracing()"),
     "gc-freeze": ("", "gc.get_freeze_count() > 1000"),
     "threads-1": ("", "{p['num_threads'] for p in threadpoolctl.threadpool_info()} == {1}"),
+    "blas-threads-1": (
+        "threadpoolctl.threadpool_limits(2)",
+        "all(p['num_threads'] == 2 - (p['user_api'] == 'blas') for p in threadpoolctl.threadpool_info())",
+    ),
+    "openmp-threads-1": (
+        "threadpoolctl.threadpool_limits(2)",
+        "all(p['num_threads'] == 2 - (p['user_api'] == 'openmp') for p in threadpoolctl.threadpool_info())",
+    ),
 }
 
 
@@ -221,7 +232,8 @@ import gc, threadpoolctl, tracemalloc
 import numpy
 from instrumented_calc.experiments.trial.remedies.catalogue import remedies_for
 from instrumented_calc.integration import RunFacts
-facts = RunFacts(aids=frozenset(["tracemalloc"]), tracked_objects=10**6, threads=8, processors=1)
+facts = RunFacts(aids=frozenset(["tracemalloc"]), tracked_objects=10**6, threads=8, processors=1,
+    blas_threads=8, other_threads=8)
 remedy = next(each for each in remedies_for(facts) if each.name == {name!r})
 {before}
 remedy.at_first_call(None)

@@ -71,6 +71,8 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
     breakdown = summary.breakdown
     allowed = allowed_processors(evidence)
     cores = evidence.environment.physical_cores
+    pools = threads_used(evidence)
+    blas = {name: number for name, number in pools.items() if name.endswith("(blas)")}
     observed = lists = None
     if breakdown is not None and breakdown.wall_ns:
         observed = breakdown.of_kind("observers") / breakdown.wall_ns
@@ -84,7 +86,9 @@ def _with_journal(facts: RunFacts, summary: Summary, findings: Sequence[RuleFind
         contractions=_contractions(summary),
         observers_share=observed,
         list_share=lists,
-        threads=max(threads_used(evidence).values(), default=None),
+        threads=max(pools.values(), default=None),
+        blas_threads=max(blas.values(), default=None),
+        other_threads=max((pools[name] for name in pools.keys() - blas.keys()), default=None),
         processors=None if allowed is None else max(int(allowed), 1),
         physical_cores=cores if isinstance(cores, int) else None,
         dtype=_of_model(summary.journal, "dtype"),

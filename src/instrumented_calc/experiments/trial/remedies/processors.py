@@ -23,7 +23,7 @@ SET_IN_SCRIPT = r"set_num_threads|NUM_THREADS|threadpool_limits"
 
 
 def remedies(facts: RunFacts) -> Iterator[Remedy]:
-    """Yield other numbers of threads: one, one per physical core, one per allowed processor; and one node.
+    """Yield other numbers of threads, of all pools or of BLAS or the others alone; and one node.
 
     Args:
         facts: What is known of the run as it is.
@@ -36,6 +36,14 @@ def remedies(facts: RunFacts) -> Iterator[Remedy]:
                 yield _threads(number, "more-threads")
             elif not idle:
                 yield _threads(number, "fewer-threads")
+        # Threads of one kind that wait for their next work take the processors from those of the other.
+        if not idle and (facts.blas_threads or 1) > 1 and (facts.other_threads or 1) > 1:
+            yield _one_of("blas", 'threadpoolctl.threadpool_limits(1, user_api="blas") before the dynamics')
+            yield _one_of(
+                "openmp",
+                'threadpoolctl.threadpool_limits(1, user_api="openmp") before the dynamics, and with torch'
+                " torch.set_num_threads(1)",
+            )
     node = _first_node()
     if node:
         listed = ",".join(map(str, sorted(node)))
@@ -59,13 +67,21 @@ def _threads(number: int, trial: str) -> Remedy:
     )
 
 
-def _limit(number: int) -> Callable[[Any], None]:
+def _one_of(kind: str, keep: str) -> Remedy:
+    return Remedy(
+        f"{kind}-threads-1", keep, family=THREADS, at_first_call=_limit(1, kind), seek=SET_IN_SCRIPT
+    )
+
+
+def _limit(number: int, kind: str | None = None) -> Callable[[Any], None]:
+    """Return what limits the threads of all pools, or of those of one kind: `blas`, `openmp` with torch."""
+
     def limit(_: Any) -> None:
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(number)
+        threadpool_limits(number, user_api=kind)
         torch: Any = sys.modules.get("torch")
-        if torch is not None:
+        if torch is not None and kind != "blas":
             torch.set_num_threads(number)
 
     return limit
