@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.instructions          (needs valgrind)
 
-`overhead.py` measures time, which on shared machines scatters by more than the goals. Here each variant of
+`peers.py` measures time, which on shared machines scatters by more than the goals. Here each variant of
 each of its workloads runs in a process of its own under valgrind's cachegrind, once with few blocks and
 once with more; the difference is the cost of the calls. Variants: the bare calculator; the same with the
 combined dictionary that a twin shares with it (attribute access to such an object takes a longer path); the
@@ -21,7 +21,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.benchmarks.overhead import WORKLOADS, quietly
+from tests.benchmarks.peer_tools import quietly
+from tests.benchmarks.workloads import WORKLOADS
 
 from instrumented_calc import recording
 from instrumented_calc.capture.rows import quick_check, row_maker, sampler

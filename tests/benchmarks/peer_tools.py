@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import sys
 import time
 from collections.abc import Callable
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ase.calculators.loggingcalc import LoggingCalculator
-from tests.benchmarks.overhead import quietly, under_cprofile
 from tests.benchmarks.workloads import Block, Wrap
 
+from instrumented_calc import ProfiledCalculator
+
 Prepare = Callable[[Wrap], Block]
+BARE = "bare again"
 _running: list[Any] = []  # tools that are on until their process ends
 
 
@@ -25,6 +28,7 @@ class Tool(NamedTuple):
         command: What a script is started with instead.
         library: Distribution that it needs.
         sees: Library that a workload must use for the tool to see anything.
+        wraps: Whether it wraps ASE's calculators, and no others.
     """
 
     name: str
@@ -32,10 +36,29 @@ class Tool(NamedTuple):
     command: tuple[str, ...] = ()
     library: str = ""
     sees: str = ""
+    wraps: bool = False
 
 
 def bare(calc: Any) -> Any:
     return calc
+
+
+def quietly(calc: Any) -> Any:
+    return ProfiledCalculator(calc, summary=False)
+
+
+def by_cprofile(prepare: Prepare) -> Block:
+    block = prepare(bare)
+
+    def profiled_block() -> None:
+        profiler = cProfile.Profile()
+        profiler.enable()
+        try:
+            block()
+        finally:
+            profiler.disable()
+
+    return profiled_block
 
 
 def by_hand(calc: Any) -> Any:
@@ -102,11 +125,11 @@ def by_torch(prepare: Prepare) -> Block:
 
 
 IN_PROCESS = (
-    Tool("bare again"),
+    Tool(BARE),
     Tool("instrumented-calc", lambda prepare: prepare(quietly)),
     Tool("psutil + structlog by hand", lambda prepare: prepare(by_hand), library="structlog"),
-    Tool("ASE LoggingCalculator", lambda prepare: prepare(LoggingCalculator)),
-    Tool("cProfile", lambda prepare: under_cprofile(prepare(bare))),
+    Tool("ASE LoggingCalculator", lambda prepare: prepare(LoggingCalculator), wraps=True),
+    Tool("cProfile", by_cprofile),
     Tool("pyinstrument", by_pyinstrument, library="pyinstrument"),
     Tool("viztracer", by_viztracer, library="viztracer"),
     Tool("memray", by_memray, library="memray"),
@@ -115,7 +138,7 @@ IN_PROCESS = (
 PYTHON = (sys.executable,)
 PY_SPY = str(Path(sys.executable).with_name("py-spy"))
 OUTSIDE = (
-    Tool("bare again", command=PYTHON),
+    Tool(BARE, command=PYTHON),
     Tool("instrumented-calc run", command=(*PYTHON, "-m", "instrumented_calc", "run")),
     Tool("cProfile", command=(*PYTHON, "-m", "cProfile", "-o", "cprofile.out")),
     Tool(

@@ -1,10 +1,11 @@
 """The cost of recording beside that of other profilers and of logging by hand, in one run.
 
-    python -m tests.benchmarks.peers [--only EMT] [--write docs/guide/cost.md]
+    python -m tests.benchmarks.peers [--only EMT] [--tools instrumented-calc] [--write docs/guide/cost.md]
 
-In process: each tool runs the workload in a process of its own and is on from its start; blocks of base /
-tool / base are interleaved, the tools in random order, in CPU time of the calling thread. What a tool does at
-its end (torch.profiler's table, viztracer's file) is not in it. Whole processes: tools that watch from
+In process: each tool runs the workload in a process of its own, is on from its start, and plays for some
+seconds before anything counts; blocks of base / tool / base are interleaved, the tools in random order, in
+CPU time of the calling thread. What a tool does at its end (torch.profiler's table, viztracer's file) is not
+in it. Whole processes: tools that watch from
 outside, and some others, run the workload as a script, in turn with the bare one, in CPU time of all
 processes and threads of a run, start and end included. Ours is in both. Intervals are 95 % for the ratio, by
 Student's t over the generations of processes, or over the runs. `bare again` is the same measurement without
@@ -27,9 +28,9 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.benchmarks.overhead import Player, cpu
-from tests.benchmarks.peer_tools import IN_PROCESS, OUTSIDE, PYTHON
+from tests.benchmarks.peer_tools import BARE, IN_PROCESS, OUTSIDE, PYTHON
 from tests.benchmarks.peers_table import Cell, Column, rendered, written
+from tests.benchmarks.players import Player, cpu, warmed
 from tests.benchmarks.workloads import MODELS, WORKLOADS
 
 from instrumented_calc.analysis.comparison.sequential import ALPHA, interval_of
@@ -45,7 +46,6 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = "from tests.benchmarks.workloads import run\n\nrun({name!r}, {calls})\n"
 WHOLE = "EMT, 32 atoms, MD"  # of which whole processes are measured
 LONGEST_S = 120
-WARM_UP = 1  # rounds that are not counted: in its first calls a recorded run chooses what it times
 LIBRARIES = ("numpy", "ase", "torch", "pyinstrument", "viztracer", "scalene", "py-spy", "memray")
 
 
@@ -55,12 +55,14 @@ class Effort(NamedTuple):
     Attributes:
         generations: How often all processes are made anew: each has its own luck of memory layout.
         rounds: Blocks of each tool in a generation.
+        warm_up: Seconds that each process plays before.
         runs: Whole processes of each tool.
         seconds: CPU time of a whole bare process, about.
     """
 
     generations: int
     rounds: int
+    warm_up: float
     runs: int
     seconds: float
 
@@ -84,17 +86,24 @@ def reason_against(tool: Tool, workload: Workload) -> str:
         return reason
     if tool.sees and tool.sees not in workload.libraries:
         return f"sees {tool.sees} only"
+    if tool.wraps and not workload.logging:
+        return "wraps calculators of ASE only"
     return ""
 
 
-def in_process(workload: Workload, effort: Effort) -> Column:
+def chosen_from(tools: Sequence[Tool], words: Sequence[str]) -> tuple[Tool, ...]:
+    """Return the tools whose names hold one of the words, and the bare workload."""
+    return tuple(each for each in tools if each.name == BARE or any(word in each.name for word in words))
+
+
+def in_process(workload: Workload, inside: Sequence[Tool], effort: Effort) -> Column:
     """Measure the tools that work in the process of the workload."""
-    cells = {each.name: Cell(reason=reason_against(each, workload)) for each in IN_PROCESS}
+    cells = {each.name: Cell(reason=reason_against(each, workload)) for each in inside}
     ratios: dict[str, list[float]] = {}
     bases: list[float] = []
     for _ in range(effort.generations):
-        tools = [each for each in IN_PROCESS if not cells[each.name].reason]
-        for name, found in generation(workload, tools, effort.rounds, bases).items():
+        tools = [each for each in inside if not cells[each.name].reason]
+        for name, found in generation(workload, tools, effort, bases).items():
             if found:
                 ratios.setdefault(name, []).append(statistics.median(found))
             else:
@@ -106,14 +115,15 @@ def in_process(workload: Workload, effort: Effort) -> Column:
 
 
 def generation(
-    workload: Workload, tools: Sequence[Tool], rounds: int, bases: list[float]
+    workload: Workload, tools: Sequence[Tool], effort: Effort, bases: list[float]
 ) -> dict[str, list[float]]:
     """Return logarithms of the ratios of each tool, none if it fails; add times of bare blocks to `bases`."""
     base = Player(lambda: workload.prepare(lambda calc: calc))
     players = {each.name: Player(lambda each=each: each.attach(workload.prepare)) for each in tools}
     found: dict[str, list[float]] = {name: [] for name in players}
+    warmed((base, *players.values()), effort.warm_up)
     before = base.cpu()
-    for number in range(WARM_UP + rounds):
+    for _ in range(effort.rounds):
         for name in random.sample(list(players), len(players)):
             try:
                 taken = players[name].cpu()
@@ -122,24 +132,23 @@ def generation(
                 found[name] = []
                 continue
             after = base.cpu()
-            if number >= WARM_UP:
-                bases.append(after)
-                found[name].append(math.log(2 * taken / (before + after)))
+            bases.append(after)
+            found[name].append(math.log(2 * taken / (before + after)))
             before = after
     for player in (base, *players.values()):
         player.stop()
     return found
 
 
-def outside(workload: Workload, per_call: float, effort: Effort) -> Column:
+def outside(workload: Workload, per_call: float, watching: Sequence[Tool], effort: Effort) -> Column:
     """Measure whole processes, the bare one before and after each."""
     calls = max(workload.calls, round(effort.seconds * 1e9 / per_call))
     script = SCRIPT.format(name=workload.name, calls=calls)
-    cells = {each.name: Cell(reason=reason_against(each, workload)) for each in OUTSIDE}
+    cells = {each.name: Cell(reason=reason_against(each, workload)) for each in watching}
     ratios: dict[str, list[float]] = {}
     bases = [whole(PYTHON, script)]
     for _ in range(effort.runs):
-        tools = [each for each in OUTSIDE if not cells[each.name].reason]
+        tools = [each for each in watching if not cells[each.name].reason]
         for tool in random.sample(tools, len(tools)):
             try:
                 taken = whole(tool.command, script)
@@ -192,15 +201,18 @@ def load() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[""], help="words of the workloads' names")
+    parser.add_argument("--tools", nargs="*", default=[""], help="words of the tools' names")
     parser.add_argument("--generations", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=5, help="of each generation")
+    parser.add_argument("--rounds", type=int, default=10, help="of each generation")
+    parser.add_argument("--warm-up", type=float, default=5, help="seconds that each process plays before")
     parser.add_argument("--runs", type=int, default=5, help="whole processes of each tool")
     parser.add_argument("--seconds", type=float, default=3, help="CPU time of a whole process")
     parser.add_argument("--write", nargs="*", type=Path, default=[], help="pages whose block is replaced")
     options = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    effort = Effort(options.generations, options.rounds, options.runs, options.seconds)
-    chosen = [each for each in (*WORKLOADS[2:], *MODELS) if any(word in each.name for word in options.only)]
+    effort = Effort(options.generations, options.rounds, options.warm_up, options.runs, options.seconds)
+    tools, watching = chosen_from(IN_PROCESS, options.tools), chosen_from(OUTSIDE, options.tools)
+    chosen = [each for each in (*WORKLOADS, *MODELS) if any(word in each.name for word in options.only)]
     reasons = {each.name: missing(each.libraries) for each in chosen}
     state = [load()]
     inside, whole_runs = [], []
@@ -209,10 +221,10 @@ def main() -> None:
             continue
         for library in workload.libraries:  # once, instead of by each process that is forked from this one
             import_module(library.replace("-", "_"))
-        inside.append(in_process(workload, effort))
+        inside.append(in_process(workload, tools, effort))
         print(rendered(inside[-1:], [], {}, ""), flush=True)
         if workload.name == WHOLE:
-            whole_runs.append(outside(workload, inside[-1].base_ns, effort))
+            whole_runs.append(outside(workload, inside[-1].base_ns, watching, effort))
             print(rendered([], whole_runs, {}, ""), flush=True)
     state.append(load())
     words = f"{machine()} Load before and after: {' and '.join(state)}."

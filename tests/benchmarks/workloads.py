@@ -149,6 +149,15 @@ def real(name: str) -> Callable[[], Any]:
     return make
 
 
+def orb_v2() -> Any:
+    """Return Orb-v2 of its published size, with random weights."""
+    from tests.integrations.orb_models_built import built
+
+    from instrumented_calc_orb import OrbCalculator
+
+    return OrbCalculator(built(layers=15), device="cpu")
+
+
 def ellipsoids() -> Any:
     from tests.integrations import real_calculators
 
@@ -164,7 +173,7 @@ WORKLOADS = (
 MODELS = (
     Workload("torch layers, 8 atoms, MD", 10, dynamics(silicon, Layers, 10), libraries=("torch",)),
     Workload("CHGNet, 8 atoms, MD", 2, dynamics(silicon, real("chgnet"), 2), libraries=("torch", "chgnet")),
-    Workload("Orb-v2, 8 atoms, MD", 4, dynamics(silicon, real("orb"), 4), libraries=("torch", "orb-models")),
+    Workload("Orb-v2, 8 atoms, MD", 4, dynamics(silicon, orb_v2, 4), libraries=("torch", "orb-models")),
     Workload(
         "AniSOAP, 4 ellipsoids, MD", 4, dynamics(ellipsoids, real("anisoap"), 4), libraries=("anisoap",)
     ),

@@ -7,6 +7,7 @@ import pytest
 
 from instrumented_calc.analysis.trial.gain import (
     HELPS,
+    LARGE,
     LOOKS,
     MORE,
     NO_GAIN,
@@ -44,7 +45,7 @@ def test_scatter_asks_for_more_rounds_and_ends_unsure():
 
 
 def test_rounds_end_where_they_would_hardly_show_a_gain():
-    slower = [0.1, -0.08, 0.1, -0.08]
+    slower = [0.03, -0.02, 0.03, -0.02]
     verdict, gain = judge_gain(slower, remedies=4, ended=False)
     assert gain.value < 1 < gain.high
     assert verdict == NO_GAIN
@@ -52,6 +53,15 @@ def test_rounds_end_where_they_would_hardly_show_a_gain():
     assert judge_gain(hardly_faster[: LOOKS[0]], remedies=4, ended=False)[0] == MORE
     verdict, gain = judge_gain(hardly_faster, remedies=4, ended=False)
     assert 1 < gain.value < 1.03 < gain.high
+    assert verdict == NOT_SURE
+
+
+def test_a_large_gain_that_the_interval_still_holds_is_not_denied():
+    scattered = [0.5, -0.4, 0.5, -0.4, 0.5, -0.4]
+    assert judge_gain(scattered[: LOOKS[0]], remedies=1, ended=False)[0] == MORE
+    verdict, gain = judge_gain(scattered, remedies=1, ended=False)
+    assert gain.value < 1
+    assert gain.high > LARGE
     assert verdict == NOT_SURE
 
 
