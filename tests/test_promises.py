@@ -13,6 +13,7 @@ from instrumented_calc.analysis.statistics.student_t import Estimate
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/guide/cost.md"
+README = ROOT / "README.md"
 FIGURE = re.compile(r"[+-]\d+(\.\d)? % \[-?\d+(\.\d)?, -?\d+(\.\d)?\]")
 ABSENT = re.compile(r"- \((\d+)\)")
 
@@ -39,7 +40,7 @@ def checked_lines(table, tools):
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()
     )
     assert [line[0] for line in lines] == [tool.name for tool in tools]
-    assert all(re.fullmatch(r"[\d.]+ m?s", time) for time in bare[1:])
+    assert all(re.fullmatch(r"[\d.]+ [um]?s", time) for time in bare[1:])
     cells = [cell for line in lines for cell in line[1:]]
     assert [cell for cell in cells if not (FIGURE.fullmatch(cell) or ABSENT.fullmatch(cell))] == []
     return [ABSENT.fullmatch(cell)[1] for cell in cells if not FIGURE.fullmatch(cell)]
@@ -55,8 +56,9 @@ def check_form(block):
     assert "Load before and after: " in block
 
 
-def test_the_tables_on_the_page_are_as_the_benchmark_writes_them():
+def test_the_tables_on_both_pages_are_as_the_benchmark_writes_them():
     block = block_of(PAGE)
+    assert block_of(README) == block
     if block != NOT_MEASURED:
         check_form(block)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -136,7 +137,7 @@ IN_PROCESS = (
     Tool("torch.profiler", by_torch, library="torch", sees="torch"),
 )
 PYTHON = (sys.executable,)
-PY_SPY = str(Path(sys.executable).with_name("py-spy"))
+PY_SPY = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or "py-spy"
 OUTSIDE = (
     Tool(BARE, command=PYTHON),
     Tool("instrumented-calc run", command=(*PYTHON, "-m", "instrumented_calc", "run")),

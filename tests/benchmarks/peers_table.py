@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,26 +56,24 @@ def _table(title: str, columns: Sequence[Column], notes: list[str]) -> str:
         f"| bare | {' | '.join(_time(each.base_ns) for each in columns)} |",
     ]
     for tool in columns[0].cells:
-        cells = (_cell(each.cells[tool], each.base_ns, notes) for each in columns)
+        cells = (_cell(each.cells[tool], notes) for each in columns)
         lines.append(f"| {tool} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(cell: Cell, base_ns: float, notes: list[str]) -> str:
+def _cell(cell: Cell, notes: list[str]) -> str:
     if cell.ratio is None:
         if cell.reason not in notes:
             notes.append(cell.reason)
         return f"- ({notes.index(cell.reason) + 1})"
     value, low, high = (100 * (each - 1) for each in (cell.ratio.value, cell.ratio.low, cell.ratio.high))
     digits = 0 if max(abs(low), abs(high)) >= 30 else 1
-    return f"{_time(base_ns * value / 100, '+')}, {value:+.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:+.{digits}f} % [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _time(ns: float, sign: str = "") -> str:
-    size = abs(ns)
-    unit, divisor = ("s", 1e9) if size >= 1e9 else ("ms", 1e6) if size >= 1e6 else ("us", 1e3)
-    digits = max(0, 2 - math.floor(math.log10(size / divisor))) if size else 0
-    return f"{ns / divisor:{sign}.{min(digits, 2)}f} {unit}"
+def _time(ns: float) -> str:
+    unit, divisor = ("s", 1e9) if ns >= 1e9 else ("ms", 1e6) if ns >= 1e6 else ("us", 1e3)
+    return f"{ns / divisor:.3g} {unit}"
 
 
 def written(page: str, block: str) -> str:

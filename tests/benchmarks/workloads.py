@@ -173,9 +173,9 @@ WORKLOADS = (
 MODELS = (
     Workload("torch layers, 8 atoms, MD", 10, dynamics(silicon, Layers, 10), libraries=("torch",)),
     Workload("CHGNet, 8 atoms, MD", 2, dynamics(silicon, real("chgnet"), 2), libraries=("torch", "chgnet")),
-    Workload("Orb-v2, 8 atoms, MD", 4, dynamics(silicon, orb_v2, 4), libraries=("torch", "orb-models")),
+    Workload("Orb-v2, 8 atoms, MD", 2, dynamics(silicon, orb_v2, 2), libraries=("torch", "orb-models")),
     Workload(
-        "AniSOAP, 4 ellipsoids, MD", 4, dynamics(ellipsoids, real("anisoap"), 4), libraries=("anisoap",)
+        "AniSOAP, 4 ellipsoids, MD", 1, dynamics(ellipsoids, real("anisoap"), 1), libraries=("anisoap",)
     ),
 )
 
