@@ -95,13 +95,14 @@ def run_all(cases: list[Case], asked: argparse.Namespace, directory: Path) -> It
     """Run all cases: those that sleep side by side, those that compute or are measured one by one."""
     nurseries: dict[str, Nursery] = {}
 
-    def once(case: Case, number: int, *, planted: bool) -> Outcome:
-        place, seed = directory / f"{case.name}-{number}-{planted}", asked.seed + number
+    def once(case: Case, number: int, *, planted: bool, profiled: bool = True) -> Outcome:
+        place, seed = directory / f"{case.name}-{number}-{planted}-{profiled}", asked.seed + number
         if case in alone:
             nursery = nursery_of(case.library)
-            outcome = nursery.run(case, seed, place, planted=planted)
-        else:
-            outcome = run_case(case, seed, place, planted=planted)
+            return nursery.run(case, seed, place, planted=planted, profiled=profiled)
+        return run_case(case, seed, place, planted=planted, profiled=profiled)
+
+    def judged(outcome: Outcome) -> Outcome:
         _ = outcome.findings, outcome.large_places  # read now
         return outcome
 
@@ -112,11 +113,11 @@ def run_all(cases: list[Case], asked: argparse.Namespace, directory: Path) -> It
 
     def score(case: Case) -> Scored:
         wanted = case.variants if asked.twins or case.saving else case.variants[:1]
-        runs = {planted: once(case, 0, planted=planted) for planted in wanted}
+        runs = {planted: judged(once(case, 0, planted=planted)) for planted in wanted}
         measured = []
         for number in range(asked.pairs if case.saving else 0):
-            pair = [once(case, number, planted=each) for each in (True, False)] if number else None
-            planted, healthy = pair or (runs[True], runs[False])
+            # Not recorded: what mending saves is the program's own time, and none of the recorder's.
+            planted, healthy = (once(case, number, planted=each, profiled=False) for each in (True, False))
             measured.append(measured_share(planted, healthy))
         return Scored(case.name, runs.get(True), runs.get(False), tuple(measured))
 

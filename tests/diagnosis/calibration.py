@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 SLACK = 0.05
 HEAD = """# Estimated and measured savings
 
-A finding that states a saving is tested on programs with a planted fault, each beside a twin without it. The
-saving is the share of the run's time that the twin does not need: the median of {pairs}, with the
-lowest and the highest. `about` is an estimate, `at most` an upper limit. To make this page anew:
+A finding that states a saving is tested on programs with a planted fault, each beside a twin without it. It
+is read from a recorded run of the program. The measured saving is the share of the time that the twin does
+not need, where neither is recorded: the median of {pairs}, with the lowest and the highest.
+`about` is an estimate, `at most` an upper limit. To make this page anew:
 
 <!-- not run: takes an hour -->
 ```bash
