@@ -20,7 +20,7 @@ SHORTEST_NS, LONGEST_NS = 1e-6, 1e9
 
 def size(
     n_atoms: Annotated[int, typer.Option(min=1, help="Number of atoms of the wanted trajectory.")],
-    ns: Annotated[float, typer.Option(metavar="NS", help="Its simulated time, ns.")],
+    ns: Annotated[float, typer.Option("--ns", metavar="NS", help="Its simulated time, ns.")],
     folder: Annotated[
         Path, typer.Argument(metavar="SCALE", help="Folder of journals that `scale` wrote.")
     ] = Path("scale"),
