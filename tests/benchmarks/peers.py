@@ -24,7 +24,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib import import_module, metadata
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,8 +48,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = "from tests.benchmarks.workloads import run\n\nrun({name!r}, {calls})\n"
+ALL = (*WORKLOADS[1:], *MODELS)
 WHOLE = "EMT, 32 atoms, MD"  # of which whole processes are measured
 LONGEST_S = 120
+FEWEST_ROUNDS = 2
 LIBRARIES = ("numpy", "ase", "torch", "pyinstrument", "viztracer", "scalene", "py-spy", "memray")
 
 
@@ -56,6 +62,7 @@ class Effort(NamedTuple):
         generations: How often all processes are made anew: each has its own luck of memory layout.
         rounds: Blocks of each tool in a generation.
         warm_up: Seconds that each process plays before.
+        longest: Seconds after which a generation begins no further round, after two.
         runs: Whole processes of each tool.
         seconds: CPU time of a whole bare process, about.
     """
@@ -63,6 +70,7 @@ class Effort(NamedTuple):
     generations: int
     rounds: int
     warm_up: float
+    longest: float
     runs: int
     seconds: float
 
@@ -123,7 +131,10 @@ def generation(
     found: dict[str, list[float]] = {name: [] for name in players}
     warmed((base, *players.values()), effort.warm_up)
     before = base.cpu()
-    for _ in range(effort.rounds):
+    until = time.monotonic() + effort.longest
+    for number in range(effort.rounds):
+        if number >= FEWEST_ROUNDS and time.monotonic() > until:
+            break
         for name in random.sample(list(players), len(players)):
             try:
                 taken = players[name].cpu()
@@ -140,8 +151,9 @@ def generation(
     return found
 
 
-def outside(workload: Workload, per_call: float, watching: Sequence[Tool], effort: Effort) -> Column:
+def outside(workload: Workload, watching: Sequence[Tool], effort: Effort) -> Column:
     """Measure whole processes, the bare one before and after each."""
+    per_call = cpu(workload.prepare(lambda calc: calc)) / workload.calls
     calls = max(workload.calls, round(effort.seconds * 1e9 / per_call))
     script = SCRIPT.format(name=workload.name, calls=calls)
     cells = {each.name: Cell(reason=reason_against(each, workload)) for each in watching}
@@ -198,41 +210,73 @@ def load() -> str:
     return f"{os.getloadavg()[0]:.1f} (a system call takes {statistics.median(reads):.0f} ns)"
 
 
+def measured(job: tuple[int, str, bool], words: Sequence[str], effort: Effort, *, pinned: bool) -> Column:
+    """Measure a workload, in a process of its own.
+
+    Args:
+        job: A number, the workload's name, and whether whole processes are measured.
+        words: Words of the tools' names.
+        effort: How much is measured.
+        pinned: Whether to keep to two processors, those of this number.
+    """
+    number, name, whole_runs = job
+    if pinned:
+        os.sched_setaffinity(0, {2 * number, 2 * number + 1})
+    workload = next(each for each in ALL if each.name == name)
+    for library in workload.libraries:  # once, instead of by each process that is forked from this one
+        import_module(library.replace("-", "_"))
+    if whole_runs:
+        return outside(workload, chosen_from(OUTSIDE, words), effort)
+    return in_process(workload, chosen_from(IN_PROCESS, words), effort)
+
+
 def main() -> None:
+    options = parse_options()
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    effort = Effort(
+        options.generations,
+        options.rounds,
+        options.warm_up,
+        options.longest,
+        options.runs,
+        options.seconds,
+    )
+    chosen = [each for each in ALL if any(word in each.name for word in options.only)]
+    reasons = {each.name: missing(each.libraries) for each in chosen}
+    names = [name for name, reason in reasons.items() if not reason]
+    wholes = [name for name in names if name == WHOLE]
+    jobs = [*((name, False) for name in names), *((name, True) for name in wholes)]
+    together = options.side_by_side
+    work = partial(measured, words=options.tools, effort=effort, pinned=together > 1)
+    state, columns = [load()], []
+    with ProcessPoolExecutor(together, mp_context=get_context("spawn")) as pool:
+        for column in pool.map(work, [(number, *job) for number, job in enumerate(jobs)]):
+            columns.append(column)
+            print(rendered([column], [], {}, ""), flush=True)
+    state.append(load())
+    words = f"{machine()} Load before and after: {' and '.join(state)}."
+    absent = {name: reason for name, reason in reasons.items() if reason}
+    block = rendered(columns[: len(names)], columns[len(names) :], absent, words)
+    print(block)
+    for page in options.write:
+        page.write_text(written(page.read_text(encoding="utf-8"), block), encoding="utf-8")
+
+
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[""], help="words of the workloads' names")
     parser.add_argument("--tools", nargs="*", default=[""], help="words of the tools' names")
     parser.add_argument("--generations", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=10, help="of each generation")
+    parser.add_argument("--rounds", type=int, default=10, help="of each generation, at most")
     parser.add_argument("--warm-up", type=float, default=5, help="seconds that each process plays before")
+    parser.add_argument("--longest", type=float, default=30, help="seconds of a generation's rounds")
     parser.add_argument("--runs", type=int, default=5, help="whole processes of each tool")
     parser.add_argument("--seconds", type=float, default=3, help="CPU time of a whole process")
+    parser.add_argument(
+        "--side-by-side", type=int, default=1, help="workloads at a time, each on two processors of its own"
+    )
     parser.add_argument("--write", nargs="*", type=Path, default=[], help="pages whose block is replaced")
-    options = parser.parse_args()
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    effort = Effort(options.generations, options.rounds, options.warm_up, options.runs, options.seconds)
-    tools, watching = chosen_from(IN_PROCESS, options.tools), chosen_from(OUTSIDE, options.tools)
-    chosen = [each for each in (*WORKLOADS[1:], *MODELS) if any(word in each.name for word in options.only)]
-    reasons = {each.name: missing(each.libraries) for each in chosen}
-    state = [load()]
-    inside, whole_runs = [], []
-    for workload in chosen:
-        if reasons[workload.name]:
-            continue
-        for library in workload.libraries:  # once, instead of by each process that is forked from this one
-            import_module(library.replace("-", "_"))
-        inside.append(in_process(workload, tools, effort))
-        print(rendered(inside[-1:], [], {}, ""), flush=True)
-        if workload.name == WHOLE:
-            whole_runs.append(outside(workload, inside[-1].base_ns, watching, effort))
-            print(rendered([], whole_runs, {}, ""), flush=True)
-    state.append(load())
-    words = f"{machine()} Load before and after: {' and '.join(state)}."
-    absent = {name: reason for name, reason in reasons.items() if reason}
-    block = rendered(inside, whole_runs, absent, words)
-    print(block)
-    for page in options.write:
-        page.write_text(written(page.read_text(encoding="utf-8"), block), encoding="utf-8")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
