@@ -167,6 +167,9 @@ def outside(workload: Workload, watching: Sequence[Tool], effort: Effort) -> Col
             except subprocess.TimeoutExpired:
                 cells[tool.name] = Cell(reason=f"did not end within {LONGEST_S} s")
                 continue
+            except subprocess.CalledProcessError as error:
+                cells[tool.name] = Cell(reason=f"ended with exit status {error.returncode}")
+                continue
             bases.append(whole(PYTHON, script))
             ratios.setdefault(tool.name, []).append(math.log(2 * taken / (bases[-2] + bases[-1])))
     for name, found in ratios.items():
