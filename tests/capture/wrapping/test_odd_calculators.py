@@ -123,7 +123,7 @@ class Registering(ABCMeta):
 
 
 @pytest.mark.parametrize("metaclass", [Final, Unhashable, Registering])
-def test_odd_metaclasses_are_profiled_and_see_nothing_of_it(metaclass):
+def test_odd_metaclasses_are_profiled_and_see_nothing_of_it(metaclass, capsys):
     cls = metaclass("Meta", (zoo.Spring,), {})
     Registering.made.clear()
     atoms = copper()
@@ -131,6 +131,7 @@ def test_odd_metaclasses_are_profiled_and_see_nothing_of_it(metaclass):
     atoms.get_forces()
     assert Registering.made == []
     assert recording(atoms.calc).calls == 1
+    assert "internal error" not in capsys.readouterr().err
 
 
 def test_a_class_without_a_hash_can_be_assigned_and_integrations_are_asked_about_it():

@@ -133,6 +133,14 @@ def test_a_summary_fits_eighty_columns_and_needs_no_glossary(journal, made):
     assert "node07" not in text
 
 
+def test_a_folder_that_was_deleted_is_no_obstacle(tmp_path, monkeypatch, journal):
+    (tmp_path / "gone").mkdir()
+    summary = summarize(read_journal(journal()))
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert str(summary.journal.path) in closing_text(summary)
+
+
 def test_phases_are_a_chain(journal):
     path = journal(*run_of(phases=("Langevin", "VelocityVerlet")), ended())
     found = rows(closing_summary(path))

@@ -171,7 +171,8 @@ def _carried(law: SizeLaw, n_atoms: int, costs: Sequence[RunCost]) -> Estimate:
     found = law.predict(n_atoms)
     why = objection(law, found, beyond(n_atoms, [each.n_atoms for each in costs]))
     if why:
-        message = f"no prediction for {n_atoms:,} atoms: {why}; run scale with sizes nearer to it"
+        change = "run scale with sizes nearer to it, or with more --replicates"
+        message = f"no prediction for {n_atoms:,} atoms: {why}; {change}"
         raise ExperimentError(message)
     return found
 

@@ -65,7 +65,7 @@ class _Search:
     def __init__(self) -> None:
         self._kinds = kinds = TorchKinds()
         self._without_forward = vars(kinds.module).get("forward")
-        self._compiled_classes: dict[type, bool] = {}
+        self._compiled_classes: dict[int, bool] = {}  # by identity: a metaclass may make classes unhashable
 
     def run(self, held: list[Held]) -> Found:
         found = Found()
@@ -129,9 +129,9 @@ class _Search:
 
     def _has_compiled_method(self, kind: type) -> bool:
         """Return whether a method of a class is decorated with torch.compile."""
-        known = self._compiled_classes.get(kind)
+        known = self._compiled_classes.get(id(kind))
         if known is None:
-            self._compiled_classes[kind] = known = any(
+            self._compiled_classes[id(kind)] = known = any(
                 type(each) is FunctionType and COMPILED_FROM in vars(each)
                 for base in kind.__mro__
                 if package_of(base) not in ("builtins", "torch", "ase")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from instrumented_calc.plain_text import plain
-from instrumented_calc.quantities import count, duration, percentage
+from instrumented_calc.quantities import duration, percentage, plural
 from instrumented_calc.reporting.run import identity
 from instrumented_calc.reporting.run.screen.time_tree import is_of, place_words
 from instrumented_calc.reporting.run.time_bar import INSIDE, NAMES
@@ -167,7 +167,7 @@ def _detail_name(function: str, package: str, line: int) -> str:
 def _estimated(name: str, kind: str, estimate: ShareEstimate, summary: Summary) -> Piece:
     exact = estimate.low == estimate.high
     interval = f"95 %: {percentage(estimate.low)} to {percentage(estimate.high)}"
-    note = f"estimated from {count(estimate.samples)} samples" + ("" if exact else f", {interval}")
+    note = f"estimated from {plural(estimate.samples, 'sample')}" + ("" if exact else f", {interval}")
     wall = summary.breakdown.wall_ns if summary.breakdown else 0
     return Piece(identity.one_line(name), kind, estimate.share, estimate.share * wall, note)
 

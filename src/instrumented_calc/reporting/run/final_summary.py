@@ -67,9 +67,12 @@ def closing_text(summary: Summary, findings: Sequence[RuleFinding] = ()) -> str:
 
 def next_line(path: Path) -> str:
     """Return the line on what to do next."""
-    folder = Path.cwd()
+    try:
+        folder = str(Path.cwd())
+    except OSError:  # it was deleted
+        folder = ""
     # The program may have changed its folder; then the shell, where the command will be typed, is in another.
-    if os.environ.get("PWD") == str(folder) and path.is_relative_to(folder):
+    if folder and os.environ.get("PWD") == folder and path.is_relative_to(folder):
         path = path.relative_to(folder)
     return labelled("next", f"instrumented-calc report {shlex.quote(identity.one_line(path))}")
 
