@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instrumented_calc.analysis.rules.catalogue import judge
-from instrumented_calc.journal.records import Machine
+from instrumented_calc.journal.records import Environment, Machine, ThreadPool
 
 MS = 1_000_000
 N = 1000
@@ -43,6 +43,15 @@ def test_a_run_that_is_preempted_throughout_waits_or_sleeps(make, found):
     assert finding.numbers["processors_busy"] == pytest.approx(0.4, abs=0.03)
     assert "waited for one, or slept" in finding.headline
     assert found(computing(make(N), lambda _: 1.1, lambda _: 1), "contention").verdict == "clear"
+
+
+def test_a_run_with_several_threads_is_told_to_try_one(make, found):
+    def starved(threads):
+        environment = Environment(threads_effective=[ThreadPool("blas", "openblas", threads)])
+        return found(computing(make(N, environment), lambda _: 2.5, lambda _: 1), "contention")
+
+    assert "OMP_NUM_THREADS=1" in starved(8).remedy
+    assert "OMP_NUM_THREADS" not in starved(1).remedy
 
 
 def test_a_starved_run_is_not_accused_of_what_takes_longer_between_its_calls(make, found):
