@@ -157,6 +157,14 @@ def test_one_call_that_takes_most_of_the_run_is_reported(make, found):
     assert found(make(300), "long-calls").verdict == "clear"
 
 
+def test_a_pause_of_the_scheduler_is_no_cost_of_a_run_of_a_tenth_of_a_second(make, found):
+    quick = make(300).every("wall_ns", lambda _: MS // 5).every("wall_ns", lambda _: 13 * MS, [150])
+    finding = found(quick, "long-calls")
+    assert (finding.verdict, finding.severity) == ("flagged", "info")
+    longer = make(300).every("wall_ns", lambda _: MS // 5).every("wall_ns", lambda _: 40 * MS, [150])
+    assert found(longer, "long-calls").severity == "cost"
+
+
 def test_one_long_collection_is_a_long_call_and_several_belong_to_the_rule_on_collections(make, found):
     def collected(*rows):
         run = make(300).every("wall_ns", lambda _: 4000 * MS, rows)

@@ -22,7 +22,7 @@ from instrumented_calc.quantities import figures, percentage
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
-    from instrumented_calc.analysis.rules.finding import Observation
+    from instrumented_calc.analysis.rules.finding import Observation, Severity
     from instrumented_calc.journal.columns import Calls, Integers, Mask
 
 # Collections take 1 % of the wall time, or collections of the oldest generation cause 60 % of the spikes,
@@ -39,6 +39,7 @@ TAIL, JITTER_FACTOR = 0.99, 3.0
 # Slow calls that are more than what any machine does: so many, in so many fifths of the run, and longer than
 # the scheduler's pauses, which take 3 to 20 ms where several programs or virtual machines share a processor.
 FEWEST_SLOW, FIFTHS, SLOW_FIFTHS, PAUSE_NS = 10, 5, 4, 20_000_000
+FEW_PAUSES = 2  # single calls of a run of a tenth of a second that took a pause are no cost of the program
 # Share of the time of slow calls that waiting for a processor must reach to explain them. Uncalibrated.
 MOSTLY_WAITED = 0.5
 # Share of the wall time of what happens every k-th call, and the share of it that names a part. Uncalibrated.
@@ -239,7 +240,10 @@ def long_calls(evidence: Evidence) -> Observation:
     if first in collecting:
         text += ", to collect garbage"
     text += f": {percentage(lost / wall)} of the wall time"
-    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost)
+    # Whether another program was the reason cannot be seen in so short a run.
+    is_a_pause = len(long) <= FEW_PAUSES and lost < PAUSE_NS * len(long)
+    severity: Severity | None = "info" if is_a_pause else None
+    return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost, severity=severity)
 
 
 def stall(evidence: Evidence) -> Observation:
