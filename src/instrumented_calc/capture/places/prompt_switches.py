@@ -51,5 +51,11 @@ def prompt_switches() -> Iterator[None]:
         _Switches.lock.release()
 
 
+def usual_interval() -> float:
+    """Return the switch interval of the process without ours, in s."""
+    found = sys.getswitchinterval()
+    return _Switches.usual if _is_ours(found) else found
+
+
 def _is_ours(interval: float) -> bool:
     return abs(interval - INTERVAL_S) < 1e-6  # noqa: PLR2004 - the interpreter's resolution, s

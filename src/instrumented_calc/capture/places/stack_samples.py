@@ -13,12 +13,12 @@ call was open at that moment is known exactly: if this has changed since, the pl
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.open_calls import open_entries
+from instrumented_calc.capture.places.prompt_switches import usual_interval
 from instrumented_calc.capture.places.reduced_stack import StackReducer
 from instrumented_calc.capture.places.sample_table import SampleTable, StackKey
 from instrumented_calc.capture.thread_stacks import all_stacks
@@ -79,7 +79,7 @@ class StackSamples:
         if now < self._due or not self._share:
             return
         began = time.thread_time_ns()
-        waited = late_ns < SWITCH_SHARE * sys.getswitchinterval() * 1e9
+        waited = late_ns < SWITCH_SHARE * usual_interval() * 1e9
         self._sample(now - self._last, now - late_ns if waited else now)
         self._last = now
         self._spent_ns += time.thread_time_ns() - began

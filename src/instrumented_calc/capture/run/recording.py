@@ -18,6 +18,7 @@ from instrumented_calc.capture.environment.debugging_aids import debugging_aids
 from instrumented_calc.capture.notices import Notices
 from instrumented_calc.capture.parts.libraries import TimedLibraries
 from instrumented_calc.capture.places.observer_times import ObserverTimes
+from instrumented_calc.capture.places.prompt_switches import prompt_switches
 from instrumented_calc.capture.places.stack_samples import StackSamples
 from instrumented_calc.capture.places.step_profiling import StepProfiling
 from instrumented_calc.capture.probes.garbage import GarbageProbe
@@ -245,24 +246,33 @@ class Recording:
             late_ns: How long the thread had to wait for the interpreter's lock.
         """
         writer, now = self.writer, self._clock()
+        try:
+            # Whatever reads a file lets go of the interpreter's lock, and a program that computes in Python
+            # returns it after the switch interval: with the usual one, this takes seconds.
+            with prompt_switches():
+                self._look_around(now, late_ns)
+        finally:  # an error there must not delay rows
+            # A write may hang with a network file system, and the program would have our interval meanwhile.
+            with prompt_switches() if self.maker.keeping_up.direct else contextlib.nullcontext():
+                self.outbox.drain()
+        if writer.gone is not None:
+            self._continue_elsewhere(writer.gone)
+        if writer.lost > self._lost_reported and not writer.refusing:  # else the notice would be lost too
+            self._lost_reported = lost = writer.lost
+            self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+
+    def _look_around(self, now: int, late_ns: int) -> None:
+        """Do all periodic work but writing."""
         # First, while the calling thread is where the interval ended.
         guarded("stack samples", lambda: self._sample_stacks(now, late_ns), self._fault)
         guarded("step profiles", lambda: self.step_profiling.beat(now), self._fault)
         if now - self._last_tally >= TALLY_EVERY_NS:
             self._last_tally = now
             self.maker.append(Tally(time_ns=now - self._origin, counters=self._counted()))
-            if writer.vanished():
-                self._continue_elsewhere("moved" if writer.is_moved else "removed")
-            writer.look_inside()
-        try:
-            self._rounds.go(now)
-        finally:  # an error there must not delay rows
-            self.outbox.drain()
-        if writer.gone is not None:
-            self._continue_elsewhere(writer.gone)
-        if writer.lost > self._lost_reported and not writer.refusing:  # else the notice would be lost too
-            self._lost_reported = lost = writer.lost
-            self.notices.info("rows-lost", f"{lost} rows could not be kept", lost_rows=lost)
+            if self.writer.vanished():
+                self._continue_elsewhere("moved" if self.writer.is_moved else "removed")
+            self.writer.look_inside()
+        self._rounds.go(now)
 
     def _sample_stacks(self, now: int, late_ns: int) -> None:
         self._stack_samples.look(now, late_ns)
