@@ -29,7 +29,6 @@ class Tool(NamedTuple):
         command: What a script is started with instead.
         library: Distribution that it needs.
         sees: Library that a workload must use for the tool to see anything.
-        wraps: Whether it wraps ASE's calculators, and no others.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Tool(NamedTuple):
     command: tuple[str, ...] = ()
     library: str = ""
     sees: str = ""
-    wraps: bool = False
 
 
 def bare(calc: Any) -> Any:
@@ -129,7 +127,7 @@ IN_PROCESS = (
     Tool(BARE),
     Tool("instrumented-calc", lambda prepare: prepare(quietly)),
     Tool("psutil + structlog by hand", lambda prepare: prepare(by_hand), library="structlog"),
-    Tool("ASE LoggingCalculator", lambda prepare: prepare(LoggingCalculator), wraps=True),
+    Tool("ASE LoggingCalculator", lambda prepare: prepare(LoggingCalculator)),
     Tool("cProfile", by_cprofile),
     Tool("pyinstrument", by_pyinstrument, library="pyinstrument"),
     Tool("viztracer", by_viztracer, library="viztracer"),

@@ -94,8 +94,6 @@ def reason_against(tool: Tool, workload: Workload) -> str:
         return reason
     if tool.sees and tool.sees not in workload.libraries:
         return f"sees {tool.sees} only"
-    if tool.wraps and not workload.logging:
-        return "wraps calculators of ASE only"
     return ""
 
 

@@ -80,7 +80,6 @@ class Workload:
         name: As tables show it.
         calls: Force calls of a block.
         prepare: `prepare(wrap)` returns a function that makes a block of calls of the wrapped calculator.
-        logging: Whether ASE's LoggingCalculator can wrap it.
         goal: What recording may add.
         libraries: Distributions that it needs.
     """
@@ -88,7 +87,6 @@ class Workload:
     name: str
     calls: int
     prepare: Callable[[Wrap], Block]
-    logging: bool = True
     goal: str = ""
     libraries: tuple[str, ...] = ()
 
@@ -165,7 +163,7 @@ def ellipsoids() -> Any:
 
 
 WORKLOADS = (
-    Workload("bare Python", 2000, bare_python, logging=False, goal="<= 1.5 us"),
+    Workload("bare Python", 2000, bare_python, goal="<= 1.5 us"),
     Workload("trivial ASE, 32 atoms", 100, trivial, goal="<= 5 us"),
     Workload("EMT, 4 atoms, MD", 40, dynamics(copper(1), EMT, 40), goal="<= 1.5 %"),
     Workload("EMT, 32 atoms, MD", 20, dynamics(copper(2), EMT, 20), goal="<= 0.5 %"),

@@ -39,7 +39,8 @@ TAIL, JITTER_FACTOR = 0.99, 3.0
 # Slow calls that are more than what any machine does: so many, in so many fifths of the run, and longer than
 # the scheduler's pauses, which take 3 to 20 ms where several programs or virtual machines share a processor.
 FEWEST_SLOW, FIFTHS, SLOW_FIFTHS, PAUSE_NS = 10, 5, 4, 20_000_000
-FEW_PAUSES = 2  # single calls of a run of a tenth of a second that took a pause are no cost of the program
+# So few long calls, none longer than such a pause on average, are not counted as a cost of the program.
+FEW_PAUSES = 2
 # Share of the time of slow calls that waiting for a processor must reach to explain them. Uncalibrated.
 MOSTLY_WAITED = 0.5
 # Share of the wall time of what happens every k-th call, and the share of it that names a part. Uncalibrated.
@@ -240,7 +241,7 @@ def long_calls(evidence: Evidence) -> Observation:
     if first in collecting:
         text += ", to collect garbage"
     text += f": {percentage(lost / wall)} of the wall time"
-    # Whether another program was the reason cannot be seen in so short a run.
+    # Another program may have caused it: nothing that is recorded rules that out.
     is_a_pause = len(long) <= FEW_PAUSES and lost < PAUSE_NS * len(long)
     severity: Severity | None = "info" if is_a_pause else None
     return flagged(text, numbers=numbers, n=len(rows), saving_ns=lost, severity=severity)

@@ -37,9 +37,7 @@ def prompt_switches() -> Iterator[None]:
         yield
         return
     try:
-        found = sys.getswitchinterval()
-        if not _is_ours(found):  # else a program has saved and restored our interval as if it were its own
-            _Switches.usual = found
+        _Switches.usual = usual_interval()
         if _Switches.usual > INTERVAL_S:
             sys.setswitchinterval(INTERVAL_S)
         try:
@@ -52,7 +50,10 @@ def prompt_switches() -> Iterator[None]:
 
 
 def usual_interval() -> float:
-    """Return the switch interval of the process without ours, in s."""
+    """Return the switch interval of the process without ours, in s.
+
+    Ours may also be found because a program has saved and restored it as if it were its own.
+    """
     found = sys.getswitchinterval()
     return _Switches.usual if _is_ours(found) else found
 
