@@ -26,8 +26,8 @@ WORTH = 1.03
 # From this look on, a mean gain below WORTH ends the rounds. Simulated runs that scatter by 3 %: remedies
 # without effect take 40 % fewer rounds, and 69 instead of 70 % of gains of 5 % are found.
 LATE_LOOK = LOOKS[1]
-# If the mean gain is below 1, the remedy counts as no gain only if the upper end of the interval is below this.
-# On a busy machine, an interval from four rounds was [0.4, 2.3]. Judgement.
+# If the mean gain is below 1, the remedy counts as no gain only if the upper end of the interval is below
+# this. On a busy machine, an interval from four rounds was [0.4, 2.3]. Judgement.
 LARGE = 1.25
 # Mean slow-down after each round of the search beyond which a remedy is dropped. On a busy machine single
 # runs differ by a factor of two (seen with eight programs per processor), so the first limit is wide. A third
