@@ -83,6 +83,16 @@ def test_without_evidence_the_cause_is_unknown() -> None:
     assert words(calls=0) == "killed before any call had ended; cause unknown"
 
 
+def test_a_line_that_is_cut_short_may_be_of_a_file_that_could_not_grow() -> None:
+    made()
+    whole = Path("run.jsonl").read_bytes()
+    Path("run.jsonl").write_bytes(whole[:-10])
+    journal = read_journal("run.jsonl")
+    text = ending_words(how_it_ended(journal, number_steps(journal)))
+    assert text.startswith("killed after call 1, step 1; or its journal could not grow (full disk, quota, ulimit -f)")
+    assert text.endswith("the run may have continued")
+
+
 def test_the_open_call_is_the_innermost_that_has_no_row() -> None:
     reports = [
         OpenCall(2, time_ns=3 * SECOND, open_ns=SECOND),  # ended since

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from instrumented_calc.journal.records import Machine, OpenCall, RunEnd, Slice
 
 How = Literal["ended", "failed", "running", "killed", "pool", "unknown"]
-Kind = Literal["memory", "oom kill", "descriptors", "disk", "time limit", "clock"]
+Kind = Literal["memory", "oom kill", "descriptors", "disk", "cut short", "time limit", "clock"]
 
 LIKELY_MEMORY, POSSIBLE_MEMORY = 0.95, 0.85  # of the limit, at the last reading
 DESCRIPTORS_LEFT = 3
@@ -37,7 +37,7 @@ class Cause:
     Attributes:
         kind: Kind of content.
         likely: Whether the evidence is strong; otherwise the cause is only possible.
-        amount: Bytes, descriptors or processes; for a time limit or a clock: seconds.
+        amount: Bytes, descriptors, processes or lines; for a time limit or a clock: seconds.
         limit: The limit for the amount, if there is one.
     """
 
@@ -92,6 +92,7 @@ class LastSigns:
         open_call: Last report of a call that has not ended.
         time_ns: Time of the newest record, on the run's clock.
         rss_bytes: Resident memory at the newest sample of a call.
+        cut_short: Whether the last line is incomplete.
     """
 
     end: RunEnd | None
@@ -106,6 +107,7 @@ class LastSigns:
     open_call: OpenCall | None = None
     time_ns: int | None = None
     rss_bytes: int | None = None
+    cut_short: bool = False
 
 
 def how_it_ended(journal: Journal, steps: Integers) -> Ending:
@@ -140,7 +142,7 @@ def ending_after(signs: LastSigns) -> Ending:
         how = "pool"
     elif signs.running is None:
         how = "unknown"
-    causes = [*_exhausted(signs), *_time_limit(signs), *_clock(signs)]
+    causes = [*_exhausted(signs), *_cut_short(signs), *_time_limit(signs), *_clock(signs)]
     return Ending(
         how=how,
         call=signs.open_call.index if signs.open_call else None,
@@ -172,6 +174,7 @@ def _last_signs(journal: Journal, numbers: Integers) -> LastSigns:
         open_call=_open_call(journal),
         time_ns=_last_sign_ns(journal),
         rss_bytes=int(resident.values[-1]) if resident is not None and len(resident) else None,
+        cut_short=journal.torn,
     )
 
 
@@ -229,6 +232,11 @@ def _exhausted(signs: LastSigns) -> list[Cause]:
     if isinstance(free, int) and free < DISK_LEFT_BYTES:
         causes.append(Cause("disk", likely=False, amount=free))
     return causes
+
+
+def _cut_short(signs: LastSigns) -> list[Cause]:
+    """Return that the journal could not grow: lines are written in one piece, which a signal rarely cuts."""
+    return [Cause("cut short", likely=False, amount=1)] if signs.cut_short else []
 
 
 def _memory(signs: LastSigns) -> list[Cause]:

@@ -29,6 +29,12 @@ def given_files(texts: Iterable[str | Path]) -> list[Path]:
     return [*found.values()]
 
 
+def in_both(some: Iterable[Path], others: Iterable[Path]) -> list[Path]:
+    """Return the files of the first group that are also in the second, under any name."""
+    known = {_identity(path) for path in others}
+    return [path for path in some if _identity(path) in known]
+
+
 def _expanded(text: str) -> list[Path]:
     # The name of a file may contain a comma or a bracket.
     if _exists(text) or not any(mark in text for mark in "*?[,"):

@@ -11,13 +11,13 @@ LATE = np.arange(40) >= 25
 
 @pytest.fixture
 def judged(make, found):
-    def judge(conserved, rule="energy-drift", calculator="m.C", **environment):
+    def judge(conserved, rule="energy-drift", calculator="m.C", kinetic=1.2, **environment):
         run = make(400, ensemble="NVE", **environment)
         run.lane.calculator = calculator
         run.phase.timestep_fs = 1.0
         run.phase.driver = "ase.md.verlet.VelocityVerlet"
         states = [
-            State(index=10 * place, conserved_ev=float(value), kinetic_ev=1.2)
+            State(index=10 * place, conserved_ev=float(value), kinetic_ev=kinetic)
             for place, value in enumerate(conserved)
         ]
         return found(run.also(*states), rule)
@@ -31,6 +31,13 @@ def test_a_jump_is_dated_and_measured(judged):
     assert finding.severity == "wrong"
     assert "it jumped by +93.7 meV per atom" in finding.headline
     assert "at step 250 (call 250) at the latest" in finding.headline
+
+
+@pytest.mark.parametrize("conserved", [NOISE + 3.0 * LATE, NOISE + np.linspace(0, 3, 40)])
+def test_a_start_at_rest_is_not_the_measure(judged, conserved):
+    finding = judged(conserved, kinetic=0.0)
+    assert "times the kinetic energy at 100 K" in finding.headline
+    assert "at the start" not in finding.headline
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_generated_code_is_named_by_its_caller():
     assert signature.line.startswith(f"{__name__}:")
 
 
+@pytest.mark.parametrize(("file", "named"), [("/home/silly.py", "silly.py:1"), ("<stdin>", "__main__:1")])
+def test_a_script_is_named_by_its_file(file, named):
+    namespace = {"__name__": "__main__", "einsum": np.einsum, "A": A, "B": B}
+    script = compile("einsum('ij,jk->ik', A, B)", file, "exec")
+    found, _ = contracted(lambda: exec(script, namespace))  # noqa: S102 - the code under test is a script
+    ((signature,),) = (row.signatures for row in found.rows)
+    assert signature.line == named
+
+
 def test_out_is_the_array_that_was_given():
     out = np.empty((2, 4))
     _, value = contracted(lambda: np.einsum("ij,jk->ik", A, B, out=out))

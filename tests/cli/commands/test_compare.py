@@ -63,6 +63,13 @@ def test_two_runs_get_a_verdict_on_these_two(write, capsys):
     assert "host memory, peak" in text
 
 
+def test_a_run_that_is_compared_with_itself_is_noted(write, capsys):
+    path = write("a.jsonl")
+    path.with_name("link.jsonl").symlink_to(path)
+    main(["compare", "a.jsonl", "link.jsonl", "--single"])
+    assert capsys.readouterr().err == "note: a.jsonl is on both sides: it does not differ from itself\n"
+
+
 def test_replicates_as_a_shell_s_pattern_a_quoted_one_and_a_comma_list(write, capsys):
     for seed in range(3):
         write(f"a-{seed}.jsonl", 1 + 0.01 * seed, seed=seed)

@@ -76,14 +76,17 @@ def _judged(track: Track) -> Check | None:
         return None
     kinetic = MEV * track.values("kinetic_ev")[known] / track.n_atoms
     released = _released(MEV * track.values("potential_ev")[known] / track.n_atoms)
-    start = max(_at_start(kinetic) + released, LEAST_KINETIC_MEV)
+    moving = _at_start(kinetic) + released
+    start = max(moving, LEAST_KINETIC_MEV)
     rest = values - np.median(values) - drift.value * (times - np.median(times))
     scatter = robust_deviation(rest)
     change = drift.value * float(times[-1] - times[0])
     strayed = values - values[0]
     worst = int(abs(strayed).argmax())
     kinetics = "the kinetic energy at the start"
-    if released > start / 2:
+    if moving < start:
+        kinetics = "the kinetic energy at 100 K"
+    elif released > start / 2:
         kinetics += " and what the potential has released"
     numbers = {
         "mev_per_atom_per_ps": drift.value,
@@ -135,7 +138,7 @@ def _judged_as(track: Track, most: float) -> tuple[Severity, str]:
 
     Args:
         track: The states.
-        most: Largest change, in units of the kinetic energy at the start.
+        most: Largest change, in units of the kinetic energy at the start, or at 100 K if that is more.
     """
     if not track.driven_by or most > DRIVEN:
         return "wrong", ""

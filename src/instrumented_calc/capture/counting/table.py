@@ -211,12 +211,15 @@ def _merged(found: list[Contraction]) -> list[Contraction]:
 def calling_line() -> str:
     """Return the module and line of the caller outside this package, torch.einsum and generated code.
 
-    Code that torch.fx or e3nn generates belongs to no module: its caller is named instead.
+    Code that torch.fx or e3nn generates belongs to no module: its caller is named instead. The module of a
+    script is called `__main__`, whatever its name is: its file is named.
     """
     frame: Any = sys._getframe(1)  # inspect's own way is ten times as slow
     while frame is not None:
         module = frame.f_globals.get("__name__")
         if module and module not in PASSED_OVER and not frame.f_code.co_filename.startswith(OURS):
-            return f"{module}:{frame.f_lineno}"
+            file = frame.f_code.co_filename
+            name = os.path.basename(file) if module == "__main__" and file.endswith(".py") else module  # noqa: PTH119 - quicker
+            return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

@@ -383,10 +383,17 @@ class Recording:
             outbox.drain()
         finally:
             self._has_ended = True  # the journal's thread may still be busy with its last round
+            lost = writer.lost
             writer.close()
             self._black_box.close()
             self._rounds.close()
             self._close_probes()
+            if writer.lost > lost:
+                text = (
+                    f"{writer.path}: it could not grow until the run ended and lacks the last"
+                    f" {writer.lost - lost:,} records; make room, or write to another folder"
+                )
+                self.notices.warn("journal-incomplete", text, journal=False)
 
     def _last_record(self, reason: str, failure: tuple[str, str] | None) -> RunEnd:
         record = RunEnd(

@@ -21,7 +21,7 @@ from instrumented_calc.cli.comparison_options import (
     limits_of,
 )
 from instrumented_calc.cli.formats import Form
-from instrumented_calc.cli.given_files import given_files
+from instrumented_calc.cli.given_files import given_files, in_both
 from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalReadError, TargetError
 from instrumented_calc.quantities import plural
@@ -110,6 +110,8 @@ def compare(
     page = wanted_page(html, mask=mask, journals=both)
     sides = [[read_run(path) for path in side] for side in files]
     allowed = allowed_keys(allow, [run for side in sides for run in side])
+    for path in in_both(*files):
+        typer.echo(f"note: {path} is on both sides: it does not differ from itself", err=True)
     found = compare_runs(
         sides[0],
         sides[1],

@@ -81,6 +81,11 @@ def _cause_words(cause: Cause) -> str:
             return f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
         case "disk":
             return f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
+        case "cut short":
+            return (
+                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is cut short:"
+                " then the run may have continued"
+            )
         case "time limit":
             side = "before" if cause.amount >= 0 else "after"
             return (

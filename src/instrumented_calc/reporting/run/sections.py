@@ -115,8 +115,7 @@ def _warnings(summary: Summary) -> Section | None:
     journal, counters = summary.journal, summary.journal.counters
     lines = []
     if journal.partial and not journal.running and not journal.parent_run_id:
-        tail = "; its last line is cut short" if journal.torn else ""
-        lines.append(f"The journal has no run_end{tail}: {ending_words(summary.ending)}.")
+        lines.append(f"The journal has no run_end: {ending_words(summary.ending)}.")
     lines += damage_lines(journal)
     if counters and counters.lost_rows:
         lines.append(
