@@ -83,8 +83,8 @@ def _cause_words(cause: Cause) -> str:
             return f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
         case "cut short":
             return (
-                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is cut short:"
-                " then the run may have continued"
+                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is cut"
+                " short: then the run may have continued"
             )
         case "time limit":
             side = "before" if cause.amount >= 0 else "after"
