@@ -72,28 +72,25 @@ def _cause_words(cause: Cause) -> str:
         case "memory":
             share = percent(cause.amount / (cause.limit or 1), 0)
             grade = "likely out of memory" if cause.likely else "possibly out of memory"
-            return f"memory was at {share} of its limit of {bytes_of(cause.limit)} ({grade})"
+            words = f"memory was at {share} of its limit of {bytes_of(cause.limit)} ({grade})"
         case "oom kill":
             number = count(int(cause.amount))
             words = "processes of this job that the kernel killed because memory ran out during the run"
-            return f"{words}: {number}"
+            words += f": {number}"
         case "descriptors":
-            return f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
+            words = f"out of file descriptors: {cause.amount:.0f} of {cause.limit or 0:.0f} were open"
         case "disk":
-            return f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
+            words = f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
         case "cut short":
-            return (
+            words = (
                 "or its journal could not grow (full disk, quota, ulimit -f), because its last line is cut"
-                " short: then the run may have continued"
             )
+            words += " short: then the run may have continued"
         case "time limit":
             side = "before" if cause.amount >= 0 else "after"
-            return (
-                f"{duration(abs(cause.amount) * 1e9)} {side} the batch system's time limit"
-                " (likely ended by it)"
-            )
+            words = f"{duration(abs(cause.amount) * 1e9)} {side} the batch system's time limit"
+            words += " (likely ended by it)"
         case "clock":
-            return (
-                f"the wall clock differs from the run's clock by {elapsed(abs(cause.amount) * 1e9)}:"
-                " the machine was suspended, or its clock was set"
-            )
+            words = f"the wall clock differs from the run's clock by {elapsed(abs(cause.amount) * 1e9)}:"
+            words += " the machine was suspended, or its clock was set"
+    return words
