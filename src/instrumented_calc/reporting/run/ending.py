@@ -83,9 +83,9 @@ def _cause_words(cause: Cause) -> str:
             words = f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
         case "cut short":
             words = (
-                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is cut"
+                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is"
             )
-            words += " short: then the run may have continued"
+            words += " cut short: then the run may have continued"
         case "time limit":
             side = "before" if cause.amount >= 0 else "after"
             words = f"{duration(abs(cause.amount) * 1e9)} {side} the batch system's time limit"
