@@ -82,9 +82,7 @@ def _cause_words(cause: Cause) -> str:
         case "disk":
             words = f"the journal's file system had {bytes_of(cause.amount)} left (possibly full)"
         case "cut short":
-            words = (
-                "or its journal could not grow (full disk, quota, ulimit -f), because its last line is"
-            )
+            words = "or its journal could not grow (full disk, quota, ulimit -f), because its last line is"
             words += " cut short: then the run may have continued"
         case "time limit":
             side = "before" if cause.amount >= 0 else "after"
