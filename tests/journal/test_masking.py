@@ -115,6 +115,13 @@ CODE = [
         [f"b64:password=WA=={X}"],
         [f"x: password = {X}"],
         ["/usr/bin/mysql", f"-p{X}"],
+        ["docker", "login", "-u", "marie", "-p", X],
+        ["redis-cli", "-a", X],
+        ["curl", "-b", f"sid={X}"],
+        ["curl", "-H", f"Cookie: a=b; sid={X}"],
+        ["smbclient", "-U", f"marie%{X}"],
+        ["aws", "configure", "set", "aws_secret_access_key", X],
+        ["setenv", "HF_TOKEN", X],
     ],
 )
 def test_no_secret_remains_in_a_command_line(arguments):
@@ -137,12 +144,74 @@ def test_no_secret_remains_in_a_command_line(arguments):
         "xoxb-0123456789-abcdef",
         "AKIAIOSFODNN7EXAMPLE",
         "AIzaSyA0123456789abcdef0123456789abcdefg",
+        "hvs.CAESI0123456789abcdef",
+        "dop_v1_0123456789abcdef0123",
+        "SG.0123456789abcdef.0123456789abcdef",
+        "gsk_0123456789abcdef0123",
+        "ya29.a0123456789abcdef",
+        "dckr_pat_0123456789abcdef",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w",
     ],
 )
 def test_a_token_is_known_by_its_shape_wherever_it_stands(token):
     for text in (token, f"note: {token}, then", f"--model=x:{token}", f"https://host/{token}/y"):
         assert token not in mask_secrets(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"auth=('marie', '{X}')",
+        f"credentials: [marie, {X}]",
+        f"secret: {{user: marie, value: {{x: {X}}}}}",
+        f"token = str('{X}')",
+        f"PASSWORD=$(echo {X})",
+        f"PASSWORD=`echo {X}`",
+        f"token = r'{X}'",
+        f"PASSWORD=$'{X}'",
+        f"token = '''{X}'''",
+        f"token = 'abc' + '{X}'",
+        f"password: 'it''s {X}'",
+        f'PASSWORD=abc"{X}"',
+        f"PASSWORD=abc\\ {X}",
+        f"password: |\n  {X}\n  {X}",
+        f"password: >-\n  abc\n  {X}",
+        f"passwords:\n  - abc\n  - {X}",
+        f"password:\n- {X}",
+        f"credentials:\n  user: marie\n  value: {X}",
+        f"password: !vault {X}",
+        f"password: &anchor {X}",
+        f"api_keys: ['abc', '{X}']",
+        f"password += {X}",
+        f"password -> {X}",
+        f"password\uff1a{X}",
+        f"setenv HF_TOKEN {X}",
+        f"aws configure set aws_secret_access_key {X}",
+        f"DB_USERPASS={X} and dbpass={X}",
+        f"Kennwort: {X}",
+        f"Cookie: theme=dark; sid={X}; x={X}",
+        f"curl -H 'Cookie: theme=dark; sid={X}' host",
+        f"Set-Cookie: sid={X}; Path=/",
+        f"curl -s -b sid={X} host",
+        f"docker login -u marie -p {X} host",
+        f"docker login -p={X}",
+        f"sshpass -p '{X}' ssh host",
+        f"redis-cli -h host -a {X}",
+        f"mongosh -u marie -p {X}",
+        f"ldapsearch -x -w {X}",
+        f"7z x -p{X} a.7z",
+        f"unzip -P {X} a.zip",
+        f"wandb login --relogin {X}",
+        f"smbclient -U marie%{X} //host/x",
+    ],
+)
+def test_no_secret_remains_in_a_text_however_its_value_is_written(text):
+    found = mask_secrets(f"before it\n{text}\nafter it")
+    assert X not in found
+    assert MASKED in found
+    assert found.startswith("before it\n")
+    assert found.endswith("\nafter it")
+    assert mask_secrets(found) == found
 
 
 @pytest.mark.parametrize(
@@ -182,6 +251,9 @@ def test_a_token_is_known_by_its_shape_wherever_it_stands(token):
         ["zero\u200bwidth", "--na\u200bme=x"],
         ["--cert", "server.key", "md.py"],
         ["https://slack.com/help", "https://api.telegram.org/"],
+        ["docker", "run", "-p", "80:80", "-a", "x", "-P", "x", "-w", "dir", "-b", "3"],
+        ["--tokens", "100", "--keys", "a,b", "compass", "3", "use_cache_key", "x", "bypass: 3"],
+        ["x = a -> b", "per 100%", "rate 3%d", "f(x)[0]"],
         ["--session", "3", "--spin=1", "--spinning", "--hotpot=2", "--options", "x"],
     ],
 )
@@ -204,6 +276,21 @@ def test_innocent_words_are_unchanged(arguments):
     ],
 )
 def test_only_the_value_is_masked(text, masked):
+    assert mask_secrets(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("login('u', auth=('u', 'abc'), n=3)", "login('u', auth=***, n=3)"),
+        ("db:\n  password:\n    - abc\n  steps: 3", "db:\n  password:\n    ***\n  steps: 3"),
+        ("password: |\n  abc\n  def\nsteps: 3", "password: ***\nsteps: 3"),
+        ("password: 'it''s' # note", "password: '***' # note"),
+        ("f('token=abc', 'x', 'y')", "f('token=***', 'x', 'y')"),
+        ('f("token=\'abc\'", "x")', 'f("token=\'***\'", "x")'),
+    ],
+)
+def test_the_end_of_a_value_is_found(text, masked):
     assert mask_secrets(text) == masked
 
 
@@ -254,6 +341,19 @@ def test_masking_does_not_hang_on_text_made_to_slow_it(length, limit_s):
         "-a ",
         "x: ",
         "-----BEGIN ",
+        "token=(",
+        "token=a(b[",
+        "token:\n ",
+        "token: |\n ",
+        "token: - a\n",
+        "token: !a ",
+        "token='a'",
+        "token='a' + ",
+        "token=`",
+        "token=a\\ ",
+        "Cookie: ",
+        "wandb login -a ",
+        "curl -b ",
         "{",
         "[",
         "a ",

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from instrumented_calc.journal.secret_names import is_secret_name
 from instrumented_calc.journal.secret_shapes import (
     MASKED,
-    PASSWORD_PROGRAM,
     USER_AND_PASSWORD,
     USER_OPTION,
     mask_shapes,
+    password_option,
 )
+from instrumented_calc.journal.secret_values import value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,20 +40,15 @@ NAMED = (
     re.compile(
         rf"""{_NAME_BEGINS}-{{0,2}}{_NAME}(?:\\?["']|%22|%27)?\]?"""
         r"""(?:\s?:\s?[A-Za-z_][\w.\[\]| ]{0,40}(?=\s?=[^=]))?"""
-        r"""\s{0,8}(?:=>|:=|=(?!=)|:(?!//)|%3[ADad])\s{0,8}"""
+        r"""\s{0,8}(?:=>|->|[:+?]{0,2}=(?!=)|:(?!//)|[\uff1a\uff1d]|%(?:25)?3[ADad])\s{0,8}"""
     ),
     re.compile(rf"""["']-{{0,2}}{_NAME}["']\s{{0,8}},\s{{0,8}}(?=["'])"""),
+    re.compile(rf"\b(?:setenv|configure\s{{1,8}}set)\s{{1,8}}{_NAME}\s{{1,8}}"),
     re.compile(rf"(?<![\w-])--?{_NAME}\s{{1,8}}(?!{_OPTION}(?:[\s=]|\Z))"),
 )
 # `<password>value</password>`
 ELEMENT = re.compile(
     rf"(<(?:[\w.-]{{1,100}}:)?{_NAME}(?:\s[^<>]{{0,200}})?>(?:<!\[CDATA\[)?)[^<]+(?=</|\]\])"
-)
-# In quotes, in escaped quotes, or up to a space; an unterminated quote extends to the end.
-VALUE = re.compile(
-    r"""(?!(?:Bearer|Basic|Digest|Token)\s)(?:(?P<quote>\\?["'])(?P<quoted>.*?)(?P<end>(?<!\\)(?P=quote)|\Z)"""
-    r"""|[^\s&"']*[^\s&"',;:)\]}.])""",
-    re.DOTALL,
 )
 NAMED_ARGUMENT = re.compile(
     r"(?P<head>[-+~]{0,2}(?P<name>[A-Za-z_][\w.@/-]{0,200})=)(?P<value>.*)", re.DOTALL
@@ -61,12 +57,13 @@ NAMED_ARGUMENT = re.compile(
 # `--set db.token abc`.
 NEXT_IS_VALUE = re.compile(
     r"-{1,2}[A-Za-z][\w.-]*|[A-Za-z][\w-]*:"
-    r"|(?:[\w-]+\.)*(?:bearer|password|passwd|passphrase|(?:\w+[-_])?token|secret|api[-_]?key)",
+    r"|(?:[\w-]+\.)*(?:bearer|password|passwd|passphrase|token|secret|api[-_]?key|\w+[-_][\w-]+)",
     re.IGNORECASE,
 )
 OPTION = re.compile(rf"{_OPTION}(?:=.*)?", re.DOTALL)
 NO_SECRET = re.compile(r"true|false|yes|no|on|off|none|null|auto", re.IGNORECASE)
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 NESTED_ARGUMENTS = 5
 SHORT = 300  # characters up to which a masked text is cached
 
@@ -74,33 +71,33 @@ SHORT = 300  # characters up to which a masked text is cached
 def mask_arguments(arguments: Iterable[str]) -> list[str]:
     """Return a command line with its secrets masked, argument by argument.
 
-    The short option `-p` is a password of `mysql` and `sshpass` only: its meaning differs from program to
+    A short option such as `-p` is a password of some programs only: its meaning differs from program to
     program.
 
     Args:
         arguments: As in `sys.argv`.
     """
     found: list[str] = []
-    before, secret_next, short_option = "", False, False
+    before, secret_next, short_option = "", False, ""
     for each in arguments:
         if secret_next and not OPTION.fullmatch(each):
             found.append(_hidden_text(each))
         else:
-            found.append(_after(before, each, short_option=short_option))
+            found.append(_after(before, each, short_option))
         before = INVISIBLE.sub("", each)
-        short_option = short_option or PASSWORD_PROGRAM.fullmatch(before) is not None
+        short_option = password_option(before) or short_option
         named = NEXT_IS_VALUE.fullmatch(before) is not None and is_secret_name(before)
         # An empty value may stand before the secret.
-        secret_next = named or (short_option and before == "-p") or (secret_next and not before)
+        secret_next = named or (short_option != "" and before == short_option) or (secret_next and not before)
     return found
 
 
-def _after(before: str, argument: str, *, short_option: bool) -> str:
-    """Mask an argument whose meaning depends on the one before it."""
+def _after(before: str, argument: str, short_option: str) -> str:
+    """Mask an argument whose meaning depends on the one before it, and on the program."""
     if USER_OPTION.fullmatch(before):
         return USER_AND_PASSWORD.sub(rf"\1{MASKED}", argument)
-    if short_option and argument.startswith("-p") and len(argument) > len("-p"):
-        return f"-p{MASKED}"
+    if short_option and argument.startswith(short_option) and argument != short_option:
+        return f"{short_option}{MASKED}"
     visible = INVISIBLE.sub("", argument)
     masked = _argument(_mask_named(PAIR, visible))
     return argument if masked == visible else masked
@@ -128,7 +125,7 @@ def _masked(text: str) -> str:
         try:
             value = json.loads(text)
             masked = mask_values(value, numbers=True)
-            return text if masked == value else json.dumps(masked, ensure_ascii=False)
+            return text if masked == value else encode_json(masked)
         except (ValueError, RecursionError):
             pass  # not JSON after all
     visible = INVISIBLE.sub("", text)
@@ -137,6 +134,12 @@ def _masked(text: str) -> str:
         masked = _mask_named(pattern, masked)
     masked = ELEMENT.sub(_element, masked)
     return text if masked == visible else masked
+
+
+def encode_json(value: Any, indent: int | None = None) -> str:
+    """Return JSON that a file can hold: half a character, which UTF-8 cannot express, stays an escape."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return json.dumps(value, indent=indent) if SURROGATE.search(text) else text
 
 
 def _element(found: re.Match[str]) -> str:
@@ -227,10 +230,9 @@ def _mask_named(pattern: re.Pattern[str], text: str) -> str:
             place = found.end("name")  # what follows may be a name too: `x: password = "abc"`
             continue
         place = found.end()
-        value = VALUE.match(text, place)
-        if value is None or value["quoted"] == "" or NO_SECRET.fullmatch(value["quoted"] or value[0]):
+        value = value_at(text, place, found.end("name"))
+        if value is None or not value.text or NO_SECRET.fullmatch(value.text):
             continue
-        quote, end = value["quote"] or "", value["end"] or ""
-        parts.append(f"{text[done:place]}{quote}{MASKED}{end}")
-        done = place = value.end()
+        parts.append(f"{text[done:place]}{value.before}{MASKED}{value.after}")
+        done = place = value.end
     return "".join(parts) + text[done:]

@@ -14,7 +14,8 @@ SECRETS = re.compile(
     "auth|authorization|bearer|cookie|credentials?|creds|jwt|otp|passcode|passw|pin|psw|pw|sessionid|sig"
     "|signature|secrets|totp|webhook"
     # Endings of joined words: PGPASSWORD, apikey, authtoken.
-    "|.*(?:password|passwd|passphrase|pwd|secret|token|apikey|accesskey|secretkey)"
+    "|.*(?:passwords?|passwds?|passphrases?|passwort|kennwort|pwd|secret|token|apikeys?|accesskeys?|secretkeys?)"
+    "|(?:admin|db|ftp|my|proxy|root|smtp|user)pass"
 )
 # Words before a key, token or pass that is not a secret: `energy_key=REF_energy`, `pad_token=<pad>`.
 HARMLESS_BEFORE = {
@@ -27,7 +28,10 @@ HARMLESS_BEFORE = {
     "pass": re.compile("backward|by|first|forward|n|num|second|single"),
 }
 PASSED_OVER = frozenset(["b64", "base64", "dev", "hex", "old", "prod", "staging", "str", "string", "test"])
-TWO_WORDS = (["session", "id"], ["webhook", "url"])
+TWO_WORDS = (
+    *(["session", "id"], ["webhook", "url"], ["pass", "phrase"], ["api", "keys"], ["access", "keys"]),
+    *(["secret", "keys"], ["access", "tokens"], ["api", "tokens"], ["auth", "tokens"]),
+)
 NOT_SECRET = frozenset(["PWD", "OLDPWD", "XDG_SESSION_ID"])
 
 

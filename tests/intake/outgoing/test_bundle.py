@@ -337,3 +337,15 @@ def test_traces_stacks_and_dumped_calls_of_a_run_are_packed_and_masked(tmp_path)
     assert not any(b"marie" in content or PLANTED.encode() in content for content in found.values())
     results = ingest([Bundle(tmp_path / "b.tgz")], tmp_path / "results")
     assert {each.path for each in results.placed} >= {"profiler_traces/run.trace-1.json"}
+
+
+@pytest.mark.parametrize("damage", [b"", b', "n_atoms": }'])
+def test_half_a_character_beside_a_secret_keeps_nothing_from_being_bundled(tmp_path, damage):
+    run = record(tmp_path / "runs/run.jsonl")
+    line = b'{"event": "mark", "text": "\\ud83d", "password": "hunter2"' + damage + b"}\n"
+    run.write_bytes(run.read_bytes() + line)
+    (tmp_path / "runs/table.json").write_bytes(b'{"text": "\\ud83d \xc3\xa9", "password": "hunter2"}')
+    write_bundle([tmp_path / "runs"], tmp_path / "b.tar.gz")
+    found = members(tmp_path / "b.tar.gz")
+    assert b"hunter2" not in b"".join(found.values())
+    assert json.loads(found["tables/table.json"]) == {"text": "\ud83d é", "password": "***"}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from instrumented_calc.intake.outgoing.masking import mask_paths
-from instrumented_calc.journal.masking import JSON_DEPTH, mask_secrets, mask_values
+from instrumented_calc.journal.masking import JSON_DEPTH, encode_json, mask_secrets, mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def _masked_json(text: str) -> str:
     try:
         value = json.loads(text)
         found = each_text(mask_values(value, numbers=True), mask_paths)
-        return text if found == value else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+        return text if found == value else encode_json(found, indent=2) + "\n"
     except (ValueError, RecursionError):
         return _masked_text(text)
 
