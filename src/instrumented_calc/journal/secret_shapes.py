@@ -31,8 +31,8 @@ _HEADER = re.compile(
 # All cookies of a header. Names of cookies tell nothing of their values.
 _COOKIES = re.compile(r"""(\b(?:Set-)?Cookie["']?\s{0,8}:\s{0,8}["']?)[^\r\n"']+""", re.IGNORECASE)
 # Google, GitHub, GitLab, Hugging Face, OpenAI and similar, Slack, Stripe, PyPI, npm, HashiCorp Vault,
-# DigitalOcean, SendGrid, Groq, Replicate, Shopify, Docker, Tailscale, LangSmith, Atlassian, age, AWS, JSON web
-# tokens.
+# DigitalOcean, SendGrid, Groq, Replicate, Shopify, Docker, Tailscale, LangSmith, Atlassian, age, AWS, JSON
+# web tokens.
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:AIza[\w-]{30,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|gl(?:pat|rt|dt|ptt)-[\w-]{16,}"
     r"|hf_\w{16,}|sk-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|[rsp]k_(?:live|test)_\w{10,}|pypi-[\w-]{16,}|npm_\w{16,}"
