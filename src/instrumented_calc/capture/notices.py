@@ -1,18 +1,17 @@
-"""Events of a run that are not calls: its start, its end and notices, all through structlog.
+"""Events of a run that are not calls: its start, its end and notices.
 
-The journal's logger turns every event into a record. For people there is another: if the program has called
-`structlog.configure`, its own logger `instrumented_calc` receives every event; otherwise warnings are
-printed on stderr, one line each. The program's configuration is used, never changed.
-
-structlog is imported with this module, before the memory of a run is first sampled: it takes 13 MB.
+All of them are records in the journal. For people: if the program has called `structlog.configure`, its own
+logger `instrumented_calc` receives every event; otherwise warnings are printed on stderr, one line each. The
+program's configuration is used, never changed, and structlog is not imported here: with what it loads it would
+take 13 MB of every program.
 """
 
 from __future__ import annotations
 
-import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
-import structlog
+from msgspec import UNSET
 
 from instrumented_calc.capture.stderr import write_for_people
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
@@ -30,25 +29,20 @@ class Notices:
     """The notices of one run, and its first and last records.
 
     Args:
-        run_id: Bound to every event.
+        run_id: The run, as named in every event.
         write: Appends a record to the journal.
         now: Returns the time since the start of the run, in ns.
     """
 
     def __init__(self, run_id: str, write: Callable[[Any], None], now: Callable[[], int]) -> None:
         self._run_id = run_id
+        self._write = write
         self._now = now
         self._warned: set[str] = set()
-        self._journal = structlog.wrap_logger(
-            _JournalLogger(write),
-            processors=[self._as_record],
-            wrapper_class=structlog.BoundLogger,
-            context_class=dict,
-        ).bind(run_id=run_id)
 
     def record(self, record: msgspec.Struct) -> None:
         """Add a record of the run's start or end to the journal."""
-        self._journal.info(record)
+        self._write(record)
 
     def announce(self, text: str, **details: Any) -> None:
         """Log the run's start or end for people; the journal has records of its own for them."""
@@ -62,7 +56,7 @@ class Notices:
             text: One readable line.
             **details: Figures that belong to the notice.
         """
-        self._journal.info(text, kind=kind, **details)
+        self._note(kind, "info", text, details)
         inform(text, kind=kind, run_id=self._run_id, **details)
 
     def warn(self, kind: str, text: str, *, journal: bool = True, **details: Any) -> None:
@@ -75,27 +69,22 @@ class Notices:
             **details: Figures that belong to the notice.
         """
         if journal:
-            self._journal.warning(text, kind=kind, **details)
+            self._note(kind, "warning", text, details)
         if kind not in self._warned:
             self._warned.add(kind)
             warn(text, kind=kind, run_id=self._run_id, **details)
 
-    def _as_record(self, _: Any, level: str, event: Any) -> tuple[tuple[Any], dict[str, Any]]:
-        """Processor: return the arguments for `_JournalLogger`, which are one record."""
-        content, run_id = event.pop("event"), event.pop("run_id")
-        if not isinstance(content, str):
-            return (content,), {}
-        notice = Notice(kind=event.pop("kind"), text=content, level=level, run_id=run_id, time_ns=self._now())
-        if event:
-            notice.details = event
-        return (notice,), {}
-
-
-class _JournalLogger:
-    """Logger of structlog that appends to the journal."""
-
-    def __init__(self, write: Callable[[Any], None]) -> None:
-        self.info = self.warning = write
+    def _note(self, kind: str, level: str, text: str, details: dict[str, Any]) -> None:
+        self._write(
+            Notice(
+                kind=kind,
+                text=text,
+                level=level,
+                run_id=self._run_id,
+                time_ns=self._now(),
+                details=details or UNSET,
+            )
+        )
 
 
 def warn(text: str, **details: Any) -> None:
@@ -105,10 +94,11 @@ def warn(text: str, **details: Any) -> None:
         text: One readable line.
         **details: For the program's own log; stderr gets only the text.
     """
-    failure = _log("warning", text, details) if structlog.is_configured() else ""
+    log = _log_of_program()
+    failure = "" if log is None else _logged(log, "warning", text, details)
     if failure is not None:
         with own_faults_dropped():  # stderr may be closed
-            _stderr.warning(text + failure)
+            write_for_people(f"instrumented-calc: {text}{failure}\n")
 
 
 def inform(text: str, **details: Any) -> None:
@@ -118,11 +108,19 @@ def inform(text: str, **details: Any) -> None:
         text: One readable line.
         **details: For the log.
     """
-    if structlog.is_configured():
-        _log("info", text, details)
+    log = _log_of_program()
+    if log is not None:
+        _logged(log, "info", text, details)
 
 
-def _log(level: str, text: str, details: dict[str, Any]) -> str | None:
+def _log_of_program() -> Any:
+    """Return structlog if the program has configured it, or None."""
+    structlog = sys.modules.get("structlog")
+    is_configured = getattr(structlog, "is_configured", None)  # None while it is being imported
+    return structlog if is_configured is not None and is_configured() else None
+
+
+def _logged(structlog: Any, level: str, text: str, details: dict[str, Any]) -> str | None:
     """Log an event in the program's own log; return its failure in words, None without one."""
     try:
         getattr(structlog.get_logger(LOGGER), level)(text, **details)
@@ -131,17 +129,3 @@ def _log(level: str, text: str, details: dict[str, Any]) -> str | None:
             raise
         return f" (on stderr because logging it failed: {type(error).__name__}: {error})"
     return None
-
-
-class _StderrLogger:
-    """Logger of structlog that prints on stderr, which is looked up late."""
-
-    warning = staticmethod(write_for_people)
-
-
-_stderr = structlog.wrap_logger(
-    _StderrLogger(),
-    processors=[lambda _, __, event: f"instrumented-calc: {event['event']}\n"],
-    wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-    context_class=dict,
-).bind()
