@@ -6,8 +6,8 @@ The journals have the fields of real runs, see `make_journal.py`; of Orb there a
 the usual limit of a journal, 256 MB. A bare decode of the same file, taken in turn with the reports, shows
 how fast the machine is: the times to hold are for one that decodes the rows of EMT in 0.5 s.
 
-Not reached for EMT: seen were 3.0 s and 165 MB beside a bare decode of 0.54 s. A third of it decodes rows into
-objects and packs these into arrays, a sixth imports modules.
+Not reached for EMT: seen were 3.0 s and 165 MB beside a bare decode of 0.54 s. A third of it decodes rows
+into objects and packs these into arrays, a sixth imports modules.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 All of them are records in the journal. For people: if the program has called `structlog.configure`, its own
 logger `instrumented_calc` receives every event; otherwise warnings are printed on stderr, one line each. The
-program's configuration is used, never changed, and structlog is not imported here: with what it loads it would
-take 13 MB of every program.
+program's configuration is used, never changed, and structlog is not imported here: with all that it loads, it
+takes 13 MB of a program.
 """
 
 from __future__ import annotations
