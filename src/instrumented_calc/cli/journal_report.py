@@ -188,7 +188,7 @@ def _summarize(paths: list[Path], *, measure: bool, strictly: bool) -> list[Summ
     if troubles and (strictly or not summaries):
         raise troubles[0]
     for each in troubles:
-        typer.echo(f"left out: {each}", err=True)
+        typer.echo(f"left out: {plain(str(each))}", err=True)
     return summaries
 
 

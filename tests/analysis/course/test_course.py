@@ -145,3 +145,13 @@ def test_the_distribution_has_every_steady_call(course):
 
 def test_a_run_without_calls_has_no_course(course):
     assert course(encoded(*opening())) is None
+
+
+def test_a_number_beyond_any_run_leaves_the_bins_in_order(course):
+    made = rows(40, rss_bytes=10**8)
+    made[-1].index = made[-1].step = 2**62 - 1  # as damage makes it
+    found = course(encoded(*opening(), *made))
+    (memory,) = [each for each in found.memory if each.field == "rss_bytes"]
+    assert memory.samples == 40
+    assert list(memory.at) == sorted(memory.at)
+    assert sum(each.calls for each in found.bins) == 40

@@ -16,7 +16,15 @@ from instrumented_calc.journal import records
 
 @pytest.fixture
 def write(tmp_path):
-    def of(name: str, level: float = 1.0, *, seed: int = 0, energy: float = 1.0, **environment):
+    def of(
+        name: str,
+        level: float = 1.0,
+        *,
+        seed: int = 0,
+        energy: float = 1.0,
+        formula: str = "Cu4",
+        **environment,
+    ):
         start = records.RunStart(
             schema=records.SCHEMA,
             run_id=name,
@@ -25,7 +33,7 @@ def write(tmp_path):
             version="0.1.0",
             environment=records.Environment(**environment),
         )
-        lane = records.Lane(0, "EMT", "twin", n_atoms=4, formula="Cu4")
+        lane = records.Lane(0, "EMT", "twin", n_atoms=4, formula=formula)
         noise = np.exp(0.02 * np.random.default_rng(seed).normal(size=300))
         calls = [
             records.Call(
@@ -204,6 +212,18 @@ def test_replicates_of_one_side_show_the_noise_floor_and_which_limits_it_forbids
     assert json.loads(capsys.readouterr().out)["limits"] == [
         {"limit": "--max-slowdown 2%", "testable": False}
     ]
+
+
+def test_nothing_of_a_journal_or_a_name_controls_the_terminal(write, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write("a.jsonl")
+    write("b\x1b[31m.jsonl", formula="\x1b]0;title\x07\u202e\x9b2J")
+    main(["compare", "--noise", "a.jsonl", "b\x1b[31m.jsonl"])
+    main(["compare", "b\x1b[31m.jsonl", "b\x1b[31m.jsonl"])
+    shown = "".join(capsys.readouterr())
+    assert "not comparable" in shown
+    assert "on both sides" in shown
+    assert all(each.isprintable() for each in shown if each != "\n")
 
 
 def test_the_noise_floor_is_that_of_replicates(write, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 from instrumented_calc.analysis.step_numbers import number_steps
 from instrumented_calc.analysis.timing.latency import in_order
 from instrumented_calc.journal.columns import BLOCK_ROWS
+from instrumented_calc.journal.records import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +58,15 @@ class Axis:
         found: Integers = np.empty(len(positions), np.int32)
         for at in range(0, len(positions), BLOCK_ROWS):
             block = np.clip(positions[at : at + BLOCK_ROWS], self.low, self.high).astype(np.int64)
-            found[at : at + BLOCK_ROWS] = (block - self.low) * self.bins // self.width
+            found[at : at + BLOCK_ROWS] = self._bin_of(block)
         return found
+
+    def _bin_of(self, block: Integers) -> Integers:
+        if self.width * self.bins < LARGEST:
+            return (block - self.low) * self.bins // self.width
+        # A damaged number beyond any run: the product would overflow, and the bins would no longer ascend.
+        shares = (block.astype(np.float64) - self.low) / self.width
+        return np.minimum(shares * self.bins, self.bins - 1).astype(np.int64)
 
     def first_of(self, number: int) -> int:
         """Return the first position of a bin; of the one after the last, the end of the axis."""

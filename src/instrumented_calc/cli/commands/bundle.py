@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from instrumented_calc.cli.given_files import given_files
+from instrumented_calc.plain_text import plain
 
 
 def bundle(
@@ -23,7 +24,7 @@ def bundle(
 
     written = write_bundle(given_files(runs), output)
     for each in written.left_out:
-        typer.echo(f"left out: {each}", err=True)
+        typer.echo(f"left out: {plain(each)}", err=True)
     size = bytes_of(output.stat().st_size)
     typer.echo(f"{plural(len(written.members), 'member')}, {size}; home directories are masked", err=True)
     typer.echo(f"next: instrumented-calc ingest {output}", err=True)

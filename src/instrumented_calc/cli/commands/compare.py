@@ -24,6 +24,7 @@ from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.given_files import given_files, in_both
 from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import JournalReadError, TargetError
+from instrumented_calc.plain_text import plain, shown_path
 from instrumented_calc.quantities import plural
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def compare(
     sides = [[read_run(path) for path in side] for side in files]
     allowed = allowed_keys(allow, [run for side in sides for run in side])
     for path in in_both(*files):
-        typer.echo(f"note: {path} is on both sides: it does not differ from itself", err=True)
+        typer.echo(f"note: {shown_path(path)} is on both sides: it does not differ from itself", err=True)
     found = compare_runs(
         sides[0],
         sides[1],
@@ -156,7 +157,7 @@ def _show_noise(
         raise TargetError(message)
     obstacles = differences_of_replicates(runs)
     if obstacles:
-        typer.echo("\n".join(["not comparable: these runs are not replicates", *obstacles]))
+        typer.echo("\n".join(["not comparable: these runs are not replicates", *map(plain, obstacles)]))
         raise typer.Exit(ComparisonOutcome.not_comparable.value)
     if page is not None:
         from instrumented_calc.reporting.html.result_pages import noise_page

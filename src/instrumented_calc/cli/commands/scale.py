@@ -12,6 +12,7 @@ from instrumented_calc.cli.formats import Form
 from instrumented_calc.cli.options import CalculatorOption
 from instrumented_calc.cli.wanted_page import HtmlOption, MaskOption, wanted_page
 from instrumented_calc.errors import TargetError
+from instrumented_calc.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def scale(
         typer.echo(f"note: {note}", err=True)
     run = _run(settings, found, replicates, output, time_limit)
     for failure in run.failures:
-        typer.echo(f"failed: {failure}", err=True)
+        typer.echo(f"failed: {plain(str(failure))}", err=True)
     if not run.journals:
         raise typer.Exit(1)
     summaries = [summarize(read_journal(path)) for path in sorted(run.journals)]
