@@ -14,7 +14,7 @@ from instrumented_calc.journal.records import State
 WORK = np.array([0.02, -0.03, 0.05, 0.01, -0.04, 0.03, -0.02, 0.06])
 
 
-def judged(changes, *, net=0.0, energy=-10.0, **known):
+def judged(changes, *, net=0.0, energy=-10.0, then=None, **known):
     states = tuple(
         State(
             index=index,
@@ -26,6 +26,7 @@ def judged(changes, *, net=0.0, energy=-10.0, **known):
         )
         for index, (work, change) in enumerate(zip(WORK.tolist(), changes, strict=True))
     )
+    states += () if then is None else (then,)
     track = Track(None, 8, states, np.arange(len(states)), **known)
     return check_force_work(PhysicsEvidence(None, len(states), len(states), {}, track.steps, (track,)))
 
@@ -108,3 +109,9 @@ def test_a_field_that_may_change_with_time_is_not_accused():
     assert (check.verdict, check.severity) == ("flagged", "info")
     assert check.text.endswith("not judged, because the energy of LaserField may change with time")
     assert judged(-WORK / 23.06, driven_by="LaserField").ruins  # another unit is one with a field, too
+
+
+def test_forces_that_made_the_run_explode_are_judged_by_the_energies_before_that():
+    exploded = State(index=len(WORK), potential_ev=1e40, force_norm_ev_a=1e42)
+    assert judged(WORK, then=exploded).ruins
+    assert judged(-WORK, then=exploded).verdict == "clear"

@@ -489,3 +489,22 @@ def test_the_getters_of_a_calculator_that_calculates_are_its_own():
     assert calc.get_forces.__func__ is Counting.get_forces
     calc.get_forces(copper())
     assert recording(calc).calls == 2
+
+
+def test_a_method_evaluate_of_a_calculator_of_ase_3_is_not_a_calculation():
+    class Helped(zoo.Spring):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            Calculator.calculate(self, atoms, properties, system_changes)
+            self.results = self.evaluate(self.atoms)
+
+        def evaluate(self, atoms):
+            return pulled(atoms, 0.02)
+
+    wrapped = ProfiledCalculator(Helped())
+    atoms = copper()
+    atoms.calc = wrapped
+    atoms.get_forces()
+    recording(wrapped).close()
+    records = read_records()
+    assert len(records.calls) == 1
+    assert all("force_norm_ev_a" in state for state in records.of("state"))

@@ -63,9 +63,10 @@ def _judged(track: Track) -> Check | None:
     known = np.isfinite(work) & np.isfinite(change) & (change != 0) & (work != 0)
     energies = track.values("potential_ev")
     resolution = rounded_to_ev(energies)
-    if np.isfinite(energies).any():
+    compared = energies[known & np.isfinite(energies)]  # others may be those of an explosion
+    if len(compared):
         share = VISIBLE_SHARE_TF32 if track.is_reduced else VISIBLE_SHARE
-        resolution = max(resolution, share * float(np.nanmax(abs(energies))))
+        resolution = max(resolution, share * float(abs(compared).max()))
     if known.sum() < FEWEST:
         return None
     work, change, places = work[known], change[known], np.flatnonzero(known)

@@ -28,7 +28,7 @@ from instrumented_calc.capture.calls.lane import LiveLane
 from instrumented_calc.capture.wrapping.copies import Contents
 from instrumented_calc.capture.wrapping.counted_answers import counted
 from instrumented_calc.capture.wrapping.recorded_method import as_of, recorded, recorded_bound
-from instrumented_calc.capture.wrapping.twin import RECORDED, calculates_itself
+from instrumented_calc.capture.wrapping.twin import RECORDED, calculates_itself, recorded_names
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _make(cls: type, *, patched: bool) -> Any:
         if found_on(cls, "get_property") is not ABSENT:
             asked = types.SimpleNamespace(get_property=_delegated(cls, "get_property"))
             namespace["get_property"] = counted(asked, _lane_of, lambda _: None)
-        if found_on(cls, "evaluate") is not ABSENT:
+        if "evaluate" in recorded_names(cls) and found_on(cls, "evaluate") is not ABSENT:
             namespace["evaluate"] = recorded(_delegated(cls, "evaluate"), _lane_of)
     made: Any = type(cls.__name__, (Proxy,), namespace)
     del made.__slots__

@@ -116,6 +116,11 @@ def is_calculator(thing: Any) -> bool:
     return asked and given(thing, "get_positions") is None  # Atoms has getters of the same names
 
 
+def recorded_names(cls: type) -> tuple[str, ...]:
+    """Return the methods that calculate: `evaluate` is one in ASE 4, which has no `calculate`."""
+    return RECORDED[:1] if found_on(cls, "calculate") is not ABSENT else RECORDED
+
+
 def calculates_itself(calculator: Any) -> bool:
     """Return whether the calculator's own class calculates, so that no request bypasses it."""
     cls = type(calculator)
@@ -172,7 +177,7 @@ def _make_class(cls: type, *, patched: bool) -> type:
 
 def _recorded_methods(cls: type, *, patched: bool) -> dict[str, Any]:
     namespace: dict[str, Any] = {}
-    for name in RECORDED:
+    for name in recorded_names(cls):
         found = found_on(cls, name)
         if is_plain_function(found) and not patched:
             namespace[name] = recorded_method(cls, name, _lane_of)
