@@ -43,6 +43,15 @@ def test_a_barostat_that_calculates_twice_is_named(twice, found):
     assert finding.saving_share == pytest.approx(0.48, abs=0.02)
 
 
+def test_a_barostat_is_not_said_to_save_calls_with_a_new_cell(twice, found):
+    """The first calculation of a step is five times as long: its cell is new, as it is with any barostat."""
+    run = twice().every("wall_ns", lambda each: 2 * MS if each % 2 else 10 * MS)
+    run.phase.driver = "ase.md.nptberendsen.NPTBerendsen"
+    finding = found(run, "evaluations-per-step")
+    assert cause(finding) == "barostat"
+    assert finding.saving_share == pytest.approx(2 / 12.2, abs=0.01)
+
+
 def test_atoms_that_something_moves_within_a_step_are_named(twice, found):
     finding = found(twice(), "evaluations-per-step")
     assert (finding.verdict, cause(finding)) == ("flagged", "moved_atoms")

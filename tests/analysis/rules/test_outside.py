@@ -51,6 +51,13 @@ def test_the_gaps_of_a_step_of_two_calls_have_no_period(make, found):
     assert found(run, "time-outside").numbers.get("period_calls") is None
 
 
+def test_a_band_of_three_images_that_calculates_them_again_in_each_step_has_no_period(make, found):
+    """Nine calls a step: the energies and forces of three images that share a calculator."""
+    run = make(603, kind="optimizer").every("gap_ns", lambda each: MS // 10 if each % 3 else 3 * MS)
+    run.every("step", lambda each: each // 9)
+    assert found(run, "time-outside").numbers["period_calls"] is None
+
+
 def test_an_integrator_beside_a_quick_calculator_is_information_only(make, found):
     quick = make(300).every("wall_ns", lambda _: 400_000).every("gap_ns", lambda _: 200_000)
     finding = found(quick, "time-outside")

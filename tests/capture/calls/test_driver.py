@@ -12,6 +12,7 @@ from ase import units
 from ase.calculators.emt import EMT
 from ase.md import Langevin
 from ase.md.md import MolecularDynamics
+from ase.md.npt import NPT
 from ase.md.nptberendsen import NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
@@ -240,6 +241,28 @@ def test_a_variant_of_a_known_one_has_its_ensemble(atoms):
     MyLangevin(atoms, 1 * units.fs, temperature_K=300, friction=0.02, rng=random, fixcm=False).run(4)
     (phase,) = records_of(atoms).of("phase")
     assert (phase["driver"], phase["ensemble"]) == ("MyLangevin", "NVT")
+
+
+BAROSTAT = {"externalstress": 0.0, "P_tau": 500 * units.fs, "P_mass": 1e4}
+THERMOSTAT = {"temperature_K": 300, "T_tau": 50 * units.fs, "rng": 3}
+
+
+@pytest.mark.parametrize(
+    ("given", "ensemble"),
+    [({}, "NVE"), (THERMOSTAT, "NVT"), (BAROSTAT, "NPH"), (THERMOSTAT | BAROSTAT, "NPT")],
+)
+def test_an_optional_thermostat_or_barostat_decides_on_the_ensemble(atoms, given, ensemble):
+    baoab = pytest.importorskip("ase.md.langevinbaoab", reason="ASE before 3.28 has no LangevinBAOAB")
+    baoab.LangevinBAOAB(atoms, 1 * units.fs, **given).run(2)
+    (phase,) = records_of(atoms).of("phase")
+    assert phase["ensemble"] == ensemble
+
+
+@pytest.mark.filterwarnings("ignore:NPT thermostat has been moved")
+def test_parrinello_rahman_dynamics_without_a_barostat_are_nvt(atoms):
+    NPT(atoms, 1 * units.fs, temperature_K=300, externalstress=0, ttime=25 * units.fs).run(2)
+    (phase,) = records_of(atoms).of("phase")
+    assert (phase["driver"], phase["ensemble"]) == ("NPT", "NVT")
 
 
 @pytest.mark.parametrize("parallel", [False, True])

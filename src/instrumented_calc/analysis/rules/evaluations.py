@@ -12,7 +12,7 @@ from instrumented_calc.analysis.rules.evidence import FEWEST_FOR_MEDIAN
 from instrumented_calc.analysis.rules.finding import Need, Rule, clear, flagged, too_few, unknown
 from instrumented_calc.analysis.rules.repeated_geometries import find_repeats, short_lived
 from instrumented_calc.analysis.rules.usage import NOT_COUNTED, counts_cache_hits
-from instrumented_calc.analysis.timing.latency import in_order
+from instrumented_calc.analysis.timing.latency import in_order, median_ns
 from instrumented_calc.quantities import percentage
 
 if TYPE_CHECKING:
@@ -178,7 +178,8 @@ def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
         return unknown(NOT_COUNTED)
     per_step = calls / steps
     drivers = ", ".join(sorted({each.phase.driver.rpartition(".")[2] for each in phases}))
-    extra = _extra_calls(evidence, [each.phase.phase for each in phases])
+    rows = _calls_of(evidence.calls, [each.phase.phase for each in phases])
+    extra = _extra_calls(evidence, rows)
     _tell_repeats(extra, repeats, evidence.summary.evaluations.calls)
     terms = _without_terms(evidence.calls, extra, steps)
     number = sum(len(rows) for rows in extra.values())
@@ -196,8 +197,7 @@ def _per_step(evidence: Evidence, repeats: Repeats) -> Observation:
     text += f"; for {len(extra[main]):,} of the {number:,} beyond one per step, {CAUSES[main].words}"
     if repeats.number:
         text += f"; {percentage(repeats.share)} of the compared calls calculated a geometry again"
-    lost = float(evidence.calls.wall_ns[np.concatenate(list(extra.values()))].sum(dtype=np.int64))
-    return _caused(evidence, main, text, numbers, calls, lost)
+    return _caused(evidence, main, text, numbers, calls, _lost_ns(evidence.calls, rows, extra))
 
 
 def _too_few(evidence: Evidence, calls: int) -> Observation:
@@ -209,11 +209,28 @@ def _too_few(evidence: Evidence, calls: int) -> Observation:
     return too_few(FEWEST_FOR_MEDIAN, "calls of MD", calls)
 
 
-def _extra_calls(evidence: Evidence, phases: list[int]) -> dict[str, Integers]:
-    """Return the rows of calls that are not the needed one of their MD step, by cause."""
-    calls = evidence.calls
-    counted = ~(calls.nested | calls.sliced) & np.isin(calls.phase, phases) & (calls.step >= 0)
-    rows = in_order(calls, counted)
+def _calls_of(calls: Calls, phases: list[int]) -> Integers:
+    """Return the rows of the calls in counted steps of these phases, in order."""
+    return in_order(calls, ~(calls.nested | calls.sliced) & np.isin(calls.phase, phases) & (calls.step >= 0))
+
+
+def _lost_ns(calls: Calls, rows: Integers, extra: dict[str, Integers]) -> float:
+    """Return the time of the unneeded ones of these calls, ns.
+
+    Another barostat also changes the cell in the one calculation of a step, for which a potential may need a
+    new neighbour list. So it saves the cheaper of the two.
+    """
+    unneeded = np.concatenate(list(extra.values()))
+    lost = float(calls.wall_ns[unneeded].sum(dtype=np.int64))
+    twice, needed = extra.get("barostat"), np.setdiff1d(rows, unneeded)
+    if twice is None or not len(needed):
+        return lost
+    cheaper = len(twice) * median_ns(calls.wall_ns[needed])
+    return lost - max(float(calls.wall_ns[twice].sum(dtype=np.int64)) - cheaper, 0.0)
+
+
+def _extra_calls(evidence: Evidence, rows: Integers) -> dict[str, Integers]:
+    """Return those of these calls that are not the needed one of their MD step, by cause."""
     if not len(rows):
         return {}
     needed = _needed(evidence.calls, rows)

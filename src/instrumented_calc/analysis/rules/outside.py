@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from instrumented_calc.analysis.rules.evidence import Evidence
     from instrumented_calc.analysis.rules.finding import Observation
     from instrumented_calc.analysis.statistics.period import Period
+    from instrumented_calc.journal.columns import Integers
 
 # Share of the wall time. Uncalibrated; 27 ms per step, 26 of them in the model, is healthy (i-pi/i-pi#570).
 OUTSIDE_SHARE = 0.2
@@ -154,11 +155,20 @@ def _measure(evidence: Evidence) -> Outside:
     # Between two drivers the program works: a search relaxes one structure after the other.
     begins = np.diff(calls.phase[rows], prepend=calls.phase[rows[:1]]) != 0
     period = find_period(np.arange(len(rows)), np.where(begins, usual, kept), usual) if alike else None
-    # A step of several calls has long and short gaps by itself.
-    per_step = summary.evaluations.per_step or 1.0
-    if period is not None and period.length == round(per_step):
+    # A step of several calls has long and short gaps by itself, as often as it goes through its structures.
+    if period is not None and not _calls_of_a_step(evidence, rows) % period.length:
         period = None
     return Outside(breakdown.wall_ns - paused, max(spent - paused, 0.0), paused, kept, usual, period)
+
+
+def _calls_of_a_step(evidence: Evidence, rows: Integers) -> int:
+    """Return the number of calls that most steps have; 1 if steps were not counted."""
+    calls = evidence.calls
+    counted = rows[calls.step[rows] >= 0]
+    if not len(counted):
+        return 1
+    _, numbers = np.unique(np.stack([calls.phase[counted], calls.step[counted]]), axis=1, return_counts=True)
+    return round(median_ns(numbers))
 
 
 def _avoidable(evidence: Evidence, outside: Outside) -> Avoidable:

@@ -13,6 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import stored
+from instrumented_calc.capture.calls.ensemble import ensemble_of
 from instrumented_calc.capture.probes.driver_targets import relaxation_time
 from instrumented_calc.capture.thread_stacks import all_stacks
 from instrumented_calc.foreign import own_faults_dropped
@@ -33,22 +34,6 @@ UNLIMITED = 100_000_000  # ASE's own number of steps for a driver that was given
 DYNAMICS = "ase.optimize.optimize"
 
 DRIVER_MODULES = ("ase.optimize", "ase.md", "ase.mep", "ase.ga", "ase._4.optimize")
-
-ENSEMBLES = {
-    "VelocityVerlet": "NVE",
-    "Langevin": "NVT",
-    "LangevinBAOAB": "NVT",
-    "Andersen": "NVT",
-    "Bussi": "NVT",
-    "NVTBerendsen": "NVT",
-    "NoseHooverChainNVT": "NVT",
-    "NPTBerendsen": "NPT",
-    "Inhomogeneous_NPTBerendsen": "NPT",
-    "NPT": "NPT",
-    "IsotropicMTKNPT": "NPT",
-    "MTKNPT": "NPT",
-    "MelchionnaNPT": "NPT",
-}
 
 
 class DriverWatch:
@@ -159,7 +144,7 @@ def describe(driver: Any) -> dict[str, Any]:
         driver: An ASE dynamics or optimizer.
 
     Returns:
-        `driver` (class name) and `kind`; for MD also `ensemble`, if the class determines it, and
+        `driver` (class name) and `kind`; for MD also `ensemble`, if the class is known, and
         `timestep_fs` and `thermostat_fs`, if it has a thermostat; `until_step`, if its run has a last step.
     """
     described = _kind_of(driver)
@@ -181,10 +166,10 @@ def _kind_of(driver: Any) -> dict[str, Any]:
     from ase import units
 
     described: dict[str, Any] = {"driver": name, "kind": "md", "timestep_fs": float(driver.dt / units.fs)}
-    ensemble = next((ENSEMBLES[c.__name__] for c in type(driver).__mro__ if c.__name__ in ENSEMBLES), "")
-    if ensemble:
-        described["ensemble"] = ensemble
     with own_faults_dropped():  # attributes of a user's subclass may be anything
+        ensemble = ensemble_of(driver)
+        if ensemble:
+            described["ensemble"] = ensemble
         time = relaxation_time(driver)
         if time is not None:
             described["thermostat_fs"] = time

@@ -111,7 +111,7 @@ class Phase(Struct, tag="phase", tag_field="event"):
     driver: Annotated[str, meta("Class of the driver")]
     kind: Annotated[str, meta("`md`, `optimizer` or `dynamics`")]
     index: Annotated[Natural, meta("First call known to belong to the phase", "1")]
-    ensemble: Annotated[str, meta("NVE, NVT or NPT")] | UnsetType = UNSET
+    ensemble: Annotated[str, meta("NVE, NVT, NPT or NPH")] | UnsetType = UNSET
     timestep_fs: Annotated[Physical, meta("MD time step", "fs")] | UnsetType = UNSET
     thermostat_fs: Annotated[Physical, meta("Relaxation time of the thermostat", "fs")] | UnsetType = UNSET
     until_step: (

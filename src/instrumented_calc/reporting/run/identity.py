@@ -119,7 +119,7 @@ def system_words(lane: Lane) -> str | None:
 def phase_words(phase: Phase) -> str:
     """Return driver, ensemble and timestep of a phase."""
     words = [one_line(phase.driver.rpartition(".")[2])]
-    if phase.ensemble:
+    if phase.ensemble and phase.ensemble != words[0]:  # an integrator of ASE is called NPT
         words.append(one_line(phase.ensemble))
     if isinstance(phase.timestep_fs, (int, float)):
         words.append(f"{phase.timestep_fs:g} fs")
