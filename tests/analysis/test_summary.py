@@ -43,6 +43,12 @@ def test_a_breakdown_adds_up_to_the_wall_time(summarized):
     assert summary.breakdown.concurrency == 1
 
 
+def test_a_driver_whose_time_the_recorder_hides_has_none(summarized):
+    """A part of the recorder's time was that of its thread, beside the calls: what it left is not known."""
+    rows = [call(0, 0, 100, lane=0, phase=0, step=0, self_ns=0), call(1, 200, 100, step=1, self_ns=150)]
+    assert shares(summarized(MD, *rows).breakdown) == {"calculator": 200, "profiler": 100}
+
+
 def test_without_a_driver_the_rest_is_outside_the_calculator(summarized):
     summary = summarized(call(0, 0, 40), call(1, 100, 60))
     assert shares(summary.breakdown) == {"calculator": 100, "outside the calculator": 60}
@@ -114,6 +120,14 @@ def test_phases_are_distinguished_and_md_alone_gives_the_simulated_time(summariz
     assert (summary.speed.steps, summary.speed.wall_ns) == (2, 300)
     assert shares(relaxation.breakdown)["optimizer and observers"] == 200
     assert shares(summary.breakdown)["drivers and observers"] == 800
+
+
+def test_the_time_of_drivers_that_take_turns_counts_once(summarized):
+    """Two replicas of ten steps each, advanced in turn by one step of 10 ns."""
+    phases = [Phase(phase=n, driver="ase.md.langevin.Langevin", kind="md", index=n) for n in (0, 1)]
+    calls = [call(n, 10 * n, 10, lane=n % 2, phase=n % 2, step=max(n // 2 - 1, 0)) for n in range(22)]
+    speed = summarized(*phases, *calls).speed
+    assert (speed.steps, speed.wall_ns) == (20, 220)
 
 
 def test_failed_calls_are_counted_apart_by_class(summarized):

@@ -90,10 +90,21 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class PhaseSummary:
-    """One driver's part of a run; None for values that were not measured."""
+    """One driver's part of a run; None for values that were not measured.
+
+    Attributes:
+        phase: The driver.
+        calls: Its outermost calls.
+        start_ns: Start of the first one, on the run's clock.
+        wall_ns: Time to the end of the last one. Phases of drivers that take turns overlap.
+        speed: Speed in this time.
+        latency: Latency of its steady calls.
+        breakdown: Where this time went.
+    """
 
     phase: Phase
     calls: int
+    start_ns: int
     wall_ns: int
     speed: Speed | None
     latency: Latency | None
@@ -200,7 +211,7 @@ def summarize(journal: Journal) -> Summary:
     edges = whole.edges_ns
     steps = number_steps(journal)
     phases = _phases(journal, whole, steady, latency, groups, steps)
-    speed = _total_speed([phase.speed for phase in phases])
+    speed = _total_speed(phases)
     traces = measure_traces(journal, latency.median_ns if latency else None)
     known = all_measured(journal)
     breakdown = break_down(whole, list(journal.phases.values()), groups, observers_known=known)
@@ -282,6 +293,7 @@ def _phases(  # noqa: PLR0913, PLR0917 - what was computed for the whole run
             PhaseSummary(
                 phase=phase,
                 calls=_count(selection),
+                start_ns=edges[0],
                 wall_ns=edges[1] - edges[0],
                 speed=_speed(selection, phase, edges[1] - edges[0], numbers),
                 latency=latency,
@@ -336,15 +348,22 @@ def _broken_off(selection: Selection, numbers: Integers, last: int) -> bool:
     return bool(len(of_last)) and bool(selection.calls.raised[of_last[-1]])
 
 
-def _total_speed(speeds: list[Speed | None]) -> Speed | None:
-    """Add up phases; simulated time per day counts only MD phases if there are others."""
-    known = [speed for speed in speeds if speed is not None]
-    simulating = [speed for speed in known if speed.simulated_fs is not None]
+def _total_speed(phases: list[PhaseSummary]) -> Speed | None:
+    """Add up phases; simulated time per day counts only MD phases if there are others.
+
+    Time in which several drivers take turns, such as those of replicas, counts once.
+    """
+    known = [(each, each.speed) for each in phases if each.speed is not None]
+    simulating = [(each, speed) for each, speed in known if speed.simulated_fs is not None]
     counted = simulating or known
     if not counted:
         return None
-    simulated = sum(speed.simulated_fs or 0.0 for speed in simulating) if simulating else None
-    return Speed(sum(speed.steps for speed in counted), sum(speed.wall_ns for speed in counted), simulated)
+    simulated = sum(speed.simulated_fs or 0.0 for _, speed in simulating) if simulating else None
+    wall = covered = 0
+    for start, end in sorted((each.start_ns, each.start_ns + each.wall_ns) for each, _ in counted):
+        wall += max(end - max(start, covered), 0)
+        covered = max(covered, end)
+    return Speed(sum(speed.steps for _, speed in counted), wall, simulated)
 
 
 def _evaluations(

@@ -130,7 +130,10 @@ def _outside_parts(
     if observers is None and phases and not observers_known:
         name += " and observers"
     parts = [] if observers is None else [Share("observers", "observers", watching)]
-    parts.append(Share(name, "outside", outside - profiler - watching))
+    rest = outside - profiler - watching
+    # The recorder's thread also works beside calls: of a run that is over at once, its time may exceed this.
+    if rest or own is None or own <= outside:
+        parts.append(Share(name, "outside", rest))
     if own is not None:
         parts.append(Share("profiler", "profiler", profiler))
     return parts

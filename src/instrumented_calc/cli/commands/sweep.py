@@ -56,7 +56,7 @@ def sweep() -> None:
     """Run models x systems x sizes x replicates, here or on a cluster."""
 
 
-@GROUP.command()
+@GROUP.command(short_help="Write the manifest: every cell with its key.")
 def plan(
     file: Annotated[Path, typer.Argument(metavar="SWEEP.TOML", help="The plan: lists to be combined.")],
     output: Annotated[
@@ -77,7 +77,7 @@ def plan(
     typer.echo(f"{plural(len(manifest.cells), 'cell')} in {shown_path(path)}")
 
 
-@GROUP.command()
+@GROUP.command(short_help="Run all cells that are not done.")
 def run(
     manifest: ManifestArgument,
     engine: Annotated[
@@ -168,7 +168,7 @@ def run_cell(
     typer.echo(shown_path(results.journal(key)))
 
 
-@GROUP.command()
+@GROUP.command(short_help="Show which cells are done.")
 def status(
     manifest: ManifestArgument,
     output: ResultsOption = None,
@@ -198,7 +198,7 @@ def status(
         typer.echo(plain(f"{each.key}: {each.words}"))
 
 
-@GROUP.command()
+@GROUP.command(short_help="Bring all results together, each cell once.")
 def gather(
     manifest: ManifestArgument,
     folders: Annotated[
@@ -242,7 +242,7 @@ def gather(
         raise typer.Exit(VOID)
 
 
-GROUP.command()(emit)
+GROUP.command(short_help="Write submit files for a cluster.")(emit)
 
 
 @contextmanager
