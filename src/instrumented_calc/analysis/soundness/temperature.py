@@ -25,6 +25,9 @@ FAR, DEVIATIONS = 0.3, 5.0
 # time beyond which this may be one part of a slow quench. A crystal that starts at twice its target is at the
 # target at once, because its springs take half of the energy.
 TOO_HOT, SLOW_QUENCH = 3.0, 0.1
+# A run of so many fs has turned the start's potential energy into heat and back. Far from the target then, by
+# a thermostat that has not acted for that part of its time, it is a run without one: worth a look.
+LONG_FS = 1000.0
 # If it has come a fifth nearer since the first third of the run, it is still arriving.
 NEARER = 0.8
 HOT = 1e6
@@ -110,24 +113,34 @@ def _too_slow(
     known: NDArray[np.bool_],
     relaxation: float,
 ) -> Check | None:
-    """Judge a run that ended before its thermostat could act: nothing but the thermostat would cool it."""
+    """Judge a run that ended before its thermostat could act: nothing else would bring it to the target."""
     last, middle = when >= when[0] + 2 * np.ptp(when) / 3, when >= when[0] + np.ptp(when) / 3
-    ended = track.ended and min(last.sum(), (middle & ~last).sum()) > 0
-    if not ended or ratios[last].min() < TOO_HOT:
+    if not track.ended or min(last.sum(), (middle & ~last).sum()) == 0:
+        return None
+    acted = float(np.ptp(when))
+    hot = ratios[last].min() >= TOO_HOT
+    idle = LONG_FS <= acted < SLOW_QUENCH * relaxation and _is_far(ratios[middle])
+    if not hot and not idle:
         return None
     ratio, before = float(ratios[last].mean()), float(ratios[middle & ~last].mean())
-    if ratio - 1 < NEARER * (before - 1):
+    if abs(ratio - 1) < NEARER * abs(before - 1):
         return None
     mean = float(track.values("temperature_k")[known][last].mean())
     target = float(track.values("target_k")[known][-1])
     text = (
         f"The temperature is {_kelvin(mean)} instead of {_kelvin(target)}, and the thermostat, which needs"
-        f" {figures(relaxation)} fs to change it, acted for {figures(float(np.ptp(when)))} fs only"
+        f" {figures(relaxation)} fs to change it, acted for {figures(acted)} fs only"
     )
     # Part of a slow quench, perhaps: only the user can judge it.
-    severity: Severity = "info" if np.ptp(when) > SLOW_QUENCH * relaxation else "wrong"
+    severity: Severity = "wrong" if hot and acted <= SLOW_QUENCH * relaxation else "info"
     numbers = {"mean_k": mean, "target_k": target}
     return Check(NAME, "flagged", text, numbers, int(last.sum()), severity=severity)
+
+
+def _is_far(ratios: NDArray[np.float64]) -> bool:
+    """Return whether the mean of these ratios to the target is far from 1, beyond its standard error."""
+    error = float(ratios.std()) / len(ratios) ** 0.5
+    return abs(float(ratios.mean()) - 1) > max(FAR, DEVIATIONS * error)
 
 
 def _begun(ratios: NDArray[np.float64], late: NDArray[np.bool_]) -> int:
