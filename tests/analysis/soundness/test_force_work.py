@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from instrumented_calc.analysis.soundness.evidence import PhysicsEvidence, Track
 from instrumented_calc.analysis.soundness.force_work import check_force_work
 from instrumented_calc.journal.records import State
+from instrumented_calc.quantities import figures
 
 WORK = np.array([0.02, -0.03, 0.05, 0.01, -0.04, 0.03, -0.02, 0.06])
 
@@ -115,3 +116,22 @@ def test_forces_that_made_the_run_explode_are_judged_by_the_energies_before_that
     exploded = State(index=len(WORK), potential_ev=1e40, force_norm_ev_a=1e42)
     assert judged(WORK, then=exploded).ruins
     assert judged(-WORK, then=exploded).verdict == "clear"
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.15])
+def test_a_small_common_factor_ruins(factor):
+    check = judged(-WORK / factor + 1e-5)
+    assert check.ruins
+    assert f"are {figures(factor)} times the gradient" in check.text
+    assert check.since.call == 0
+
+
+def test_differences_of_that_size_without_a_common_factor_are_no_fault():
+    signs = np.array([1, -1, -1, 1, -1, 1, 1, -1])
+    assert judged(-WORK * (1 + 0.15 * signs)).verdict == "clear"
+    assert judged(-WORK * (1.08 + 0.1 * signs)).verdict == "clear"
+
+
+def test_a_common_factor_in_the_forces_of_a_direct_model_is_shown():
+    check = judged(-WORK / 1.15, direct=True)
+    assert (check.verdict, check.severity) == ("flagged", "info")

@@ -140,7 +140,7 @@ def _too_slow(
 def _is_far(ratios: NDArray[np.float64]) -> bool:
     """Return whether the mean of these ratios to the target is far from 1, beyond its standard error."""
     error = float(ratios.std()) / len(ratios) ** 0.5
-    return abs(float(ratios.mean()) - 1) > max(FAR, DEVIATIONS * error)
+    return bool(abs(ratios.mean() - 1) > max(FAR, DEVIATIONS * error))
 
 
 def _begun(ratios: NDArray[np.float64], late: NDArray[np.bool_]) -> int:
