@@ -72,3 +72,33 @@ def test_outside_calls_or_rarely_it_is_clear(make, found, part, samples):
 
 def test_without_samples_nothing_is_known(make, found):
     assert found(make(300), RULE).verdict == "not enough evidence"
+
+
+LOADING = [
+    CodeLine("load", "torch"),
+    CodeLine("Module.load_state_dict", "torch"),
+    CodeLine("Mine.evaluate", "", "/home/me/my.py", 9),
+    CodeLine("Mine.calculate", "", "/home/me/my.py", 5),
+    CodeLine("Linear.forward", "torch"),
+    CodeLine("savetxt", "numpy"),
+]
+
+
+def test_weights_that_are_loaded_in_each_call_are_named_and_the_rest_of_the_function_is_kept(make, found):
+    stacks = [
+        SampledStack("calculator", 25, 25 * MS, "", [1, 2, 3], 3),
+        SampledStack("calculator", 15, 15 * MS, "", [0, 2, 3], 3),
+        SampledStack("calculator", 60, 60 * MS, "", [4, 2, 3], 3),
+    ]
+    finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LOADING, stacks)), RULE)
+    assert finding.headline == (
+        "about 40 % of the wall time is loading of weights inside calls, in torch.Module.load_state_dict,"
+        " called in Mine.evaluate (my.py:9)"
+    )
+    assert finding.saving_share == pytest.approx(0.498, abs=0.001)  # Wilson's upper limit of 40 in 100
+
+
+def test_a_model_that_only_computes_is_clear(make, found):
+    stacks = [SampledStack("calculator", 100, 100 * MS, "", [4, 2, 3], 3)]
+    finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LOADING, stacks)), RULE)
+    assert finding.verdict == "clear"

@@ -1,8 +1,8 @@
-"""The rule on calls that log, copy or serialise for a good part of their time instead of computing."""
+"""The rule on calls that log, copy, serialise or read files for a good part of their time."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,6 +42,19 @@ SERVICES = {
     "tempfile": "temporary files",
     "glob": "searches for files",
 }
+# Functions of other packages that do, by package and the last part of their name.
+FUNCTIONS = {
+    ("torch", "load"): "loading of weights",
+    ("torch", "load_state_dict"): "loading of weights",
+    ("numpy", "load"): "reading of files",
+    ("numpy", "loadtxt"): "reading of files",
+    ("numpy", "genfromtxt"): "reading of files",
+    ("numpy", "save"): "writing of files",
+    ("numpy", "savez"): "writing of files",
+    ("numpy", "savetxt"): "writing of files",
+}
+# A function that spends less of its time on a service computes, too, and cannot be left out.
+MOSTLY = 0.5
 SHARE, FEWEST_SAMPLES = 0.1, 8  # of the wall time, as everything that the report names
 WORTH_A_WORD = 0.1  # share of the wall time that was sampled inside calls without seeing where
 
@@ -50,42 +63,47 @@ class _Service(NamedTuple):
     """A part of the calculator's time: what is done, and where the user's code calls it, if it does."""
 
     work: str
-    function: str
     caller: str
 
 
 def services_in_calls(evidence: Evidence) -> Observation:
-    """Calls spend their time on logging, copies, serialisation and the like."""
+    """Calls spend their time on logging, copies, serialisation, files, loading of weights and the like."""
     record, wall = newest_places(evidence.summary.journal), evidence.summary.wall_ns
     if record is None or not record.ns or not record.squares_ns2 or not wall:
         return unknown("no stacks were sampled")
     spent: Counter[_Service] = Counter()
     samples: Counter[_Service] = Counter()
-    for service, stack in _services(record):
+    functions: dict[_Service, Counter[str]] = defaultdict(Counter)
+    for service, function, stack in _services(record):
+        functions[service][function] += stack.ns
         spent[service] += stack.ns
         samples[service] += stack.samples
     coverage = f"{record.samples:,} samples of the stack"
     if not spent:
-        return clear("calls neither log, copy nor serialise noticeably", coverage, n=record.samples)
+        return clear(
+            "calls neither log, copy, serialise nor read files noticeably", coverage, n=record.samples
+        )
     service, ns = spent.most_common(1)[0]
     share = ns / record.ns
+    function = functions[service].most_common(1)[0][0]
     unseen = _unseen_in_calls(record)
     numbers = {
         "share_of_wall": share,
         "unseen_share_of_wall": unseen,
         "work": service.work,
-        "function": service.function,
+        "function": function,
     }
     text = f"about {percentage(share)} of the wall time is {service.work} inside calls"
     if share < SHARE or samples[service] < FEWEST_SAMPLES:
         return clear(text, coverage, numbers, record.samples)
-    text += f", in {service.function}"
+    text += f", in {function}"
     if not service.caller:
         return flagged(text, numbers=numbers, n=record.samples, severity="info")
     text += f", called in {service.caller}"
     if unseen >= WORTH_A_WORD:
         text += f"; {percentage(unseen)} is in calls, too, but was not seen where"
-    around = max(share, _share_of_caller(record, service))
+    whole = _share_of_caller(record, service)
+    around = max(share, whole if share > MOSTLY * whole else 0.0)
     most = min(wilson_interval(around, record.ns**2 / record.squares_ns2)[1] + unseen, 1.0)
     return flagged(text, numbers=numbers, n=record.samples, saving_ns=most * wall)
 
@@ -113,15 +131,17 @@ def _unseen_in_calls(record: Places) -> float:
     return sum(each.ns for each in stacks) / record.ns
 
 
-def _services(record: Places) -> Iterator[tuple[_Service, SampledStack]]:
-    """Yield the sampled stacks in the calculator with a service, the outermost one of each."""
+def _services(record: Places) -> Iterator[tuple[_Service, str, SampledStack]]:
+    """Yield the outermost service of each sampled stack in the calculator, its function, and the stack."""
     for stack in record.stacks:
         if stack.part != CALCULATOR:
             continue
         caller = ""
         for line in map(record.lines.__getitem__, reversed(stack.stack)):
-            if line.package in SERVICES:
-                yield _Service(SERVICES[line.package], f"{line.package}.{line.function}", caller), stack
+            name = line.function.rpartition(".")[2]
+            work = SERVICES.get(line.package) or FUNCTIONS.get((line.package, name))
+            if work:
+                yield _Service(work, caller), f"{line.package}.{line.function}", stack
                 break
             caller = "" if line.package else _words(line)
 
@@ -130,7 +150,7 @@ RULES = (
     Rule(
         "services-in-calls",
         "cost",
-        "Leave it out of calculate(), or do it once or rarely: no force depends on it.",
+        "Leave it out of calculate(), or do it once or rarely: the forces do not need it in every call.",
         "The share of these functions in the report's section on the code.",
         services_in_calls,
     ),
