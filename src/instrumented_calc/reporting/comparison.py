@@ -9,7 +9,7 @@ from instrumented_calc.analysis.comparison.comparison import NOT_SURE
 from instrumented_calc.analysis.comparison.decision import one_side_first
 from instrumented_calc.analysis.comparison.noise import noise_of
 from instrumented_calc.plain_text import plain_json
-from instrumented_calc.quantities import NOT_MEASURED, bytes_of, count, figures, percentage, plural, time_unit
+from instrumented_calc.quantities import NOT_MEASURED, bytes_of, figures, percentage, plural, time_unit
 from instrumented_calc.reporting.document import Document, Facts, Paragraph, Section, Table
 from instrumented_calc.reporting.run.identity import one_line
 
@@ -187,7 +187,7 @@ def _times(comparison: Comparison) -> Section:
     named = [("median", comparison.median), *comparison.tails.items()]
     rows = _ratio_rows([(name, ratio) for name, ratio in named if ratio is not None])
     runs = [
-        f"{side}: {plural(len(group), 'run')}, {count(sum(run.calls for run in group))} steady calls"
+        f"{side}: {plural(len(group), 'run')}, {plural(sum(run.calls for run in group), 'steady call')}"
         for side, group in (("before", comparison.before), ("after", comparison.after))
     ]
     partial = [run.name for run in (*comparison.before, *comparison.after) if _is_partial(run)]

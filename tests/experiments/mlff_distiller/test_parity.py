@@ -137,6 +137,10 @@ class TestResultsMadeByHand:
             assert line.partition(":")[2].strip() == value
         assert max(map(len, reported.splitlines())) <= 80
 
+    def test_a_path_in_its_notes_is_not_broken(self):
+        path = "/scratch/profiles/of-the-models/instrumented-calc-j_ba3zx3/run.jsonl"
+        assert path in by_hand(notes=f"recorded in the journal {path}").summary().splitlines()
+
     def test_its_summary_warns_of_memory_growth_and_invents_no_values(self):
         reported = by_hand(memory_initial_gb=1.0, memory_final_gb=1.02).summary()
         assert "WARNING: memory increased by 20.48 MiB" in reported

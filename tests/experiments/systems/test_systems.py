@@ -126,9 +126,14 @@ def test_images_of_an_oblique_cell_are_nearly_as_far_apart_as_those_of_a_cube(n_
     ("name", "hint"),
     [("coper", "copper"), ("Silicon", "silicon"), ("watr", "water"), ("species-5", "species-")],
 )
-def test_an_unknown_name_is_reported_with_the_nearest_one(name, hint):
+def test_a_misspelt_name_is_reported_with_the_nearest_one(name, hint):
     with pytest.raises(ExperimentError, match=rf"unknown system '{name}'; did you mean {hint}"):
         build_system(name, 8)
+
+
+def test_a_name_that_is_like_none_is_reported_with_all_known_ones():
+    with pytest.raises(ExperimentError, match="unknown system 'nope'; known: water, silicon"):
+        build_system("nope", 8)
 
 
 def test_aluminium_is_aluminum():

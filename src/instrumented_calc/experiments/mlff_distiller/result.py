@@ -192,10 +192,16 @@ def result_text(result: MDProfileResult, *details: Iterable[str]) -> str:
         _throughput(result),
         _memory(result),
         *details,
-        textwrap.wrap(f"Notes: {result.notes}", WIDTH) if result.notes else (),
+        _notes(result),
     ]
     blocks = ["\n".join(lines) for lines in map(list, sections) if lines]
     return "\n".join([RULE, title, RULE, "\n\n".join(blocks), RULE])
+
+
+def _notes(result: MDProfileResult) -> list[str]:
+    """Return the notes in lines; a path stays whole, to be copied."""
+    text = f"Notes: {result.notes}" if result.notes else ""
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _identity(result: MDProfileResult) -> Iterator[str]:

@@ -143,7 +143,7 @@ def find_recipe(name: str) -> Recipe:
     """
     name = ALIASES.get(name, name)
     if name not in KNOWN:
-        hint = did_you_mean(name, KNOWN, cutoff=0.5) or f"known: {', '.join(KNOWN)}"
+        hint = did_you_mean(name, KNOWN, cutoff=0.65) or f"known: {', '.join(KNOWN)}"
         message = f"unknown system {name[:LONGEST_SHOWN]!r}; {hint}"
         raise ExperimentError(message)
     return KNOWN[name]

@@ -177,7 +177,12 @@ def _fitting(rows: Iterator[str], width: int, indent: int = LABEL_WIDTH) -> Iter
             yield shown.rstrip()
             continue
         yield from textwrap.wrap(
-            shown, width, subsequent_indent=" " * indent, max_lines=3, placeholder=" ..."
+            shown,
+            width,
+            subsequent_indent=" " * indent,
+            max_lines=3,
+            placeholder=" ...",
+            break_on_hyphens=False,
         )
 
 
