@@ -81,6 +81,7 @@ LOADING = [
     CodeLine("Mine.calculate", "", "/home/me/my.py", 5),
     CodeLine("Linear.forward", "torch"),
     CodeLine("savetxt", "numpy"),
+    CodeLine("Mine.evaluate", "", "/home/me/my.py", 10),
 ]
 
 
@@ -88,7 +89,7 @@ def test_weights_that_are_loaded_in_each_call_are_named_and_the_rest_of_the_func
     stacks = [
         SampledStack("calculator", 25, 25 * MS, "", [1, 2, 3], 3),
         SampledStack("calculator", 15, 15 * MS, "", [0, 2, 3], 3),
-        SampledStack("calculator", 60, 60 * MS, "", [4, 2, 3], 3),
+        SampledStack("calculator", 60, 60 * MS, "", [4, 6, 3], 3),
     ]
     finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LOADING, stacks)), RULE)
     assert finding.headline == (
@@ -102,3 +103,15 @@ def test_a_model_that_only_computes_is_clear(make, found):
     stacks = [SampledStack("calculator", 100, 100 * MS, "", [4, 2, 3], 3)]
     finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, LOADING, stacks)), RULE)
     assert finding.verdict == "clear"
+
+
+def test_what_the_same_line_prepares_for_the_log_counts_in_the_upper_limit(make, found):
+    lines = [*LOADING, CodeLine("Logger.debug", "logging"), CodeLine("array2string", "numpy")]
+    stacks = [
+        SampledStack("calculator", 30, 30 * MS, "", [7, 2, 3], 3),
+        SampledStack("calculator", 30, 30 * MS, "", [8, 2, 3], 3),
+        SampledStack("calculator", 40, 40 * MS, "", [4, 3], 2),
+    ]
+    finding = found(make(300).also(Places(5, 100, 100 * MS, 100.0 * MS**2, lines, stacks)), RULE)
+    assert "about 30 % of the wall time is logging" in finding.headline
+    assert finding.saving_share == pytest.approx(0.691, abs=0.001)  # Wilson's upper limit of 60 in 100

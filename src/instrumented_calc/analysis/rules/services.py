@@ -53,7 +53,7 @@ FUNCTIONS = {
     ("numpy", "savez"): "writing of files",
     ("numpy", "savetxt"): "writing of files",
 }
-# A function that spends less of its time on a service computes, too, and cannot be left out.
+# A function that spends less of its time in the line that calls a service computes, too, and must stay.
 MOSTLY = 0.5
 SHARE, FEWEST_SAMPLES = 0.1, 8  # of the wall time, as everything that the report names
 WORTH_A_WORD = 0.1  # share of the wall time that was sampled inside calls without seeing where
@@ -102,23 +102,25 @@ def services_in_calls(evidence: Evidence) -> Observation:
     text += f", called in {service.caller}"
     if unseen >= WORTH_A_WORD:
         text += f"; {percentage(unseen)} is in calls, too, but was not seen where"
-    whole = _share_of_caller(record, service)
-    around = max(share, whole if share > MOSTLY * whole else 0.0)
+    line, whole = _shares_of_caller(record, service)
+    around = max(share, whole if line > MOSTLY * whole else line)
     most = min(wilson_interval(around, record.ns**2 / record.squares_ns2)[1] + unseen, 1.0)
     return flagged(text, numbers=numbers, n=record.samples, saving_ns=most * wall)
 
 
-def _share_of_caller(record: Places, service: _Service) -> float:
-    """Return the share of the function that calls a service, with all that it calls: it can be left out.
+def _shares_of_caller(record: Places, service: _Service) -> tuple[float, float]:
+    """Return the shares of the line that calls a service, and may prepare what to log, and of its function.
 
-    0 for a function that is called first in calls, such as `calculate`: that computes, too.
+    Both with all that they call: they can be left out. 0 for a function that is called first in calls, such
+    as `calculate`: that computes, too.
     """
-    ns, caller = 0, service.caller.rpartition(":")[0]  # whatever the line
+    line_ns, whole_ns, caller = 0, 0, service.caller.rpartition(":")[0]  # whatever the line
     for stack in record.stacks:
         lines = [record.lines[number] for number in stack.stack[: stack.inside]]
-        own = [line for line in lines if not line.package]
-        ns += stack.ns if any(_words(line).rpartition(":")[0] == caller for line in own[:-1]) else 0
-    return ns / record.ns
+        own = [_words(line) for line in lines if not line.package][:-1]
+        line_ns += stack.ns if service.caller in own else 0
+        whole_ns += stack.ns if any(words.rpartition(":")[0] == caller for words in own) else 0
+    return line_ns / record.ns, whole_ns / record.ns
 
 
 def _words(line: CodeLine) -> str:
