@@ -114,6 +114,23 @@ def test_exceptions_of_signal_handlers_are_foreign(handler, alarm):
     assert foreign
 
 
+def test_no_code_of_the_user_runs_while_handlers_are_looked_at(alarm):
+    class Handler:
+        ran = False
+
+        @property
+        def __dict__(self):
+            type(self).ran = True
+            return {}
+
+        def __call__(self, *_):
+            raise TimeLimitError
+
+    signal.signal(signal.SIGALRM, Handler())
+    assert judged(raising, partial(signal.raise_signal, signal.SIGALRM)) == (TimeLimitError, True)
+    assert not Handler.ran
+
+
 def test_a_handler_that_strikes_below_a_library_is_foreign(alarm):
     signal.signal(signal.SIGALRM, deep)
     below = ours("import statistics\ndef run(given):\n    statistics.mean(map(lambda n: given(14), [1]))\n")

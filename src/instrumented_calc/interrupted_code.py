@@ -12,6 +12,7 @@ from opcode import opname
 from types import (
     FunctionType,
     GeneratorType,
+    GetSetDescriptorType,
     MappingProxyType,
     MemberDescriptorType,
     MethodType,
@@ -110,8 +111,11 @@ def _attributes(value: Any, name: str) -> Iterator[Any]:
 
 def _contents(value: Any) -> dict[str, Any]:
     """Return an object's own attributes."""
-    try:
-        contents = object.__getattribute__(value, "__dict__")
-    except Exception:  # noqa: BLE001 - a `__dict__` property of the user's class may raise anything
+    # No code of the user runs, such as a property `__dict__`, so that nothing has to be caught here: that
+    # would drop what a signal handler raises.
+    own = (type.__dict__["__dict__"].__get__(cls).get("__dict__") for cls in type(value).__mro__)
+    found: Any = next((each for each in own if each is not None), None)
+    if type(found) not in (GetSetDescriptorType, MemberDescriptorType):
         return {}
+    contents = found.__get__(value)
     return contents if type(contents) in (dict, MappingProxyType) else {}

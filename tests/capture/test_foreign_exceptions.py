@@ -111,6 +111,42 @@ def test_it_passes_from_the_end_of_a_call_and_the_row_is_kept(owner, name, limit
     assert not any("parent" in row for row in records.calls)
 
 
+@pytest.mark.parametrize("hidden", [False, True], ids=["plain", "behind a KeyError"])
+@pytest.mark.parametrize("name", ["open", "journal"])
+def test_it_passes_from_the_start_of_our_threads_and_the_next_calls_are_recorded(
+    name, hidden, limit, monkeypatch
+):
+    start, struck = threading.Thread.start, []
+
+    def interrupted(thread):
+        start(thread)
+        if thread.name != f"instrumented-calc {name}" or struck:
+            return
+        struck.append(thread)
+        try:
+            signal.raise_signal(signal.SIGALRM)
+        except TimeLimitError as error:
+            if hidden:  # as `Thread.start` does if it is interrupted early
+                raise KeyError(thread) from error
+            raise
+
+    wrapped = ProfiledCalculator(zoo.Spring())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(TimeLimitError) as caught:
+            wrapped.calculate(copper(), ["energy"], ["positions"])
+    assert caught.value is limit
+    for _ in range(3):
+        wrapped.calculate(copper(), ["energy"], ["positions"])
+    struck[0].join(10)
+    running = [each for each in threading.enumerate() if each.name == "instrumented-calc journal"]
+    recording(wrapped).close()
+    assert len(running) == 1
+    assert not struck[0].is_alive()
+    (journal,) = (each for each in Path.cwd().glob("run*.jsonl") if each.stat().st_size)
+    assert len(read_records(journal).calls) == 3
+
+
 @pytest.mark.parametrize("name", ["prepare", "stored"])
 def test_it_passes_from_the_preparation_of_a_lane_which_is_then_made_up_for(name, limit, monkeypatch):
     wrapped = ProfiledCalculator(zoo.Spring())

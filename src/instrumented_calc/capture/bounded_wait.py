@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from instrumented_calc.capture.blocked_thread import blocked_in
+from instrumented_calc.capture.thread_start import start
 from instrumented_calc.foreign import is_foreign, own_faults_dropped
 
 if TYPE_CHECKING:
@@ -51,15 +52,15 @@ def within(patience_s: float, work: Callable[[], T], undo: Callable[[T], object]
                 undo(result)
 
     thread = threading.Thread(target=run, name="instrumented-calc open", daemon=True)
+    started = False
     try:
-        thread.start()
-    except (RuntimeError, MemoryError) as error:  # no thread can be started
-        if is_foreign(error):
-            raise
-        return work()
-    try:
+        start(thread)
+        started = True
         _wait(thread, patience_s)
-    except BaseException:
+    except BaseException as error:
+        if not started and isinstance(error, (RuntimeError, MemoryError)) and not is_foreign(error):
+            return work()  # no thread can be started
+        # Also if it came while the thread was being started: the thread may run by now.
         if not future.cancel() and future.exception() is None:
             undo(future.result())
         raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from instrumented_calc.capture.blocked_thread import blocked_in
 from instrumented_calc.capture.places.prompt_switches import prompt_switches
+from instrumented_calc.capture.thread_start import start
 from instrumented_calc.foreign import is_foreign
 
 if TYPE_CHECKING:
@@ -68,16 +69,20 @@ class Pulse:
                 return True
             self._stop.clear()
             thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+            self._thread = thread
             try:
-                thread.start()
-            except (RuntimeError, MemoryError) as error:
-                if is_foreign(error):
+                start(thread)
+            except BaseException as error:
+                self._thread = None  # should it run, it ends at once
+                if is_foreign(error) or not isinstance(error, (RuntimeError, MemoryError)):
                     raise
                 return False
-            self._thread = thread
         return True
 
     def _run(self) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                return  # an exception of a signal handler came while it was being started
         while True:
             if self._wait():
                 with self._lock:

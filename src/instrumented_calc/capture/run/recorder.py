@@ -97,6 +97,7 @@ class Recorder:
         self.recording: Recording | None = None  # made by the first call, and kept after the end
         self.maker: RowMaker | None = None  # that of the recording while calls are recorded: the hot path's
         self.counters = Counters(**dict.fromkeys((*COUNTED_BY_LANES, *STREAKS_OF_LANES), 0))
+        self._opening_cpu_ns = 0  # processor time that the creation of the journal took
         self._forks = 0
         self._collected_calls = 0  # of lanes that were collected
         self._lock = threading.RLock()  # of the states; never held on the hot path
@@ -206,30 +207,44 @@ class Recorder:
         if self.state is ENDED:
             return None
         with self._lock:
-            if self.state is not WAITING:
+            if self.state is ENDED or self.maker is not None:
                 return self.maker
-            if time.monotonic() < self._retry_at:
-                self.lose_row()
+            if self.recording is None and not self._open():
                 return None
-            began, began_cpu = self.clock(), time.thread_time_ns()
-            try:
-                recording = self._record()
-            except BaseException as error:
-                if is_foreign(error):
-                    raise  # the next call tries again
-                self._postpone(error, spent_s=(self.clock() - began) / 1e9)
-                return None
-            self.recording, self.state = recording, RECORDING
-            if self.counters.lost_rows:
-                text = f"{self.counters.lost_rows} calls were made before the journal could be created"
-                recording.notices.info("rows-lost", text, lost_rows=self.counters.lost_rows)
-            self._guarded("mark", lambda: self._write_early_marks(recording))
-            self._start_pulse()
-            process_hooks.watch()
-            recording.maker.begin(recording.probes, time.thread_time_ns() - began_cpu)
-            self.maker = recording.maker
-            recording.announce_start()
-            return self.maker
+            return self._begin()
+
+    def _open(self) -> bool:
+        """Create the journal; return whether that was possible."""
+        if time.monotonic() < self._retry_at:
+            self.lose_row()
+            return False
+        began, began_cpu = self.clock(), time.thread_time_ns()
+        try:
+            recording = self._record()
+        except BaseException as error:
+            if is_foreign(error):
+                raise  # the next call tries again
+            self._postpone(error, spent_s=(self.clock() - began) / 1e9)
+            return False
+        self._opening_cpu_ns = time.thread_time_ns() - began_cpu
+        self.recording, self.state = recording, RECORDING
+        return True
+
+    def _begin(self) -> RowMaker | None:
+        """Begin to record in the journal; the next call does it if an exception of the user's interrupts."""
+        recording = self.recording
+        if recording is None:
+            return None
+        if self.counters.lost_rows:
+            text = f"{self.counters.lost_rows} calls were made before the journal could be created"
+            recording.notices.info("rows-lost", text, lost_rows=self.counters.lost_rows)
+        self._guarded("mark", lambda: self._write_early_marks(recording))
+        self._start_pulse()
+        process_hooks.watch()
+        recording.maker.begin(recording.probes, self._opening_cpu_ns)
+        self.maker = recording.maker
+        recording.announce_start()
+        return self.maker
 
     def _postpone(self, error: BaseException, spent_s: float) -> None:
         """Try again later, if the journal could not be created; anything else ends the run."""
