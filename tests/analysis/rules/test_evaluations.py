@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ase.calculators.calculator import all_changes
 
 from instrumented_calc.analysis.rules.catalogue import judge
 from instrumented_calc.journal.records import Counters, Lane, RunEnd
@@ -98,6 +99,14 @@ def test_another_structure_that_shares_the_calculator_is_named(twice, found):
     assert cause(found(run, "evaluations-per-step")) == "other_structures"
     numbers = twice().every("changes", lambda _: ["positions", "numbers"])
     assert cause(found(numbers, "evaluations-per-step")) == "other_structures"
+
+
+def test_a_calculator_that_is_reset_is_not_taken_for_a_shared_one(twice, found):
+    run = compared(twice(), 300).every("repeats", lambda each: each - 1, range(2, 300, 2))
+    run.every("changes", lambda _: list(all_changes), range(2, 300, 2))
+    finding = found(run, "evaluations-per-step")
+    assert cause(finding) == "forgotten_results"
+    assert "reset()" in finding.remedy
 
 
 def test_failed_calls_that_are_repeated_are_named(twice, found):

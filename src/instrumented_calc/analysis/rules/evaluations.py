@@ -321,10 +321,15 @@ def _masks(evidence: Evidence, rows: Integers, needed: Integers) -> dict[str, Ma
         "new_calculators": short_lived(calls, rows)[rows],
         "other_calculators": calls.lane[rows] != calls.lane[needed],
         "other_structures": (calls.n_atoms[rows] != calls.n_atoms[needed])
-        | _change(calls, rows, lambda names: "numbers" in names),
+        | _change(calls, rows, _is_of_others),
         "barostat": np.full(len(rows), any(name in TWICE for name in drivers_of(evidence))),
         "moved_atoms": np.ones(len(rows), np.bool_),
     }
+
+
+def _is_of_others(names: tuple[str, ...]) -> bool:
+    """Return whether other elements came. After a reset, all is changed: periodicity, too."""
+    return "numbers" in names and "pbc" not in names
 
 
 def _change(calls: Calls, rows: Integers, wanted: Callable[[tuple[str, ...]], bool]) -> Mask:
