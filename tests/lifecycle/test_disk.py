@@ -80,7 +80,8 @@ atoms.calc.calculate(Atoms("Ar3", np.eye(3)), ["forces"], [])
 """
     )
     assert child.returncode == 0, child.stderr
-    assert child.stderr.count("\n") == child.stderr.count(TROUBLE) == 1
+    (line,) = child.stderr.splitlines()  # on a busy machine, more may wait than is kept before a write fails
+    assert "the run continues, rows are" in line
     records = read_records()
     indices = [row["index"] for row in records.calls]
     lost = records.counters["lost_rows"]
