@@ -94,8 +94,8 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[RuleFinding]:
     evidence = gather(summary)
     seen = {rule: rule.look(evidence) for rule in RULES if rule.name not in ignore}
     found = fold(evidence, [_found(rule, each) for rule, each in seen.items()])
-    counted = _savings(evidence, seen, found)
-    found = [_saving(each, counted[each.rule], evidence) if each.rule in counted else each for each in found]
+    savings = _savings(evidence, seen, found)
+    found = [_saving(each, *savings[each.rule], evidence) if each.rule in savings else each for each in found]
     ruined = [each.name for each in summary.soundness.ruined if each.name not in ignore]
     if ruined:
         found = [_beside_ruin(each) for each in found]
@@ -105,15 +105,21 @@ def judge(summary: Summary, ignore: Collection[str] = ()) -> list[RuleFinding]:
 
 def _savings(
     evidence: Evidence, seen: Mapping[Rule, Observation], found: Sequence[RuleFinding]
-) -> dict[str, float]:
-    """Return the saving of each finding that has a cause of its own, ns, each time counted once."""
-    claims: dict[tuple[str, bool], tuple[Region, float]] = {}  # by rule, and whether it is between calls
+) -> dict[str, tuple[float, float]]:
+    """Return the savings of findings with a cause of their own, ns: alone, and with time counted once."""
+    claims: dict[str, dict[tuple[str, bool], tuple[Region, float]]] = {}  # by rule; between calls?
     for (rule, each), finding in zip(seen.items(), found, strict=True):
         if each.flagged and each.saving_ns is not None and finding.follows_from is None:
-            claims[rule.name, False] = rule.region, each.saving_ns
-            claims[rule.name, True] = "outside", each.outside_ns
-    counted = count_once(claims, evidence.summary.wall_ns or 0, evidence.calculator_ns)
-    return {name: counted[name, False] + counted[name, True] for name, between in claims if not between}
+            claims[rule.name] = {
+                (rule.name, False): (rule.region, each.saving_ns),
+                (rule.name, True): ("outside", each.outside_ns),
+            }
+    times = evidence.summary.wall_ns or 0, evidence.calculator_ns
+    together = count_once({key: claim for own in claims.values() for key, claim in own.items()}, *times)
+    return {
+        name: (sum(count_once(own, *times).values()), sum(together[key] for key in own))
+        for name, own in claims.items()
+    }
 
 
 def _beside_ruin(finding: RuleFinding) -> RuleFinding:
@@ -122,7 +128,13 @@ def _beside_ruin(finding: RuleFinding) -> RuleFinding:
         return replace(finding, verdict="not enough evidence", headline=VOID, n=None, coverage="")
     if finding.verdict == "flagged" and finding.severity == "cost":
         return replace(
-            finding, severity="info", saving_ms=None, saving_share=None, saving_kind=None, ceiling=None
+            finding,
+            severity="info",
+            saving_ms=None,
+            saving_share=None,
+            counted_share=None,
+            saving_kind=None,
+            ceiling=None,
         )
     return finding
 
@@ -131,7 +143,7 @@ def _rank(finding: RuleFinding) -> tuple[int, bool, int, float]:
     if finding.verdict != "flagged":
         return VERDICTS[finding.verdict], False, 0, 0.0
     folded = finding.follows_from is not None
-    share = math.inf if finding.rule in DISTORTING else finding.saving_share or 0.0
+    share = math.inf if finding.rule in DISTORTING else finding.counted_share or 0.0
     return 0, folded, FIRST[finding.severity], -share
 
 
@@ -158,17 +170,20 @@ def _found(rule: Rule, seen: Observation) -> RuleFinding:
     )
 
 
-def _saving(finding: RuleFinding, saving_ns: float, evidence: Evidence) -> RuleFinding:
+def _saving(finding: RuleFinding, alone_ns: float, counted_ns: float, evidence: Evidence) -> RuleFinding:
     """Return a finding with its saving; one that is hardly worth the work is information only."""
     summary = evidence.summary
     if not summary.wall_ns:
         return finding
-    share = min(saving_ns / summary.wall_ns, 1.0)
+    # What others save too may not be taken from an upper limit: it would be none.
+    saving_ns = alone_ns if finding.saving_kind == "at most" else counted_ns
+    share, counted = (min(each / summary.wall_ns, 1.0) for each in (saving_ns, counted_ns))
     units = summary.speed.steps if summary.speed else summary.evaluations.calls
     return replace(
         finding,
-        severity="info" if finding.severity == "cost" and share < WORTH_SHARE else finding.severity,
+        severity="info" if finding.severity == "cost" and counted < WORTH_SHARE else finding.severity,
         saving_share=share,
+        counted_share=counted,
         saving_ms=saving_ns / units / 1e6 if units else None,
         saving_per="step" if summary.speed else "call",
         ceiling=1 / (1 - share) if share < 1 else None,

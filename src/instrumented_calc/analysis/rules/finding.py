@@ -77,8 +77,9 @@ class RuleFinding:
         n: Number of calls or samples behind them.
         saving_ms: Saving per step, or per call if there are no steps, in ms.
         saving_per: Which of the two.
-        saving_share: The same as a share of the wall time. Time that several findings would save is counted
-            by the first of them only, so that these shares add up to at most 1.
+        saving_share: The same as a share of the wall time. An upper limit is that of this finding alone; of
+            an estimate, time that other findings would save too is counted by the first of them only.
+        counted_share: The share with all time counted once: these shares add up to at most 1.
         saving_kind: Whether the saving is an estimate (`about`) or an upper limit (`at most`).
         ceiling: The run's speedup by this saving: Amdahl's law.
         remedy: What to do.
@@ -110,6 +111,7 @@ class RuleFinding:
     needs: tuple[Need, ...] = ()
     code: tuple[str, ...] = ()
     saving_per: Literal["step", "call"] = "step"
+    counted_share: float | None = None
 
 
 def flagged(  # noqa: PLR0913 - keyword-only, one per field

@@ -35,7 +35,7 @@ def findings_section(findings: Sequence[RuleFinding], *, everything: bool = Fals
         blocks += [Paragraph((head,)), Facts(tuple(pairs))]
     if not problems:
         blocks.append(Paragraph(("No findings.",)))
-    total = sum(each.saving_share or 0.0 for each in problems)
+    total = sum(each.counted_share or 0.0 for each in problems)
     if sum(1 for each in problems if each.saving_share) > 1:
         blocks.append(Paragraph((f"All of these together save at most {percent(total)} of the wall time.",)))
     return Section("Findings", (*blocks, *(_in_full(findings) if everything else _folded(findings))))

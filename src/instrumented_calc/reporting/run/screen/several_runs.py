@@ -92,7 +92,7 @@ def _merged(runs: Sequence[ReadRun]) -> list[FoundIn]:
 
 
 def _rank(finding: RuleFinding) -> tuple[int, float]:
-    return FIRST[finding.severity], -(finding.saving_share or 0.0)
+    return FIRST[finding.severity], -(finding.counted_share or 0.0)
 
 
 def _journals(runs: Sequence[ReadRun]) -> Table:
