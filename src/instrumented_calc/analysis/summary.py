@@ -42,6 +42,7 @@ from instrumented_calc.analysis.timing.latency import (
 from instrumented_calc.analysis.timing.part_spread import PartSpread, measure_spread
 from instrumented_calc.analysis.timing.processor_wait import processor_wait
 from instrumented_calc.analysis.timing.selection import Selection, select
+from instrumented_calc.intervals import covered_ns
 
 if TYPE_CHECKING:
     from instrumented_calc.analysis.soundness.check import Soundness
@@ -359,10 +360,7 @@ def _total_speed(phases: list[PhaseSummary]) -> Speed | None:
     if not counted:
         return None
     simulated = sum(speed.simulated_fs or 0.0 for _, speed in simulating) if simulating else None
-    wall = covered = 0
-    for start, end in sorted((each.start_ns, each.start_ns + each.wall_ns) for each, _ in counted):
-        wall += max(end - max(start, covered), 0)
-        covered = max(covered, end)
+    wall = covered_ns((each.start_ns, each.start_ns + each.wall_ns) for each, _ in counted)
     return Speed(sum(speed.steps for _, speed in counted), wall, simulated)
 
 

@@ -17,7 +17,8 @@ ENSEMBLES = {
     "MTKNPT": "NPT",
 }
 
-# Integrators whose thermostat and barostat are optional: the attributes that are None without them.
+# The thermostat and the barostat of these integrators are optional. The first attribute is None without a
+# thermostat, the second without a barostat.
 OPTIONAL = {
     "LangevinBAOAB": ("temperature_K", "externalstress"),
     "NPT": ("ttime", "pfactor_given"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import UNSET
 
 from instrumented_calc.capture.tracing.slices import RANGE
+from instrumented_calc.intervals import covered_ns
 from instrumented_calc.journal.records import TracedOperation
 from instrumented_calc.journal.vocabulary import OTHER
 
@@ -83,7 +84,8 @@ def sum_slices(slices: Sequence[TracedSlice]) -> Sums:
     is_empty = all(each.name.startswith(RANGE) for each in slices)
     if not device:
         return Sums(operations, left_out, None, None, is_empty)
-    return Sums(operations, left_out, len(device), _union(device), is_empty)
+    busy_ns = covered_ns((each.start_ns, each.end_ns) for each in device)
+    return Sums(operations, left_out, len(device), busy_ns, is_empty)
 
 
 def tracks_of(slices: Iterable[TracedSlice]) -> list[list[TracedSlice]]:
@@ -185,12 +187,3 @@ class _Summing:
             )
             for (component, operation, shapes), each in kept
         ], len(rest)
-
-
-def _union(slices: list[TracedSlice]) -> int:
-    busy = reached = 0
-    for each in sorted(slices, key=_by_start):
-        if each.end_ns > reached:
-            busy += each.end_ns - max(each.start_ns, reached)
-            reached = each.end_ns
-    return busy
