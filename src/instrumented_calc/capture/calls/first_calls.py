@@ -6,13 +6,17 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from instrumented_calc.capture.dynamo import has_compiled
 from instrumented_calc.capture.open_calls import SEPARATOR
 from instrumented_calc.capture.parts import compiled_code
+from instrumented_calc.capture.parts.call_tree import CallTree
 from instrumented_calc.capture.parts.discovery import REPLAYED, find_inside
 from instrumented_calc.capture.parts.holdings import holdings
 from instrumented_calc.capture.parts.learning import Learning
 from instrumented_calc.capture.parts.libraries import BACKWARD, groups
+from instrumented_calc.capture.parts.quick_parts import quick_parts, without
 from instrumented_calc.foreign import is_foreign
 from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
@@ -41,6 +45,7 @@ class FirstCalls:
         self._prepared = False
         self._parts: Sequence[Part] = ()
         self._fixed: Components | None = None
+        self._counted = False  # whether a call has shown how often the fixed parts run
         self._learning: Learning | None = None
         self._finds_modules = True
         self._seen: set[str] = set()  # names of parts
@@ -55,7 +60,8 @@ class FirstCalls:
             return None
         try:
             if self._fixed is not None:
-                self._fixed.put(entry)
+                counts_runs = not self._counted and self._learning is None
+                self._fixed.put(entry, CallTree() if counts_runs else None)
             if self._learning is not None:
                 self._learning.put(entry)
         except BaseException:
@@ -119,7 +125,21 @@ class FirstCalls:
         if lane is not None:
             self._guarded(lane, "choice of parts", lambda: self._learn(lane, entry))
 
+    def _leave_out_quick_parts(self, lane: TimedLane, entry: Entry) -> None:
+        tree = entry.device
+        if self._counted or self._fixed is None or self._learning is not None or type(tree) is not CallTree:
+            return
+        tree.charge()
+        self._counted = True
+        quick = quick_parts(tree)
+        if quick and entry.components is not UNSET:
+            self._fixed.leave_out(quick)
+            entry.components = without(entry.components, quick, tree.parents) or UNSET
+            names = ", ".join(quick)
+            lane.note_absent(f"{names} ran {sum(quick.values()):,} times in a call, too briefly to be timed")
+
     def _learn(self, lane: TimedLane, entry: Entry) -> None:
+        self._leave_out_quick_parts(lane, entry)
         if self._learning is not None:
             self._learning.collect(entry)
             lane.regroup(self._groups(lane, entry))

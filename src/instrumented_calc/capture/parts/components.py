@@ -124,6 +124,11 @@ class Components:
         self._group.drop(stand_ins)
         self._exposed = []
 
+    def leave_out(self, names: Collection[str]) -> None:
+        """Do not time these parts from now on."""
+        self._group.drop([each for each in self._group.stand_ins if each.name in names])
+        self._exposed = [each for each in self._exposed if each.name not in names]
+
     def _give_way(self) -> None:
         self._gives_way = True
         self._step_aside()
