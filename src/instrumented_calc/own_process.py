@@ -102,14 +102,15 @@ def usable_processors() -> int | None:
 
 def file_size_limit() -> int | None:
     """Return the size in bytes beyond which writing ends the process (SIGXFSZ); None without a limit."""
-    return None if resource is None else _limit(resource.RLIMIT_FSIZE)
+    if resource is None:
+        return None
+    limit: int = resource.getrlimit(resource.RLIMIT_FSIZE)[0]  # slow calls ask: not through another function
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def open_file_limit() -> int | None:
     """Return the limit on open file descriptors; None without a limit."""
-    return None if resource is None else _limit(resource.RLIMIT_NOFILE)
-
-
-def _limit(kind: int) -> int | None:
-    limit: int = resource.getrlimit(kind)[0]
+    if resource is None:
+        return None
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return None if limit == resource.RLIM_INFINITY else limit

@@ -16,6 +16,8 @@ from instrumented_calc.journal.new_file import create_numbered, fcntl
 if TYPE_CHECKING:
     from pathlib import Path
 
+MODE = getattr(os, "O_ACCMODE", 0) | os.O_APPEND  # of the flags of a descriptor
+
 
 class KeptDescriptor:
     """A descriptor, and the identity of the file it was opened for.
@@ -53,10 +55,12 @@ class KeptDescriptor:
             if error.errno != errno.EBADF:
                 raise
             return None
-        if _identity(status) != self._identity:
+        if (status.st_dev, status.st_ino) != self._identity:
             return None
         # The program may have opened the same file itself for reading, after closing all descriptors.
-        return status if _mode(self.number) == self._mode else None
+        if fcntl is not None and fcntl.fcntl(self.number, fcntl.F_GETFL) & MODE != self._mode:
+            return None
+        return status
 
     @property
     def is_ours(self) -> bool:
@@ -114,7 +118,7 @@ def create_kept(path: Path, flags: int) -> tuple[KeptDescriptor, Path]:
 def _mode(number: int) -> int:
     if fcntl is None:
         return 0
-    return int(fcntl.fcntl(number, fcntl.F_GETFL)) & (os.O_ACCMODE | os.O_APPEND)
+    return int(fcntl.fcntl(number, fcntl.F_GETFL)) & MODE
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

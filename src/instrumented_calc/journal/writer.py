@@ -47,6 +47,7 @@ class JournalWriter:
     Attributes:
         path: The written file.
         size: Bytes accepted so far.
+        chunks: Lines that were accepted, but not yet written.
         direct: Whether a calculating thread may write; on a network file system, which may stop responding,
             only the journal's own thread does.
         gone: Why the file can no longer be written, or None.
@@ -63,7 +64,7 @@ class JournalWriter:
             self.path.unlink()
             raise
         self._on_trouble = on_trouble
-        self._chunks: list[bytes] = []  # accepted, not yet written
+        self.chunks: list[bytes] = []
         self._done = 0  # written bytes of the first one
         self._pushed = 0  # bytes written or dropped
         self.refusing = False
@@ -124,7 +125,7 @@ class JournalWriter:
         added = (lines,) if lines else ()
         size = len(lines)
         # No function is called from here on.
-        self._chunks += added
+        self.chunks += added
         self.size += size
         self._dropped += missing
         self.refusing = False
@@ -208,15 +209,16 @@ class JournalWriter:
     def push(self) -> None:
         """Pass the queued lines to the kernel, as far as it accepts them."""
         file = self._file
-        if not self._chunks or file is None or self.gone is not None:
+        if not self.chunks or file is None or self.gone is not None:
             return
         if self._interrupted:
             self._taken(max(os.fstat(file.number).st_size - self._bytes_in_file, 0))
             self._interrupted = False  # last: another Ctrl-C may strike here
         try:
-            while self._chunks:
-                chunk = self._chunks[0]
-                self._taken(os.write(file.number, chunk[self._done : self._done + self._room()]))
+            limit = file_size_limit()  # beyond it the kernel would send SIGXFSZ
+            while self.chunks:
+                chunk, room = self.chunks[0], sys.maxsize if limit is None else self._room(limit)
+                self._taken(os.write(file.number, chunk[self._done : self._done + room]))
             self._failing = False
         except BaseException as error:
             # A time limit's TimeoutError is an OSError too.
@@ -229,19 +231,15 @@ class JournalWriter:
                     f"{self.path}: {reason_of(error)}; the run continues, rows are lost until there is space"
                 )
 
-    def _room(self) -> int:
-        """Return how many bytes the process may add: beyond its limit the kernel would send SIGXFSZ."""
-        limit = file_size_limit()
-        if limit is None:
-            return sys.maxsize
+    def _room(self, limit: int) -> int:
         room = limit - self._bytes_in_file
         if room <= 0:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return room
 
     def _taken(self, size: int) -> None:
-        while size and self._chunks:
-            chunk, done = self._chunks[0], self._done
+        while size and self.chunks:
+            chunk, done = self.chunks[0], self._done
             part = min(size, len(chunk) - done)
             size -= part
             rows = chunk.count(b"\n", done, done + part)
@@ -254,7 +252,7 @@ class JournalWriter:
             self._pushed += part
             if whole:
                 self._done = 0
-                del self._chunks[0]
+                del self.chunks[0]
             else:
                 self._done = done + part
 
@@ -328,7 +326,7 @@ class JournalWriter:
         self._file = None  # closing may block on a network file system; the child keeps it open until it ends
 
     def _give_up_waiting(self) -> None:
-        chunks, self._chunks = self._chunks, []
+        chunks, self.chunks = self.chunks, []
         self._vanished += sum(chunk.count(b"\n") for chunk in chunks)
         if chunks:
             self._vanished -= chunks[0].count(b"\n", 0, self._done)  # these are in the file
