@@ -86,6 +86,19 @@ def test_an_integrator_on_a_slow_machine_is_no_cost_and_observers_may_be_asked_f
     assert "run.attach" in finding.remedy
 
 
+def test_where_the_driver_asks_a_calculator_around_the_recorded_one_its_time_is_nobodys_fault(make, found):
+    slow = slow_between(make, 30.0, 1000)
+    assert found(slow, "time-outside").severity == "cost"
+    slow.phase.calculator = "SumCalculator"
+    finding = found(slow, "time-outside")
+    assert (finding.severity, finding.saving_share) == ("info", None)
+    assert "in the rest of SumCalculator" in finding.headline
+    assert "ProfiledCalculator(SumCalculator(...))" in finding.remedy
+    watched = slow_between(make, 1.2, 1000).every("observers_ns", lambda _: int(0.7 * MS))
+    watched.phase.calculator = "SumCalculator"
+    assert found(watched, "time-outside").severity == "cost"
+
+
 def test_observers_that_the_recorder_timed_are_a_cost_without_any_sample(make, found):
     watched = slow_between(make, 1.2, 1000).every("observers_ns", lambda _: int(0.7 * MS))
     finding = found(watched, "time-outside")

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from ase import units
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
+from ase.calculators.mixing import SumCalculator
+from ase.filters import FrechetCellFilter
 from ase.md import Langevin
 from ase.md.md import MolecularDynamics
 from ase.md.npt import NPT
@@ -21,7 +24,7 @@ from tests.capture import zoo
 from tests.capture.zoo import copper
 from tests.support import read_records
 
-from instrumented_calc import ProfiledCalculator, recording
+from instrumented_calc import ProfiledCalculator, recording, report
 from instrumented_calc.capture.wrapping.twin import twin
 
 
@@ -296,6 +299,17 @@ def test_the_innermost_driver_counts(atoms):
     outer.run(20)
     records = records_of(atoms)
     assert {phase["driver"] for phase in records.of("phase")} == {"VelocityVerlet", "FIRE"}
+
+
+def test_the_calculator_that_the_driver_asks_is_named_where_it_contains_the_recorded_one(atoms):
+    moving, recorded = atoms.copy(), atoms.calc
+    moving.calc = SumCalculator([recorded, LennardJones()])
+    verlet(moving).run(2)
+    verlet(atoms).run(2)
+    FIRE(FrechetCellFilter(atoms), logfile=None).run(steps=1)
+    phases = records_of(atoms).of("phase")
+    assert [phase.get("calculator") for phase in phases] == ["SumCalculator", None, None]
+    assert "driver and other code" in str(report("run.jsonl"))
 
 
 def test_attached_observers_are_timed_apart_and_put_back(exact_clock, make_recorder):

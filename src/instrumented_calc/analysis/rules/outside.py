@@ -126,6 +126,10 @@ def time_outside(evidence: Evidence) -> Observation:
     named = periodic >= WORTH_NAMING * outside.wall_ns > 0
     if outside.share < OUTSIDE_SHARE and not named:
         return clear(text, evidence.part_of_calls(n), numbers, n)
+    asked = next((each.phase.calculator for each in evidence.summary.phases if each.phase.calculator), None)
+    if asked and breakdown.of_kind("observers") <= breakdown.of_kind("outside"):
+        text += f", in the driver and in the rest of {asked}"
+        return flagged(text, numbers=numbers, n=n, severity="info", remedy=WRAP.format(asked))
     saving = Avoidable(periodic, periodic) if named else _avoidable(evidence, outside)
     worth = WORTH_NAMING * outside.wall_ns
     if outside.wall_ns < SHORTEST_RUN_NS or saving.sure < worth:
@@ -276,6 +280,7 @@ def _is_avoidable(evidence: Evidence, part: PartPlaces, place: SampledPlace) -> 
 
 
 NOTHING = "Nothing to fix. The report's tree and its section on the code show where this time is."
+WRAP = "To measure all of the calculator, record the {0}: atoms.calc = ProfiledCalculator({0}(...))."
 MAYBE = f"If it has observers or constraints of your own, measure them: {ATTACH}."
 
 RULES = (

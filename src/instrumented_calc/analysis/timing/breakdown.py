@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET
 
 from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from instrumented_calc.analysis.timing.selection import Selection
     from instrumented_calc.journal.columns import Integers
@@ -126,7 +127,7 @@ def _outside_parts(
     observers = _observer_time(selection)
     profiler = min(own or 0, outside)
     watching = min(observers or 0, outside - profiler)
-    name = _driver_name(phases)
+    name = driver_name(phases)
     if observers is None and phases and not observers_known:
         name += " and observers"
     parts = [] if observers is None else [Share("observers", "observers", watching)]
@@ -139,10 +140,13 @@ def _outside_parts(
     return parts
 
 
-def _driver_name(phases: list[Phase]) -> str:
+def driver_name(phases: Collection[Phase]) -> str:
+    """Return the name of what works between the calls of these drivers."""
     names = {DRIVER_NAMES.get(phase.kind, "driver") for phase in phases}
     if not names:
         return "outside the calculator"
+    if any(phase.calculator is not UNSET for phase in phases):
+        return "driver and other code"  # of a calculator that contains the recorded one
     return names.pop() if len(names) == 1 else "drivers"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from instrumented_calc.analysis.timing.breakdown import driver_name
 from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.analysis.watching.observed_run import end_of
 from instrumented_calc.analysis.watching.step_number import step_number
@@ -60,8 +61,7 @@ def recent_time(run: ObservedRun, phase: Phase | None) -> Breakdown | None:
     if not wall:
         return None
     observers = min(observers, gaps)
-    names = {"md": "integrator", "optimizer": "optimizer", "dynamics": "driver"}
-    outside = names.get(phase.kind, "driver") if phase is not None else "outside the calculator"
+    outside = driver_name([] if phase is None else [phase])
     parts = [Share(name, "component", time) for name, time in sorted(sums.items(), key=lambda pair: -pair[1])]
     parts.append(Share("calculator", "calculator", max(wall - sum(sums.values()), 0)))
     parts += [Share("observers", "observers", observers)] if observers else []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from instrumented_calc.capture.attribute_lookup import stored
 from instrumented_calc.capture.calls.ensemble import ensemble_of
+from instrumented_calc.capture.parts.terms import is_recorded
 from instrumented_calc.capture.probes.driver_targets import relaxation_time
 from instrumented_calc.capture.thread_stacks import all_stacks
 from instrumented_calc.foreign import own_faults_dropped
@@ -145,9 +146,14 @@ def describe(driver: Any) -> dict[str, Any]:
 
     Returns:
         `driver` (class name) and `kind`; for MD also `ensemble`, if the class is known, and
-        `timestep_fs` and `thermostat_fs`, if it has a thermostat; `until_step`, if its run has a last step.
+        `timestep_fs` and `thermostat_fs`, if it has a thermostat; `until_step`, if its run has a last step;
+        `calculator`, the class that it asks, if that is not recorded itself.
     """
     described = _kind_of(driver)
+    with own_faults_dropped():  # atoms of a user's class may be anything
+        asked = getattr(getattr(driver, "atoms", None), "calc", None)
+        if asked is not None and not is_recorded(asked):
+            described["calculator"] = type(asked).__name__
     with own_faults_dropped():  # attributes of a user's subclass may be anything
         last = _last_step_of(driver)
         if last < UNLIMITED:

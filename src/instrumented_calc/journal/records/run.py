@@ -114,6 +114,13 @@ class Phase(Struct, tag="phase", tag_field="event"):
     ensemble: Annotated[str, meta("NVE, NVT, NPT or NPH")] | UnsetType = UNSET
     timestep_fs: Annotated[Physical, meta("MD time step", "fs")] | UnsetType = UNSET
     thermostat_fs: Annotated[Physical, meta("Relaxation time of the thermostat", "fs")] | UnsetType = UNSET
+    calculator: (
+        Annotated[
+            str,
+            meta("Class of the calculator that the driver asks, if it is not itself a recorded one"),
+        ]
+        | UnsetType
+    ) = UNSET
     until_step: (
         Annotated[
             Whole,

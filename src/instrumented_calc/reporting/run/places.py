@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.timing.breakdown import DRIVER_NAMES
+from instrumented_calc.analysis.timing.breakdown import driver_name
 from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OBSERVERS, RECORDER, UNSEEN
 from instrumented_calc.quantities import count, percentage, plural
 from instrumented_calc.reporting.document import Paragraph, Section, Table
@@ -92,8 +92,7 @@ def part_name(part: str, component: str, journal: Journal) -> str:
     if part == CALCULATOR:
         return identity.one_line({"": REST, UNSEEN: "calculator, not seen where"}.get(component, component))
     if part == DRIVER:
-        names = {DRIVER_NAMES.get(phase.kind, "driver") for phase in journal.phases.values()}
-        return names.pop() if len(names) == 1 else "drivers"
+        return driver_name(journal.phases.values())
     return NAMES.get(part, "rest of the program")
 
 

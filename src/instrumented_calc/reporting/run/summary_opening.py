@@ -182,4 +182,4 @@ def where_the_time_goes(summary: Summary, drawn: TimeBar | None) -> str:
         stepping = bool(summary.phases) and summary.programs is None
         return f"The {'potential' if stepping else 'calculator'} takes {drawn.calculator} % of the time"
     subject = name.capitalize() if name.startswith("your ") else f"The {name}"
-    return f"{subject} {'take' if name.endswith('s') else 'takes'} {percent} % of the time"
+    return f"{subject} {'take' if name.endswith('s') or ' and ' in name else 'takes'} {percent} % of the time"
