@@ -71,6 +71,11 @@ class GrowingFile:
         """Bytes that `read_skipped` has not read yet."""
         return sum(end - begin for begin, end in self._skipped)
 
+    @property
+    def torn(self) -> bool:
+        """Whether the last line was not complete at the last look."""
+        return self._read < self.size
+
     def look(self) -> News:
         """Read what is new.
 

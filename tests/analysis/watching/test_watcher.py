@@ -253,7 +253,11 @@ def test_a_torn_line_and_wild_lines(run):
             b'{"event":"call","index":20,"start\nnonsense\n\xff\xfe\n[1]\n{"event":"from the future"}\n'
         )
         file.write(b'{"event":"call","index":-3}\n{"event":"phase","phase":"x"}\n{"event":"call","ind')
-    assert run.look().calls == 20
+    state = run.look()
+    assert (state.calls, state.ending.causes) == (20, ())
+    run.alive = False
+    assert [cause.kind for cause in run.look().ending.causes] == ["cut short"]
+    run.alive = True
     with run.path.open("ab") as file:
         file.write(b'ex":20,"start_ns":20000000000,"wall_ns":7}\n')
     assert run.look().calls == 21

@@ -30,8 +30,14 @@ LATE_S, LATE_STEPS = 10.0, 5.0
 SILENT_S = 60.0  # a network file system may show another machine's writes this late
 
 
-def observe(
-    run: ObservedRun, path: str, now: float, *, alive: bool | None, clock_s: float = 0.0
+def observe(  # noqa: PLR0913 - keyword-only, what is not known of its records
+    run: ObservedRun,
+    path: str,
+    now: float,
+    *,
+    alive: bool | None,
+    clock_s: float = 0.0,
+    torn: bool = False,
 ) -> WatchState:
     """Return what is known of a run.
 
@@ -41,6 +47,7 @@ def observe(
         now: Unix time, s.
         alive: Whether its process is running; None if unknown, as on another machine.
         clock_s: How far the other machine's clock is behind this one, as far as known, s.
+        torn: Whether the last line is incomplete.
     """
     phase = run.phases.get(run.phase[0]) if run.phase is not None else None
     steps = newest_stretch(run.steps.points())
@@ -49,7 +56,7 @@ def observe(
     last, ended = last_sign(run), last_end(run)
     newest = run.newest.index if run.newest is not None else 0
     step = step_number(phase, newest, int(steps[-1].value)) if steps else None
-    signs = _signs(run, alive, step, last)
+    signs = _signs(run, alive, step, last, torn=torn)
     ending = ending_after(signs)
     silent = None if clock is None else max(clock - (ended or 0) / 1e9, 0.0)
     life = _life(run, ending, silent, None if clock is None else clock - (last or 0) / 1e9, pace)
@@ -103,7 +110,9 @@ def _open_call(run: ObservedRun) -> OpenCall | None:
     return max(known, key=lambda each: (each.time_ns, each.index), default=None)
 
 
-def _signs(run: ObservedRun, alive: bool | None, step: int | None, last: int | None) -> LastSigns:
+def _signs(
+    run: ObservedRun, alive: bool | None, step: int | None, last: int | None, *, torn: bool
+) -> LastSigns:
     start, resident = run.start, run.resident.points()
     return LastSigns(
         end=run.end,
@@ -118,6 +127,7 @@ def _signs(run: ObservedRun, alive: bool | None, step: int | None, last: int | N
         open_call=_open_call(run),
         time_ns=last,
         rss_bytes=int(resident[-1].value) if resident else None,
+        cut_short=torn,
     )
 
 

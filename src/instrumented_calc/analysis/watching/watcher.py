@@ -66,7 +66,14 @@ class Watcher:
         self._catch_up(catch_up_s)
         now = self._clock()
         unread = self._file.skipped_bytes / max(self._file.size, 1)
-        state = observe(self._run, str(self.path), now, alive=alive, clock_s=self._clock_s or 0.0)
+        state = observe(
+            self._run,
+            str(self.path),
+            now,
+            alive=alive,
+            clock_s=self._clock_s or 0.0,
+            torn=self._file.torn,
+        )
         return replace(state, unread=unread)
 
     @property
