@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec import UNSET
 
+from instrumented_calc.analysis.timing.driver_names import driver_name
 from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.journal.vocabulary import FORCES_AND_STRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from instrumented_calc.analysis.timing.selection import Selection
     from instrumented_calc.journal.columns import Integers
     from instrumented_calc.journal.records import Lane, Phase
-
-DRIVER_NAMES = {"md": "integrator", "optimizer": "optimizer", "dynamics": "driver"}
 
 
 def component_groups(lanes: Iterable[Lane]) -> dict[str, str]:
@@ -138,16 +136,6 @@ def _outside_parts(
     if own is not None:
         parts.append(Share("profiler", "profiler", profiler))
     return parts
-
-
-def driver_name(phases: Collection[Phase]) -> str:
-    """Return the name of what works between the calls of these drivers."""
-    names = {DRIVER_NAMES.get(phase.kind, "driver") for phase in phases}
-    if not names:
-        return "outside the calculator"
-    if any(phase.calculator is not UNSET for phase in phases):
-        return "driver and other code"  # of a calculator that contains the recorded one
-    return names.pop() if len(names) == 1 else "drivers"
 
 
 def _observer_time(selection: Selection) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.timing.breakdown import driver_name
+from instrumented_calc.analysis.timing.driver_names import driver_name
 from instrumented_calc.analysis.timing.time_shares import Breakdown, Share
 from instrumented_calc.analysis.watching.observed_run import end_of
 from instrumented_calc.analysis.watching.step_number import step_number

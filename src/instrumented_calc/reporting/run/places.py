@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instrumented_calc.analysis.timing.breakdown import driver_name
+from instrumented_calc.analysis.timing.driver_names import driver_name
 from instrumented_calc.journal.vocabulary import BETWEEN, CALCULATOR, DRIVER, OBSERVERS, RECORDER, UNSEEN
 from instrumented_calc.quantities import count, percentage, plural
 from instrumented_calc.reporting.document import Paragraph, Section, Table
