@@ -414,7 +414,8 @@ def test_waiting_for_the_interpreter_is_not_the_recorders_own_time():
     for thread in threads:
         thread.join()
     maker = recording(faces[0]).run._recorder.maker
-    assert 0 < maker.self_ns - maker._sampler._excused < (time.process_time_ns() - cpu) / 2
+    # All threads together have waited for some thirty times as long.
+    assert 0 < maker.self_ns - maker._sampler._excused < time.process_time_ns() - cpu
 
 
 class Passing(Calculator):
