@@ -9,6 +9,7 @@ from ase.md.verlet import VelocityVerlet
 
 from instrumented_calc import profiled
 from instrumented_calc.analysis.fleet.fleet_run import run_of_excerpt
+from instrumented_calc.capture.rows import sampler
 from instrumented_calc.journal.excerpt import read_excerpt
 
 
@@ -37,8 +38,13 @@ class Noisy(EMT):
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Simulate copper, once per temperature, and return the run as a fleet sees it."""
+def run(tmp_path, monkeypatch):
+    """Simulate copper, once per temperature, and return the run as a fleet sees it.
+
+    States are read five times as often as usual: an excerpt holds some of them, on a busy machine too few.
+    """
+    monkeypatch.setattr(sampler, "STATE_EVERY_NS", sampler.SAMPLE_EVERY_NS)
+    monkeypatch.setattr(sampler, "STATE_SHARE", 0)
 
     def of(kind, *, steps=400, kelvin=(300,)):
         with profiled(kind(), tmp_path / "run.jsonl", summary=False) as calc:
