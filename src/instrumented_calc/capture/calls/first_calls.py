@@ -46,6 +46,7 @@ class FirstCalls:
         self._parts: Sequence[Part] = ()
         self._fixed: Components | None = None
         self._counted = False  # whether a call has shown how often the fixed parts run
+        self._quick: dict[str, int] = {}  # those that are not timed, because they run very often
         self._learning: Learning | None = None
         self._finds_modules = True
         self._seen: set[str] = set()  # names of parts
@@ -102,6 +103,7 @@ class FirstCalls:
 
     def _fix(self, lane: TimedLane, parts: Sequence[Part]) -> None:
         """Set the parts that are timed in any case."""
+        parts = [part for part in parts if part.name not in self._quick]
         self._parts = parts
         self._fixed = lane.timed(parts, self._counts) if parts or self._counts else None
 
@@ -133,6 +135,7 @@ class FirstCalls:
         self._counted = True
         quick = quick_parts(tree)
         if quick and entry.components is not UNSET:
+            self._quick = quick
             self._fixed.leave_out(quick)
             entry.components = without(entry.components, quick, tree.parents) or UNSET
             names = ", ".join(quick)
