@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -19,6 +17,6 @@ def driver_name(phases: Collection[Phase]) -> str:
     names = {NAMES.get(phase.kind, "driver") for phase in phases}
     if not names:
         return "outside the calculator"
-    if any(phase.calculator is not UNSET for phase in phases):
+    if any(phase.calculator for phase in phases):
         return "driver and other code"  # of a calculator that contains the recorded one
     return names.pop() if len(names) == 1 else "drivers"

@@ -45,8 +45,7 @@ class FirstCalls:
         self._prepared = False
         self._parts: Sequence[Part] = ()
         self._fixed: Components | None = None
-        self._counted = False  # whether a call has shown how often the fixed parts run
-        self._quick: dict[str, int] = {}  # those that are not timed, because they run very often
+        self._quick: dict[str, int] | None = None  # parts too brief to be timed, once a call has shown them
         self._learning: Learning | None = None
         self._finds_modules = True
         self._seen: set[str] = set()  # names of parts
@@ -61,7 +60,7 @@ class FirstCalls:
             return None
         try:
             if self._fixed is not None:
-                counts_runs = not self._counted and self._learning is None
+                counts_runs = self._quick is None and self._learning is None
                 self._fixed.put(entry, CallTree() if counts_runs else None)
             if self._learning is not None:
                 self._learning.put(entry)
@@ -103,7 +102,7 @@ class FirstCalls:
 
     def _fix(self, lane: TimedLane, parts: Sequence[Part]) -> None:
         """Set the parts that are timed in any case."""
-        parts = [part for part in parts if part.name not in self._quick]
+        parts = [part for part in parts if part.name not in (self._quick or ())]
         self._parts = parts
         self._fixed = lane.timed(parts, self._counts) if parts or self._counts else None
 
@@ -129,13 +128,12 @@ class FirstCalls:
 
     def _leave_out_quick_parts(self, lane: TimedLane, entry: Entry) -> None:
         tree = entry.device
-        if self._counted or self._fixed is None or self._learning is not None or type(tree) is not CallTree:
+        known = self._quick is not None or self._learning is not None
+        if known or self._fixed is None or type(tree) is not CallTree:
             return
         tree.charge()
-        self._counted = True
-        quick = quick_parts(tree)
+        self._quick = quick = quick_parts(tree)
         if quick and entry.components is not UNSET:
-            self._quick = quick
             self._fixed.leave_out(quick)
             entry.components = without(entry.components, quick, tree.parents) or UNSET
             names = ", ".join(quick)

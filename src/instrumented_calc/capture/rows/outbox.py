@@ -107,7 +107,9 @@ class Outbox:
         Returns:
             Whether this thread could drain.
         """
-        return self._alone(self._writing, timeout, self._drain_to_the_end if closing else self._drain)
+        return self._alone(
+            self._writing, timeout, (lambda: self._drain(closing=True)) if closing else self._drain
+        )
 
     def relieve(self) -> None:
         """Encode waiting rows, in a thread that may not write: lines take less memory, and are bounded."""
@@ -124,10 +126,8 @@ class Outbox:
                 self._here.add(me)
                 work()
                 return True
-            finally:  # as `_leave`
-                self._here.discard(me)
-                if lock._is_owned():  # noqa: SLF001 - see there
-                    lock.release()
+            finally:
+                self._leave(lock, me)
         except BaseException:  # Ctrl-C may have struck in the middle of leaving
             self._leave(lock, me)
             raise
@@ -142,42 +142,18 @@ class Outbox:
         """Whether this thread is draining."""
         return threading.get_ident() in self._here
 
-    def _drain(self) -> None:
-        """Pass the rows on; few of them, where nothing is unusual, in few steps.
+    def _drain(self, *, closing: bool = False) -> None:
+        """Encode and write what waits.
 
         Slow calls wait for this. Their work has displaced ours from the processor's caches, and then each
-        function takes 5 to 10 us.
+        function takes 5 to 10 us: those that have nothing to do are not called.
         """
         writer = self._writer
         if not writer.look():  # rows wait here until the journal continues in another file
             return
         began = self._clock()
-        with self._encoding:
-            number = len(self.rows)
-            left_over = self._hand or self._out or writer.chunks
-            usual = not left_over and self._thinner is None and 0 < number <= SMALL_BATCH
-            if usual:
-                # No function is called in these two lines, so a Ctrl-C finds each row in exactly one place.
-                self._hand += self.rows[:number]
-                del self.rows[:number]
-                self._carry()
-                self._passed = self.calls
-                self._encode()
-                if writer.size >= self._limit:
-                    self._start_thinning()
-        if usual:
-            writer.push()
-        else:
-            self._drain_in_steps(closing=False)
-        self.written_until = began
-
-    def _drain_to_the_end(self) -> None:
-        if self._writer.look():
-            self._drain_in_steps(closing=True)
-
-    def _drain_in_steps(self, *, closing: bool) -> None:
-        writer = self._writer
-        writer.push()  # a full disk may have cut a line: its rest goes first
+        if writer.chunks:
+            writer.push()  # a full disk may have cut a line: its rest goes first
         # Rows that arrive from now on are left to the next drain.
         for left in range(len(self.rows), -1, -AT_ONCE):
             with self._encoding:
@@ -185,15 +161,18 @@ class Outbox:
                 if closing and left < AT_ONCE and self._thinner is not None:
                     self._slice(self._thinner)
                     self._hand_over()
-            if self._black_box is not None:
+            if self._thinner is not None and self._black_box is not None:
                 self._black_box.push()  # before the journal says that a slice has counted these calls
             writer.push()
+        self.written_until = began
 
     def _encode_waiting(self, most: int) -> None:
         """Encode at most this many rows, first those in transit from an interrupted drain."""
         while most > 0 and (self.rows or self._hand or self._out):
             if not self._hand and not self._out:
-                number = min(len(self.rows), self._batch(), most)
+                number = min(len(self.rows), most)
+                if number > SMALL_BATCH:
+                    number = min(number, self._batch())
                 # No function is called in these two lines, so a Ctrl-C finds each row in exactly one place.
                 self._hand += self.rows[:number]
                 del self.rows[:number]
@@ -214,11 +193,12 @@ class Outbox:
 
     def _hand_over(self) -> None:
         """Encode the rows in transit for the black box and the writer."""
-        self._keep_last_calls()
-        if self._out:
-            self._encode()
-
-    def _encode(self) -> None:
+        if self._thinner is None:
+            self._passed = self.calls
+        else:
+            self._keep_last_calls()
+        if not self._out:
+            return
         lines, unencoded = lines_of(self._out)
         if unencoded:
             self._last = None
