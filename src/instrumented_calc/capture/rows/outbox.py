@@ -145,8 +145,8 @@ class Outbox:
     def _drain(self, *, closing: bool = False) -> None:
         """Encode and write what waits.
 
-        Slow calls wait for this, with caches full of their own work: functions that have nothing to do are not
-        called.
+        Slow calls wait for this, with caches full of their own work: functions that have nothing to do are
+        not called.
         """
         writer = self._writer
         if not writer.look():  # rows wait here until the journal continues in another file
